@@ -40,8 +40,12 @@ pub struct Coverage(Vec<LsnRange>);
 impl Coverage {
     /// Adds a range, joining those it touches.
     pub fn insert(&mut self, range: LsnRange) {
-        let before = self.0.partition_point(|known| known.to_lsn < range.from_lsn);
-        let after = self.0.partition_point(|known| known.from_lsn <= range.to_lsn);
+        let before = self
+            .0
+            .partition_point(|known| known.to_lsn < range.from_lsn);
+        let after = self
+            .0
+            .partition_point(|known| known.from_lsn <= range.to_lsn);
         let mut joined = range;
         if let Some(touched) = self.0.get(before..after)
             && let (Some(first), Some(last)) = (touched.first(), touched.last())
@@ -59,7 +63,10 @@ impl Coverage {
 
     /// Where the run that holds `from` ends; `from` itself when it is not held.
     pub fn contiguous_end(&self, from: Lsn) -> Lsn {
-        let holding = self.0.iter().find(|known| known.from_lsn <= from && from < known.to_lsn);
+        let holding = self
+            .0
+            .iter()
+            .find(|known| known.from_lsn <= from && from < known.to_lsn);
         holding.map_or(from, |known| known.to_lsn)
     }
 
@@ -89,7 +96,9 @@ impl Coverage {
 
 impl<'de> Deserialize<'de> for Coverage {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Vec::<LsnRange>::deserialize(deserializer)?.into_iter().collect())
+        Ok(Vec::<LsnRange>::deserialize(deserializer)?
+            .into_iter()
+            .collect())
     }
 }
 
@@ -117,7 +126,9 @@ mod tests {
 
     #[test]
     fn touching_ranges_become_one() {
-        let coverage: Coverage = [range(10, 20), range(30, 40), range(20, 30)].into_iter().collect();
+        let coverage: Coverage = [range(10, 20), range(30, 40), range(20, 30)]
+            .into_iter()
+            .collect();
         assert_eq!(coverage.ranges(), [range(10, 40)]);
         assert_eq!(coverage.contiguous_end(Lsn::new(15)), Lsn::new(40));
         assert_eq!(coverage.contiguous_end(Lsn::new(40)), Lsn::new(40));
@@ -126,7 +137,10 @@ mod tests {
     #[test]
     fn holes_are_named() {
         let coverage: Coverage = [range(10, 20), range(30, 40)].into_iter().collect();
-        assert_eq!(coverage.gaps(range(5, 50)), [range(5, 10), range(20, 30), range(40, 50)]);
+        assert_eq!(
+            coverage.gaps(range(5, 50)),
+            [range(5, 10), range(20, 30), range(40, 50)]
+        );
         assert_eq!(coverage.gaps(range(12, 18)), []);
         assert!(!coverage.covers(range(15, 31)));
     }

@@ -120,7 +120,15 @@ mod tests {
         assert_eq!(id.to_string(), "bkp_00000000000000000000000000000007");
         assert_eq!(id.to_string().parse::<BackupId>().unwrap(), id);
         assert!(id.to_string().parse::<JobId>().is_err());
-        assert!("bkp_0000000000000000000000000000000G".parse::<BackupId>().is_err());
-        assert!("bkp_00000000-0000-0000-0000-000000000007".parse::<BackupId>().is_err());
+        assert!(
+            "bkp_0000000000000000000000000000000G"
+                .parse::<BackupId>()
+                .is_err()
+        );
+        assert!(
+            "bkp_00000000-0000-0000-0000-000000000007"
+                .parse::<BackupId>()
+                .is_err()
+        );
     }
 }

@@ -3,25 +3,40 @@
 //! Everything here is valid by construction and pure: no I/O, no clock, no
 //! randomness. The words are those of `docs/glossary.md`.
 
+mod backup;
 mod coverage;
+mod exposure;
+mod facts;
+mod failure;
+mod generation;
 mod id;
+mod job;
 mod lineage;
 mod lsn;
 mod name;
 mod quantity;
+pub mod resource;
 mod secret;
+mod target;
 mod wal;
 
+pub use backup::{BackupKind, BackupState, CommittedBackup, InvalidWord};
 pub use coverage::{Coverage, LsnRange};
+pub use exposure::{Compliance, Frontier, RepositoryExposure, blind_after, judge};
+pub use facts::{
+    ArchiverFacts, DiskFacts, InstanceFacts, InstanceRole, Observation, ServerFacts, SlotFacts,
+};
+pub use failure::Failure;
+pub use generation::{Generation, Revision};
 pub use id::{
     AgentId, AssignmentId, BackupId, DrillId, InvalidId, JobId, JoinTokenId, KeyId, RepositoryId,
     RequestId, RestoreId, SessionId, TokenId, UserId,
 };
+pub use job::{JobKind, JobPhase, JobState};
 pub use lineage::{InvalidLineage, Lineage};
 pub use lsn::{InvalidLsn, Lsn};
 pub use name::{InvalidName, Name};
 pub use quantity::{ByteSize, InvalidQuantity, Span};
 pub use secret::Secret;
-pub use wal::{
-    InvalidWal, SegmentSize, Timeline, TimelineHistory, TimelineSwitch, WalSegment,
-};
+pub use target::{InvalidTarget, RestoreTarget};
+pub use wal::{InvalidWal, SegmentSize, Timeline, TimelineHistory, TimelineSwitch, WalSegment};

@@ -53,7 +53,9 @@ impl Serialize for Lineage {
 
 impl<'de> Deserialize<'de> for Lineage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -63,7 +65,10 @@ mod tests {
 
     #[test]
     fn has_one_spelling() {
-        let lineage = Lineage { system_identifier: 7_301, incarnation: 2 };
+        let lineage = Lineage {
+            system_identifier: 7_301,
+            incarnation: 2,
+        };
         assert_eq!("7301-2".parse::<Lineage>().unwrap(), lineage);
         for bad in ["7301", "7301-0", "07301-2", "7301-+2", "-2", "7301-2-3"] {
             assert!(bad.parse::<Lineage>().is_err(), "{bad}");

@@ -76,7 +76,11 @@ impl FromStr for Lsn {
         let half = |digits: &str| {
             let plain = (1..=8).contains(&digits.len())
                 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if plain { u64::from_str_radix(digits, 16).map_err(|_| invalid()) } else { Err(invalid()) }
+            if plain {
+                u64::from_str_radix(digits, 16).map_err(|_| invalid())
+            } else {
+                Err(invalid())
+            }
         };
         Ok(Self(half(high)? << 32 | half(low)?))
     }
@@ -90,7 +94,9 @@ impl Serialize for Lsn {
 
 impl<'de> Deserialize<'de> for Lsn {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -106,7 +112,16 @@ mod tests {
         assert_eq!(lsn.get(), 0x16_B374_D848);
         assert_eq!(lsn.to_string(), "16/B374D848");
         assert_eq!("0/0".parse::<Lsn>().unwrap(), Lsn::INVALID);
-        for bad in ["", "16", "16/", "/1", "16/+1", "1/123456789", "g/1", "1/2/3"] {
+        for bad in [
+            "",
+            "16",
+            "16/",
+            "/1",
+            "16/+1",
+            "1/123456789",
+            "g/1",
+            "1/2/3",
+        ] {
             assert!(bad.parse::<Lsn>().is_err(), "{bad}");
         }
     }

@@ -57,7 +57,10 @@ impl FromStr for Span {
     fn from_str(text: &str) -> Result<Self, InvalidQuantity> {
         let invalid = || InvalidQuantity::Duration(text.to_owned());
         let (count, unit) = split_count(text).ok_or_else(invalid)?;
-        let (_, millis) = SPANS.into_iter().find(|(name, _)| *name == unit).ok_or_else(invalid)?;
+        let (_, millis) = SPANS
+            .into_iter()
+            .find(|(name, _)| *name == unit)
+            .ok_or_else(invalid)?;
         let total = count.checked_mul(millis).ok_or_else(invalid)?;
         Ok(Self(Duration::from_millis(total)))
     }
@@ -98,7 +101,10 @@ impl FromStr for ByteSize {
     fn from_str(text: &str) -> Result<Self, InvalidQuantity> {
         let invalid = || InvalidQuantity::Size(text.to_owned());
         let (count, unit) = split_count(text).ok_or_else(invalid)?;
-        let (_, shift) = SIZES.into_iter().find(|(name, _)| *name == unit).ok_or_else(invalid)?;
+        let (_, shift) = SIZES
+            .into_iter()
+            .find(|(name, _)| *name == unit)
+            .ok_or_else(invalid)?;
         count.checked_mul(1 << shift).map(Self).ok_or_else(invalid)
     }
 }
@@ -148,7 +154,16 @@ mod tests {
         }
         assert_eq!("90s".parse::<Span>().unwrap(), Span::from_secs(90));
         assert_eq!("7d".parse::<Span>().unwrap().to_string(), "1w");
-        for bad in ["", "5", "s", "-1s", "1.5h", "1 h", "1H", "99999999999999999999s"] {
+        for bad in [
+            "",
+            "5",
+            "s",
+            "-1s",
+            "1.5h",
+            "1 h",
+            "1H",
+            "99999999999999999999s",
+        ] {
             assert!(bad.parse::<Span>().is_err(), "{bad}");
         }
         for text in ["512B", "64KiB", "200MiB", "3GiB", "2TiB"] {

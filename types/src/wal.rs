@@ -22,7 +22,11 @@ impl Timeline {
 
     /// Timeline `number`; `None` for 0, which PostgreSQL never uses.
     pub const fn new(number: u32) -> Option<Self> {
-        if number == 0 { None } else { Some(Self(number)) }
+        if number == 0 {
+            None
+        } else {
+            Some(Self(number))
+        }
     }
 
     /// Its number.
@@ -73,7 +77,11 @@ impl SegmentSize {
     /// A segment of `bytes`.
     pub fn new(bytes: u64) -> Result<Self, InvalidWal> {
         let valid = bytes.is_power_of_two() && (1 << 20..=1 << 30).contains(&bytes);
-        if valid { Ok(Self(bytes)) } else { Err(InvalidWal::SegmentSize(bytes)) }
+        if valid {
+            Ok(Self(bytes))
+        } else {
+            Err(InvalidWal::SegmentSize(bytes))
+        }
     }
 
     /// Its bytes.
@@ -113,7 +121,11 @@ pub struct WalSegment {
 impl WalSegment {
     /// The segment of `timeline` that holds `lsn`.
     pub const fn containing(timeline: Timeline, lsn: Lsn, size: SegmentSize) -> Self {
-        Self { timeline, number: size.number_of(lsn), size }
+        Self {
+            timeline,
+            number: size.number_of(lsn),
+            size,
+        }
     }
 
     /// Parses a file name such as `000000010000000A000000FF`.
@@ -131,7 +143,11 @@ impl WalSegment {
         if segment >= size.per_log() {
             return Err(invalid());
         }
-        Ok(Self { timeline, number: log * size.per_log() + segment, size })
+        Ok(Self {
+            timeline,
+            number: log * size.per_log() + segment,
+            size,
+        })
     }
 
     /// Its timeline.
@@ -162,13 +178,21 @@ impl WalSegment {
     /// The segment after it on the same timeline.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self { timeline: self.timeline, number: self.number + 1, size: self.size }
+        Self {
+            timeline: self.timeline,
+            number: self.number + 1,
+            size: self.size,
+        }
     }
 
     /// The segment of the same number on another timeline.
     #[must_use]
     pub const fn on(self, timeline: Timeline) -> Self {
-        Self { timeline, number: self.number, size: self.size }
+        Self {
+            timeline,
+            number: self.number,
+            size: self.size,
+        }
     }
 }
 
@@ -201,7 +225,10 @@ pub struct TimelineHistory {
 impl TimelineHistory {
     /// The history of a timeline that descends from nothing.
     pub const fn root(timeline: Timeline) -> Self {
-        Self { timeline, ancestors: Vec::new() }
+        Self {
+            timeline,
+            ancestors: Vec::new(),
+        }
     }
 
     /// Parses the text of `<timeline>.history` (PostgreSQL's `timeline.c`):
@@ -213,31 +240,49 @@ impl TimelineHistory {
             if content.is_empty() || content.starts_with('#') {
                 continue;
             }
-            let invalid = || InvalidWal::History { line: index + 1, text: line.to_owned() };
+            let invalid = || InvalidWal::History {
+                line: index + 1,
+                text: line.to_owned(),
+            };
             let mut words = content.split_whitespace();
             let parent = words.next().and_then(|word| u32::from_str(word).ok());
             let parent = parent.and_then(Timeline::new).ok_or_else(invalid)?;
-            let switchpoint = words.next().and_then(|word| word.parse().ok()).ok_or_else(invalid)?;
+            let switchpoint = words
+                .next()
+                .and_then(|word| word.parse().ok())
+                .ok_or_else(invalid)?;
             let ascending = ancestors.last().is_none_or(|last| last.timeline < parent);
             if !ascending || parent >= timeline {
                 return Err(invalid());
             }
-            ancestors.push(TimelineSwitch { timeline: parent, switchpoint });
+            ancestors.push(TimelineSwitch {
+                timeline: parent,
+                switchpoint,
+            });
         }
-        Ok(Self { timeline, ancestors })
+        Ok(Self {
+            timeline,
+            ancestors,
+        })
     }
 
     /// The timeline that `lsn` belongs to on the way to this one. A position
     /// at a switchpoint belongs to the newer timeline.
     pub fn timeline_at(&self, lsn: Lsn) -> Timeline {
-        let older = self.ancestors.iter().find(|switch| lsn < switch.switchpoint);
+        let older = self
+            .ancestors
+            .iter()
+            .find(|switch| lsn < switch.switchpoint);
         older.map_or(self.timeline, |switch| switch.timeline)
     }
 
     /// Where `timeline` ended on the way to this one: `None` when it is this
     /// one (still open) or no ancestor of it.
     pub fn switchpoint_of(&self, timeline: Timeline) -> Option<Lsn> {
-        let switch = self.ancestors.iter().find(|switch| switch.timeline == timeline)?;
+        let switch = self
+            .ancestors
+            .iter()
+            .find(|switch| switch.timeline == timeline)?;
         Some(switch.switchpoint)
     }
 
@@ -275,7 +320,10 @@ mod tests {
         let three = Timeline::new(3).unwrap();
         let history = TimelineHistory::parse(three, text).unwrap();
         let at = |lsn: &str| history.timeline_at(lsn.parse().unwrap()).get();
-        assert_eq!((at("0/2FFFFFF"), at("0/3000000"), at("0/5000000")), (1, 2, 3));
+        assert_eq!(
+            (at("0/2FFFFFF"), at("0/3000000"), at("0/5000000")),
+            (1, 2, 3)
+        );
         let one = Timeline::FIRST;
         assert!(history.contains(one, "0/3000000".parse().unwrap()));
         assert!(!history.contains(one, "0/3000001".parse().unwrap()));

@@ -1,0 +1,324 @@
+//! The envelope of every resource, and how a document is read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::{Cluster, Fleet, Policy, Repository};
+use crate::Name;
+use crate::backup::{InvalidWord, as_word};
+
+/// The `apiVersion` of every document.
+pub const API_VERSION: &str = "holdfast/v1";
+
+/// Labels of a resource.
+pub type Labels = BTreeMap<String, String>;
+
+/// The kinds of resource that can be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum Kind {
+    /// A place for backups.
+    Repository,
+    /// A named set of clusters.
+    Fleet,
+    /// A PostgreSQL service.
+    Cluster,
+    /// Objectives bound to clusters by labels.
+    Policy,
+}
+
+as_word!(Kind {
+    Repository = "Repository",
+    Fleet = "Fleet",
+    Cluster = "Cluster",
+    Policy = "Policy",
+});
+
+/// Kinds of the contract whose work is not built yet.
+const LATER: [&str; 4] = ["Role", "RoleBinding", "NotificationChannel", "DrillPlan"];
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Repository, Self::Fleet, Self::Cluster, Self::Policy];
+
+    /// The plural in REST paths.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Repository => "repositories",
+            Self::Fleet => "fleets",
+            Self::Cluster => "clusters",
+            Self::Policy => "policies",
+        }
+    }
+
+    /// The kind that a person means by `word`: singular or plural, any case.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let same = |kind: &Self| {
+            word.eq_ignore_ascii_case(kind.as_str()) || word.eq_ignore_ascii_case(kind.plural())
+        };
+        Self::ALL.into_iter().find(same)
+    }
+}
+
+/// What every resource has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Metadata {
+    /// Unique per kind: 1 to 63 of a-z, 0-9 and -.
+    #[cfg_attr(feature = "schema", schema(value_type = String, example = "orders"))]
+    pub name: Name,
+    /// The fleet of a cluster; `default` when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    pub fleet: Option<Name>,
+    /// Labels, for policies to select by.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    #[cfg_attr(feature = "schema", schema(value_type = BTreeMap<String, String>))]
+    pub labels: Labels,
+}
+
+/// What a resource says, by kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "spec")]
+pub enum Resource {
+    /// A place for backups.
+    Repository(Repository),
+    /// A named set of clusters.
+    Fleet(Fleet),
+    /// A PostgreSQL service.
+    Cluster(Cluster),
+    /// Objectives, schedules and limits.
+    Policy(Box<Policy>),
+}
+
+/// A whole, valid document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// Kind and spec.
+    #[serde(flatten)]
+    pub resource: Resource,
+}
+
+/// Why a document was refused, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct InvalidDocument {
+    /// `not_supported_yet` or `invalid_document`.
+    pub code: &'static str,
+    /// Path of the field, such as `spec.wal.flushEvery`.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl InvalidDocument {
+    /// Something is wrong with `field`.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code: "invalid_document",
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+
+    /// `field` asks for something that is not built yet.
+    pub fn not_yet(field: impl Into<String>) -> Self {
+        let message = "this is part of the contract but not supported yet".to_owned();
+        Self {
+            code: "not_supported_yet",
+            field: field.into(),
+            message,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Envelope {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Option<Value>,
+}
+
+impl Document {
+    /// Reads and checks one document.
+    pub fn from_value(value: Value) -> Result<Self, InvalidDocument> {
+        let Envelope {
+            api_version,
+            kind,
+            metadata,
+            spec,
+        } = read("", value)?;
+        if api_version != API_VERSION {
+            let message = format!("\"{api_version}\" is not {API_VERSION}");
+            return Err(InvalidDocument::new("apiVersion", message));
+        }
+        if LATER.contains(&kind.as_str()) {
+            return Err(InvalidDocument::not_yet("kind"));
+        }
+        let kind = Kind::from_str(&kind)
+            .map_err(|error: InvalidWord| InvalidDocument::new("kind", error.to_string()))?;
+        if metadata.fleet.is_some() && kind != Kind::Cluster {
+            return Err(InvalidDocument::new(
+                "metadata.fleet",
+                "only a cluster belongs to a fleet",
+            ));
+        }
+        let spec = spec.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let resource = match kind {
+            Kind::Repository => Resource::Repository(read("spec", spec)?),
+            Kind::Fleet => Resource::Fleet(read("spec", spec)?),
+            Kind::Cluster => Resource::Cluster(read("spec", spec)?),
+            Kind::Policy => Resource::Policy(Box::new(read("spec", spec)?)),
+        };
+        let document = Self { metadata, resource };
+        document.check()?;
+        Ok(document)
+    }
+
+    /// It as people write it.
+    pub fn to_value(&self) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Value::Object(fields) = &mut value {
+            fields.insert("apiVersion".to_owned(), Value::from(API_VERSION));
+        }
+        value
+    }
+
+    /// Its kind.
+    pub const fn kind(&self) -> Kind {
+        match self.resource {
+            Resource::Repository(_) => Kind::Repository,
+            Resource::Fleet(_) => Kind::Fleet,
+            Resource::Cluster(_) => Kind::Cluster,
+            Resource::Policy(_) => Kind::Policy,
+        }
+    }
+
+    fn check(&self) -> Result<(), InvalidDocument> {
+        match &self.resource {
+            Resource::Repository(repository) => repository.check(),
+            Resource::Fleet(_) => Ok(()),
+            Resource::Cluster(cluster) => cluster.check(),
+            Resource::Policy(policy) => policy.check(),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(prefix: &str, value: Value) -> Result<T, InvalidDocument> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let field = match (prefix, path.as_str()) {
+            ("", ".") => "document".to_owned(),
+            ("", path) => path.to_owned(),
+            (prefix, ".") => prefix.to_owned(),
+            (prefix, path) => format!("{prefix}.{path}"),
+        };
+        InvalidDocument::new(field, error.into_inner().to_string())
+    })
+}
+
+/// A field of the contract that is not built yet: it is read, so that its name
+/// is known, and refused wherever it is set.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NotYet(bool);
+
+impl NotYet {
+    pub(super) fn refuse(&self, field: impl fmt::Display) -> Result<(), InvalidDocument> {
+        if self.0 {
+            Err(InvalidDocument::not_yet(field.to_string()))
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn skip(&self) -> bool {
+        true
+    }
+}
+
+impl Serialize for NotYet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}
+
+impl<'de> Deserialize<'de> for NotYet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(value: Value) -> (String, &'static str) {
+        let error = Document::from_value(value).unwrap_err();
+        (error.field, error.code)
+    }
+
+    fn policy(spec: Value) -> Value {
+        json!({"apiVersion": API_VERSION, "kind": "Policy", "metadata": {"name": "gold"}, "spec": spec})
+    }
+
+    #[test]
+    fn the_path_of_the_field_is_in_the_answer() {
+        let wal =
+            policy(json!({"selector": {}, "repository": "eu", "wal": {"flushEvery": "soon"}}));
+        assert_eq!(
+            refused(wal),
+            ("spec.wal.flushEvery".into(), "invalid_document")
+        );
+        let unknown = policy(json!({"selector": {}, "repository": "eu", "wall": {}}));
+        assert_eq!(refused(unknown), ("spec.wall".into(), "invalid_document"));
+        let missing = policy(json!({"selector": {}}));
+        assert_eq!(refused(missing), ("spec".into(), "invalid_document"));
+        let kind = json!({"apiVersion": API_VERSION, "kind": "Pod", "metadata": {"name": "a"}});
+        assert_eq!(refused(kind), ("kind".into(), "invalid_document"));
+        let name = json!({"apiVersion": API_VERSION, "kind": "Fleet", "metadata": {"name": "A"}});
+        assert_eq!(refused(name), ("metadata.name".into(), "invalid_document"));
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_by_name() {
+        let schedules = policy(json!({"selector": {}, "repository": "eu", "schedules": []}));
+        assert_eq!(
+            refused(schedules),
+            ("spec.schedules".into(), "not_supported_yet")
+        );
+        let archive =
+            policy(json!({"selector": {}, "repository": "eu", "wal": {"mode": "archive"}}));
+        assert_eq!(
+            refused(archive),
+            ("spec.wal.mode".into(), "not_supported_yet")
+        );
+        let role = json!({"apiVersion": API_VERSION, "kind": "Role", "metadata": {"name": "a"}});
+        assert_eq!(refused(role), ("kind".into(), "not_supported_yet"));
+    }
+
+    #[test]
+    fn a_document_reads_back_as_it_was_written() {
+        let written = policy(json!({
+            "selector": {"tier": "gold"},
+            "objectives": {"rpo": "30s"},
+            "repository": "eu",
+            "compression": {"codec": "zstd", "level": 3},
+            "wal": {"mode": "streaming", "flushEvery": "1s"},
+        }));
+        let document = Document::from_value(written.clone()).unwrap();
+        assert_eq!(document.to_value(), written);
+    }
+}

@@ -1,0 +1,19 @@
+//! Declarative resources: what people write in YAML, `apply`, and read back.
+//!
+//! One schema serves the CLI, REST and the console. A document is parsed as a
+//! whole or refused with the path of the field at fault; a field whose work is
+//! not built yet is refused, never accepted in silence.
+
+mod cluster;
+mod document;
+mod fleet;
+mod policy;
+mod repository;
+
+pub use cluster::{Cluster, ConnectionProblem, InstanceSpec};
+pub use document::{API_VERSION, Document, InvalidDocument, Kind, Labels, Metadata, Resource};
+pub use fleet::Fleet;
+pub use policy::{Codec, Compression, Durability, Objectives, Policy, WalMode, WalPolicy, selects};
+pub use repository::{KeyReference, Repository, SecretReference};
+
+use document::NotYet;

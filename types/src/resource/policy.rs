@@ -1,0 +1,271 @@
+//! Objectives, WAL mode and limits, bound to clusters by labels.
+
+use serde::{Deserialize, Serialize};
+
+use super::{InvalidDocument, Labels, NotYet};
+use crate::backup::as_word;
+use crate::{Name, Span};
+
+/// A policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = PolicySpec))]
+pub struct Policy {
+    /// The clusters it is for: those with all of these labels; `{}` is all.
+    #[cfg_attr(feature = "schema", schema(value_type = std::collections::BTreeMap<String, String>))]
+    pub selector: Labels,
+    /// Decides between two policies that select the same cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// What it promises.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objectives: Option<Objectives>,
+    /// The repository for backups and WAL.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub repository: Name,
+    /// How data is compressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
+    /// How WAL gets into the repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wal: Option<WalPolicy>,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub copies: NotYet,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub schedules: NotYet,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub retention: NotYet,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub drills: NotYet,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub limits: NotYet,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub approvals: NotYet,
+}
+
+/// What a policy promises.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Objectives {
+    /// How much may be lost; without it there is no verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "30s"))]
+    pub rpo: Option<Span>,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub rpo_scope: NotYet,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub rto: NotYet,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub window: NotYet,
+}
+
+/// A compression algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum Codec {
+    /// Zstandard.
+    Zstd,
+    /// LZ4.
+    Lz4,
+    /// Stored as it is.
+    None,
+}
+
+as_word!(Codec { Zstd = "zstd", Lz4 = "lz4", None = "none" });
+
+/// How data is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Compression {
+    /// The algorithm.
+    pub codec: Codec,
+    /// zstd's level, 1 to 19; 1 when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<i32>,
+}
+
+impl Compression {
+    /// What is used when a policy does not say: zstd at level 1, which stores
+    /// about what level 3 does at nearly twice its speed (docs/performance.md).
+    pub const DEFAULT: Self = Self {
+        codec: Codec::Zstd,
+        level: Some(1),
+    };
+
+    /// zstd's level.
+    pub fn level(self) -> i32 {
+        self.level.unwrap_or(1)
+    }
+}
+
+/// How WAL reaches a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum WalMode {
+    /// The agent receives it over the replication protocol.
+    Streaming,
+    /// PostgreSQL's `archive_command` pushes it.
+    Archive,
+    /// Both at once.
+    Both,
+    /// Each backup carries its own.
+    None,
+}
+
+/// Where WAL must be durable before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum Durability {
+    /// In the repository.
+    Repository,
+    /// In a spool on a relay agent.
+    Spool,
+}
+
+/// How WAL gets into the repository.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct WalPolicy {
+    /// How WAL reaches the repository; `streaming` when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<WalMode>,
+    /// How long received WAL may wait before it is stored; 5 s when not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "5s"))]
+    pub flush_every: Option<Span>,
+    /// Where it must be durable; `repository` when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durability: Option<Durability>,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub synchronous: NotYet,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub sync_lost: NotYet,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub max_retained: NotYet,
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub when_full: NotYet,
+}
+
+impl Policy {
+    /// Its priority, 0 when it is not said.
+    pub fn priority(&self) -> i32 {
+        self.priority.unwrap_or(0)
+    }
+
+    /// Its RPO.
+    pub fn rpo(&self) -> Option<Span> {
+        self.objectives
+            .as_ref()
+            .and_then(|objectives| objectives.rpo)
+    }
+
+    /// How long received WAL may wait before it is stored.
+    pub fn flush_every(&self) -> Span {
+        let given = self.wal.as_ref().and_then(|wal| wal.flush_every);
+        given.unwrap_or(Span::from_secs(5))
+    }
+
+    /// How its data is compressed.
+    pub fn compression(&self) -> Compression {
+        self.compression.unwrap_or(Compression::DEFAULT)
+    }
+
+    pub(super) fn check(&self) -> Result<(), InvalidDocument> {
+        self.refuse_what_is_not_built()?;
+        if let Some(Compression {
+            codec,
+            level: Some(level),
+        }) = self.compression
+        {
+            let field = "spec.compression.level";
+            if codec != Codec::Zstd {
+                return Err(InvalidDocument::new(
+                    field,
+                    format!("{codec} has no levels"),
+                ));
+            }
+            if !(1..=19).contains(&level) {
+                return Err(InvalidDocument::new(field, "zstd has levels 1 to 19"));
+            }
+        }
+        let flush = self.flush_every().get().as_millis();
+        if !(100..=3_600_000).contains(&flush) {
+            let message = "received WAL is stored every 100ms to 1h";
+            return Err(InvalidDocument::new("spec.wal.flushEvery", message));
+        }
+        if self.rpo().is_some_and(|rpo| rpo.get().is_zero()) {
+            let message = "an RPO is longer than no time";
+            return Err(InvalidDocument::new("spec.objectives.rpo", message));
+        }
+        Ok(())
+    }
+
+    fn refuse_what_is_not_built(&self) -> Result<(), InvalidDocument> {
+        self.copies.refuse("spec.copies")?;
+        self.schedules.refuse("spec.schedules")?;
+        self.retention.refuse("spec.retention")?;
+        self.drills.refuse("spec.drills")?;
+        self.limits.refuse("spec.limits")?;
+        self.approvals.refuse("spec.approvals")?;
+        if let Some(objectives) = &self.objectives {
+            objectives.rpo_scope.refuse("spec.objectives.rpoScope")?;
+            objectives.rto.refuse("spec.objectives.rto")?;
+            objectives.window.refuse("spec.objectives.window")?;
+        }
+        let Some(wal) = &self.wal else { return Ok(()) };
+        wal.synchronous.refuse("spec.wal.synchronous")?;
+        wal.sync_lost.refuse("spec.wal.syncLost")?;
+        wal.max_retained.refuse("spec.wal.maxRetained")?;
+        wal.when_full.refuse("spec.wal.whenFull")?;
+        if wal.mode.is_some_and(|mode| mode != WalMode::Streaming) {
+            return Err(InvalidDocument::not_yet("spec.wal.mode"));
+        }
+        if wal
+            .durability
+            .is_some_and(|durability| durability != Durability::Repository)
+        {
+            return Err(InvalidDocument::not_yet("spec.wal.durability"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a selector selects something with these labels.
+pub fn selects(selector: &Labels, labels: &Labels) -> bool {
+    selector
+        .iter()
+        .all(|(key, value)| labels.get(key) == Some(value))
+}
