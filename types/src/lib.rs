@@ -16,6 +16,7 @@ mod lsn;
 mod name;
 mod quantity;
 pub mod resource;
+mod restore;
 mod secret;
 mod target;
 mod wal;
@@ -37,6 +38,9 @@ pub use lineage::{InvalidLineage, Lineage};
 pub use lsn::{InvalidLsn, Lsn};
 pub use name::{InvalidName, Name};
 pub use quantity::{ByteSize, InvalidQuantity, Span};
+pub use restore::{
+    PlannedWal, RestorePlan, RestoreRequest, RestoreResult, StopBefore, TargetAction,
+};
 pub use secret::Secret;
 pub use target::{InvalidTarget, RestoreTarget};
 pub use wal::{InvalidWal, SegmentSize, Timeline, TimelineHistory, TimelineSwitch, WalSegment};

@@ -36,6 +36,11 @@ impl Span {
         Self(Duration::from_secs(seconds))
     }
 
+    /// A span of `millis` thousandths of a second.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+
     /// It as the standard library's duration.
     pub const fn get(self) -> Duration {
         self.0

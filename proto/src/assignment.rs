@@ -1,0 +1,290 @@
+//! What the control plane gives an agent to do.
+
+use holdfast_types::resource::{Codec, Compression};
+use holdfast_types::{
+    AssignmentId, BackupId, BackupKind, Generation, JobId, Name, RestorePlan, RestoreRequest, Span,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::access::non_empty;
+use crate::invalid::{Invalid, from_json, parse, some, to_json};
+use crate::{InstanceAccess, RepositoryAccess, v1};
+
+/// Everything an agent is to do now.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assignments {
+    /// Jobs and duties. What is not named any more, the agent ends.
+    pub assignments: Vec<Assignment>,
+    /// The instances it is to observe.
+    pub instances: Vec<ObservedInstance>,
+}
+
+/// An instance that an agent observes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedInstance {
+    /// The cluster it belongs to.
+    pub cluster: Name,
+    /// How to reach it.
+    pub instance: InstanceAccess,
+}
+
+/// A job or a standing duty, under a generation (I-04).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assignment {
+    /// Its identity.
+    pub id: AssignmentId,
+    /// Which holder this is.
+    pub generation: Generation,
+    /// W3C trace context of the request that caused it.
+    pub traceparent: Option<String>,
+    /// Whether somebody asked for it to end.
+    pub cancel_requested: bool,
+    /// The work.
+    pub work: Work,
+}
+
+/// The kinds of work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Work {
+    /// Take a backup.
+    Backup(Box<BackupWork>),
+    /// Restore.
+    Restore(Box<RestoreWork>),
+    /// Receive WAL for as long as this is assigned.
+    ReceiveWal(Box<WalWork>),
+}
+
+/// Take a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupWork {
+    /// The job, which on demand is the run's identity (I-03).
+    pub job: JobId,
+    /// The backup this attempt makes.
+    pub backup: BackupId,
+    /// The cluster.
+    pub cluster: Name,
+    /// What to take.
+    pub kind: BackupKind,
+    /// Where to put it.
+    pub repository: RepositoryAccess,
+    /// What to read.
+    pub instance: InstanceAccess,
+    /// How to compress.
+    pub compression: Compression,
+    /// The incarnation of its lineage.
+    pub incarnation: u32,
+}
+
+/// Restore a cluster into a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreWork {
+    /// The job.
+    pub job: JobId,
+    /// Where to read.
+    pub repository: RepositoryAccess,
+    /// What was asked for.
+    pub request: RestoreRequest,
+    /// What was planned. It is executed as it is.
+    pub plan: RestorePlan,
+}
+
+/// Receive a cluster's WAL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WalWork {
+    /// The cluster.
+    pub cluster: Name,
+    /// Where to put it.
+    pub repository: RepositoryAccess,
+    /// The instance to receive from.
+    pub instance: InstanceAccess,
+    /// How long received WAL may wait before it is stored.
+    pub flush_every: Span,
+    /// How to compress.
+    pub compression: Compression,
+    /// The incarnation of its lineage.
+    pub incarnation: u32,
+}
+
+impl From<&Assignments> for v1::Assignments {
+    fn from(all: &Assignments) -> Self {
+        let observed = |observed: &ObservedInstance| v1::ObservedInstance {
+            cluster: observed.cluster.to_string(),
+            instance: Some((&observed.instance).into()),
+        };
+        Self {
+            assignments: all.assignments.iter().map(Into::into).collect(),
+            instances: all.instances.iter().map(observed).collect(),
+        }
+    }
+}
+
+impl TryFrom<v1::Assignments> for Assignments {
+    type Error = Invalid;
+
+    fn try_from(all: v1::Assignments) -> Result<Self, Invalid> {
+        let observed = |observed: v1::ObservedInstance| {
+            Ok(ObservedInstance {
+                cluster: parse("instances.cluster", &observed.cluster)?,
+                instance: some("instances.instance", observed.instance)?.into(),
+            })
+        };
+        let assignments = all.assignments.into_iter().map(Assignment::try_from);
+        Ok(Self {
+            assignments: assignments.collect::<Result<_, _>>()?,
+            instances: all
+                .instances
+                .into_iter()
+                .map(observed)
+                .collect::<Result<_, Invalid>>()?,
+        })
+    }
+}
+
+impl From<&Assignment> for v1::Assignment {
+    fn from(assignment: &Assignment) -> Self {
+        let work = match &assignment.work {
+            Work::Backup(work) => v1::assignment::Work::Backup((&**work).into()),
+            Work::Restore(work) => v1::assignment::Work::Restore((&**work).into()),
+            Work::ReceiveWal(work) => v1::assignment::Work::Wal((&**work).into()),
+        };
+        Self {
+            assignment_id: assignment.id.to_string(),
+            generation: assignment.generation.0,
+            traceparent: assignment.traceparent.clone().unwrap_or_default(),
+            cancel_requested: assignment.cancel_requested,
+            work: Some(work),
+        }
+    }
+}
+
+impl TryFrom<v1::Assignment> for Assignment {
+    type Error = Invalid;
+
+    fn try_from(assignment: v1::Assignment) -> Result<Self, Invalid> {
+        let work = match some("work", assignment.work)? {
+            v1::assignment::Work::Backup(work) => Work::Backup(Box::new(work.try_into()?)),
+            v1::assignment::Work::Restore(work) => Work::Restore(Box::new(work.try_into()?)),
+            v1::assignment::Work::Wal(work) => Work::ReceiveWal(Box::new(work.try_into()?)),
+        };
+        Ok(Self {
+            id: parse("assignment_id", &assignment.assignment_id)?,
+            generation: Generation(assignment.generation),
+            traceparent: non_empty(assignment.traceparent),
+            cancel_requested: assignment.cancel_requested,
+            work,
+        })
+    }
+}
+
+impl From<&BackupWork> for v1::BackupWork {
+    fn from(work: &BackupWork) -> Self {
+        Self {
+            job_id: work.job.to_string(),
+            backup_id: work.backup.to_string(),
+            cluster: work.cluster.to_string(),
+            kind: work.kind.to_string(),
+            repository: Some((&work.repository).into()),
+            instance: Some((&work.instance).into()),
+            codec: work.compression.codec.to_string(),
+            level: work.compression.level.unwrap_or_default(),
+            incarnation: work.incarnation,
+        }
+    }
+}
+
+impl TryFrom<v1::BackupWork> for BackupWork {
+    type Error = Invalid;
+
+    fn try_from(work: v1::BackupWork) -> Result<Self, Invalid> {
+        Ok(Self {
+            job: parse("job_id", &work.job_id)?,
+            backup: parse("backup_id", &work.backup_id)?,
+            cluster: parse("cluster", &work.cluster)?,
+            kind: parse("kind", &work.kind)?,
+            repository: some("repository", work.repository)?.try_into()?,
+            instance: some("instance", work.instance)?.into(),
+            compression: compression(&work.codec, work.level)?,
+            incarnation: incarnation(work.incarnation)?,
+        })
+    }
+}
+
+impl From<&RestoreWork> for v1::RestoreWork {
+    fn from(work: &RestoreWork) -> Self {
+        Self {
+            job_id: work.job.to_string(),
+            repository: Some((&work.repository).into()),
+            request_json: to_json(&work.request),
+            plan_json: to_json(&work.plan),
+        }
+    }
+}
+
+impl TryFrom<v1::RestoreWork> for RestoreWork {
+    type Error = Invalid;
+
+    fn try_from(work: v1::RestoreWork) -> Result<Self, Invalid> {
+        Ok(Self {
+            job: parse("job_id", &work.job_id)?,
+            repository: some("repository", work.repository)?.try_into()?,
+            request: from_json("request_json", &work.request_json)?,
+            plan: from_json("plan_json", &work.plan_json)?,
+        })
+    }
+}
+
+impl From<&WalWork> for v1::WalWork {
+    fn from(work: &WalWork) -> Self {
+        let millis = work.flush_every.get().as_millis();
+        Self {
+            cluster: work.cluster.to_string(),
+            repository: Some((&work.repository).into()),
+            instance: Some((&work.instance).into()),
+            flush_every_ms: u32::try_from(millis).unwrap_or(u32::MAX),
+            codec: work.compression.codec.to_string(),
+            level: work.compression.level.unwrap_or_default(),
+            incarnation: work.incarnation,
+        }
+    }
+}
+
+impl TryFrom<v1::WalWork> for WalWork {
+    type Error = Invalid;
+
+    fn try_from(work: v1::WalWork) -> Result<Self, Invalid> {
+        if work.flush_every_ms == 0 {
+            return Err(Invalid::new("flush_every_ms", "is zero"));
+        }
+        Ok(Self {
+            cluster: parse("cluster", &work.cluster)?,
+            repository: some("repository", work.repository)?.try_into()?,
+            instance: some("instance", work.instance)?.into(),
+            flush_every: Span::from_millis(u64::from(work.flush_every_ms)),
+            compression: compression(&work.codec, work.level)?,
+            incarnation: incarnation(work.incarnation)?,
+        })
+    }
+}
+
+fn compression(codec: &str, level: i32) -> Result<Compression, Invalid> {
+    let codec: Codec = parse("codec", codec)?;
+    Ok(Compression {
+        codec,
+        level: (level != 0).then_some(level),
+    })
+}
+
+fn incarnation(number: u32) -> Result<u32, Invalid> {
+    if number == 0 {
+        Err(Invalid::new("incarnation", "counts from 1"))
+    } else {
+        Ok(number)
+    }
+}

@@ -1,0 +1,33 @@
+//! Contracts between the processes of Holdfast.
+//!
+//! [`v1`] is the generated code. The other modules hold the same contracts as
+//! domain types: validation happens once, on receipt, by `TryFrom`, and names
+//! the field at fault. Code outside this crate works with domain types and
+//! converts at the edge.
+
+mod access;
+mod assignment;
+mod invalid;
+mod plan;
+mod report;
+mod wal;
+
+pub use access::{InstanceAccess, RepositoryAccess};
+pub use assignment::{
+    Assignment, Assignments, BackupWork, ObservedInstance, RestoreWork, WalWork, Work,
+};
+pub use invalid::Invalid;
+pub use plan::{PlanAnswer, PlanRequest};
+pub use report::{Held, JobEvent, JobOutcome, JobProgress, JobReport, JobSuccess};
+pub use wal::{LineageWal, ReportedFrontier, TimelineWal, WalGap, WalReport};
+
+/// The generated code of package `holdfast.v1`.
+#[expect(
+    missing_docs,
+    clippy::allow_attributes,
+    clippy::too_many_lines,
+    reason = "generated from the .proto files, documented there"
+)]
+pub mod v1 {
+    tonic::include_proto!("holdfast.v1");
+}

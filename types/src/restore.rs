@@ -1,0 +1,165 @@
+//! Restores: what is asked for, and the plan that answers it.
+//!
+//! The plan decides the tail of WAL once (DESIGN section 5.2): every target
+//! becomes a timeline, an end and the start of the last complete record before
+//! that end. Whoever executes the plan decides nothing again.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::backup::as_word;
+use crate::{BackupId, Failure, Lineage, Lsn, Name, RestoreTarget, Timeline};
+
+/// What PostgreSQL does once it has reached the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum TargetAction {
+    /// Ends recovery on a new timeline and accepts writes.
+    #[default]
+    Promote,
+    /// Stays in recovery, readable, for somebody to look.
+    Pause,
+}
+
+as_word!(TargetAction { Promote = "promote", Pause = "pause" });
+
+/// A restore that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RestoreRequest {
+    /// The cluster to restore.
+    #[cfg_attr(feature = "schema", schema(value_type = String, example = "orders"))]
+    pub cluster: Name,
+    /// Where to end: `latest`, an RFC 3339 time, `lsn:X`.
+    #[cfg_attr(feature = "schema", schema(value_type = String, example = "latest"))]
+    pub at: RestoreTarget,
+    /// End before the target itself.
+    #[serde(default)]
+    pub exclusive: bool,
+    /// The agent on whose host the directory is made.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub agent: Name,
+    /// The new data directory, absolute.
+    pub dir: String,
+    /// The repository to read; the policy's when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
+    pub repository: Option<Name>,
+    /// Start PostgreSQL, wait until it reached the target, and leave it running.
+    #[serde(default)]
+    pub start: bool,
+    /// The port it is to listen on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Settings for the restored server.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, String>,
+    /// What PostgreSQL does at the target.
+    #[serde(default)]
+    pub action: TargetAction,
+}
+
+/// The WAL a restore needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct PlannedWal {
+    /// Where replay begins: the backup's start.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub from_lsn: Lsn,
+    /// Where it ends: the end of the last record to be replayed.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub to_lsn: Lsn,
+    /// The start of that record. PostgreSQL is told this position when we do
+    /// not start it ourselves, so that it reaches it or fails, never short.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub last_record_lsn: Lsn,
+    /// Segments to fetch.
+    pub segments: u64,
+}
+
+/// How a restore will be done, and everything that speaks against it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RestorePlan {
+    /// The cluster.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub cluster: Name,
+    /// The target as it was asked for.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub at: RestoreTarget,
+    /// The lineage that holds it.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub lineage: Lineage,
+    /// The backup it starts from.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub backup: BackupId,
+    /// When that backup became consistent.
+    pub backup_finished_at: Timestamp,
+    /// The timeline on which the target lies.
+    #[cfg_attr(feature = "schema", schema(value_type = u32))]
+    pub timeline: Timeline,
+    /// The WAL to replay.
+    pub wal: PlannedWal,
+    /// The time up to which every commit will be there.
+    pub recovers_to: Timestamp,
+    /// The last commit that will be there, when the WAL holds one.
+    pub last_commit_at: Option<Timestamp>,
+    /// Set when replay must stop before a commit, by its timestamp, rather
+    /// than at a position: `recovery_target_time` and whether it is inclusive.
+    pub stop_before: Option<StopBefore>,
+    /// PostgreSQL's `server_version_num` of the backup.
+    pub server_version: u32,
+    /// Bytes the directory will hold.
+    pub database_bytes: u64,
+    /// Bytes to fetch from the repository.
+    pub fetch_bytes: u64,
+    /// How long it will take, from what this agent has measured before.
+    pub estimated_seconds: Option<u64>,
+    /// Reasons why it cannot be done. Empty: it can.
+    pub problems: Vec<Failure>,
+    /// Things to know before it is done.
+    pub warnings: Vec<String>,
+}
+
+/// A stop decided by the timestamp of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct StopBefore {
+    /// The time that was asked for.
+    pub time: Timestamp,
+    /// Whether a commit at exactly this time is still replayed.
+    pub inclusive: bool,
+    /// Where the first commit record lies that is not replayed.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub record_lsn: Lsn,
+}
+
+/// What a finished restore left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RestoreResult {
+    /// The data directory.
+    pub dir: String,
+    /// The port PostgreSQL listens on, when it was started.
+    pub port: Option<u16>,
+    /// The directory of its socket, when it was started.
+    pub socket_dir: Option<String>,
+    /// The timeline it is on.
+    #[cfg_attr(feature = "schema", schema(value_type = u32))]
+    pub timeline: Timeline,
+    /// The position it reached, or will reach when it is started.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub reached_lsn: Lsn,
+    /// The last commit it replayed.
+    pub reached_time: Option<Timestamp>,
+    /// The transaction of that commit.
+    pub last_xid: Option<u32>,
+}
