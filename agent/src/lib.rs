@@ -4,5 +4,6 @@
 //! receives their WAL, takes backups and restores. It never needs the control
 //! plane to go on with what it was given (I-08), nor to restore (I-09).
 
+pub mod failure;
 pub mod host;
 pub mod job;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_proto::RepositoryAccess;
-use holdfast_repo::{Error, Key, Repository, StoreOptions, open_store};
+use holdfast_repo::{Error, Repository, RepositoryKey, RepositoryUrl, StoreOptions, open_store};
 use holdfast_types::Name;
 use tokio::sync::OnceCell;
 
@@ -46,14 +46,17 @@ impl Repositories {
 /// A repository is initialised by the first agent that needs it. Two agents
 /// may come first at once: the store decides, and the loser opens.
 async fn open_or_init(access: &RepositoryAccess) -> Result<Arc<Repository>, Error> {
-    let url = access.url.parse()?;
+    let url: RepositoryUrl = access.url.parse()?;
     let options = StoreOptions {
         endpoint: access.endpoint.clone(),
         region: access.region.clone(),
         credentials: access.credentials.clone(),
         ..StoreOptions::default()
     };
-    let key = Key::parse(&access.key)?;
+    let key = RepositoryKey::from_text(&access.key).ok_or_else(|| Error::InvalidOptions {
+        repository: url.to_string(),
+        reason: "its key is not 64 hexadecimal characters".to_owned(),
+    })?;
     let store = open_store(&url, &options)?;
     match Repository::open(store.clone(), &key).await {
         Err(Error::NotARepository { .. }) => Repository::init(store, &key).await.map(Arc::new),
