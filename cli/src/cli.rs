@@ -1,0 +1,419 @@
+//! The command line: names, flags and help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use holdfast_types::{BackupKind, Name, RestoreTarget, Span, TargetAction};
+
+use crate::output::Format;
+
+/// Protects fleets of PostgreSQL clusters, and proves it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "holdfast",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused and nothing changed."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the control plane is, who we are, how to print.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// REST addresses of the control plane's nodes, such as http://127.0.0.1:8080
+    #[arg(
+        long,
+        env = "HOLDFAST_SERVER",
+        value_delimiter = ',',
+        global = true,
+        value_name = "URL[,URL…]"
+    )]
+    pub(crate) server: Vec<String>,
+    /// An API token, instead of a login
+    #[arg(
+        long,
+        env = "HOLDFAST_TOKEN",
+        hide_env_values = true,
+        global = true,
+        value_name = "TOKEN"
+    )]
+    pub(crate) token: Option<String>,
+    /// The control plane's CA certificate, for https
+    #[arg(long, env = "HOLDFAST_CA", global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// How to print results
+    #[arg(
+        short,
+        long,
+        global = true,
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
+    pub(crate) output: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Log in and keep the login in ~/.config/holdfast/config.toml
+    Login(Login),
+    /// End the login
+    Logout,
+    /// Show the control plane, its agents, jobs and exposure in one view
+    Status,
+    /// Print the version
+    Version,
+    /// Print a completion script for a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Create or change resources from YAML, all or none
+    Apply(Apply),
+    /// Show resources
+    Get {
+        /// repositories, fleets, clusters or policies
+        kind: String,
+        /// One by name
+        name: Option<Name>,
+    },
+    /// Delete a resource
+    Delete {
+        /// repository, fleet, cluster or policy
+        kind: String,
+        /// Its name
+        name: Name,
+    },
+    /// Keep passwords and credentials, sealed
+    #[command(subcommand)]
+    Secret(Secret),
+    /// Manage users
+    #[command(subcommand)]
+    User(User),
+    /// Manage API tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Manage repositories' keys
+    #[command(subcommand)]
+    Repository(Repository),
+    /// Manage the agents on database hosts
+    #[command(subcommand)]
+    Agent(Agent),
+    /// Take and list backups
+    #[command(subcommand)]
+    Backup(Backup),
+    /// Plan and run restores
+    #[command(subcommand)]
+    Restore(Restore),
+    /// Follow jobs
+    #[command(subcommand)]
+    Job(Job),
+    /// Show who could lose how much right now, against the RPO
+    Exposure {
+        /// One cluster
+        cluster: Option<Name>,
+        /// The clusters of a fleet
+        #[arg(long)]
+        fleet: Option<Name>,
+    },
+    /// Show who changed what
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// The user
+    #[arg(long, short)]
+    pub(crate) user: String,
+    /// Read the password from standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// A YAML file, may hold several documents; - for standard input; repeatable
+    #[arg(short, long = "file", required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Check everything and say what would change; change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secret {
+    /// Store a secret
+    #[command(group = clap::ArgGroup::new("source").required(true))]
+    Set {
+        /// Its name
+        name: Name,
+        /// Read it from a file; - for standard input
+        #[arg(long, group = "source", value_name = "FILE")]
+        from_file: Option<PathBuf>,
+        /// Read it from an environment variable
+        #[arg(long, group = "source", value_name = "VARIABLE")]
+        from_env: Option<String>,
+    },
+    /// List names; contents are never shown
+    List,
+    /// Delete a secret
+    Delete {
+        /// Its name
+        name: Name,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Create a user
+    Create {
+        /// Login name
+        name: Name,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List users
+    List,
+    /// Set a user's password
+    Password {
+        /// Login name
+        name: Name,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Delete a user, with logins and tokens
+    Delete {
+        /// Login name
+        name: Name,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Create an API token; it is shown this once
+    Create {
+        /// What it is for
+        name: Name,
+        /// How long it lasts, such as 90d; for ever when not said
+        #[arg(long)]
+        expires_in: Option<Span>,
+    },
+    /// List tokens
+    List,
+    /// End a token
+    Revoke {
+        /// Its id or name
+        token: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Repository {
+    /// List repositories
+    List,
+    /// Work with a repository's key
+    #[command(subcommand)]
+    Key(RepositoryKey),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RepositoryKey {
+    /// Print the key, which alone restores without any control plane; audited
+    Export {
+        /// The repository
+        name: Name,
+        /// Write it to a new file of mode 0600 instead
+        #[arg(long, value_name = "FILE")]
+        to_file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agent {
+    /// Manage join tokens
+    #[command(subcommand)]
+    Token(AgentToken),
+    /// List agents
+    List,
+    /// Refuse an agent from now on; its name is free again
+    Revoke {
+        /// Its name
+        name: Name,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentToken {
+    /// Create a token with which one agent can enrol, once
+    Create {
+        /// How long it can be used
+        #[arg(long, default_value = "1h")]
+        ttl: Span,
+        /// The region of the agent
+        #[arg(long)]
+        region: Option<String>,
+    },
+}
+
+/// Waiting for a job.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Wait {
+    /// Wait until the job has ended
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Give up waiting after this long; the job goes on
+    #[arg(long, requires = "wait", value_name = "DURATION")]
+    pub(crate) timeout: Option<Span>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Backup {
+    /// Take a backup now
+    Run {
+        /// The cluster
+        cluster: Name,
+        /// full, incremental or logical
+        #[arg(long, default_value = "full")]
+        kind: BackupKind,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// List a cluster's backups, newest first
+    List {
+        /// The cluster
+        cluster: Name,
+    },
+    /// Show a backup
+    Show {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Restore {
+    /// Show how a restore would be done and what speaks against it; touches nothing
+    Plan(RestoreArgs),
+    /// Restore a cluster into a new directory
+    Run {
+        #[command(flatten)]
+        restore: RestoreArgs,
+        #[command(flatten)]
+        wait: Wait,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The cluster to restore
+    pub(crate) cluster: Name,
+    /// latest, immediate, an RFC 3339 time with offset, lsn:X or backup:ID
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) at: RestoreTarget,
+    /// Stop before the target itself
+    #[arg(long)]
+    pub(crate) exclusive: bool,
+    /// The new data directory: absent or empty
+    #[arg(long)]
+    pub(crate) dir: String,
+    /// The agent on whose host it is made
+    #[arg(long)]
+    pub(crate) agent: Name,
+    /// The repository to read; the policy's when not said
+    #[arg(long)]
+    pub(crate) repository: Option<Name>,
+    /// Start PostgreSQL and leave it running at the target
+    #[arg(long)]
+    pub(crate) start: bool,
+    /// The port to listen on
+    #[arg(long, requires = "start")]
+    pub(crate) port: Option<u16>,
+    /// A setting of the restored server; repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) set: Vec<(String, String)>,
+    /// What PostgreSQL does at the target: promote or pause
+    #[arg(long, default_value = "promote")]
+    pub(crate) action: TargetAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Job {
+    /// List jobs, newest first
+    List {
+        /// Jobs of a cluster
+        #[arg(long)]
+        cluster: Option<Name>,
+        /// Jobs in a state, such as running
+        #[arg(long)]
+        state: Option<holdfast_types::JobState>,
+    },
+    /// Show a job with its phases and attempts
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Print a job's log
+    Logs {
+        /// Its id
+        id: String,
+    },
+    /// Ask a job to end
+    Cancel {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// List entries, newest first
+    List {
+        /// By this user, token or agent
+        #[arg(long)]
+        principal: Option<String>,
+        /// Of this action
+        #[arg(long)]
+        action: Option<String>,
+        /// Not before this RFC 3339 time
+        #[arg(long)]
+        since: Option<jiff::Timestamp>,
+        /// At most this many
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a setting is NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_timeout_needs_something_to_wait_for() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse("holdfast backup run orders --timeout 5m").is_err());
+        assert!(parse("holdfast backup run orders --wait --timeout 5m").is_ok());
+        assert!(parse("holdfast restore plan orders --at now --dir /x --agent a").is_err());
+    }
+}

@@ -1,0 +1,359 @@
+//! The REST client: finds a node that answers, logs in again when a token has
+//! ended, and turns problem answers into failures.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Certificate, Method, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::config::{Config, Session};
+use crate::failure::{Exit, Failure};
+
+/// Items asked for at once.
+const PAGE: usize = 500;
+
+/// A client of the control plane.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    config: Config,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The body; null when there is none.
+    pub(crate) body: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Tokens {
+    access_token: String,
+    refresh_token: String,
+    expires_at: Timestamp,
+}
+
+impl Client {
+    /// A client of the configured servers.
+    pub(crate) fn new(config: Config) -> Result<Self, Failure> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("holdfast/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(Duration::from_secs(60));
+        if let Some(path) = &config.ca {
+            let pem = std::fs::read(path).map_err(|error| Failure::file(path.display(), &error))?;
+            let certificate = Certificate::from_pem(&pem).map_err(|_| {
+                let message = format!("{} is not a PEM certificate", path.display());
+                Failure::usage(message, "give the control plane's ca.pem with --ca")
+            })?;
+            builder = builder.tls_certs_only([certificate]);
+        }
+        let unusable = |error: reqwest::Error| Failure::usage(chain(&error), "check --ca");
+        Ok(Self {
+            http: builder.build().map_err(unusable)?,
+            config,
+        })
+    }
+
+    /// Reads.
+    pub(crate) async fn get(
+        &mut self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<Value, Failure> {
+        Ok(self.call(Method::GET, path, query, None).await?.body)
+    }
+
+    /// Reads a list: all of it, page by page, or the first `most` items.
+    pub(crate) async fn list(
+        &mut self,
+        path: &str,
+        query: &[(&str, String)],
+        most: Option<u32>,
+    ) -> Result<Value, Failure> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let most = most.map_or(usize::MAX, |most| {
+                usize::try_from(most).unwrap_or(usize::MAX)
+            });
+            let page = PAGE.min(most.saturating_sub(items.len()));
+            let mut query = query.to_vec();
+            query.push(("limit", page.to_string()));
+            query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+            let mut body = self.get(path, &query).await?;
+            if let Value::Array(more) = body["items"].take() {
+                items.extend(more);
+            }
+            cursor = body["nextCursor"].as_str().map(str::to_owned);
+            if cursor.is_none() || items.len() >= most {
+                return Ok(json!({ "items": items, "nextCursor": cursor }));
+            }
+        }
+    }
+
+    /// Creates or asks for work, safely repeated: the key travels with it.
+    pub(crate) async fn post(&mut self, path: &str, body: Value) -> Result<Value, Failure> {
+        Ok(self.call(Method::POST, path, &[], Some(body)).await?.body)
+    }
+
+    /// Creates or replaces.
+    pub(crate) async fn put(&mut self, path: &str, body: Value) -> Result<Value, Failure> {
+        Ok(self.call(Method::PUT, path, &[], Some(body)).await?.body)
+    }
+
+    /// Deletes.
+    pub(crate) async fn delete(&mut self, path: &str) -> Result<Value, Failure> {
+        Ok(self.call(Method::DELETE, path, &[], None).await?.body)
+    }
+
+    /// Logs in and keeps the tokens.
+    pub(crate) async fn login(&mut self, user: &str, password: &str) -> Result<(), Failure> {
+        let body = json!({"user": user, "password": password});
+        let answer = self
+            .send(Method::POST, "auth/login", &[], Some(&body), None, None)
+            .await?;
+        let tokens = read(answer).await?;
+        self.keep(user, tokens.body)
+    }
+
+    /// Ends the login, at the server and here.
+    pub(crate) async fn logout(&mut self) -> Result<(), Failure> {
+        if let Some(session) = self.config.session.clone() {
+            let body = json!({"refreshToken": session.refresh_token});
+            self.post("auth/logout", body).await?;
+        }
+        self.config.session = None;
+        self.config.keep_session(None)
+    }
+
+    async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<Value>,
+    ) -> Result<Answer, Failure> {
+        let token = self.token().await?;
+        let key = (method == Method::POST).then(|| Uuid::now_v7().simple().to_string());
+        let (key, body) = (key.as_deref(), body.as_ref());
+        let answer = self
+            .send(method.clone(), path, query, body, Some(&token), key)
+            .await?;
+        if answer.status() != StatusCode::UNAUTHORIZED || !self.has_session() {
+            return read(answer).await;
+        }
+        // The token ended a moment before its time, for instance because the
+        // clocks differ: a refused request changed nothing, so ask again once.
+        self.refresh().await?;
+        let token = self.token().await?;
+        read(
+            self.send(method, path, query, body, Some(&token), key)
+                .await?,
+        )
+        .await
+    }
+
+    fn has_session(&self) -> bool {
+        self.config.token.is_none() && self.config.session.is_some()
+    }
+
+    async fn token(&mut self) -> Result<String, Failure> {
+        if let Some(token) = &self.config.token {
+            return Ok(token.clone());
+        }
+        let soon = Timestamp::now().saturating_add(SignedDuration::from_secs(10));
+        let ended = match (&self.config.session, soon) {
+            (Some(session), Ok(soon)) => session.expires_at <= soon,
+            (Some(_), Err(_)) => true,
+            (None, _) => {
+                let message = "not logged in";
+                let hint = "run `holdfast login --user NAME`, or give an API token with --token";
+                return Err(Failure::new(Exit::Failed, "not_logged_in", message, hint));
+            }
+        };
+        if ended {
+            self.refresh().await?;
+        }
+        let session = self.config.session.as_ref();
+        Ok(session
+            .map(|session| session.access_token.clone())
+            .unwrap_or_default())
+    }
+
+    async fn refresh(&mut self) -> Result<(), Failure> {
+        let Some(session) = self.config.session.clone() else {
+            return Ok(());
+        };
+        let body = json!({"refreshToken": session.refresh_token});
+        let answer = self
+            .send(Method::POST, "auth/refresh", &[], Some(&body), None, None)
+            .await?;
+        let tokens = read(answer).await.map_err(|failure| {
+            let message = format!(
+                "the login of {} has ended: {}",
+                session.user, failure.message
+            );
+            Failure::new(
+                Exit::Failed,
+                &failure.code,
+                message,
+                "run `holdfast login` again",
+            )
+        })?;
+        self.keep(&session.user, tokens.body)
+    }
+
+    fn keep(&mut self, user: &str, tokens: Value) -> Result<(), Failure> {
+        let Tokens {
+            access_token,
+            refresh_token,
+            expires_at,
+        } = serde_json::from_value(tokens).map_err(|error| {
+            let message = format!("the login's answer cannot be read: {error}");
+            Failure::new(
+                Exit::Failed,
+                "unreadable_answer",
+                message,
+                "is it a Holdfast server?",
+            )
+        })?;
+        let user = user.to_owned();
+        let session = Session {
+            user,
+            access_token,
+            refresh_token,
+            expires_at,
+        };
+        self.config.session = Some(session.clone());
+        self.config.keep_session(Some(session))
+    }
+
+    /// Sends to the first server that can be reached.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+        token: Option<&str>,
+        key: Option<&str>,
+    ) -> Result<Response, Failure> {
+        let mut unreachable = Vec::new();
+        for server in &self.config.servers {
+            let mut url = format!("{}/api/v1/{path}", server.trim_end_matches('/'));
+            for (index, (name, value)) in query.iter().enumerate() {
+                let separator = if index == 0 { '?' } else { '&' };
+                url.push_str(&format!("{separator}{name}={}", encoded(value)));
+            }
+            let mut request = self.http.request(method.clone(), &url);
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            if let Some(key) = key {
+                request = request.header("Idempotency-Key", key);
+            }
+            match request.send().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => unreachable.push(format!("{server}: {}", chain(&error))),
+            }
+        }
+        let message = format!("no server could be reached: {}", unreachable.join("; "));
+        let hint = "check --server (or HOLDFAST_SERVER) and that holdfastd runs";
+        Err(Failure::new(
+            Exit::Failed,
+            "server_unreachable",
+            message,
+            hint,
+        ))
+    }
+}
+
+async fn read(answer: Response) -> Result<Answer, Failure> {
+    let status = answer.status();
+    let bytes = answer.bytes().await.map_err(|error| {
+        let message = format!("the answer broke off: {}", chain(&error));
+        Failure::new(Exit::Failed, "server_unreachable", message, "try again")
+    })?;
+    let body = if bytes.is_empty() {
+        Ok(Value::Null)
+    } else {
+        serde_json::from_slice(&bytes)
+    };
+    if status.is_success() {
+        return body.map(|body| Answer { body }).map_err(|error| {
+            let message = format!("the answer is not JSON: {error}");
+            Failure::new(
+                Exit::Failed,
+                "unreadable_answer",
+                message,
+                "is it a Holdfast server?",
+            )
+        });
+    }
+    let exit = match status {
+        StatusCode::NOT_FOUND => Exit::NotFound,
+        StatusCode::BAD_REQUEST
+        | StatusCode::CONFLICT
+        | StatusCode::PRECONDITION_FAILED
+        | StatusCode::UNPROCESSABLE_ENTITY => Exit::Refused,
+        _ => Exit::Failed,
+    };
+    let problem = body
+        .ok()
+        .and_then(|body| serde_json::from_value::<Failure>(body).ok());
+    let unknown = || {
+        let message = format!("the server answered {status}");
+        Failure::new(
+            exit,
+            "unreadable_answer",
+            message,
+            "is it a Holdfast server?",
+        )
+    };
+    Err(Failure {
+        exit,
+        ..problem.unwrap_or_else(unknown)
+    })
+}
+
+/// An error with its causes, which reqwest keeps apart.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Percent-encodes a query value or a path segment (RFC 3986, section 2.3).
+pub(crate) fn encoded(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let one = |byte: u8| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    value.bytes().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_values_are_encoded() {
+        assert_eq!(encoded("a b+ä/1"), "a%20b%2B%C3%A4%2F1");
+    }
+}

@@ -1,0 +1,50 @@
+//! `holdfast backup`.
+
+use serde_json::json;
+
+use super::{Context, DONE, Outcome};
+use crate::cli::Backup;
+use crate::client::encoded;
+use crate::format::{bytes, text, time};
+use crate::output::{self, Column};
+use crate::wait;
+
+const COLUMNS: &[Column] = &[
+    ("id", |item| text(&item["id"])),
+    ("kind", |item| text(&item["kind"])),
+    ("state", |item| text(&item["state"])),
+    ("started", |item| time(&item["startedAt"])),
+    ("finished", |item| time(&item["finishedAt"])),
+    ("database", |item| bytes(&item["databaseBytes"])),
+    ("added", |item| bytes(&item["addedBytes"])),
+    ("stop lsn", |item| text(&item["stopLsn"])),
+    ("repositories", |item| text(&item["repositories"])),
+];
+
+pub(super) async fn run(cx: &mut Context, command: Backup) -> Outcome {
+    match command {
+        Backup::Run {
+            cluster,
+            kind,
+            wait,
+        } => {
+            let path = format!("clusters/{cluster}/backups");
+            let started = cx.client.post(&path, json!({ "kind": kind })).await?;
+            wait::follow(&mut cx.client, cx.format, &started, wait).await
+        }
+        Backup::List { cluster } => {
+            let query = [("cluster", cluster.to_string())];
+            let body = cx.client.list("backups", &query, None).await?;
+            output::list(cx.format, &body, COLUMNS)?;
+            DONE
+        }
+        Backup::Show { id } => {
+            let body = cx
+                .client
+                .get(&format!("backups/{}", encoded(&id)), &[])
+                .await?;
+            output::value(cx.format, &body)?;
+            DONE
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What each command does: a file per noun.
+
+mod agent;
+mod apply;
+mod audit;
+mod backup;
+mod exposure;
+mod job;
+mod login;
+mod repository;
+mod resource;
+mod restore;
+mod secret;
+mod status;
+mod token;
+mod user;
+
+use std::io::{IsTerminal, Read};
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use serde_json::json;
+
+use crate::cli::{Cli, Command};
+use crate::client::Client;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::output::{self, Format};
+
+/// A command under way: the client and how to print.
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) format: Format,
+}
+
+type Outcome = Result<ExitCode, Failure>;
+
+const DONE: Outcome = Ok(ExitCode::SUCCESS);
+
+/// Runs the command that was given.
+pub(crate) async fn run(cli: Cli) -> Outcome {
+    let format = cli.global.output;
+    match &cli.command {
+        Command::Version => return version(format),
+        Command::Completion { shell } => {
+            let mut command = Cli::command();
+            clap_complete::generate(*shell, &mut command, "holdfast", &mut std::io::stdout());
+            return DONE;
+        }
+        _ => {}
+    }
+    let client = Client::new(Config::load(&cli.global)?)?;
+    let mut cx = Context { client, format };
+    match cli.command {
+        Command::Version | Command::Completion { .. } => DONE,
+        Command::Login(args) => login::login(&mut cx, args).await,
+        Command::Logout => login::logout(&mut cx).await,
+        Command::Status => status::status(&mut cx).await,
+        Command::Apply(args) => apply::apply(&mut cx, args).await,
+        Command::Get { kind, name } => resource::get(&mut cx, &kind, name.as_ref()).await,
+        Command::Delete { kind, name } => resource::delete(&mut cx, &kind, &name).await,
+        Command::Secret(command) => secret::run(&mut cx, command).await,
+        Command::User(command) => user::run(&mut cx, command).await,
+        Command::Token(command) => token::run(&mut cx, command).await,
+        Command::Repository(command) => repository::run(&mut cx, command).await,
+        Command::Agent(command) => agent::run(&mut cx, command).await,
+        Command::Backup(command) => backup::run(&mut cx, command).await,
+        Command::Restore(command) => restore::run(&mut cx, command).await,
+        Command::Job(command) => job::run(&mut cx, command).await,
+        Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,
+        Command::Audit(command) => audit::run(&mut cx, command).await,
+    }
+}
+
+fn version(format: Format) -> Outcome {
+    let version = env!("CARGO_PKG_VERSION");
+    match format {
+        Format::Table => println!("holdfast {version}"),
+        Format::Json | Format::Yaml => output::value(format, &json!({ "version": version }))?,
+    }
+    DONE
+}
+
+/// A password, from standard input or typed where nobody else sees it.
+fn password(stdin: bool, prompt: &str) -> Result<String, Failure> {
+    if stdin {
+        let text = read_stdin()?;
+        return Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned());
+    }
+    if !std::io::stdin().is_terminal() {
+        let message = "there is no terminal to ask for the password";
+        return Err(Failure::usage(message, "pipe it in with --password-stdin"));
+    }
+    let asked = dialoguer::Password::new().with_prompt(prompt).interact();
+    asked.map_err(|error| Failure::usage(error.to_string(), "use --password-stdin"))
+}
+
+fn read_stdin() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::file("standard input", &error))?;
+    Ok(text)
+}
+
+/// Says what was done: a line for people, the answer for scripts.
+fn done(cx: &Context, body: &serde_json::Value, text: &str) -> Outcome {
+    match cx.format {
+        Format::Table => println!("{text}"),
+        Format::Json | Format::Yaml => output::value(cx.format, body)?,
+    }
+    DONE
+}

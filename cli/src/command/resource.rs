@@ -1,0 +1,97 @@
+//! `holdfast get` and `delete`: declarative resources of any kind.
+
+use holdfast_types::Name;
+use holdfast_types::resource::Kind;
+
+use super::{Context, DONE, Outcome, done};
+use crate::failure::Failure;
+use crate::format::{text, time};
+use crate::output::{self, Column, Format};
+
+const REPOSITORIES: &[Column] = &[
+    ("name", |item| text(&item["metadata"]["name"])),
+    ("url", |item| text(&item["spec"]["url"])),
+    ("region", |item| text(&item["spec"]["region"])),
+    ("updated", |item| time(&item["status"]["updatedAt"])),
+];
+
+const FLEETS: &[Column] = &[
+    ("name", |item| text(&item["metadata"]["name"])),
+    ("description", |item| text(&item["spec"]["description"])),
+];
+
+const CLUSTERS: &[Column] = &[
+    ("name", |item| text(&item["metadata"]["name"])),
+    ("fleet", |item| match text(&item["metadata"]["fleet"]) {
+        fleet if fleet.is_empty() => "default".to_owned(),
+        fleet => fleet,
+    }),
+    ("policy", |item| text(&item["status"]["policy"])),
+    ("instances", |item| {
+        let instances = item["spec"]["instances"].as_array();
+        let agents = instances.map(|all| all.iter().map(|one| text(&one["agent"])).collect());
+        agents
+            .map(|agents: Vec<_>| agents.join(", "))
+            .unwrap_or_default()
+    }),
+    ("labels", |item| text(&item["metadata"]["labels"])),
+];
+
+const POLICIES: &[Column] = &[
+    ("name", |item| text(&item["metadata"]["name"])),
+    ("selector", |item| text(&item["spec"]["selector"])),
+    ("rpo", |item| text(&item["spec"]["objectives"]["rpo"])),
+    ("repository", |item| text(&item["spec"]["repository"])),
+];
+
+pub(super) async fn get(cx: &mut Context, word: &str, name: Option<&Name>) -> Outcome {
+    let kind = kind(word)?;
+    if let Some(name) = name {
+        let body = cx
+            .client
+            .get(&format!("{}/{name}", kind.plural()), &[])
+            .await?;
+        output::value(cx.format, &body)?;
+        return DONE;
+    }
+    let body = cx.client.list(kind.plural(), &[], None).await?;
+    let columns = match kind {
+        Kind::Repository => REPOSITORIES,
+        Kind::Fleet => FLEETS,
+        Kind::Cluster => CLUSTERS,
+        Kind::Policy => POLICIES,
+    };
+    output::list(cx.format, &body, columns)?;
+    DONE
+}
+
+pub(super) async fn delete(cx: &mut Context, word: &str, name: &Name) -> Outcome {
+    let kind = kind(word)?;
+    let body = cx
+        .client
+        .delete(&format!("{}/{name}", kind.plural()))
+        .await?;
+    let singular = kind.as_str().to_lowercase();
+    // A cluster with backups is kept, retired: the answer says so.
+    let retired = body["status"]["retired"].as_bool() == Some(true);
+    let verb = if retired {
+        "retired; its backups stay"
+    } else {
+        "deleted"
+    };
+    if cx.format != Format::Table && body.is_null() {
+        let gone = serde_json::json!({ "kind": kind.as_str(), "name": name, "deleted": true });
+        return done(cx, &gone, "");
+    }
+    done(cx, &body, &format!("{singular}/{name} {verb}"))
+}
+
+fn kind(word: &str) -> Result<Kind, Failure> {
+    Kind::from_word(word).ok_or_else(|| {
+        let message = format!("\"{word}\" is no kind of resource");
+        Failure::usage(
+            message,
+            "kinds are repositories, fleets, clusters, policies",
+        )
+    })
+}

@@ -1,0 +1,43 @@
+//! `holdfast status`: the control plane in one view.
+
+use serde_json::Value;
+
+use super::{Context, DONE, Outcome};
+use crate::format::text;
+use crate::output::{self, Column};
+
+const PAIRS: &[Column] = &[
+    ("version", |body| text(&body["version"])),
+    ("node", |body| {
+        let node = &body["node"];
+        let (name, state) = (text(&node["name"]), text(&node["state"]));
+        format!("{name}, {state}, applied {}", text(&node["appliedIndex"]))
+    }),
+    ("clusters", |body| text(&body["counts"]["clusters"])),
+    ("agents", |body| numbers(&body["counts"]["agents"])),
+    ("jobs", |body| numbers(&body["counts"]["jobs"])),
+    ("backups", |body| numbers(&body["counts"]["backups"])),
+    ("exposure", |body| numbers(&body["exposure"])),
+];
+
+pub(super) async fn status(cx: &mut Context) -> Outcome {
+    let body = cx.client.get("status", &[]).await?;
+    output::object(cx.format, &body, PAIRS)?;
+    DONE
+}
+
+/// `2 online, 1 offline`: what there is none of is left out.
+fn numbers(counts: &Value) -> String {
+    let Some(counts) = counts.as_object() else {
+        return text(counts);
+    };
+    let some = counts.iter().filter(|(_, count)| count.as_u64() != Some(0));
+    let told: Vec<String> = some
+        .map(|(name, count)| format!("{} {name}", text(count)))
+        .collect();
+    if told.is_empty() {
+        "none".to_owned()
+    } else {
+        told.join(", ")
+    }
+}
