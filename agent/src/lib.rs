@@ -7,3 +7,4 @@
 pub mod failure;
 pub mod host;
 pub mod job;
+pub mod socket;

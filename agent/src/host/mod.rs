@@ -6,6 +6,7 @@
 //! that are open.
 
 mod clock;
+mod peers;
 mod repositories;
 mod session;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 pub use clock::{Clock, Offset, Sample};
+pub use peers::Peers;
 pub use session::SessionState;
 
 use repositories::Repositories;
@@ -52,6 +54,7 @@ struct Inner {
     config: HostConfig,
     executable: PathBuf,
     clock: Clock,
+    peers: Peers,
     session: watch::Sender<SessionState>,
     repositories: Repositories,
 }
@@ -75,6 +78,7 @@ impl Host {
             config,
             executable: executable.into(),
             clock: Clock::new(),
+            peers: Peers::new(),
             session: watch::Sender::new(SessionState::default()),
             repositories: Repositories::default(),
         };
@@ -104,6 +108,12 @@ impl Host {
     /// The time as the control plane has it, as far as it has been measured.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// Which other users of this host may ask at the local socket. A restore
+    /// allows the owner of the directory it makes.
+    pub fn peers(&self) -> &Peers {
+        &self.inner.peers
     }
 
     /// The state of the session, and every change of it. Dangerous acts ask
