@@ -1,0 +1,329 @@
+//! Creates or replaces declared resources, all or none.
+//!
+//! References are checked against what exists after the whole command, so
+//! documents may come in any order. What is equal to what is there already is
+//! `unchanged` and keeps its revision.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_types::resource::{Document, Kind, Resource};
+use holdfast_types::{Name, Revision};
+use sea_orm::EntityTrait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::ReplicatedCommand;
+use super::document_check::{Plan, references, refuse_clashes, refuse_dangling, refuse_immutable};
+use crate::column::{Bytes, Json, Moment, Text};
+use crate::context::{ApplyContext, AuditItem, Stop};
+use crate::entity::{assignments, repository_keys, resource_references, resources};
+use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName};
+
+/// The fleet of clusters that name none. It always exists.
+pub(crate) const DEFAULT_FLEET: &str = "default";
+
+/// Since v0.1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyDocuments {
+    /// What should be.
+    pub documents: Vec<DocumentChange>,
+    /// Keys made for repositories that bring none, by repository. One for a
+    /// repository that turns out to exist is not used.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub repository_keys: BTreeMap<Name, Sealed>,
+}
+
+/// One document to apply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentChange {
+    /// The document.
+    pub document: Document,
+    /// What the caller believes is there.
+    pub expected: Expected,
+}
+
+/// What the caller believes is there: a stale caller is refused, never merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expected {
+    /// Whatever it is.
+    Any,
+    /// This revision (`If-Match`).
+    Revision(Revision),
+    /// Nothing (`If-None-Match: *`).
+    Absent,
+}
+
+/// What became of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppliedDocument {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: Name,
+    /// What was done.
+    pub change: Change,
+    /// Its revision now.
+    pub revision: Revision,
+}
+
+/// What applying did to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It is new.
+    Created,
+    /// It is another than before.
+    Configured,
+    /// It was so already.
+    Unchanged,
+}
+
+impl ReplicatedCommand for ApplyDocuments {
+    type Outcome = Vec<AppliedDocument>;
+    const NAME: &'static str = "apply_documents";
+
+    fn target(&self) -> String {
+        match self.documents.as_slice() {
+            [only] => target(&only.document),
+            _ => "documents".to_owned(),
+        }
+    }
+
+    fn audit_detail(&self) -> Value {
+        let targets = self.documents.iter().map(|change| target(&change.document));
+        json!({"documents": targets.collect::<Vec<_>>()})
+    }
+
+    async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Vec<AppliedDocument>, Stop> {
+        let plans = plan(cx, self.documents).await?;
+        refuse_immutable(cx, &plans).await?;
+        refuse_dangling(cx, &plans).await?;
+        refuse_clashes(cx, &plans).await?;
+        let keys = keys_to_store(cx, &plans, self.repository_keys).await?;
+
+        let mut outcome = Vec::new();
+        let mut audit = Vec::new();
+        let mut before = BTreeSet::new();
+        for plan in plans {
+            let (kind, name) = (plan.kind(), plan.name().clone());
+            let mut revision = cx.revision();
+            match (&plan.old, plan.change) {
+                (Some(old), Change::Unchanged) => revision = old.revision.into(),
+                _ => {
+                    before.extend(plan.agents());
+                    audit.push(audit_item(&plan));
+                    write(cx, plan.document, plan.old).await?;
+                }
+            }
+            outcome.push(AppliedDocument {
+                kind,
+                name,
+                change: plan.change,
+                revision,
+            });
+        }
+        for (repository, sealed) in keys {
+            cx.put(repository_keys::Model {
+                repository: Text(repository),
+                sealed: Bytes(sealed),
+                created_at: Moment(cx.now()),
+            })
+            .await?;
+        }
+        if !audit.is_empty() {
+            wake(cx, before).await?;
+        }
+        // What is unchanged is no change: a controller that applies the same
+        // documents every minute does not flood the audit log.
+        cx.audit_instead(audit);
+        Ok(outcome)
+    }
+}
+
+fn target(document: &Document) -> String {
+    format!("{}/{}", document.kind().plural(), document.metadata.name)
+}
+
+fn audit_item(plan: &Plan) -> AuditItem {
+    let detail = json!({"change": plan.change, "document": plan.document.to_value()});
+    let target = target(&plan.document);
+    AuditItem { target, detail }
+}
+
+async fn plan(
+    cx: &ApplyContext<'_>,
+    documents: Vec<DocumentChange>,
+) -> Result<Vec<Plan>, Stop> {
+    let mut seen = BTreeSet::new();
+    let mut plans = Vec::new();
+    for DocumentChange { document, expected } in documents {
+        let (kind, name) = (document.kind(), document.metadata.name.clone());
+        if !seen.insert((kind, name.clone())) {
+            let message = format!("{kind}/{name} is in the same apply twice");
+            return Err(Refusal::invalid("metadata.name", message).into());
+        }
+        let old = cx.resource(kind, &name).await?;
+        let current = old.as_ref().map(|old| Revision::from(old.revision));
+        let stale = match expected {
+            Expected::Any => false,
+            Expected::Revision(revision) => current != Some(revision),
+            Expected::Absent => current.is_some(),
+        };
+        if stale {
+            return Err(Refusal::StaleRevision {
+                what: noun(kind),
+                name: name.to_string(),
+                current,
+            }
+            .into());
+        }
+        let change = match &old {
+            None => Change::Created,
+            Some(old) if old.retired_at.is_none() && old.document.0 == document => {
+                Change::Unchanged
+            }
+            Some(_) => Change::Configured,
+        };
+        plans.push(Plan {
+            document,
+            old,
+            change,
+        });
+    }
+    Ok(plans)
+}
+
+pub(super) const fn noun(kind: Kind) -> Noun {
+    match kind {
+        Kind::Repository => Noun::Repository,
+        Kind::Fleet => Noun::Fleet,
+        Kind::Cluster => Noun::Cluster,
+        Kind::Policy => Noun::Policy,
+    }
+}
+
+/// The keys of repositories that need one and have none.
+async fn keys_to_store(
+    cx: &ApplyContext<'_>,
+    plans: &[Plan],
+    mut made: BTreeMap<Name, Sealed>,
+) -> Result<Vec<(Name, Sealed)>, Stop> {
+    let mut keys = Vec::new();
+    for plan in plans {
+        let Resource::Repository(repository) = &plan.document.resource else {
+            continue;
+        };
+        let name = plan.name();
+        if repository.key.is_some() || plan.change == Change::Unchanged {
+            continue;
+        }
+        let known = repository_keys::Entity::find_by_id(Text(name.clone()));
+        if known.one(cx.tx()).await?.is_some() {
+            continue;
+        }
+        let Some(sealed) = made.remove(name) else {
+            let message = "no key was made for it, for it existed a moment ago: apply it again";
+            return Err(Refusal::invalid("spec.key", message).into());
+        };
+        keys.push((name.clone(), sealed));
+    }
+    Ok(keys)
+}
+
+/// A row for a document as it is now; `old` is what it replaces.
+pub(super) fn resource_row(
+    cx: &ApplyContext<'_>,
+    document: Document,
+    old: Option<resources::Model>,
+) -> resources::Model {
+    let kind = document.kind();
+    let default_fleet = || DEFAULT_FLEET.parse().expect("it is a name");
+    let fleet = (kind == Kind::Cluster)
+        .then(|| document.metadata.fleet.clone().unwrap_or_else(default_fleet));
+    let created = old.map(|old| (old.created_revision, old.created_at));
+    let (created_revision, created_at) =
+        created.unwrap_or((cx.revision().into(), Moment(cx.now())));
+    resources::Model {
+        kind: Text(kind),
+        name: Text(document.metadata.name.clone()),
+        fleet: fleet.map(Text),
+        labels: Json(document.metadata.labels.clone()),
+        document: Json(document),
+        revision: cx.revision().into(),
+        created_revision,
+        created_at,
+        updated_at: Moment(cx.now()),
+        retired_at: None,
+    }
+}
+
+async fn write(
+    cx: &mut ApplyContext<'_>,
+    document: Document,
+    old: Option<resources::Model>,
+) -> Result<(), StateError> {
+    let (kind, name) = (document.kind(), document.metadata.name.clone());
+    forget_references(cx, kind, &name).await?;
+    for reference in references(&document) {
+        cx.insert(resource_references::Model {
+            kind: Text(kind),
+            name: Text(name.clone()),
+            field: reference.field,
+            target_kind: Text(reference.kind),
+            target: Text(reference.target),
+        })
+        .await?;
+    }
+    let row = resource_row(cx, document, old);
+    cx.put(row).await?;
+    cx.changed(kind.plural(), name);
+    Ok(())
+}
+
+pub(super) async fn forget_references(
+    cx: &ApplyContext<'_>,
+    kind: Kind,
+    name: &Name,
+) -> Result<(), StateError> {
+    let sql = "DELETE FROM resource_references WHERE kind = ? AND name = ?";
+    let values = [Text(kind).into(), Text(name.clone()).into()];
+    cx.execute(sql, values).await?;
+    Ok(())
+}
+
+/// Wakes whoever may have other work now: the agents that work already, those
+/// that the documents name, and the task that places duties.
+async fn wake(cx: &mut ApplyContext<'_>, named: BTreeSet<Name>) -> Result<(), Stop> {
+    cx.wake_working_agents().await?;
+    for name in named {
+        match cx.live_agent_named(&name).await {
+            Ok(agent) => cx.effect(Effect::AgentChanged(agent.id.0)),
+            // An instance of before may name an agent that is gone.
+            Err(Stop::Refused(_)) => {}
+            Err(failed) => return Err(failed),
+        }
+    }
+    cx.activate(TaskName::Duties);
+    cx.activate(TaskName::Exposure);
+    Ok(())
+}
+
+pub(super) async fn has_active_duties(
+    cx: &ApplyContext<'_>,
+    cluster: &Name,
+) -> Result<Vec<assignments::Model>, StateError> {
+    use crate::entity::word::{AssignmentKind, AssignmentState};
+    use assignments::{Column, Entity};
+    use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
+    Ok(Entity::find()
+        .filter(Column::Cluster.eq(cluster.as_str()))
+        .filter(Column::State.eq(Text(AssignmentState::Active)))
+        .filter(Column::Kind.eq(Text(AssignmentKind::Wal)))
+        .order_by_asc(Column::Subject)
+        .all(cx.tx())
+        .await?)
+}

@@ -1,0 +1,107 @@
+//! Queues a job.
+
+use holdfast_types::resource::Kind;
+use holdfast_types::{JobId, JobKind, JobState, Name, Revision};
+use sea_orm::EntityTrait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::ReplicatedCommand;
+use crate::column::{Count, Json, Moment, Text};
+use crate::context::{ApplyContext, Stop};
+use crate::entity::jobs;
+use crate::{Noun, Refusal, TaskName};
+
+/// Since v0.1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateJob {
+    /// Its id.
+    pub job: JobId,
+    /// What it does.
+    pub kind: JobKind,
+    /// To which cluster.
+    pub cluster: Name,
+    /// With which repository.
+    pub repository: Name,
+    /// On which agent; `None` leaves the choice to the leader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Name>,
+    /// What exactly, in the words of its kind. Holds no secret (I-10).
+    pub spec: Value,
+    /// How often it may be tried.
+    pub attempts_max: u32,
+}
+
+impl ReplicatedCommand for CreateJob {
+    type Outcome = Revision;
+    const NAME: &'static str = "create_job";
+
+    fn target(&self) -> String {
+        format!("jobs/{}", self.job)
+    }
+
+    fn audit_detail(&self) -> Value {
+        json!({
+            "kind": self.kind,
+            "cluster": self.cluster,
+            "repository": self.repository,
+            "agent": self.agent,
+            "spec": self.spec,
+        })
+    }
+
+    async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Revision, Stop> {
+        if self.attempts_max == 0 {
+            let message = "a job is tried at least once";
+            return Err(Refusal::invalid("attempts_max", message).into());
+        }
+        let known = jobs::Entity::find_by_id(Text(self.job));
+        if known.one(cx.tx()).await?.is_some() {
+            return Err(Refusal::already_exists(Noun::Job, self.job).into());
+        }
+        let Some(cluster) = cx.resource(Kind::Cluster, &self.cluster).await? else {
+            return Err(Refusal::not_found(Noun::Cluster, self.cluster).into());
+        };
+        if cluster.retired_at.is_some() && self.kind == JobKind::Backup {
+            let cluster = self.cluster;
+            return Err(Refusal::ClusterRetired { cluster }.into());
+        }
+        let repository = cx.resource(Kind::Repository, &self.repository).await?;
+        if repository.is_none() {
+            return Err(Refusal::not_found(Noun::Repository, self.repository).into());
+        }
+        if let Some(agent) = &self.agent {
+            cx.live_agent_named(agent).await?;
+        }
+        cx.insert(jobs::Model {
+            id: Text(self.job),
+            kind: Text(self.kind),
+            state: Text(JobState::Queued),
+            cluster: Text(self.cluster),
+            repository: Text(self.repository),
+            agent: self.agent.map(Text),
+            spec: Json(self.spec),
+            created_by: cx.principal().cloned().map(Text),
+            created_at: Moment(cx.now()),
+            updated_at: Moment(cx.now()),
+            started_at: None,
+            finished_at: None,
+            not_before: None,
+            attempts: Count(0),
+            attempts_max: Count(u64::from(self.attempts_max)),
+            generation: Count(0),
+            phase: None,
+            cancel_requested: false,
+            backup: None,
+            result: None,
+            failure: None,
+            superseded_by: None,
+            revision: cx.revision().into(),
+        })
+        .await?;
+        cx.changed("jobs", self.job);
+        cx.activate(TaskName::Dispatch);
+        Ok(cx.revision())
+    }
+}

@@ -1,0 +1,183 @@
+//! Deletes a declared resource that nothing depends on. A cluster that has
+//! backups is retired instead: its backups stay, its duties end.
+
+use holdfast_types::resource::Kind;
+use holdfast_types::{JobId, Name, Revision};
+use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+
+use super::ReplicatedCommand;
+use super::apply_documents::{DEFAULT_FLEET, forget_references, has_active_duties, noun};
+use super::document_check::{holds_data, refuse_if_named};
+use super::withdraw_duty::withdraw;
+use crate::column::{Moment, Text};
+use crate::context::{ApplyContext, Stop};
+use crate::entity::word::ReferenceKind;
+use crate::entity::{jobs, resources};
+use crate::{Noun, Refusal, StateError, TaskName};
+
+/// Since v0.1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteResource {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: Name,
+    /// What the caller had read; `None` deletes whatever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Revision>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deleted {
+    /// It is gone.
+    Deleted,
+    /// It has backups, which stay.
+    Retired,
+}
+
+impl ReplicatedCommand for DeleteResource {
+    type Outcome = Deleted;
+    const NAME: &'static str = "delete_resource";
+
+    fn target(&self) -> String {
+        format!("{}/{}", self.kind.plural(), self.name)
+    }
+
+    async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Deleted, Stop> {
+        let Self {
+            kind,
+            name,
+            expected,
+        } = self;
+        let Some(row) = cx.resource(kind, &name).await? else {
+            return Err(Refusal::not_found(noun(kind), name).into());
+        };
+        let current = Revision::from(row.revision);
+        if expected.is_some_and(|expected| expected != current) {
+            return Err(Refusal::StaleRevision {
+                what: noun(kind),
+                name: name.to_string(),
+                current: Some(current),
+            }
+            .into());
+        }
+        let deleted = match kind {
+            Kind::Cluster => delete_cluster(cx, row).await?,
+            Kind::Fleet => delete_fleet(cx, &name).await?,
+            Kind::Repository => delete_repository(cx, &name).await?,
+            Kind::Policy => delete_row(cx, kind, &name).await?,
+        };
+        cx.changed(kind.plural(), name);
+        cx.wake_working_agents().await?;
+        cx.activate(TaskName::Duties);
+        cx.activate(TaskName::Exposure);
+        Ok(deleted)
+    }
+}
+
+async fn delete_row(
+    cx: &ApplyContext<'_>,
+    kind: Kind,
+    name: &Name,
+) -> Result<Deleted, StateError> {
+    forget_references(cx, kind, name).await?;
+    let key = (Text(kind), Text(name.clone()));
+    resources::Entity::delete_by_id(key).exec(cx.tx()).await?;
+    Ok(Deleted::Deleted)
+}
+
+async fn delete_fleet(cx: &ApplyContext<'_>, name: &Name) -> Result<Deleted, Stop> {
+    if name.as_str() == DEFAULT_FLEET {
+        return Err(Refusal::Immutable {
+            document: format!("{}/{name}", Kind::Fleet),
+            field: "metadata.name".to_owned(),
+            because: "clusters without a fleet are in it".to_owned(),
+        }
+        .into());
+    }
+    refuse_if_named(cx, Noun::Fleet, ReferenceKind::Fleet, name).await?;
+    Ok(delete_row(cx, Kind::Fleet, name).await?)
+}
+
+async fn delete_repository(cx: &ApplyContext<'_>, name: &Name) -> Result<Deleted, Stop> {
+    refuse_if_named(cx, Noun::Repository, ReferenceKind::Repository, name).await?;
+    let in_use = |by: String| Refusal::InUse {
+        what: Noun::Repository,
+        name: name.to_string(),
+        by: vec![by],
+    };
+    if holds_data(cx, name).await? {
+        return Err(in_use("backups or WAL in it".to_owned()).into());
+    }
+    refuse_if_working(cx, jobs::Column::Repository, name, in_use).await?;
+    for table in ["repository_keys", "repository_identities"] {
+        let sql = format!("DELETE FROM {table} WHERE repository = ?");
+        cx.execute(&sql, [Text(name.clone()).into()]).await?;
+    }
+    Ok(delete_row(cx, Kind::Repository, name).await?)
+}
+
+async fn delete_cluster(
+    cx: &mut ApplyContext<'_>,
+    row: resources::Model,
+) -> Result<Deleted, Stop> {
+    let name = row.name.0.clone();
+    let in_use = |by: String| Refusal::InUse {
+        what: Noun::Cluster,
+        name: name.to_string(),
+        by: vec![by],
+    };
+    refuse_if_working(cx, jobs::Column::Cluster, &name, in_use).await?;
+    for duty in has_active_duties(cx, &name).await? {
+        withdraw(cx, duty).await?; // I-15: its slots are dropped by the agent
+    }
+    let sql = "SELECT 1 FROM backups WHERE cluster = ? \
+               AND state IN ('running', 'available', 'condemned') LIMIT 1";
+    let key = Text(name.clone());
+    if cx.exists(sql, [key.clone().into()]).await? {
+        if row.retired_at.is_none() {
+            forget_references(cx, Kind::Cluster, &name).await?;
+            cx.put(resources::Model {
+                retired_at: Some(Moment(cx.now())),
+                updated_at: Moment(cx.now()),
+                revision: cx.revision().into(),
+                ..row
+            })
+            .await?;
+        }
+        return Ok(Deleted::Retired);
+    }
+    for table in ["instances", "wal_ranges", "wal_gaps", "frontiers"] {
+        let sql = format!("DELETE FROM {table} WHERE cluster = ?");
+        cx.execute(&sql, [key.clone().into()]).await?;
+    }
+    Ok(delete_row(cx, Kind::Cluster, &name).await?)
+}
+
+/// Refuses while a job still works on it.
+async fn refuse_if_working(
+    cx: &ApplyContext<'_>,
+    column: jobs::Column,
+    name: &Name,
+    refusal: impl FnOnce(String) -> Refusal,
+) -> Result<(), Stop> {
+    use sea_orm::ColumnTrait;
+    let open = ["queued", "leased", "running", "committing"];
+    let job: Option<Text<JobId>> = jobs::Entity::find()
+        .select_only()
+        .column(jobs::Column::Id)
+        .filter(column.eq(name.as_str()))
+        .filter(jobs::Column::State.is_in(open))
+        .order_by_asc(jobs::Column::Id)
+        .into_tuple()
+        .one(cx.tx())
+        .await?;
+    match job {
+        None => Ok(()),
+        Some(job) => Err(refusal(format!("jobs/{}", job.0)).into()),
+    }
+}

@@ -1,0 +1,306 @@
+//! What must hold before documents are written or deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_types::Name;
+use holdfast_types::resource::{Document, Kind, Labels, Policy, Resource};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::apply_documents::{Change, DEFAULT_FLEET};
+use crate::column::{Json, Text};
+use crate::context::{ApplyContext, Stop};
+use crate::entity::word::ReferenceKind;
+use crate::entity::{resource_references, resources, secrets};
+use crate::{Noun, Refusal, StateError, policy};
+
+/// The field of a repository that names its key.
+pub(super) const KEY_FIELD: &str = "spec.key.secret";
+
+/// How many dependants a refusal names.
+const NAMED_MAX: u64 = 5;
+
+/// One document with what it replaces.
+pub(super) struct Plan {
+    pub(super) document: Document,
+    pub(super) old: Option<resources::Model>,
+    pub(super) change: Change,
+}
+
+impl Plan {
+    pub(super) fn kind(&self) -> Kind {
+        self.document.kind()
+    }
+
+    pub(super) fn name(&self) -> &Name {
+        &self.document.metadata.name
+    }
+
+    /// The agents that the document names, before or after.
+    pub(super) fn agents(&self) -> BTreeSet<Name> {
+        let old = self.old.as_ref().map(|old| &old.document.0.resource);
+        let clusters = [Some(&self.document.resource), old].into_iter().flatten();
+        let instances = clusters.flat_map(|resource| match resource {
+            Resource::Cluster(cluster) => cluster.instances.as_slice(),
+            Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => &[],
+        });
+        instances.map(|instance| instance.agent.clone()).collect()
+    }
+
+    fn id(&self) -> String {
+        format!("{}/{}", self.kind(), self.name())
+    }
+}
+
+/// A field of a document that names something.
+pub(super) struct Reference {
+    pub(super) field: String,
+    pub(super) kind: ReferenceKind,
+    pub(super) target: Name,
+}
+
+/// Everything a document names.
+pub(super) fn references(document: &Document) -> Vec<Reference> {
+    let mut references = Vec::new();
+    let mut add = |field: &str, kind, target: &Name| {
+        let (field, target) = (field.to_owned(), target.clone());
+        references.push(Reference {
+            field,
+            kind,
+            target,
+        });
+    };
+    match &document.resource {
+        Resource::Repository(repository) => {
+            if let Some(credentials) = &repository.credentials {
+                add(
+                    "spec.credentials.secret",
+                    ReferenceKind::Secret,
+                    &credentials.secret,
+                );
+            }
+            if let Some(key) = &repository.key {
+                add(KEY_FIELD, ReferenceKind::Secret, &key.secret);
+            }
+        }
+        Resource::Fleet(_) => {}
+        Resource::Cluster(cluster) => {
+            if let Some(fleet) = &document.metadata.fleet {
+                add("metadata.fleet", ReferenceKind::Fleet, fleet);
+            }
+            for (index, instance) in cluster.instances.iter().enumerate() {
+                let field = |name: &str| format!("spec.instances[{index}].{name}");
+                add(&field("agent"), ReferenceKind::Agent, &instance.agent);
+                if let Some(secret) = &instance.password_secret {
+                    add(&field("passwordSecret"), ReferenceKind::Secret, secret);
+                }
+            }
+        }
+        Resource::Policy(policy) => {
+            add(
+                "spec.repository",
+                ReferenceKind::Repository,
+                &policy.repository,
+            );
+        }
+    }
+    references
+}
+
+/// Refuses documents that name what does not exist.
+pub(super) async fn refuse_dangling(cx: &ApplyContext<'_>, plans: &[Plan]) -> Result<(), Stop> {
+    let applied: BTreeSet<(Kind, &Name)> = plans
+        .iter()
+        .map(|plan| (plan.kind(), plan.name()))
+        .collect();
+    let mut known: BTreeSet<(ReferenceKind, Name)> = BTreeSet::new();
+    for plan in plans.iter().filter(|plan| plan.change != Change::Unchanged) {
+        for Reference {
+            field,
+            kind,
+            target,
+        } in references(&plan.document)
+        {
+            let key = (kind, target.clone());
+            if known.contains(&key) {
+                continue;
+            }
+            let (what, exists) = match kind {
+                ReferenceKind::Agent => (Noun::Agent, agent_exists(cx, &target).await?),
+                ReferenceKind::Fleet => {
+                    let here = applied.contains(&(Kind::Fleet, &target));
+                    let exists = here
+                        || target.as_str() == DEFAULT_FLEET
+                        || cx.resource(Kind::Fleet, &target).await?.is_some();
+                    (Noun::Fleet, exists)
+                }
+                ReferenceKind::Repository => {
+                    let here = applied.contains(&(Kind::Repository, &target));
+                    let exists = here || cx.resource(Kind::Repository, &target).await?.is_some();
+                    (Noun::Repository, exists)
+                }
+                ReferenceKind::Secret => {
+                    let secret = secrets::Entity::find_by_id(Text(target.clone()));
+                    (Noun::Secret, secret.one(cx.tx()).await?.is_some())
+                }
+            };
+            if !exists {
+                return Err(Refusal::DanglingReference {
+                    document: plan.id(),
+                    field,
+                    what,
+                    name: target.to_string(),
+                }
+                .into());
+            }
+            known.insert(key);
+        }
+    }
+    Ok(())
+}
+
+async fn agent_exists(cx: &ApplyContext<'_>, name: &Name) -> Result<bool, Stop> {
+    match cx.live_agent_named(name).await {
+        Ok(_) => Ok(true),
+        Err(Stop::Refused(_)) => Ok(false),
+        Err(failed) => Err(failed),
+    }
+}
+
+/// Refuses to move a repository that holds data, or to change its key: what is
+/// in it could not be found or read any more.
+pub(super) async fn refuse_immutable(cx: &ApplyContext<'_>, plans: &[Plan]) -> Result<(), Stop> {
+    for plan in plans {
+        let (Resource::Repository(new), Some(old)) = (&plan.document.resource, &plan.old) else {
+            continue;
+        };
+        let Resource::Repository(old) = &old.document.0.resource else {
+            continue;
+        };
+        let field = if old.url != new.url {
+            "spec.url"
+        } else if old.key != new.key {
+            "spec.key"
+        } else {
+            continue;
+        };
+        if holds_data(cx, plan.name()).await? {
+            return Err(Refusal::Immutable {
+                document: plan.id(),
+                field: field.to_owned(),
+                because: "the repository holds backups or WAL".to_owned(),
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the catalog knows of bytes in a repository, or of a job that may be
+/// putting some there.
+pub(super) async fn holds_data(
+    cx: &ApplyContext<'_>,
+    repository: &Name,
+) -> Result<bool, StateError> {
+    let sql = "SELECT 1 FROM wal_ranges WHERE repository = ?1 UNION ALL \
+               SELECT 1 FROM backup_repositories AS place JOIN backups ON backups.id = place.backup \
+               WHERE place.repository = ?1 AND backups.state IN ('running', 'available', 'condemned') \
+               LIMIT 1";
+    cx.exists(sql, [Text(repository.clone()).into()]).await
+}
+
+/// Refuses a state in which two policies of one priority select one cluster.
+pub(super) async fn refuse_clashes(cx: &ApplyContext<'_>, plans: &[Plan]) -> Result<(), Stop> {
+    let changed = |plan: &&Plan| plan.change != Change::Unchanged;
+    let has = |kind: Kind| plans.iter().filter(changed).any(|plan| plan.kind() == kind);
+    let (policies_change, clusters_change) = (has(Kind::Policy), has(Kind::Cluster));
+    if !policies_change && !clusters_change {
+        return Ok(());
+    }
+    let mut policies: BTreeMap<Name, Policy> = stored_policies(cx).await?;
+    let mut clusters: BTreeMap<Name, Labels> = BTreeMap::new();
+    if policies_change {
+        clusters = stored_clusters(cx).await?;
+    }
+    for plan in plans {
+        let name = plan.name().clone();
+        match &plan.document.resource {
+            Resource::Policy(policy) => {
+                policies.insert(name, (**policy).clone());
+            }
+            Resource::Cluster(_) => {
+                clusters.insert(name, plan.document.metadata.labels.clone());
+            }
+            Resource::Repository(_) | Resource::Fleet(_) => {}
+        }
+    }
+    for (cluster, labels) in &clusters {
+        if let Some(([one, other], priority)) = policy::clash(&policies, labels) {
+            return Err(Refusal::PolicyClash {
+                policies: [one.clone(), other.clone()],
+                cluster: cluster.clone(),
+                priority,
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+async fn stored_policies(cx: &ApplyContext<'_>) -> Result<BTreeMap<Name, Policy>, StateError> {
+    let rows = resources::Entity::find()
+        .filter(resources::Column::Kind.eq(Text(Kind::Policy)))
+        .order_by_asc(resources::Column::Name)
+        .all(cx.tx())
+        .await?;
+    let policy = |row: resources::Model| match row.document.0.resource {
+        Resource::Policy(policy) => Some((row.name.0, *policy)),
+        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => None,
+    };
+    Ok(rows.into_iter().filter_map(policy).collect())
+}
+
+async fn stored_clusters(cx: &ApplyContext<'_>) -> Result<BTreeMap<Name, Labels>, StateError> {
+    let rows: Vec<(Text<Name>, Json<Labels>)> = resources::Entity::find()
+        .select_only()
+        .column(resources::Column::Name)
+        .column(resources::Column::Labels)
+        .filter(resources::Column::Kind.eq(Text(Kind::Cluster)))
+        .filter(resources::Column::RetiredAt.is_null())
+        .order_by_asc(resources::Column::Name)
+        .into_tuple()
+        .all(cx.tx())
+        .await?;
+    let pair = |(name, labels): (Text<Name>, Json<Labels>)| (name.0, labels.0);
+    Ok(rows.into_iter().map(pair).collect())
+}
+
+/// Refuses to delete what documents name.
+pub(super) async fn refuse_if_named(
+    cx: &ApplyContext<'_>,
+    what: Noun,
+    kind: ReferenceKind,
+    name: &Name,
+) -> Result<(), Stop> {
+    use resource_references::{Column, Entity};
+    let rows = Entity::find()
+        .filter(Column::TargetKind.eq(Text(kind)))
+        .filter(Column::Target.eq(name.as_str()))
+        .order_by_asc(Column::Kind)
+        .order_by_asc(Column::Name)
+        .order_by_asc(Column::Field)
+        .limit(NAMED_MAX)
+        .all(cx.tx())
+        .await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let by = rows
+        .iter()
+        .map(|row| format!("{}/{}", row.kind.0.plural(), row.name.0));
+    Err(Refusal::InUse {
+        what,
+        name: name.to_string(),
+        by: by.collect(),
+    }
+    .into())
+}

@@ -1,0 +1,133 @@
+//! Gives a queued job to an agent, under the next generation (I-04).
+
+use holdfast_types::{AgentId, AssignmentId, Generation, JobId, JobState, Name};
+use sea_orm::EntityTrait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::ReplicatedCommand;
+use super::advance_job::changed;
+use crate::column::{Count, Json, Moment, Text};
+use crate::context::{ApplyContext, Stop};
+use crate::entity::word::{AssignmentKind, AssignmentState};
+use crate::entity::{agents, assignments, job_attempts, jobs};
+use crate::{Effect, Noun, Refusal};
+
+/// Since v0.1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseJob {
+    /// The job.
+    pub job: JobId,
+    /// To whom.
+    pub agent: AgentId,
+    /// The id of the assignment.
+    pub assignment: AssignmentId,
+}
+
+/// What the agent works under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lease {
+    /// Every report about the job carries it.
+    pub generation: Generation,
+    /// Which attempt this is, from 1.
+    pub attempt: u64,
+}
+
+impl ReplicatedCommand for LeaseJob {
+    type Outcome = Lease;
+    const NAME: &'static str = "lease_job";
+
+    fn target(&self) -> String {
+        format!("jobs/{}", self.job)
+    }
+
+    fn audit_detail(&self) -> Value {
+        json!({"agent": self.agent, "assignment": self.assignment})
+    }
+
+    async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Lease, Stop> {
+        let job = cx.open_job(self.job).await?;
+        if job.state.0 != JobState::Queued {
+            let (job, state) = (self.job, job.state.0);
+            return Err(Refusal::JobState { job, state }.into());
+        }
+        let agent = cx.live_agent(self.agent).await?;
+        if let Some(expected) = job.agent.as_ref().filter(|wanted| **wanted != agent.name) {
+            let expected: Name = expected.0.clone();
+            return Err(Refusal::WrongAgent { expected }.into());
+        }
+        let taken = "SELECT 1 FROM assignments WHERE id = ?";
+        if cx.exists(taken, [Text(self.assignment).into()]).await? {
+            return Err(Refusal::already_exists(Noun::Assignment, self.assignment).into());
+        }
+        let generation = Generation(job.generation.0).next();
+        let attempt = job.attempts.0 + 1;
+        write(cx, job, agent, self.assignment, Lease { generation, attempt }).await?;
+        cx.effect(Effect::AgentChanged(self.agent));
+        Ok(Lease {
+            generation,
+            attempt,
+        })
+    }
+}
+
+async fn write(
+    cx: &mut ApplyContext<'_>,
+    job: jobs::Model,
+    agent: agents::Model,
+    assignment: AssignmentId,
+    lease: Lease,
+) -> Result<(), Stop> {
+    cx.put(assignments::Model {
+        kind: Text(AssignmentKind::Job),
+        subject: job.id.0.to_string(),
+        id: Text(assignment),
+        job: Some(job.id),
+        cluster: job.cluster.clone(),
+        repository: job.repository.clone(),
+        agent: agent.id,
+        generation: Count(lease.generation.0),
+        state: Text(AssignmentState::Active),
+        since: Moment(cx.now()),
+    })
+    .await?;
+    cx.insert(job_attempts::Model {
+        job: job.id,
+        number: Count(lease.attempt),
+        generation: Count(lease.generation.0),
+        agent: agent.id,
+        agent_name: agent.name,
+        leased_at: Moment(cx.now()),
+        started_at: None,
+        finished_at: None,
+        outcome: None,
+        failure: None,
+        log: Json(Vec::new()),
+    })
+    .await?;
+    changed(
+        cx,
+        jobs::Model {
+            state: Text(JobState::Leased),
+            generation: Count(lease.generation.0),
+            attempts: Count(lease.attempt),
+            not_before: None,
+            phase: None,
+            ..job
+        },
+    )
+    .await
+}
+
+/// Takes a job out of its agent's hands: its assignment ends.
+pub(super) async fn release(cx: &mut ApplyContext<'_>, job: &jobs::Model) -> Result<(), Stop> {
+    let key = (Text(AssignmentKind::Job), job.id.0.to_string());
+    let found = assignments::Entity::find_by_id(key.clone());
+    if let Some(assignment) = found.one(cx.tx()).await? {
+        assignments::Entity::delete_by_id(key).exec(cx.tx()).await?;
+        cx.effect(Effect::AgentChanged(assignment.agent.0));
+    }
+    Ok(())
+}

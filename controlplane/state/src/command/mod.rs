@@ -1,0 +1,154 @@
+//! Commands: the changes that can be made to the replicated state, one file
+//! each.
+//!
+//! A variant is added and never changed: its old bytes stay in old logs. A new
+//! one is proposed only once every node knows it.
+
+use std::future::Future;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::context::{ApplyContext, Stop};
+use crate::{EntryError, Reply, StateError};
+
+/// One change of the replicated state.
+pub trait ReplicatedCommand: Into<Command> + Send + 'static {
+    /// What an accepted command answers.
+    type Outcome: Serialize + DeserializeOwned + Send + 'static;
+
+    /// Its name in the audit log and on the wire.
+    const NAME: &'static str;
+
+    /// What it acts on, such as `clusters/orders`.
+    fn target(&self) -> String;
+
+    /// What else the audit log should say; never a secret (I-10).
+    fn audit_detail(&self) -> Value {
+        Value::Null
+    }
+
+    /// Makes the change. Reads and checks first, writes last.
+    fn apply(
+        self,
+        cx: &mut ApplyContext<'_>,
+    ) -> impl Future<Output = Result<Self::Outcome, Stop>> + Send;
+}
+
+macro_rules! commands {
+    ($($module:ident::$name:ident,)*) => {
+        $(mod $module;)*
+        $(pub use $module::$name;)*
+
+        /// Any command, as the log holds it.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Command {
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name(Box<$name>),)*
+        }
+
+        $(impl From<$name> for Command {
+            fn from(command: $name) -> Self {
+                Self::$name(Box::new(command))
+            }
+        })*
+
+        impl Command {
+            /// The names of all commands.
+            pub const NAMES: &[&'static str] = &[$($name::NAME),*];
+
+            /// Its name.
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $name::NAME,)* }
+            }
+
+            /// What it acts on.
+            pub fn target(&self) -> String {
+                match self { $(Self::$name(command) => command.target(),)* }
+            }
+
+            /// What the audit log says of it.
+            pub fn audit_detail(&self) -> Value {
+                match self { $(Self::$name(command) => command.audit_detail(),)* }
+            }
+
+            pub(crate) async fn apply(
+                self,
+                cx: &mut ApplyContext<'_>,
+            ) -> Result<Reply, StateError> {
+                match self { $(Self::$name(command) => Box::pin(run(*command, cx)).await,)* }
+            }
+        }
+    };
+}
+
+commands! {
+    bootstrap::Bootstrap,
+    create_user::CreateUser,
+    set_password::SetPassword,
+    delete_user::DeleteUser,
+    open_session::OpenSession,
+    rotate_session::RotateSession,
+    close_session::CloseSession,
+    record_login_failure::RecordLoginFailure,
+    create_api_token::CreateApiToken,
+    revoke_api_token::RevokeApiToken,
+    create_join_token::CreateJoinToken,
+    enroll_agent::EnrollAgent,
+    revoke_agent::RevokeAgent,
+    record_instances::RecordInstances,
+    apply_documents::ApplyDocuments,
+    delete_resource::DeleteResource,
+    record_repository::RecordRepository,
+    set_secret::SetSecret,
+    delete_secret::DeleteSecret,
+    export_repository_key::ExportRepositoryKey,
+    create_job::CreateJob,
+    lease_job::LeaseJob,
+    start_job::StartJob,
+    advance_job::AdvanceJob,
+    record_backup_started::RecordBackupStarted,
+    finish_job::FinishJob,
+    requeue_job::RequeueJob,
+    request_cancel::RequestCancel,
+    record_backup::RecordBackup,
+    place_duty::PlaceDuty,
+    withdraw_duty::WithdrawDuty,
+    record_wal::RecordWal,
+    prune_expired::PruneExpired,
+}
+
+mod document_check;
+
+pub use apply_documents::{AppliedDocument, Change, DocumentChange, Expected};
+pub use delete_resource::Deleted;
+pub use enroll_agent::{Certificate, Enrolled};
+pub use finish_job::{BackupCommit, JobOutcome};
+pub use lease_job::Lease;
+pub use place_duty::PlacedDuty;
+pub use prune_expired::Pruned;
+pub use record_wal::{FrontierCheckpoint, TimelineWal, WalGap};
+pub use rotate_session::Rotation;
+pub use set_secret::SecretSet;
+
+async fn run<C: ReplicatedCommand>(
+    command: C,
+    cx: &mut ApplyContext<'_>,
+) -> Result<Reply, StateError> {
+    let verdict = match command.apply(cx).await {
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::Refused(refusal)) => {
+            // What a refused command had in mind wakes nobody.
+            cx.effects.clear();
+            cx.audit = None;
+            Err(refusal)
+        }
+        Err(Stop::Failed(error)) => return Err(error),
+    };
+    let unencodable = |error| StateError::Entry {
+        index: cx.index(),
+        source: EntryError::Json(error),
+    };
+    Reply::of(verdict).map_err(unencodable)
+}

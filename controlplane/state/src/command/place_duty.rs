@@ -1,0 +1,115 @@
+//! Gives the WAL of a cluster to an agent to receive, under the next
+//! generation (I-04). Whoever had it before has it no more.
+
+use holdfast_types::resource::Kind;
+use holdfast_types::{AgentId, AssignmentId, Generation, Name};
+use sea_orm::EntityTrait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::ReplicatedCommand;
+use crate::column::{Count, Moment, Text};
+use crate::context::{ApplyContext, Stop};
+use crate::entity::assignments;
+use crate::entity::word::{AssignmentKind, AssignmentState};
+use crate::{Effect, Noun, Refusal};
+
+/// Since v0.1. Placing it where it is changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceDuty {
+    /// The id of the assignment.
+    pub assignment: AssignmentId,
+    /// Whose WAL.
+    pub cluster: Name,
+    /// Into which repository.
+    pub repository: Name,
+    /// By whom.
+    pub agent: AgentId,
+}
+
+/// A duty in an agent's hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlacedDuty {
+    /// The assignment: the one that was there already, or the new one.
+    pub assignment: AssignmentId,
+    /// Every report about it carries it.
+    pub generation: Generation,
+}
+
+impl ReplicatedCommand for PlaceDuty {
+    type Outcome = PlacedDuty;
+    const NAME: &'static str = "place_duty";
+
+    fn target(&self) -> String {
+        format!("clusters/{}", self.cluster)
+    }
+
+    fn audit_detail(&self) -> Value {
+        json!({"duty": "wal", "repository": self.repository, "agent": self.agent})
+    }
+
+    async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<PlacedDuty, Stop> {
+        let Some(cluster) = cx.resource(Kind::Cluster, &self.cluster).await? else {
+            return Err(Refusal::not_found(Noun::Cluster, self.cluster).into());
+        };
+        if cluster.retired_at.is_some() {
+            let cluster = self.cluster;
+            return Err(Refusal::ClusterRetired { cluster }.into());
+        }
+        let repository = cx.resource(Kind::Repository, &self.repository).await?;
+        if repository.is_none() {
+            return Err(Refusal::not_found(Noun::Repository, self.repository).into());
+        }
+        let agent = cx.live_agent(self.agent).await?;
+        let key = duty_key(&self.cluster, &self.repository);
+        let before = assignments::Entity::find_by_id(key.clone());
+        let before = before.one(cx.tx()).await?;
+        if let Some(duty) = before.as_ref().filter(|duty| is_active(duty))
+            && duty.agent == agent.id
+        {
+            return Ok(PlacedDuty {
+                assignment: duty.id.0,
+                generation: Generation(duty.generation.0),
+            });
+        }
+        let taken = "SELECT 1 FROM assignments WHERE id = ?";
+        if cx.exists(taken, [Text(self.assignment).into()]).await? {
+            return Err(Refusal::already_exists(Noun::Assignment, self.assignment).into());
+        }
+        let generation = before.as_ref().map_or(0, |duty| duty.generation.0);
+        let generation = Generation(generation).next();
+        if let Some(duty) = before.filter(is_active) {
+            cx.effect(Effect::AgentChanged(duty.agent.0));
+        }
+        cx.put(assignments::Model {
+            kind: key.0,
+            subject: key.1,
+            id: Text(self.assignment),
+            job: None,
+            cluster: Text(self.cluster.clone()),
+            repository: Text(self.repository),
+            agent: agent.id,
+            generation: Count(generation.0),
+            state: Text(AssignmentState::Active),
+            since: Moment(cx.now()),
+        })
+        .await?;
+        cx.effect(Effect::AgentChanged(self.agent));
+        cx.changed(Kind::Cluster.plural(), self.cluster);
+        Ok(PlacedDuty {
+            assignment: self.assignment,
+            generation,
+        })
+    }
+}
+
+/// The key of the row of a duty.
+pub(super) fn duty_key(cluster: &Name, repository: &Name) -> (Text<AssignmentKind>, String) {
+    (Text(AssignmentKind::Wal), format!("{cluster}/{repository}"))
+}
+
+pub(super) fn is_active(duty: &assignments::Model) -> bool {
+    duty.state == Text(AssignmentState::Active)
+}

@@ -1,0 +1,268 @@
+//! What a command has in its hands while it is applied: the transaction, the
+//! entry's time and index, and places for effects and audit details.
+
+use holdfast_types::resource::Kind;
+use holdfast_types::{AgentId, Generation, JobId, Name, Revision};
+use jiff::Timestamp;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
+    Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, Statement, Value,
+};
+
+use crate::column::Text;
+use crate::entity::{agents, jobs, resources};
+use crate::{Effect, Noun, Principal, Refusal, StateError, TaskName};
+
+/// Why a command did not do what it says.
+#[derive(Debug)]
+pub enum Stop {
+    /// A replicated answer: every node refuses alike, and nothing was written.
+    Refused(Refusal),
+    /// This node failed and must stop.
+    Failed(StateError),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StateError> for Stop {
+    fn from(error: StateError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<DbErr> for Stop {
+    fn from(error: DbErr) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// One line of the audit log that a command asks for.
+#[derive(Debug)]
+pub(crate) struct AuditItem {
+    pub(crate) target: String,
+    pub(crate) detail: serde_json::Value,
+}
+
+/// The surroundings of one command.
+///
+/// A command reads and checks first and writes last: once it wrote, it must
+/// not refuse, for a refusal leaves nothing behind but its audit row.
+#[derive(Debug)]
+pub struct ApplyContext<'a> {
+    tx: &'a DatabaseTransaction,
+    index: u64,
+    now: Timestamp,
+    principal: Option<Principal>,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) audit: Option<Vec<AuditItem>>,
+}
+
+impl<'a> ApplyContext<'a> {
+    pub(crate) fn new(
+        tx: &'a DatabaseTransaction,
+        index: u64,
+        now: Timestamp,
+        principal: Option<Principal>,
+    ) -> Self {
+        let (effects, audit) = (Vec::new(), None);
+        Self {
+            tx,
+            index,
+            now,
+            principal,
+            effects,
+            audit,
+        }
+    }
+
+    pub(crate) fn tx(&self) -> &'a DatabaseTransaction {
+        self.tx
+    }
+
+    pub(crate) fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The entry's time, never before that of an earlier entry.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The revision of everything this command writes: the log index, equal on
+    /// every node.
+    pub(crate) fn revision(&self) -> Revision {
+        Revision(self.index)
+    }
+
+    pub(crate) fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
+    }
+
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(crate) fn activate(&mut self, task: TaskName) {
+        self.effect(Effect::Activate(task));
+    }
+
+    pub(crate) fn changed(&mut self, plural: &'static str, key: impl ToString) {
+        let (key, revision) = (key.to_string(), self.revision());
+        self.effect(Effect::Changed {
+            plural,
+            key,
+            revision,
+        });
+    }
+
+    /// Replaces the audit row that the command's own description would give.
+    pub(crate) fn audit_instead(&mut self, items: Vec<AuditItem>) {
+        self.audit = Some(items);
+    }
+
+    /// Writes a row, whether or not one of its key exists.
+    pub(crate) async fn put<M>(&self, row: M) -> Result<(), StateError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+        <M::Entity as EntityTrait>::ActiveModel: Send,
+    {
+        let keys =
+            || <M::Entity as EntityTrait>::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
+        let is_key = |column: &<M::Entity as EntityTrait>::Column| {
+            keys().any(|key| format!("{key:?}") == format!("{column:?}"))
+        };
+        let rest = <M::Entity as EntityTrait>::Column::iter().filter(|column| !is_key(column));
+        let replace = OnConflict::columns(keys()).update_columns(rest).to_owned();
+        M::Entity::insert(row.into_active_model())
+            .on_conflict(replace)
+            .exec_without_returning(self.tx)
+            .await?;
+        Ok(())
+    }
+
+    /// Writes a row of a key that does not exist yet.
+    pub(crate) async fn insert<M>(&self, row: M) -> Result<(), StateError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+        <M::Entity as EntityTrait>::ActiveModel: Send,
+    {
+        M::Entity::insert(row.into_active_model())
+            .exec_without_returning(self.tx)
+            .await?;
+        Ok(())
+    }
+
+    /// Runs a statement with positional values.
+    pub(crate) async fn execute(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<u64, StateError> {
+        let backend = self.tx.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        Ok(self.tx.execute_raw(statement).await?.rows_affected())
+    }
+
+    /// Whether a query finds a row.
+    pub(crate) async fn exists(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<bool, StateError> {
+        let backend = self.tx.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        Ok(self.tx.query_one_raw(statement).await?.is_some())
+    }
+
+    pub(crate) async fn resource(
+        &self,
+        kind: Kind,
+        name: &Name,
+    ) -> Result<Option<resources::Model>, StateError> {
+        let key = (Text(kind), Text(name.clone()));
+        Ok(resources::Entity::find_by_id(key).one(self.tx).await?)
+    }
+
+    /// An agent that may act.
+    pub(crate) async fn live_agent(&self, agent: AgentId) -> Result<agents::Model, Stop> {
+        let found = agents::Entity::find_by_id(Text(agent)).one(self.tx).await?;
+        Self::live(found, agent)
+    }
+
+    /// An agent that may act, by name.
+    pub(crate) async fn live_agent_named(&self, name: &Name) -> Result<agents::Model, Stop> {
+        let found = agents::Entity::find()
+            .filter(agents::Column::Name.eq(name.as_str()))
+            .one(self.tx)
+            .await?;
+        Self::live(found, name)
+    }
+
+    fn live(
+        found: Option<agents::Model>,
+        wanted: impl std::fmt::Display,
+    ) -> Result<agents::Model, Stop> {
+        let agent = found.ok_or_else(|| Refusal::not_found(Noun::Agent, wanted))?;
+        if agent.revoked_at.is_some() {
+            let name = agent.name.0;
+            return Err(Refusal::AgentRevoked { name }.into());
+        }
+        Ok(agent)
+    }
+
+    /// A job that has not ended.
+    pub(crate) async fn open_job(&self, job: JobId) -> Result<jobs::Model, Stop> {
+        let found = jobs::Entity::find_by_id(Text(job)).one(self.tx).await?;
+        let row = found.ok_or_else(|| Refusal::not_found(Noun::Job, job))?;
+        let state = row.state.0;
+        if state.is_terminal() {
+            return Err(Refusal::JobFinal { job, state }.into());
+        }
+        Ok(row)
+    }
+
+    /// A job that is in the hands of the caller: it has not ended, and its
+    /// generation is the caller's (I-04).
+    pub(crate) async fn held_job(
+        &self,
+        job: JobId,
+        generation: Generation,
+    ) -> Result<jobs::Model, Stop> {
+        let row = self.open_job(job).await?;
+        let current = Generation(row.generation.0);
+        if current != generation {
+            return Err(Refusal::StaleGeneration { current }.into());
+        }
+        let state = row.state.0;
+        if state == holdfast_types::JobState::Queued {
+            return Err(Refusal::JobState { job, state }.into());
+        }
+        Ok(row)
+    }
+
+    /// Every agent's duties may read differently now: wake all that have any.
+    pub(crate) async fn wake_working_agents(&mut self) -> Result<(), StateError> {
+        use crate::entity::assignments::{Column, Entity};
+        use crate::entity::word::AssignmentState;
+        use sea_orm::{QueryOrder, QuerySelect};
+
+        let agents: Vec<Text<AgentId>> = Entity::find()
+            .select_only()
+            .column(Column::Agent)
+            .distinct()
+            .filter(Column::State.eq(AssignmentState::Active.to_string()))
+            .order_by_asc(Column::Agent)
+            .into_tuple()
+            .all(self.tx)
+            .await?;
+        for agent in agents {
+            self.effect(Effect::AgentChanged(agent.0));
+        }
+        Ok(())
+    }
+}

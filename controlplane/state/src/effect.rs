@@ -1,0 +1,36 @@
+//! What an applied command sets in motion.
+//!
+//! Effects only wake things: a lost one costs latency, never truth.
+
+use holdfast_types::{AgentId, Revision};
+use serde::{Deserialize, Serialize};
+
+/// A leader-only task that something made worth running now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskName {
+    /// Gives queued jobs to agents.
+    Dispatch,
+    /// Places standing duties such as WAL receiving.
+    Duties,
+    /// Judges exposure.
+    Exposure,
+}
+
+/// Something to wake.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// A task of the leader.
+    Activate(TaskName),
+    /// What this agent must do has changed: push it to its session.
+    AgentChanged(AgentId),
+    /// Something a person may be looking at has changed.
+    Changed {
+        /// `clusters`, `jobs`, `backups`, …
+        plural: &'static str,
+        /// Its name or id.
+        key: String,
+        /// Which change.
+        revision: Revision,
+    },
+}

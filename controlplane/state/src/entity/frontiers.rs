@@ -1,0 +1,25 @@
+//! The frontier per cluster and repository.
+
+use holdfast_types::{Lineage, Name};
+use sea_orm::entity::prelude::*;
+
+use crate::column::{Count, Moment, Position, Text};
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "frontiers")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub cluster: Text<Name>,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub repository: Text<Name>,
+    pub lineage: Text<Lineage>,
+    pub timeline: Count,
+    pub lsn: Position,
+    pub event_time: Moment,
+    pub recorded_time: Moment,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

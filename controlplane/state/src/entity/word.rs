@@ -1,0 +1,83 @@
+//! Words that only rows use, each with one spelling.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A word no row should hold.
+#[derive(Debug)]
+pub struct UnknownWord(String);
+
+impl fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\" is not a word of this column", self.0)
+    }
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $word),* })
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                match text {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(UnknownWord(text.to_owned())),
+                }
+            }
+        }
+    )*};
+}
+
+words! {
+    /// What a document can name.
+    ReferenceKind {
+        /// An agent.
+        Agent = "agent",
+        /// A fleet.
+        Fleet = "fleet",
+        /// A repository.
+        Repository = "repository",
+        /// A secret.
+        Secret = "secret",
+    }
+    /// How an attempt at a job ended.
+    AttemptOutcome {
+        /// It did the job.
+        Succeeded = "succeeded",
+        /// It gave up.
+        Failed = "failed",
+        /// Its agent was lost or stopped; another attempt may follow.
+        Interrupted = "interrupted",
+        /// It was cancelled.
+        Cancelled = "cancelled",
+        /// Another had committed first (I-03).
+        Superseded = "superseded",
+    }
+    /// What an agent was given.
+    AssignmentKind {
+        /// One job.
+        Job = "job",
+        /// WAL receiving, a standing duty.
+        Wal = "wal",
+    }
+    /// Whether an assignment is still in force.
+    AssignmentState {
+        /// It is.
+        Active = "active",
+        /// It was taken back.
+        Withdrawn = "withdrawn",
+    }
+}

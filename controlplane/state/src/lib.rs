@@ -1,0 +1,42 @@
+//! The replicated state of the control plane: what is written in the log, how
+//! an entry changes the database, and how the database is read.
+//!
+//! The log holds [`Entry`]s; [`apply`] is the only writer. Equal logs give
+//! equal databases (I-02): time, ids and randomness arrive inside the entry,
+//! and nothing here looks at a clock, the environment, or an unordered map.
+//! A [`Refusal`] is a replicated answer; a [`StateError`] means that this
+//! node's storage failed or is damaged, and the node must stop rather than
+//! skip an entry.
+//!
+//! This crate does not own files, pools or threads: whoever keeps the log
+//! hands in a transaction and commits it.
+
+pub mod apply;
+pub mod audit;
+mod canonical;
+mod catalog;
+mod column;
+pub mod command;
+mod context;
+pub mod dump;
+mod effect;
+mod entity;
+mod entry;
+mod error;
+pub mod meta;
+pub mod policy;
+pub mod query;
+mod refusal;
+mod reply;
+pub mod schema;
+mod sealed;
+mod wal;
+
+pub use command::{Command, ReplicatedCommand};
+pub use context::{ApplyContext, Stop};
+pub use effect::{Effect, TaskName};
+pub use entry::{Cause, Entry, IdempotencyKey, InvalidPrincipal, Principal, PrincipalKind};
+pub use error::{EntryError, StateError};
+pub use refusal::{Noun, Refusal};
+pub use reply::{Reply, ReplyError};
+pub use sealed::{Digest, InvalidDigest, PasswordHash, Sealed};

@@ -1,0 +1,432 @@
+//! Why a command was refused. Every caller's mistake is one of these, with a
+//! stable code, a message and a hint; `docs/errors/<code>.md` explains each.
+
+use std::fmt;
+
+use holdfast_types::{Generation, JobId, JobState, LsnRange, Name, RepositoryId, Revision};
+use serde::{Deserialize, Serialize};
+
+/// What a refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noun {
+    /// An agent.
+    Agent,
+    /// An API token.
+    ApiToken,
+    /// An assignment.
+    Assignment,
+    /// A backup.
+    Backup,
+    /// A cluster.
+    Cluster,
+    /// A fleet.
+    Fleet,
+    /// A job.
+    Job,
+    /// A join token.
+    JoinToken,
+    /// A policy.
+    Policy,
+    /// A repository.
+    Repository,
+    /// A secret.
+    Secret,
+    /// A session.
+    Session,
+    /// A user.
+    User,
+}
+
+impl fmt::Display for Noun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Agent => "agent",
+            Self::ApiToken => "API token",
+            Self::Assignment => "assignment",
+            Self::Backup => "backup",
+            Self::Cluster => "cluster",
+            Self::Fleet => "fleet",
+            Self::Job => "job",
+            Self::JoinToken => "join token",
+            Self::Policy => "policy",
+            Self::Repository => "repository",
+            Self::Secret => "secret",
+            Self::Session => "session",
+            Self::User => "user",
+        })
+    }
+}
+
+/// A replicated "no".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Refusal {
+    /// There is a control plane already.
+    AlreadyBootstrapped,
+    /// It does not exist.
+    NotFound {
+        /// What kind of thing.
+        what: Noun,
+        /// Its name or id.
+        name: String,
+    },
+    /// It exists.
+    AlreadyExists {
+        /// What kind of thing.
+        what: Noun,
+        /// Its name or id.
+        name: String,
+    },
+    /// The caller had read an older state.
+    StaleRevision {
+        /// What kind of thing.
+        what: Noun,
+        /// Its name.
+        name: String,
+        /// What it is at now; `None` when it does not exist.
+        current: Option<Revision>,
+    },
+    /// The assignment has changed hands (I-04).
+    StaleGeneration {
+        /// The generation that counts.
+        current: Generation,
+    },
+    /// A document names something that does not exist.
+    DanglingReference {
+        /// The document, as `Kind/name`.
+        document: String,
+        /// Path of the field.
+        field: String,
+        /// What it should name.
+        what: Noun,
+        /// What it names.
+        name: String,
+    },
+    /// A field cannot be changed any more.
+    Immutable {
+        /// The document, as `Kind/name`.
+        document: String,
+        /// Path of the field.
+        field: String,
+        /// Why not.
+        because: String,
+    },
+    /// A field holds what is never valid.
+    Invalid {
+        /// Path of the field.
+        field: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Two policies of one priority select the same cluster.
+    PolicyClash {
+        /// The policies.
+        policies: [Name; 2],
+        /// The cluster.
+        cluster: Name,
+        /// Their priority.
+        priority: i32,
+    },
+    /// Others depend on it.
+    InUse {
+        /// What kind of thing.
+        what: Noun,
+        /// Its name.
+        name: String,
+        /// Some of those that depend on it, as `kind/name`.
+        by: Vec<String>,
+    },
+    /// The last user cannot be deleted.
+    LastUser,
+    /// The token was never given out, or its secret is wrong.
+    TokenUnknown,
+    /// The token's time is over.
+    TokenExpired,
+    /// The token has enrolled an agent already.
+    TokenUsed,
+    /// The token is for another region.
+    RegionMismatch {
+        /// The token's region.
+        token: String,
+        /// The agent's.
+        agent: String,
+    },
+    /// An agent of this name is enrolled.
+    AgentNameTaken {
+        /// The name.
+        name: Name,
+    },
+    /// The agent has been revoked.
+    AgentRevoked {
+        /// Its name.
+        name: Name,
+    },
+    /// The session is over, or never was.
+    SessionUnknown,
+    /// The job has ended for good (I-14).
+    JobFinal {
+        /// The job.
+        job: JobId,
+        /// How it ended.
+        state: JobState,
+    },
+    /// The job is not in the state the command needs.
+    JobState {
+        /// The job.
+        job: JobId,
+        /// Where it is.
+        state: JobState,
+    },
+    /// The job is for another agent.
+    WrongAgent {
+        /// The agent it is for.
+        expected: Name,
+    },
+    /// The cluster is retired: its backups stay, no new ones are taken.
+    ClusterRetired {
+        /// The cluster.
+        cluster: Name,
+    },
+    /// The WAL that makes the backup restorable is not all there (I-05).
+    WalMissing {
+        /// The cluster.
+        cluster: Name,
+        /// The repository.
+        repository: Name,
+        /// What is missing.
+        gaps: Vec<LsnRange>,
+    },
+    /// The location holds another repository.
+    RepositoryMismatch {
+        /// The repository.
+        repository: Name,
+        /// What the catalog knows.
+        expected: RepositoryId,
+        /// What was found.
+        found: RepositoryId,
+    },
+    /// The idempotency key was used for another request.
+    IdempotencyMismatch,
+}
+
+impl Refusal {
+    pub(crate) fn not_found(what: Noun, name: impl fmt::Display) -> Self {
+        let name = name.to_string();
+        Self::NotFound { what, name }
+    }
+
+    pub(crate) fn already_exists(what: Noun, name: impl fmt::Display) -> Self {
+        let name = name.to_string();
+        Self::AlreadyExists { what, name }
+    }
+
+    pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let (field, message) = (field.into(), message.into());
+        Self::Invalid { field, message }
+    }
+
+    /// Its stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyBootstrapped => "already_bootstrapped",
+            Self::NotFound { .. } => "not_found",
+            Self::AlreadyExists { .. } => "already_exists",
+            Self::StaleRevision { .. } => "stale_revision",
+            Self::StaleGeneration { .. } => "stale_generation",
+            Self::DanglingReference { .. } => "dangling_reference",
+            Self::Immutable { .. } => "immutable",
+            Self::Invalid { .. } => "invalid",
+            Self::PolicyClash { .. } => "policy_clash",
+            Self::InUse { .. } => "in_use",
+            Self::LastUser => "last_user",
+            Self::TokenUnknown => "token_unknown",
+            Self::TokenExpired => "token_expired",
+            Self::TokenUsed => "token_used",
+            Self::RegionMismatch { .. } => "region_mismatch",
+            Self::AgentNameTaken { .. } => "agent_name_taken",
+            Self::AgentRevoked { .. } => "agent_revoked",
+            Self::SessionUnknown => "session_unknown",
+            Self::JobFinal { .. } => "job_final",
+            Self::JobState { .. } => "job_state",
+            Self::WrongAgent { .. } => "wrong_agent",
+            Self::ClusterRetired { .. } => "cluster_retired",
+            Self::WalMissing { .. } => "wal_missing",
+            Self::RepositoryMismatch { .. } => "repository_mismatch",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
+        }
+    }
+
+    /// The field of the caller's document at fault, where there is one.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::DanglingReference { field, .. }
+            | Self::Immutable { field, .. }
+            | Self::Invalid { field, .. } => Some(field),
+            Self::AlreadyBootstrapped
+            | Self::NotFound { .. }
+            | Self::AlreadyExists { .. }
+            | Self::StaleRevision { .. }
+            | Self::StaleGeneration { .. }
+            | Self::PolicyClash { .. }
+            | Self::InUse { .. }
+            | Self::LastUser
+            | Self::TokenUnknown
+            | Self::TokenExpired
+            | Self::TokenUsed
+            | Self::RegionMismatch { .. }
+            | Self::AgentNameTaken { .. }
+            | Self::AgentRevoked { .. }
+            | Self::SessionUnknown
+            | Self::JobFinal { .. }
+            | Self::JobState { .. }
+            | Self::WrongAgent { .. }
+            | Self::ClusterRetired { .. }
+            | Self::WalMissing { .. }
+            | Self::RepositoryMismatch { .. }
+            | Self::IdempotencyMismatch => None,
+        }
+    }
+
+    /// What the caller can do about it.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::AlreadyBootstrapped => {
+                "start holdfastd without --bootstrap, or choose an empty data directory"
+            }
+            Self::NotFound { .. } => "check the spelling, or list what exists",
+            Self::AlreadyExists { .. } => "choose another name, or change the existing one",
+            Self::StaleRevision { .. } => {
+                "read it again and repeat the change on what is there now"
+            }
+            Self::StaleGeneration { .. } => {
+                "the work is in other hands: stop it, and report nothing more for it"
+            }
+            Self::DanglingReference { .. } => {
+                "create what is named, in the same apply if you like, or correct the name"
+            }
+            Self::Immutable { .. } => {
+                "create a new repository for the new place and bind the policies to it"
+            }
+            Self::Invalid { .. } => "correct the value",
+            Self::PolicyClash { .. } => "give one of the policies another priority or selector",
+            Self::InUse { .. } => "remove what depends on it first",
+            Self::LastUser => "create another user first",
+            Self::TokenUnknown => {
+                "make a new token with `holdfast agent token create` and copy it whole"
+            }
+            Self::TokenExpired | Self::TokenUsed => {
+                "make a new token with `holdfast agent token create`: each enrols one agent"
+            }
+            Self::RegionMismatch { .. } => {
+                "leave out --region, or make a token for the region of this host"
+            }
+            Self::AgentNameTaken { .. } => {
+                "choose another name, or `holdfast agent revoke` the enrolled one first"
+            }
+            Self::AgentRevoked { .. } => "enrol it again with a new token",
+            Self::SessionUnknown => "log in again",
+            Self::JobFinal { .. } => "nothing is left to do: a job that has ended stays as it is",
+            Self::JobState { .. } => "look at the job with `holdfast job show`",
+            Self::WrongAgent { .. } => "give it to the agent it names",
+            Self::ClusterRetired { .. } => "apply the cluster again to bring it back",
+            Self::WalMissing { .. } => "store the missing WAL, then report the backup again",
+            Self::RepositoryMismatch { .. } => {
+                "check the URL and what is mounted there; a new repository needs an empty place"
+            }
+            Self::IdempotencyMismatch => "use a new Idempotency-Key for a new request",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyBootstrapped => f.write_str("the control plane is already bootstrapped"),
+            Self::NotFound { what, name } => write!(f, "there is no {what} \"{name}\""),
+            Self::AlreadyExists { what, name } => write!(f, "the {what} \"{name}\" exists"),
+            Self::StaleRevision {
+                what,
+                name,
+                current: Some(current),
+            } => write!(
+                f,
+                "the {what} \"{name}\" has changed: it is at revision {current}"
+            ),
+            Self::StaleRevision { what, name, .. } => write!(f, "there is no {what} \"{name}\""),
+            Self::StaleGeneration { current } => {
+                write!(
+                    f,
+                    "the assignment has changed hands: it is at generation {current}"
+                )
+            }
+            Self::DanglingReference {
+                document,
+                field,
+                what,
+                name,
+            } => write!(
+                f,
+                "{document}: {field} names the {what} \"{name}\", which does not exist"
+            ),
+            Self::Immutable {
+                document,
+                field,
+                because,
+            } => write!(f, "{document}: {field} cannot be changed: {because}"),
+            Self::Invalid { field, message } => write!(f, "{field}: {message}"),
+            Self::PolicyClash {
+                policies: [one, other],
+                cluster,
+                priority,
+            } => write!(
+                f,
+                "the policies \"{one}\" and \"{other}\" both select the cluster \"{cluster}\" with priority {priority}"
+            ),
+            Self::InUse { what, name, by } => {
+                write!(f, "the {what} \"{name}\" is in use by {}", by.join(", "))
+            }
+            Self::LastUser => f.write_str("the last user cannot be deleted"),
+            Self::TokenUnknown => f.write_str("the token is not known"),
+            Self::TokenExpired => f.write_str("the token has expired"),
+            Self::TokenUsed => f.write_str("the token has been used"),
+            Self::RegionMismatch { token, agent } => {
+                write!(
+                    f,
+                    "the token is for region \"{token}\", the agent says \"{agent}\""
+                )
+            }
+            Self::AgentNameTaken { name } => write!(f, "an agent \"{name}\" is enrolled already"),
+            Self::AgentRevoked { name } => write!(f, "the agent \"{name}\" has been revoked"),
+            Self::SessionUnknown => f.write_str("the session is over"),
+            Self::JobFinal { job, state } => write!(f, "{job} has ended: it is {state}"),
+            Self::JobState { job, state } => write!(f, "{job} is {state}"),
+            Self::WrongAgent { expected } => write!(f, "the job is for the agent \"{expected}\""),
+            Self::ClusterRetired { cluster } => write!(f, "the cluster \"{cluster}\" is retired"),
+            Self::WalMissing {
+                cluster,
+                repository,
+                gaps,
+            } => {
+                write!(f, "WAL of \"{cluster}\" is missing in \"{repository}\":")?;
+                for gap in gaps {
+                    write!(f, " {} to {}", gap.from_lsn, gap.to_lsn)?;
+                }
+                Ok(())
+            }
+            Self::RepositoryMismatch {
+                repository,
+                expected,
+                found,
+            } => write!(
+                f,
+                "\"{repository}\" should be {expected}, but its place holds {found}"
+            ),
+            Self::IdempotencyMismatch => {
+                f.write_str("the idempotency key was used for another request")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
