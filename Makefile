@@ -1,0 +1,49 @@
+# The commands people use; docs in CONTRIBUTING.md.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.SILENT:
+.PHONY: help demo demo-stop test soak lint fix bench build
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+PORT_BASE ?= 18400
+ONCE ?=
+NODES ?= 1
+
+help: ## this list
+	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## all programs
+	$(CARGO) build --workspace --bins --locked
+
+demo: ## protect a real PostgreSQL, have an accident, bring it back (ONCE=1: leave nothing running)
+	deploy/dev/install demo
+	$(CARGO) build --locked --bins -p holdfastd -p holdfast-agent -p holdfast -p xtask
+	"$(TARGET)/debug/xtask" demo --port-base $(PORT_BASE) --nodes $(NODES) $(if $(ONCE),--once)
+
+demo-stop: ## end what `make demo` left running
+	$(CARGO) run --locked -q -p xtask -- demo-stop
+
+test: ## all tests, in their short form
+	deploy/dev/parts begin
+	deploy/dev/parts run build $(CARGO) test --workspace --locked --no-run
+	deploy/dev/parts run programs $(CARGO) build --workspace --bins --locked
+	deploy/dev/parts run rules $(CARGO) run --locked -q -p xtask -- check-deps
+	deploy/dev/parts run tests $(CARGO) test --workspace --locked --exclude holdfast-tests
+	deploy/dev/parts run end-to-end $(CARGO) test --locked -p holdfast-tests
+	deploy/dev/parts end
+
+lint: ## what a reviewer would otherwise have to say
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) run --locked -q -p xtask -- check-deps
+	if command -v cargo-deny >/dev/null; then
+	  $(CARGO) deny --locked check bans licenses sources
+	else
+	  echo "cargo-deny is not installed: licences, bans and sources were not checked" >&2
+	fi
+
+fix: ## format, and mend what clippy can
+	$(CARGO) fmt --all
+	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged

@@ -1,0 +1,110 @@
+//! An agent on this host.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use crate::cli::Cli;
+use crate::control_plane::ControlPlane;
+use crate::process::Process;
+use crate::programs::program;
+use crate::until::until;
+
+/// A running, enrolled `holdfast-agent`.
+#[derive(Debug)]
+pub struct Agent {
+    name: String,
+    data: PathBuf,
+    process: Process,
+}
+
+impl Agent {
+    /// Enrols an agent and waits until its session is up.
+    ///
+    /// # Panics
+    /// When that does not happen.
+    pub fn enroll(control_plane: &ControlPlane, cli: &Cli, folder: &Path, name: &str) -> Self {
+        let data = folder.join(format!("agent-{name}"));
+        let token = cli.json(["agent", "token", "create"]);
+        let token = token["token"].as_str().expect("a join token");
+        let output = try_enroll(&control_plane.grpc(), token, name, &data);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "enrolling {name}: {said}");
+        let process = run(&data);
+        let mut agent = Self {
+            name: name.to_owned(),
+            data,
+            process,
+        };
+        agent.wait_ready();
+        agent
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Its log.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Lets it run on when this program is gone; its process id.
+    pub fn leave(self) -> u32 {
+        self.process.leave()
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+        drop(std::fs::remove_file(self.data.join("ready.json")));
+    }
+
+    /// Starts it again.
+    pub fn restart(&mut self) {
+        self.process = run(&self.data);
+    }
+
+    /// Waits until its session is up.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub fn wait_ready(&mut self) {
+        let ready = self.data.join("ready.json");
+        until("the agent's session", Duration::from_secs(40), || {
+            if let Some(status) = self.process.ended() {
+                panic!("holdfast-agent ended with {status}: {}", self.process.log());
+            }
+            ready.exists().then_some(())
+        });
+    }
+}
+
+/// Runs `enroll` and says how that went.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn try_enroll(server: &str, token: &str, name: &str, data: &Path) -> Output {
+    let mut command = Command::new(program("holdfast-agent"));
+    command.args([
+        "enroll", "--server", server, "--token", token, "--name", name, "--data",
+    ]);
+    command.arg(data).output().expect("holdfast-agent starts")
+}
+
+fn run(data: &Path) -> Process {
+    let mut command = Command::new(program("holdfast-agent"));
+    command.arg("run").arg("--data").arg(data);
+    Process::start(&mut command, &data.with_extension("log"))
+}

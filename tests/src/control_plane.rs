@@ -1,0 +1,191 @@
+//! A node of the control plane.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cli::Cli;
+use crate::process::Process;
+use crate::programs::program;
+use crate::until::until;
+
+/// A running `holdfastd` with its own data directory.
+#[derive(Debug)]
+pub struct ControlPlane {
+    data: PathBuf,
+    addresses: Addresses,
+    process: Process,
+}
+
+/// Where a node listens: kept over restarts, so that others find it again.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    rest: String,
+    grpc: String,
+    raft: String,
+}
+
+impl Addresses {
+    /// Ports that the operating system chooses.
+    pub fn any() -> Self {
+        let any = || "127.0.0.1:0".to_owned();
+        Self {
+            rest: any(),
+            grpc: any(),
+            raft: any(),
+        }
+    }
+
+    /// These ports of the loopback address.
+    pub fn ports(rest: u16, grpc: u16, raft: u16) -> Self {
+        let on = |port: u16| format!("127.0.0.1:{port}");
+        Self {
+            rest: on(rest),
+            grpc: on(grpc),
+            raft: on(raft),
+        }
+    }
+}
+
+impl ControlPlane {
+    /// Founds a control plane in `folder` and waits until it is ready.
+    pub fn bootstrap(folder: &Path) -> Self {
+        Self::bootstrap_at(folder, Addresses::any())
+    }
+
+    /// The same at given addresses.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn bootstrap_at(folder: &Path, addresses: Addresses) -> Self {
+        let data = folder.join("control-plane");
+        let process = start(&data, &addresses, true);
+        let mut node = Self {
+            data,
+            addresses,
+            process,
+        };
+        node.wait_ready();
+        let address = |name: &str| {
+            let url = node.listen()[name].as_str().expect("an address").to_owned();
+            url.split_once("://").expect("a URL").1.to_owned()
+        };
+        node.addresses = Addresses {
+            rest: address("rest"),
+            grpc: address("grpc"),
+            raft: address("raft"),
+        };
+        node
+    }
+
+    /// What it wrote when it became ready.
+    ///
+    /// # Panics
+    /// When it has not.
+    pub fn listen(&self) -> Value {
+        let text = std::fs::read_to_string(self.data.join("listen.json")).expect("listen.json");
+        serde_json::from_str(&text).expect("listen.json is JSON")
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The URL of its REST API.
+    ///
+    /// # Panics
+    /// When it is not ready.
+    pub fn rest(&self) -> String {
+        self.listen()["rest"].as_str().expect("a URL").to_owned()
+    }
+
+    /// The URL that agents dial.
+    ///
+    /// # Panics
+    /// When it is not ready.
+    pub fn grpc(&self) -> String {
+        self.listen()["grpc"].as_str().expect("a URL").to_owned()
+    }
+
+    /// The password of `admin`.
+    ///
+    /// # Panics
+    /// When it was never written.
+    pub fn admin_password(&self) -> String {
+        let line = std::fs::read_to_string(self.data.join("bootstrap-admin"));
+        let line = line.expect("bootstrap-admin");
+        line.trim()
+            .strip_prefix("admin:")
+            .expect("admin:PASSWORD")
+            .to_owned()
+    }
+
+    /// A CLI that is logged in as `admin`.
+    pub fn cli(&self) -> Cli {
+        let cli = Cli::new(self.rest(), &self.data.join("cli.toml"));
+        cli.login("admin", &self.admin_password());
+        cli
+    }
+
+    /// Its log.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Lets it run on when this program is gone; its process id.
+    pub fn leave(self) -> u32 {
+        self.process.leave()
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Ends it as a power cut would, and starts it again on the same data.
+    pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.restart();
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+        drop(std::fs::remove_file(self.data.join("listen.json")));
+    }
+
+    /// Starts it again on the same data and addresses.
+    pub fn restart(&mut self) {
+        self.process = start(&self.data, &self.addresses, false);
+        self.wait_ready();
+    }
+
+    fn wait_ready(&mut self) {
+        let listen = self.data.join("listen.json");
+        until(
+            "the control plane to be ready",
+            Duration::from_secs(30),
+            || {
+                if let Some(status) = self.process.ended() {
+                    panic!("holdfastd ended with {status}: {}", self.process.log());
+                }
+                listen.exists().then_some(())
+            },
+        );
+    }
+}
+
+fn start(data: &Path, addresses: &Addresses, bootstrap: bool) -> Process {
+    let mut command = Command::new(program("holdfastd"));
+    command.arg("run").arg("--data").arg(data);
+    command.args(["--rest", &addresses.rest]);
+    command.args(["--grpc", &addresses.grpc]);
+    command.args(["--raft", &addresses.raft]);
+    if bootstrap {
+        command.arg("--bootstrap");
+    }
+    Process::start(&mut command, &data.with_extension("log"))
+}

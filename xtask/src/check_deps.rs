@@ -1,0 +1,106 @@
+//! Dependencies between our crates point one way (docs/architecture.md).
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// Every crate and what it may depend on. An agent never depends on the control
+/// plane, nor the control plane on an agent; only `consensus` names openraft.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("holdfast-types", &[]),
+    ("holdfast-proto", &["holdfast-types"]),
+    ("holdfast-repo", &["holdfast-types"]),
+    ("holdfast-pg", &["holdfast-types"]),
+    ("holdfast-state", &["holdfast-types"]),
+    (
+        "holdfast-consensus",
+        &["holdfast-types", "holdfast-state", "holdfast-proto"],
+    ),
+    (
+        "holdfastd",
+        &[
+            "holdfast-types",
+            "holdfast-proto",
+            "holdfast-state",
+            "holdfast-consensus",
+            "holdfast-repo",
+        ],
+    ),
+    (
+        "holdfast-agent",
+        &[
+            "holdfast-types",
+            "holdfast-proto",
+            "holdfast-repo",
+            "holdfast-pg",
+        ],
+    ),
+    ("holdfast", &["holdfast-types", "holdfast-repo"]),
+    (
+        "holdfast-tests",
+        &["holdfast-types", "holdfast-pg", "holdfast-repo"],
+    ),
+    (
+        "xtask",
+        &["holdfast-types", "holdfast-pg", "holdfast-tests"],
+    ),
+];
+
+/// Third-party crates that only one of ours may name.
+const OWNED: &[(&str, &str)] = &[
+    ("openraft", "holdfast-consensus"),
+    ("sea-orm", "holdfast-state"),
+];
+
+/// `sea-orm` is also the connection that `consensus` hands to `state`.
+const SHARED: &[(&str, &str)] = &[("sea-orm", "holdfast-consensus")];
+
+/// Compares `cargo metadata` with the rules.
+pub(crate) fn run() -> Result<()> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--locked"])
+        .output()
+        .context("cargo metadata")?;
+    if !output.status.success() {
+        bail!(
+            "cargo metadata failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
+    let packages = metadata["packages"]
+        .as_array()
+        .context("cargo metadata lists packages")?;
+    let broken: Vec<String> = packages.iter().flat_map(breaches).collect();
+    if !broken.is_empty() {
+        bail!("dependencies against the rules:\n  {}", broken.join("\n  "));
+    }
+    println!("{} crates depend on each other as they may", packages.len());
+    Ok(())
+}
+
+fn breaches(package: &Value) -> Vec<String> {
+    let name = package["name"].as_str().unwrap_or_default();
+    let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
+        return vec![format!(
+            "{name} has no rule yet: add it to xtask/src/check_deps.rs"
+        )];
+    };
+    let dependencies = package["dependencies"].as_array().into_iter().flatten();
+    let names = dependencies.filter_map(|dependency| dependency["name"].as_str());
+    let wrong = |dependency: &&str| {
+        let ours = ALLOWED.iter().any(|(known, _)| known == dependency);
+        let owner = OWNED
+            .iter()
+            .find(|(owned, _)| owned == dependency)
+            .map(|(_, owner)| *owner);
+        let foreign =
+            owner.is_some_and(|owner| owner != name) && !SHARED.contains(&(*dependency, name));
+        (ours && *dependency != name && !allowed.contains(dependency)) || foreign
+    };
+    names
+        .filter(wrong)
+        .map(|dependency| format!("{name} must not depend on {dependency}"))
+        .collect()
+}

@@ -1,0 +1,39 @@
+//! Tasks of the project that are more than a line of make.
+
+mod check_deps;
+mod demo;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Protect a real PostgreSQL, have an accident, bring it back
+    Demo(demo::Options),
+    /// End what the demo left running
+    DemoStop,
+    /// Check that crates depend on each other only as DESIGN allows
+    CheckDeps,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Demo(options) => demo::run(&options),
+        Task::DemoStop => demo::stop(),
+        Task::CheckDeps => check_deps::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
