@@ -1,0 +1,292 @@
+//! Reading file content back. Every chunk is opened, unpacked and checked
+//! against its hash before anybody sees a byte of it.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::manifest::PackInfo;
+use super::reader::Shared;
+use crate::block_map;
+use crate::chunk::{CHUNK_BYTES, Chunk, Content, Extent, MapRef, PackId, RecordRef, chunk_length};
+use crate::crypto::SealingKey;
+use crate::error::Damage;
+use crate::pack::RecordOpener;
+use crate::{Error, Result};
+
+/// A piece of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// These bytes.
+    Data(&'a [u8]),
+    /// So many zeros.
+    Hole(u64),
+}
+
+/// Reads extents on one thread outside the runtime.
+pub struct ExtentReader {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    opener: RecordOpener,
+    plain: Box<[u8]>,
+}
+
+/// How much of a pack is fetched at once.
+const FETCH_BYTES: u64 = 4 << 20;
+/// Unwanted bytes between chunks that are read rather than asked around.
+const FETCH_GAP: u64 = 128 << 10;
+
+/// Items that one request brings.
+#[derive(Debug, PartialEq, Eq)]
+struct Fetch {
+    pack: PackId,
+    range: Range<u64>,
+    /// Up to which item.
+    end: usize,
+}
+
+/// A chunk on its way from a pack to the sink.
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    extent: usize,
+    /// Its index in the extent.
+    at: usize,
+    chunk: Chunk,
+}
+
+static ZEROS: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
+
+impl ExtentReader {
+    pub(super) fn new(shared: Arc<Shared>, runtime: Handle) -> Self {
+        let plain = vec![0; CHUNK_BYTES].into_boxed_slice();
+        Self {
+            shared,
+            runtime,
+            opener: RecordOpener::new(),
+            plain,
+        }
+    }
+
+    /// Reads an extent of this backup in order and gives every piece to
+    /// `sink`, with its offset in the extent. Blocks, so not for threads of the
+    /// runtime. An error of `sink` is [`Error::Local`].
+    pub fn read_extent(
+        &mut self,
+        extent: &Extent,
+        mut sink: impl FnMut(u64, Piece<'_>) -> io::Result<()>,
+    ) -> Result<()> {
+        self.read_extents(&[extent], |_, offset, piece| sink(offset, piece))
+    }
+
+    /// Reads several extents, one after the other, and gives every piece to
+    /// `sink` with the index of its extent. Many small files are read with few
+    /// requests this way, because neighbours in a pack are fetched together.
+    pub fn read_extents(
+        &mut self,
+        extents: &[&Extent],
+        mut sink: impl FnMut(usize, u64, Piece<'_>) -> io::Result<()>,
+    ) -> Result<()> {
+        let items = self.items(extents)?;
+        let fetches = plan(&items);
+        let mut ahead = fetches
+            .first()
+            .map(|first| self.start(first.pack, first.range.clone()));
+        let mut crc = 0;
+        let mut done = 0;
+        for (index, fetch) in fetches.iter().enumerate() {
+            let bytes = self.wait(
+                ahead
+                    .take()
+                    .expect("each fetch is started before the last is used"),
+            )?;
+            // The next request runs while these chunks are unpacked.
+            ahead = fetches
+                .get(index + 1)
+                .map(|next| self.start(next.pack, next.range.clone()));
+            for item in &items[done..fetch.end] {
+                let extent = extents[item.extent];
+                crc = self.emit(extent, *item, (&bytes, fetch.range.start), crc, &mut sink)?;
+            }
+            done = fetch.end;
+        }
+        for item in &items[done..] {
+            crc = self.emit(extents[item.extent], *item, (&[], 0), crc, &mut sink)?;
+        }
+        Ok(())
+    }
+
+    fn items(&mut self, extents: &[&Extent]) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        for (index, extent) in extents.iter().enumerate() {
+            let mut push = |chunks: &[Chunk]| {
+                let chunks = chunks.iter().enumerate();
+                items.extend(chunks.map(|(at, chunk)| Item {
+                    extent: index,
+                    at,
+                    chunk: *chunk,
+                }));
+            };
+            match &extent.content {
+                Content::Chunks(chunks) => push(chunks),
+                Content::Map(map) => push(&self.read_map(extent, map)?),
+            }
+        }
+        Ok(items)
+    }
+
+    /// Opens one chunk and gives it to the sink. `bytes` are those of the pack
+    /// from the offset beside them on. Returns the CRC of the extent so far,
+    /// or 0 after its last chunk, when that CRC was right.
+    fn emit(
+        &mut self,
+        extent: &Extent,
+        item: Item,
+        (bytes, start): (&[u8], u64),
+        crc: u32,
+        sink: &mut impl FnMut(usize, u64, Piece<'_>) -> io::Result<()>,
+    ) -> Result<u32> {
+        let offset = item.at as u64 * CHUNK_BYTES as u64;
+        let length = chunk_length(extent.plain_bytes(), item.at);
+        let crc = if let Some(record) = item.chunk {
+            let from = usize::try_from(u64::from(record.offset) - start).unwrap_or(usize::MAX);
+            let sealed = bytes.get(from..from.saturating_add(record.stored as usize));
+            let sealed = sealed.ok_or_else(|| self.damaged(record.pack, Damage::Truncated))?;
+            let mut plain = std::mem::take(&mut self.plain);
+            let opened = self.open(&record, sealed, &mut plain[..length]);
+            let piece = Piece::Data(&plain[..length]);
+            let given =
+                opened.and_then(|()| sink(item.extent, offset, piece).map_err(Error::Local));
+            let crc = crc32c::crc32c_append(crc, &plain[..length]);
+            self.plain = plain;
+            given.map(|()| crc)?
+        } else {
+            sink(item.extent, offset, Piece::Hole(length as u64)).map_err(Error::Local)?;
+            crc32c::crc32c_append(crc, &ZEROS[..length])
+        };
+        if item.at + 1 < extent.chunk_count() {
+            return Ok(crc);
+        }
+        if crc == extent.crc32c() {
+            return Ok(0);
+        }
+        // Every chunk is right and the whole is not: the manifest is wrong.
+        let object = self
+            .shared
+            .lineage
+            .name(&format!("manifests/{}", self.shared.backup.id));
+        Err(Error::damaged(
+            object,
+            Damage::Structure("the CRC of an extent".into()),
+        ))
+    }
+
+    fn open(&mut self, record: &RecordRef, sealed: &[u8], plain: &mut [u8]) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let (_, key) = shared.pack(record.pack)?;
+        let keys = (&**key, shared.lineage.hash_key());
+        let opened = self
+            .opener
+            .open(record, sealed, shared.lineage.place(), keys, plain);
+        opened.map_err(|damage| self.damaged(record.pack, damage))
+    }
+
+    /// Reads the block map of an extent.
+    pub(crate) fn read_map(&mut self, extent: &Extent, map: &MapRef) -> Result<Vec<Chunk>> {
+        let pack = map.record.pack;
+        if map.bytes as usize > block_map::MAX_BYTES {
+            return Err(self.damaged(pack, Damage::Structure("a block map's length".into())));
+        }
+        let range = u64::from(map.record.offset)..map.record.end();
+        let sealed = self.wait(self.start(pack, range))?;
+        let mut plain = vec![0; map.bytes as usize];
+        self.open(&map.record, &sealed, &mut plain)?;
+        let chunks = block_map::decode(&plain).map_err(|damage| self.damaged(pack, damage))?;
+        if chunks.len() == extent.chunk_count() {
+            return Ok(chunks);
+        }
+        Err(self.damaged(
+            pack,
+            Damage::Structure("a block map of another extent".into()),
+        ))
+    }
+
+    fn start(&self, pack: PackId, range: Range<u64>) -> JoinHandle<Result<Bytes>> {
+        let shared = Arc::clone(&self.shared);
+        self.runtime.spawn(async move {
+            let (info, _) = shared.pack(pack)?;
+            let object = shared.lineage.name(&pack.name());
+            if range.end > info.bytes {
+                return Err(Error::damaged(
+                    object,
+                    Damage::Structure("a chunk behind its end".into()),
+                ));
+            }
+            shared
+                .lineage
+                .repository
+                .store
+                .read_range(&object, range)
+                .await
+        })
+    }
+
+    fn wait(&self, fetch: JoinHandle<Result<Bytes>>) -> Result<Bytes> {
+        let fetched = self.runtime.block_on(fetch);
+        fetched.unwrap_or_else(|error| Err(Error::Local(error.into())))
+    }
+
+    fn damaged(&self, pack: PackId, damage: Damage) -> Error {
+        Error::damaged(self.shared.lineage.name(&pack.name()), damage)
+    }
+}
+
+impl Shared {
+    fn pack(&self, pack: PackId) -> Result<(&PackInfo, &Arc<SealingKey>)> {
+        let found = self.packs.get(&pack);
+        let found = found.and_then(|info| Some((info, self.keys.get(&info.key)?)));
+        found.ok_or_else(|| {
+            let object = self.lineage.name(&format!("manifests/{}", self.backup.id));
+            Error::damaged(
+                object,
+                Damage::Structure(format!("pack {pack} is not listed")),
+            )
+        })
+    }
+}
+
+/// Joins neighbouring chunks into requests, in the order of the files.
+fn plan(items: &[Item]) -> Vec<Fetch> {
+    let mut fetches: Vec<Fetch> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let Some(record) = item.chunk else { continue };
+        let start = u64::from(record.offset);
+        match fetches.last_mut() {
+            Some(last)
+                if last.pack == record.pack
+                    && start >= last.range.end
+                    && start - last.range.end <= FETCH_GAP
+                    && record.end() - last.range.start <= FETCH_BYTES =>
+            {
+                last.range.end = record.end();
+                last.end = index + 1;
+            }
+            _ => fetches.push(Fetch {
+                pack: record.pack,
+                range: start..record.end(),
+                end: index + 1,
+            }),
+        }
+    }
+    fetches
+}
+
+impl fmt::Debug for ExtentReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExtentReader({})", self.shared.backup.id)
+    }
+}

@@ -1,0 +1,186 @@
+//! The end of a backup: its manifest, then, when its WAL is there, its mark.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use holdfast_types::{BackupId, Lsn, LsnRange, Timeline};
+use jiff::Timestamp;
+
+use super::manifest::{FullSection, PackInfo, SectionKind, section_name};
+use super::mark::{Backup, BackupKind, RunKey};
+use super::writer::{BackupWriter, Shared};
+use crate::codec::Codec;
+use crate::{Error, Result};
+
+/// What the mark says that the writer cannot know.
+#[derive(Debug, Clone)]
+pub struct CommitFacts {
+    /// The run.
+    pub run: RunKey,
+    /// The kind.
+    pub kind: BackupKind,
+    /// What an incremental was made against.
+    pub parent: Option<BackupId>,
+    /// PostgreSQL's `server_version_num`.
+    pub postgres_version: u32,
+    /// The timeline it was taken on.
+    pub timeline: Timeline,
+    /// Where recovery starts.
+    pub start_lsn: Lsn,
+    /// Where it becomes consistent.
+    pub stop_lsn: Lsn,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was complete.
+    pub finished_at: Timestamp,
+    /// Further facts for those who list or restore it.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// A backup whose packs and manifest are durable, and that does not exist yet.
+#[derive(Debug, Clone)]
+pub struct FinishedBackup {
+    shared: Arc<Shared>,
+    template: Template,
+}
+
+#[derive(Debug, Clone)]
+struct Template {
+    entries: u64,
+    database_bytes: u64,
+    added_bytes: u64,
+    sections: Vec<super::manifest::SectionRef>,
+}
+
+impl BackupWriter {
+    /// Waits for the packs and completes the manifest. Every worker must have
+    /// finished and every entry must have been added.
+    pub async fn finish(self) -> Result<FinishedBackup> {
+        let shared = self.shared;
+        if shared.workers.load(Ordering::Relaxed) != 0 {
+            shared.uploader.check()?;
+            return Err(Error::Unfinished("a worker has not finished"));
+        }
+        shared.uploader.drain().await?;
+        let last = shared.manifest().take();
+        if let Some(section) = last {
+            shared.put_section(SectionKind::Entries, section).await?;
+        }
+        let needed = std::mem::take(&mut shared.manifest().live);
+        for (pack, live) in needed {
+            let bytes = shared.packs().get(&pack.number).copied();
+            let Some(bytes) = bytes.filter(|_| pack.backup == shared.backup) else {
+                return Err(Error::Unfinished(
+                    "an entry references a pack of another writer",
+                ));
+            };
+            let full = shared.manifest().add_pack(&PackInfo {
+                pack,
+                key: shared.key.id(),
+                bytes,
+                live,
+            });
+            if let Some(section) = full {
+                shared.put_section(SectionKind::Packs, section).await?;
+            }
+        }
+        let last = shared.manifest().take();
+        if let Some(section) = last {
+            shared.put_section(SectionKind::Packs, section).await?;
+        }
+        let template = {
+            let manifest = shared.manifest();
+            Template {
+                entries: manifest.entries,
+                database_bytes: manifest.database_bytes,
+                added_bytes: shared.stored_bytes.load(Ordering::Relaxed),
+                sections: manifest.sections.values().cloned().collect(),
+            }
+        };
+        Ok(FinishedBackup { shared, template })
+    }
+}
+
+impl Shared {
+    async fn put_section(&self, kind: SectionKind, section: FullSection) -> Result<()> {
+        let sealed = self.seal_section(kind, &section);
+        let name = self
+            .lineage
+            .name(&section_name(self.backup, section.number));
+        self.lineage
+            .repository
+            .store
+            .create_own(&name, sealed)
+            .await
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shared({})", self.backup)
+    }
+}
+
+impl FinishedBackup {
+    /// Makes the backup exist: proves that the WAL from its start to its stop
+    /// is in the repository, then puts the mark (I-05). Can be repeated.
+    ///
+    /// [`Error::WalIncomplete`] means that the WAL is not there yet,
+    /// [`Error::Superseded`] that another backup of the run exists (I-03).
+    pub async fn commit(&self, facts: CommitFacts) -> Result<Backup> {
+        let lineage = &self.shared.lineage;
+        self.prove_wal(&facts).await?;
+        let backup = Backup {
+            format: Backup::format(),
+            id: self.shared.backup,
+            run: facts.run,
+            kind: facts.kind,
+            parent: facts.parent,
+            cluster: lineage.cluster().clone(),
+            lineage: lineage.lineage(),
+            system_identifier: lineage.lineage().system_identifier.to_string(),
+            postgres_version: facts.postgres_version,
+            timeline: facts.timeline,
+            start_lsn: facts.start_lsn,
+            stop_lsn: facts.stop_lsn,
+            started_at: facts.started_at,
+            finished_at: facts.finished_at,
+            database_bytes: self.template.database_bytes,
+            added_bytes: self.template.added_bytes,
+            entries: self.template.entries,
+            data_key: self.shared.key.id(),
+            facts: facts.facts,
+            sections: self.template.sections.clone(),
+        };
+        backup.put(lineage).await
+    }
+
+    /// From the start of the segment, because that is how WAL is fetched.
+    async fn prove_wal(&self, facts: &CommitFacts) -> Result<()> {
+        let lineage = &self.shared.lineage;
+        if facts.kind == BackupKind::Logical {
+            return Ok(());
+        }
+        let from = lineage.facts().segment_size.start_of(facts.start_lsn);
+        let Some(needed) = LsnRange::new(from, facts.stop_lsn) else {
+            let reason = format!("it stops at {} before {}", facts.stop_lsn, facts.start_lsn);
+            return Err(Error::Invalid {
+                what: "a backup",
+                reason,
+            });
+        };
+        let wal = lineage
+            .wal(Codec::DEFAULT)
+            .list_from(facts.timeline, from)
+            .await?;
+        let gaps = wal.coverage().gaps(needed);
+        if gaps.is_empty() {
+            return Ok(());
+        }
+        Err(Error::WalIncomplete {
+            timeline: facts.timeline,
+            gaps,
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! Backups: written by parallel threads, committed by one small object,
+//! read back with every byte verified.
+
+mod entry;
+mod extent_reader;
+mod finish;
+mod manifest;
+mod mark;
+mod path;
+mod reader;
+mod upload;
+mod worker;
+mod writer;
+
+pub use self::entry::{
+    ConfigEntry, DirectoryEntry, Entry, FileEntry, GeneratedEntry, SymlinkEntry,
+};
+pub use self::extent_reader::{ExtentReader, Piece};
+pub use self::finish::{CommitFacts, FinishedBackup};
+pub use self::mark::{Backup, BackupKind, Backups, RunKey, UnreadableMark};
+pub use self::path::{EntryPath, InvalidPath, LinkTarget};
+pub use self::reader::{BackupReader, Entries};
+pub use self::worker::PackWorker;
+pub use self::writer::{BackupProgress, BackupWriter, WriteOptions};

@@ -1,0 +1,174 @@
+//! One thread's part in writing a backup: read, hash, compress, seal, pack.
+//!
+//! A chunk is read into a buffer of its own and compressed straight into the
+//! pack, where it is sealed in place: its bytes are copied once, by the codec.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::writer::Shared;
+use crate::block_map;
+use crate::chunk::{
+    CHUNK_BYTES, Chunk, Content, EXTENT_BYTES, EXTENT_CHUNKS, Extent, INLINE_CHUNKS, MapRef,
+    PackId, RecordRef,
+};
+use crate::codec::Compressor;
+use crate::pack::PackBuffer;
+use crate::{Error, Result};
+
+/// Writes extents from one thread, into packs of its own. Blocks while the
+/// uploads are behind, so not for threads of the runtime.
+///
+/// [`PackWorker::finish`] must be called at the end; a backup with a worker
+/// that was only dropped cannot be finished.
+pub struct PackWorker {
+    shared: Arc<Shared>,
+    compressor: Compressor,
+    pack: Option<PackBuffer>,
+    plain: Box<[u8]>,
+    chunks: Vec<Chunk>,
+}
+
+static ZEROS: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
+
+impl PackWorker {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        shared.workers.fetch_add(1, Ordering::Relaxed);
+        let compressor = Compressor::new(shared.options.codec);
+        let plain = vec![0; CHUNK_BYTES].into_boxed_slice();
+        Self {
+            shared,
+            compressor,
+            pack: None,
+            plain,
+            chunks: Vec::with_capacity(EXTENT_CHUNKS),
+        }
+    }
+
+    /// Writes what `read` returns, until it returns 0 or the extent is full.
+    /// `read` behaves as [`io::Read::read`]; each byte is asked for once.
+    ///
+    /// An error of `read` is [`Error::Local`] and ends this extent only: what
+    /// was written of it is not referenced, and the worker goes on.
+    pub fn write_extent(
+        &mut self,
+        mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+    ) -> Result<Extent> {
+        self.chunks.clear();
+        let mut bytes = 0;
+        let mut crc = 0;
+        while bytes < EXTENT_BYTES {
+            let length = fill(&mut self.plain, &mut read).map_err(Error::Local)?;
+            if length == 0 {
+                break;
+            }
+            let chunk = self.write_chunk(length)?;
+            self.chunks.push(chunk);
+            crc = crc32c::crc32c_append(crc, &self.plain[..length]);
+            bytes += length as u64;
+            self.shared
+                .read_bytes
+                .fetch_add(length as u64, Ordering::Relaxed);
+            if length < CHUNK_BYTES {
+                break;
+            }
+        }
+        let content = if self.chunks.len() <= INLINE_CHUNKS {
+            Content::Chunks(self.chunks.clone())
+        } else {
+            Content::Map(self.write_map()?)
+        };
+        Ok(Extent::new(bytes, crc, content))
+    }
+
+    fn write_chunk(&mut self, length: usize) -> Result<Chunk> {
+        let plain = &self.plain[..length];
+        if plain == &ZEROS[..length] {
+            return Ok(None);
+        }
+        let shared = &*self.shared;
+        let record = append(shared, &mut self.pack, &mut self.compressor, plain);
+        self.close_full_pack()?;
+        Ok(Some(record))
+    }
+
+    fn write_map(&mut self) -> Result<MapRef> {
+        let map = block_map::encode(&self.chunks);
+        let record = append(&self.shared, &mut self.pack, &mut self.compressor, &map);
+        let mut live: Vec<(PackId, u64)> = Vec::new();
+        for used in self.chunks.iter().flatten().chain([&record]) {
+            // Chunks come in order, so a pack's are next to each other.
+            match live.last_mut() {
+                Some((pack, bytes)) if *pack == used.pack => *bytes += u64::from(used.stored),
+                _ => live.push((used.pack, u64::from(used.stored))),
+            }
+        }
+        self.close_full_pack()?;
+        let bytes = u32::try_from(map.len()).expect("a map is small");
+        Ok(MapRef {
+            record,
+            bytes,
+            live,
+        })
+    }
+
+    fn close_full_pack(&mut self) -> Result<()> {
+        let full = |pack: &mut PackBuffer| pack.used() >= self.shared.options.pack_bytes as usize;
+        match self.pack.take_if(full) {
+            Some(pack) => self.shared.submit_pack(pack),
+            None => Ok(()),
+        }
+    }
+
+    /// Hands over the last pack.
+    pub fn finish(mut self) -> Result<()> {
+        let last = self.pack.take();
+        let submitted = last.map_or(Ok(()), |pack| self.shared.submit_pack(pack));
+        if submitted.is_ok() {
+            self.shared.workers.fetch_sub(1, Ordering::Relaxed);
+        }
+        submitted
+    }
+}
+
+fn append(
+    shared: &Shared,
+    pack: &mut Option<PackBuffer>,
+    compressor: &mut Compressor,
+    plain: &[u8],
+) -> RecordRef {
+    let hash = shared.lineage.hash_key().hash(plain);
+    let pack = pack.get_or_insert_with(|| shared.new_pack());
+    pack.append(
+        plain,
+        hash,
+        compressor,
+        &shared.key,
+        &shared.lineage.repository.entropy,
+    )
+}
+
+/// Reads until `buffer` is full or the source ends.
+fn fill(
+    buffer: &mut [u8],
+    read: &mut impl FnMut(&mut [u8]) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(length) => filled += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+impl fmt::Debug for PackWorker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PackWorker({})", self.shared.backup)
+    }
+}

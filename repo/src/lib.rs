@@ -1,0 +1,45 @@
+//! The repository format of Holdfast over object stores.
+//!
+//! A repository is self-describing and write-once: every object is created
+//! under a name of its own and never changed, everything but names is sealed,
+//! and a commit mark put last is what makes a backup exist. This crate knows
+//! how bytes are stored, found, proved and brought back; of PostgreSQL it
+//! knows names only. The format is specified byte by byte in
+//! `docs/repository-format.md`.
+
+mod backup;
+mod block_map;
+mod chunk;
+mod codec;
+mod crypto;
+mod entropy;
+mod envelope;
+mod error;
+mod key;
+mod keyring;
+mod lineage;
+mod pack;
+mod repository;
+mod store;
+mod url;
+mod verify;
+mod wal;
+
+pub use backup::{
+    Backup, BackupKind, BackupProgress, BackupReader, BackupWriter, Backups, CommitFacts,
+    ConfigEntry, DirectoryEntry, Entries, Entry, EntryPath, ExtentReader, FileEntry,
+    FinishedBackup, GeneratedEntry, InvalidPath, LinkTarget, PackWorker, Piece, RunKey,
+    SymlinkEntry, UnreadableMark, WriteOptions,
+};
+pub use chunk::{CHUNK_BYTES, EXTENT_BYTES, Extent};
+pub use codec::Codec;
+pub use crypto::PlainHash;
+pub use error::{Damage, Error, Result, Source};
+pub use key::RepositoryKey;
+pub use keyring::{KeyInfo, KeyPurpose};
+pub use lineage::{LineageFacts, LineageRepository, Put};
+pub use repository::Repository;
+pub use store::{Store, StoreOptions, open_store};
+pub use url::RepositoryUrl;
+pub use verify::{Finding, Lost, VerifyOptions, VerifyProgress, VerifyReport};
+pub use wal::{Fetched, TimelineWal, WalRepository};

@@ -1,0 +1,291 @@
+//! The object store below a repository: whole objects, created once.
+//!
+//! There is no overwrite here. [`Store::create`] succeeds only for the one who
+//! was first, and on a directory only after the object and every directory
+//! entry that leads to it are on stable storage.
+
+mod directories;
+mod failure;
+mod open;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+
+use self::directories::Directories;
+use self::failure::Failure;
+pub use self::open::{StoreOptions, open_store};
+use crate::error::Damage;
+use crate::{Error, RepositoryUrl, Result};
+
+/// A place for objects, under the prefix of one repository.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<dyn ObjectStore>,
+    url: RepositoryUrl,
+    prefix: String,
+    /// Present on `file://`.
+    directories: Option<Arc<Directories>>,
+}
+
+/// What became of a create-only write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Created {
+    /// The object is ours, and durable.
+    Yes,
+    /// An object of that name was there already, and is durable.
+    Exists,
+}
+
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Its name under the repository's prefix.
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    /// When the store got it, in microseconds since 1970.
+    pub(crate) modified_micros: i64,
+}
+
+/// How often a create-only write is tried again when its answer is lost. The
+/// client repeats reads itself, but not these.
+const CREATE_ATTEMPTS: u32 = 4;
+
+impl Store {
+    /// Where it is.
+    pub const fn url(&self) -> &RepositoryUrl {
+        &self.url
+    }
+
+    /// The same place behind another client: for tests that make a store slow,
+    /// failing or lying.
+    #[must_use]
+    pub fn wrap(self, with: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
+        Self {
+            inner: with(self.inner),
+            ..self
+        }
+    }
+
+    fn path(&self, name: &str) -> Path {
+        if self.prefix.is_empty() {
+            Path::from(name)
+        } else {
+            Path::from(format!("{}/{name}", self.prefix))
+        }
+    }
+
+    fn name_of(&self, path: &Path) -> String {
+        let full = path.as_ref();
+        let relative = full.strip_prefix(self.prefix.as_str()).unwrap_or(full);
+        relative.trim_start_matches('/').to_owned()
+    }
+
+    /// The whole object, or `None` when there is none of that name.
+    pub(crate) async fn read(&self, name: &str) -> Result<Option<Bytes>> {
+        let read = async {
+            self.inner
+                .get_opts(&self.path(name), GetOptions::default())
+                .await?
+                .bytes()
+                .await
+        };
+        match read.await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) => match Failure::of(&error) {
+                Failure::NotFound => Ok(None),
+                failure => Err(failure.into_error(self, name, error)),
+            },
+        }
+    }
+
+    /// The whole object, which must be there.
+    pub(crate) async fn read_existing(&self, name: &str) -> Result<Bytes> {
+        self.read(name).await?.ok_or_else(|| Error::Missing {
+            object: name.to_owned(),
+        })
+    }
+
+    /// Part of an object that must be there and reach so far.
+    pub(crate) async fn read_range(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+        let length = range.end - range.start;
+        match self.inner.get_range(&self.path(name), range.clone()).await {
+            Ok(bytes) if bytes.len() as u64 == length => Ok(bytes),
+            Ok(_) => Err(Error::damaged(name, Damage::Truncated)),
+            Err(error) => match Failure::of(&error) {
+                Failure::NotFound => Err(Error::Missing {
+                    object: name.to_owned(),
+                }),
+                Failure::Other => match self.size(name).await {
+                    // A range behind the end is an error of its own in every store.
+                    Ok(Some(size)) if size < range.end => {
+                        Err(Error::damaged(name, Damage::Truncated))
+                    }
+                    _ => Err(Failure::Other.into_error(self, name, error)),
+                },
+                failure => Err(failure.into_error(self, name, error)),
+            },
+        }
+    }
+
+    /// The size of an object, or `None` when there is none of that name.
+    pub(crate) async fn size(&self, name: &str) -> Result<Option<u64>> {
+        match self.inner.head(&self.path(name)).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(error) => match Failure::of(&error) {
+                Failure::NotFound => Ok(None),
+                failure => Err(failure.into_error(self, name, error)),
+            },
+        }
+    }
+
+    /// Writes an object that must not be there yet.
+    pub(crate) async fn create(&self, name: &str, bytes: Bytes) -> Result<Created> {
+        let path = self.path(name);
+        if let Some(directories) = &self.directories {
+            let prepared = directories.prepare(name).await;
+            prepared.map_err(|error| Failure::of_io(&error).into_error(self, name, error))?;
+        }
+        let mut attempt = 1;
+        loop {
+            let options = PutOptions {
+                mode: PutMode::Create,
+                ..PutOptions::default()
+            };
+            let payload = PutPayload::from(bytes.clone());
+            let error = match self.inner.put_opts(&path, payload, options).await {
+                Ok(_) => return Ok(Created::Yes),
+                Err(error) => error,
+            };
+            let retry = match Failure::of(&error) {
+                Failure::Exists => {
+                    // Some stores answer so while another write of the name is
+                    // under way and may yet fail.
+                    if self.size(name).await?.is_some() {
+                        return self.confirm(name).await;
+                    }
+                    true
+                }
+                Failure::Unreachable => self.directories.is_none(),
+                _ => false,
+            };
+            if !retry || attempt == CREATE_ATTEMPTS {
+                return Err(Failure::of(&error).into_error(self, name, error));
+            }
+            tracing::debug!(object = name, attempt, %error, "create-only write is tried again");
+            tokio::time::sleep(Duration::from_millis(50) * 4u32.pow(attempt - 1)).await;
+            attempt += 1;
+        }
+    }
+
+    /// Makes sure that an object found in place is durable: whoever wrote it
+    /// may have been killed between linking it and syncing its directory, and
+    /// what we confirm to others must survive a power cut (I-07).
+    async fn confirm(&self, name: &str) -> Result<Created> {
+        if let Some(directories) = &self.directories {
+            let synced = directories.sync_existing(name).await;
+            synced.map_err(|error| Failure::of_io(&error).into_error(self, name, error))?;
+        }
+        Ok(Created::Exists)
+    }
+
+    /// Writes an object whose name only this process can have chosen. When it
+    /// is there already, that is our own write whose answer was lost, or the
+    /// name was not ours after all: the bytes decide.
+    pub(crate) async fn create_own(&self, name: &str, bytes: Bytes) -> Result<()> {
+        if self.create(name, bytes.clone()).await? == Created::Exists
+            && self.read_existing(name).await? != bytes
+        {
+            return Err(Error::Conflict {
+                object: name.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Every object whose name starts with `directory/`, in no order.
+    pub(crate) fn list(&self, directory: &str) -> BoxStream<'static, Result<Listed>> {
+        self.list_stream(directory, self.inner.list(Some(&self.path(directory))))
+    }
+
+    /// Those of [`Store::list`] whose names sort after `after`.
+    pub(crate) fn list_after(
+        &self,
+        directory: &str,
+        after: &str,
+    ) -> BoxStream<'static, Result<Listed>> {
+        let offset = self.path(after);
+        self.list_stream(
+            directory,
+            self.inner
+                .list_with_offset(Some(&self.path(directory)), &offset),
+        )
+    }
+
+    fn list_stream(
+        &self,
+        directory: &str,
+        stream: BoxStream<'static, object_store::Result<object_store::ObjectMeta>>,
+    ) -> BoxStream<'static, Result<Listed>> {
+        let store = self.clone();
+        let directory = directory.to_owned();
+        let listed = stream.filter_map(move |item| {
+            let item = match item {
+                Ok(meta) => Some(Ok(Listed {
+                    name: store.name_of(&meta.location),
+                    size: meta.size,
+                    modified_micros: meta.last_modified.timestamp_micros(),
+                })),
+                Err(error) => match Failure::of(&error) {
+                    Failure::NotFound => None,
+                    failure => Some(Err(failure.into_error(&store, &directory, error))),
+                },
+            };
+            std::future::ready(item)
+        });
+        listed.boxed()
+    }
+
+    /// The names directly below `directory` that hold further objects.
+    pub(crate) async fn list_directories(&self, directory: &str) -> Result<Vec<String>> {
+        let path = self.path(directory);
+        match self.inner.list_with_delimiter(Some(&path)).await {
+            Ok(result) => {
+                let last = |path: &Path| path.filename().map(str::to_owned);
+                Ok(result.common_prefixes.iter().filter_map(last).collect())
+            }
+            Err(error) => match Failure::of(&error) {
+                Failure::NotFound => Ok(Vec::new()),
+                failure => Err(failure.into_error(self, directory, error)),
+            },
+        }
+    }
+
+    /// Whether anything is stored below `directory`.
+    pub(crate) async fn any_below(&self, directory: &str) -> Result<bool> {
+        Ok(self.list(directory).try_next().await?.is_some())
+    }
+
+    /// Deletes an object; one that is not there is as good as deleted.
+    pub(crate) async fn delete(&self, name: &str) -> Result<()> {
+        match self.inner.delete(&self.path(name)).await {
+            Ok(()) => Ok(()),
+            Err(error) => match Failure::of(&error) {
+                Failure::NotFound => Ok(()),
+                failure => Err(failure.into_error(self, name, error)),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.url)
+    }
+}

@@ -1,0 +1,104 @@
+//! Bringing one segment back.
+
+use bytes::Bytes;
+use holdfast_types::{Coverage, Lsn, LsnRange, WalSegment};
+
+use super::{WalRepository, segment_name, slice_name};
+use crate::envelope::Kind;
+use crate::{Error, Result};
+
+/// A segment as the repository has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// The whole segment.
+    Full(Bytes),
+    /// The beginning of a segment that was still being written.
+    Assembled {
+        /// A whole segment's length: what is known, then zeros.
+        bytes: Bytes,
+        /// The first position that is not known.
+        valid_to: Lsn,
+    },
+    /// Proved not to be there: neither the segment nor any slice of it, while
+    /// the repository and the lineage are.
+    Absent,
+}
+
+impl WalRepository {
+    /// Fetches a segment, from its slices if it has not been completed.
+    pub async fn fetch_segment(&self, segment: WalSegment) -> Result<Fetched> {
+        self.check_size(segment)?;
+        if let Some(full) = self.full(segment).await? {
+            return Ok(Fetched::Full(full));
+        }
+        let slices = self.slices_in(segment).await?;
+        let assembled = self.assemble(segment, &slices).await;
+        let proved = matches!(assembled, Ok(Some(_)));
+        // Slices are deleted once the full segment is durable. Between our two
+        // looks that may have happened, so absence counts only if the segment
+        // is absent after the slices are.
+        if !proved && let Some(full) = self.full(segment).await? {
+            return Ok(Fetched::Full(full));
+        }
+        match assembled? {
+            Some((bytes, valid_to)) => Ok(Fetched::Assembled { bytes, valid_to }),
+            None => {
+                self.lineage.prove_present().await?;
+                Ok(Fetched::Absent)
+            }
+        }
+    }
+
+    async fn full(&self, segment: WalSegment) -> Result<Option<Bytes>> {
+        let found = self
+            .lineage
+            .get(Kind::Segment, &segment_name(segment))
+            .await?;
+        Ok(found.map(|(_, plain)| Bytes::from(plain)))
+    }
+
+    async fn assemble(
+        &self,
+        segment: WalSegment,
+        slices: &[LsnRange],
+    ) -> Result<Option<(Bytes, Lsn)>> {
+        let coverage: Coverage = slices.iter().copied().collect();
+        let Some(last) = coverage.ranges().last() else {
+            return Ok(None);
+        };
+        let valid_to = last.to_lsn;
+        let gaps = LsnRange::new(segment.start(), valid_to).map(|range| coverage.gaps(range));
+        if let Some(gaps) = gaps.filter(|gaps| !gaps.is_empty()) {
+            // Handing out the part before the hole would let PostgreSQL take
+            // the hole for the end of WAL.
+            return Err(Error::WalHole { segment, gaps });
+        }
+        let length = usize::try_from(segment.size().bytes()).expect("a segment is at most 1 GiB");
+        let mut bytes = vec![0; length];
+        let mut known = segment.start();
+        for slice in slices {
+            let name = slice_name(segment.timeline(), *slice);
+            let Some((_, plain)) = self.lineage.get(Kind::Slice, &name).await? else {
+                return Err(Error::Missing {
+                    object: self.lineage.name(&name),
+                });
+            };
+            let offset = |lsn: Lsn| {
+                usize::try_from(lsn.bytes_since(segment.start())).expect("inside one segment")
+            };
+            let place = offset(slice.from_lsn)..offset(slice.to_lsn);
+            // Slices may overlap; where they do they must agree.
+            let common = offset(known.min(slice.to_lsn)).saturating_sub(place.start);
+            if plain.len() != place.len()
+                || bytes[place.start..place.start + common] != plain[..common]
+            {
+                return Err(Error::Conflict {
+                    object: self.lineage.name(&name),
+                });
+            }
+            bytes[place].copy_from_slice(&plain);
+            known = known.max(slice.to_lsn);
+        }
+        Ok(Some((Bytes::from(bytes), valid_to)))
+    }
+}
