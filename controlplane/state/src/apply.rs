@@ -33,8 +33,8 @@ pub struct Applied {
 /// What every entry continues: kept in one row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Head {
-    index: u64,
-    time: Timestamp,
+    pub(crate) index: u64,
+    pub(crate) time: Timestamp,
     pub(crate) audit_rows: u64,
     pub(crate) audit_hash: Digest,
 }

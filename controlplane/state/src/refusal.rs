@@ -59,12 +59,14 @@ impl fmt::Display for Noun {
 }
 
 /// A replicated "no".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Refusal {
     /// There is a control plane already.
+    #[error("the control plane is already bootstrapped")]
     AlreadyBootstrapped,
     /// It does not exist.
+    #[error("there is no {what} \"{name}\"")]
     NotFound {
         /// What kind of thing.
         what: Noun,
@@ -72,6 +74,7 @@ pub enum Refusal {
         name: String,
     },
     /// It exists.
+    #[error("the {what} \"{name}\" exists")]
     AlreadyExists {
         /// What kind of thing.
         what: Noun,
@@ -79,6 +82,7 @@ pub enum Refusal {
         name: String,
     },
     /// The caller had read an older state.
+    #[error("the {what} \"{name}\" {}", revision(*current))]
     StaleRevision {
         /// What kind of thing.
         what: Noun,
@@ -88,11 +92,13 @@ pub enum Refusal {
         current: Option<Revision>,
     },
     /// The assignment has changed hands (I-04).
+    #[error("the assignment has changed hands: it is at generation {current}")]
     StaleGeneration {
         /// The generation that counts.
         current: Generation,
     },
     /// A document names something that does not exist.
+    #[error("{document}: {field} names the {what} \"{name}\", which does not exist")]
     DanglingReference {
         /// The document, as `Kind/name`.
         document: String,
@@ -104,6 +110,7 @@ pub enum Refusal {
         name: String,
     },
     /// A field cannot be changed any more.
+    #[error("{document}: {field} cannot be changed: {because}")]
     Immutable {
         /// The document, as `Kind/name`.
         document: String,
@@ -113,6 +120,7 @@ pub enum Refusal {
         because: String,
     },
     /// A field holds what is never valid.
+    #[error("{field}: {message}")]
     Invalid {
         /// Path of the field.
         field: String,
@@ -120,6 +128,11 @@ pub enum Refusal {
         message: String,
     },
     /// Two policies of one priority select the same cluster.
+    #[error(
+        "the policies \"{}\" and \"{}\" both select the cluster \"{cluster}\" with priority {priority}",
+        policies[0],
+        policies[1]
+    )]
     PolicyClash {
         /// The policies.
         policies: [Name; 2],
@@ -129,6 +142,7 @@ pub enum Refusal {
         priority: i32,
     },
     /// Others depend on it.
+    #[error("the {what} \"{name}\" is in use by {}", by.join(", "))]
     InUse {
         /// What kind of thing.
         what: Noun,
@@ -138,14 +152,19 @@ pub enum Refusal {
         by: Vec<String>,
     },
     /// The last user cannot be deleted.
+    #[error("the last user cannot be deleted")]
     LastUser,
     /// The token was never given out, or its secret is wrong.
+    #[error("the token is not known")]
     TokenUnknown,
     /// The token's time is over.
+    #[error("the token has expired")]
     TokenExpired,
     /// The token has enrolled an agent already.
+    #[error("the token has been used")]
     TokenUsed,
     /// The token is for another region.
+    #[error("the token is for region \"{token}\", the agent says \"{agent}\"")]
     RegionMismatch {
         /// The token's region.
         token: String,
@@ -153,18 +172,22 @@ pub enum Refusal {
         agent: String,
     },
     /// An agent of this name is enrolled.
+    #[error("an agent \"{name}\" is enrolled already")]
     AgentNameTaken {
         /// The name.
         name: Name,
     },
     /// The agent has been revoked.
+    #[error("the agent \"{name}\" has been revoked")]
     AgentRevoked {
         /// Its name.
         name: Name,
     },
     /// The session is over, or never was.
+    #[error("the session is over")]
     SessionUnknown,
     /// The job has ended for good (I-14).
+    #[error("{job} has ended: it is {state}")]
     JobFinal {
         /// The job.
         job: JobId,
@@ -172,6 +195,7 @@ pub enum Refusal {
         state: JobState,
     },
     /// The job is not in the state the command needs.
+    #[error("{job} is {state}")]
     JobState {
         /// The job.
         job: JobId,
@@ -179,16 +203,22 @@ pub enum Refusal {
         state: JobState,
     },
     /// The job is for another agent.
+    #[error("the job is for the agent \"{expected}\"")]
     WrongAgent {
         /// The agent it is for.
         expected: Name,
     },
     /// The cluster is retired: its backups stay, no new ones are taken.
+    #[error("the cluster \"{cluster}\" is retired")]
     ClusterRetired {
         /// The cluster.
         cluster: Name,
     },
     /// The WAL that makes the backup restorable is not all there (I-05).
+    #[error(
+        "WAL of \"{cluster}\" is missing in \"{repository}\": {}",
+        ranges(gaps)
+    )]
     WalMissing {
         /// The cluster.
         cluster: Name,
@@ -198,6 +228,7 @@ pub enum Refusal {
         gaps: Vec<LsnRange>,
     },
     /// The location holds another repository.
+    #[error("\"{repository}\" should be {expected}, but its place holds {found}")]
     RepositoryMismatch {
         /// The repository.
         repository: Name,
@@ -207,6 +238,7 @@ pub enum Refusal {
         found: RepositoryId,
     },
     /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
     IdempotencyMismatch,
 }
 
@@ -339,94 +371,14 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AlreadyBootstrapped => f.write_str("the control plane is already bootstrapped"),
-            Self::NotFound { what, name } => write!(f, "there is no {what} \"{name}\""),
-            Self::AlreadyExists { what, name } => write!(f, "the {what} \"{name}\" exists"),
-            Self::StaleRevision {
-                what,
-                name,
-                current: Some(current),
-            } => write!(
-                f,
-                "the {what} \"{name}\" has changed: it is at revision {current}"
-            ),
-            Self::StaleRevision { what, name, .. } => write!(f, "there is no {what} \"{name}\""),
-            Self::StaleGeneration { current } => {
-                write!(
-                    f,
-                    "the assignment has changed hands: it is at generation {current}"
-                )
-            }
-            Self::DanglingReference {
-                document,
-                field,
-                what,
-                name,
-            } => write!(
-                f,
-                "{document}: {field} names the {what} \"{name}\", which does not exist"
-            ),
-            Self::Immutable {
-                document,
-                field,
-                because,
-            } => write!(f, "{document}: {field} cannot be changed: {because}"),
-            Self::Invalid { field, message } => write!(f, "{field}: {message}"),
-            Self::PolicyClash {
-                policies: [one, other],
-                cluster,
-                priority,
-            } => write!(
-                f,
-                "the policies \"{one}\" and \"{other}\" both select the cluster \"{cluster}\" with priority {priority}"
-            ),
-            Self::InUse { what, name, by } => {
-                write!(f, "the {what} \"{name}\" is in use by {}", by.join(", "))
-            }
-            Self::LastUser => f.write_str("the last user cannot be deleted"),
-            Self::TokenUnknown => f.write_str("the token is not known"),
-            Self::TokenExpired => f.write_str("the token has expired"),
-            Self::TokenUsed => f.write_str("the token has been used"),
-            Self::RegionMismatch { token, agent } => {
-                write!(
-                    f,
-                    "the token is for region \"{token}\", the agent says \"{agent}\""
-                )
-            }
-            Self::AgentNameTaken { name } => write!(f, "an agent \"{name}\" is enrolled already"),
-            Self::AgentRevoked { name } => write!(f, "the agent \"{name}\" has been revoked"),
-            Self::SessionUnknown => f.write_str("the session is over"),
-            Self::JobFinal { job, state } => write!(f, "{job} has ended: it is {state}"),
-            Self::JobState { job, state } => write!(f, "{job} is {state}"),
-            Self::WrongAgent { expected } => write!(f, "the job is for the agent \"{expected}\""),
-            Self::ClusterRetired { cluster } => write!(f, "the cluster \"{cluster}\" is retired"),
-            Self::WalMissing {
-                cluster,
-                repository,
-                gaps,
-            } => {
-                write!(f, "WAL of \"{cluster}\" is missing in \"{repository}\":")?;
-                for gap in gaps {
-                    write!(f, " {} to {}", gap.from_lsn, gap.to_lsn)?;
-                }
-                Ok(())
-            }
-            Self::RepositoryMismatch {
-                repository,
-                expected,
-                found,
-            } => write!(
-                f,
-                "\"{repository}\" should be {expected}, but its place holds {found}"
-            ),
-            Self::IdempotencyMismatch => {
-                f.write_str("the idempotency key was used for another request")
-            }
-        }
+fn revision(current: Option<Revision>) -> String {
+    match current {
+        Some(current) => format!("has changed: it is at revision {current}"),
+        None => "does not exist any more".to_owned(),
     }
 }
 
-impl std::error::Error for Refusal {}
+fn ranges(ranges: &[LsnRange]) -> String {
+    let text = |range: &LsnRange| format!("{} to {}", range.from_lsn, range.to_lsn);
+    ranges.iter().map(text).collect::<Vec<_>>().join(", ")
+}

@@ -81,6 +81,7 @@ impl ReplicatedCommand for CreateJob {
             cluster: Text(self.cluster),
             repository: Text(self.repository),
             agent: self.agent.map(Text),
+            holder: None,
             spec: Json(self.spec),
             created_by: cx.principal().cloned().map(Text),
             created_at: Moment(cx.now()),

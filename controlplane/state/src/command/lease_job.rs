@@ -98,7 +98,7 @@ async fn write(
         number: Count(lease.attempt),
         generation: Count(lease.generation.0),
         agent: agent.id,
-        agent_name: agent.name,
+        agent_name: agent.name.clone(),
         leased_at: Moment(cx.now()),
         started_at: None,
         finished_at: None,
@@ -111,6 +111,7 @@ async fn write(
         cx,
         jobs::Model {
             state: Text(JobState::Leased),
+            holder: Some(agent.name),
             generation: Count(lease.generation.0),
             attempts: Count(lease.attempt),
             not_before: None,

@@ -18,6 +18,7 @@ pub struct Model {
     pub timeline: Count,
     pub lsn: Position,
     pub event_time: Moment,
+    #[sea_orm(primary_key, auto_increment = false)]
     pub recorded_time: Moment,
 }
 

@@ -17,6 +17,7 @@ pub struct Model {
     pub cluster: Text<Name>,
     pub repository: Text<Name>,
     pub agent: Option<Text<Name>>,
+    pub holder: Option<Text<Name>>,
     pub spec: Json<Value>,
     pub created_by: Option<Text<Principal>>,
     pub created_at: Moment,

@@ -174,6 +174,7 @@ CREATE TABLE jobs (
   cluster TEXT NOT NULL,
   repository TEXT NOT NULL,
   agent TEXT,
+  holder TEXT,
   spec TEXT NOT NULL,
   created_by TEXT,
   created_at INTEGER NOT NULL,
@@ -321,5 +322,5 @@ CREATE TABLE exposure_facts (
   lsn INTEGER NOT NULL,
   event_time INTEGER NOT NULL,
   recorded_time INTEGER NOT NULL,
-  PRIMARY KEY (cluster, repository, log_index)
+  PRIMARY KEY (cluster, repository, recorded_time, log_index)
 ) STRICT, WITHOUT ROWID;

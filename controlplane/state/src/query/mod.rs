@@ -1,6 +1,45 @@
 //! Reads. They take any connection and give plain views.
+//!
+//! Lists come in pages by key, so the last page of a million rows costs what
+//! the first does; every filter has its index (`migration/`).
 
+mod access;
+mod agent;
+mod assignment;
+mod audit;
+mod backup;
+mod job;
+mod page;
+mod resource;
+mod status;
 mod user;
+mod wal;
 
+pub use access::{
+    JoinTokenView, PkiView, RepositoryKey, SecretView, SigningKeyView, join_token, join_tokens,
+    pki, repository_identity, repository_key, sealed_secret, secrets, signing_keys,
+};
+pub use agent::{
+    AgentView, InstanceView, agent, agent_by_fingerprint, agent_named, agents, instances_of_cluster,
+};
+pub use assignment::{
+    AssignmentView, Work, active_duties, active_job_assignments, assignments_of_agent,
+    duties_of_cluster,
+};
+pub use audit::{AuditFilter, audit};
+pub use backup::{BackupFilter, BackupView, available_backups, backup, backups, backups_of_job};
+pub use job::{
+    AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,
+};
+pub use page::{LIMIT_MAX, Page, PageRequest};
+pub use resource::{ResourceFilter, ResourceView, effective_policy, policies, resource, resources};
+pub use status::{Counts, Progress, counts, progress};
 pub(crate) use user::user_row_named;
-pub use user::{UserView, user_named};
+pub use user::{
+    ApiTokenView, SessionView, UserView, api_token, api_token_by_hash, api_token_named, api_tokens,
+    session, session_by_refresh, user, user_named, users,
+};
+pub use wal::{
+    ExposureFact, FrontierView, GapView, TimelineView, exposure_facts, frontiers, frontiers_of,
+    wal_of_cluster,
+};

@@ -1,12 +1,14 @@
 //! Users, sessions, API tokens.
 
-use holdfast_types::{Name, Revision, UserId};
+use holdfast_types::{Name, Revision, SessionId, TokenId, UserId};
 use jiff::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
 
-use crate::entity::users;
-use crate::{PasswordHash, StateError};
+use super::page::{Page, PageRequest, ascending};
+use crate::column::{Bytes, Text};
+use crate::entity::{api_tokens, sessions, users};
+use crate::{Digest, PasswordHash, StateError};
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,6 +42,28 @@ impl From<users::Model> for UserView {
     }
 }
 
+/// Users by name.
+pub async fn users(
+    conn: &impl ConnectionTrait,
+    request: &PageRequest,
+) -> Result<Page<UserView>, StateError> {
+    let after = request.key::<Name>()?.map(Text);
+    let rows = ascending(users::Entity::find(), users::Column::Name, after, request)
+        .all(conn)
+        .await?;
+    let page = Page::cut(rows, request, |row| row.name.0.clone());
+    Ok(page.map(UserView::from))
+}
+
+/// The user of this id.
+pub async fn user(
+    conn: &impl ConnectionTrait,
+    user: UserId,
+) -> Result<Option<UserView>, StateError> {
+    let row = users::Entity::find_by_id(Text(user)).one(conn).await?;
+    Ok(row.map(UserView::from))
+}
+
 /// The user of this name.
 pub async fn user_named(
     conn: &impl ConnectionTrait,
@@ -56,4 +80,148 @@ pub(crate) async fn user_row_named(
         .filter(users::Column::Name.eq(name.as_str()))
         .one(conn)
         .await?)
+}
+
+/// A login that has not been ended. It may have expired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionView {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was refreshed last.
+    pub refreshed_at: Timestamp,
+    /// When it ends unless it is refreshed.
+    pub expires_at: Timestamp,
+}
+
+impl From<sessions::Model> for SessionView {
+    fn from(row: sessions::Model) -> Self {
+        Self {
+            id: row.id.0,
+            user: row.user.0,
+            created_at: row.created_at.0,
+            refreshed_at: row.refreshed_at.0,
+            expires_at: row.expires_at.0,
+        }
+    }
+}
+
+/// The session of this id.
+pub async fn session(
+    conn: &impl ConnectionTrait,
+    session: SessionId,
+) -> Result<Option<SessionView>, StateError> {
+    let found = sessions::Entity::find_by_id(Text(session))
+        .one(conn)
+        .await?;
+    Ok(found.map(SessionView::from))
+}
+
+/// The session whose current refresh token has this hash.
+pub async fn session_by_refresh(
+    conn: &impl ConnectionTrait,
+    refresh: Digest,
+) -> Result<Option<SessionView>, StateError> {
+    let found = sessions::Entity::find()
+        .filter(sessions::Column::Refresh.eq(Bytes(refresh)))
+        .one(conn)
+        .await?;
+    Ok(found.map(SessionView::from))
+}
+
+/// An API token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiTokenView {
+    /// Its id.
+    pub id: TokenId,
+    /// Its name.
+    pub name: Name,
+    /// For whom it acts.
+    pub user: UserId,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl ApiTokenView {
+    /// Whether it can be used at `now`.
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+impl From<api_tokens::Model> for ApiTokenView {
+    fn from(row: api_tokens::Model) -> Self {
+        Self {
+            id: row.id.0,
+            name: row.name.0,
+            user: row.user.0,
+            created_at: row.created_at.0,
+            expires_at: row.expires_at.map(|at| at.0),
+            revoked_at: row.revoked_at.map(|at| at.0),
+        }
+    }
+}
+
+/// API tokens, revoked ones too, oldest first.
+pub async fn api_tokens(
+    conn: &impl ConnectionTrait,
+    request: &PageRequest,
+) -> Result<Page<ApiTokenView>, StateError> {
+    let after = request.key::<TokenId>()?.map(Text);
+    // Ids are made from the time, so their order is that of creation.
+    let rows = ascending(
+        api_tokens::Entity::find(),
+        api_tokens::Column::Id,
+        after,
+        request,
+    )
+    .all(conn)
+    .await?;
+    let page = Page::cut(rows, request, |row| row.id.0);
+    Ok(page.map(ApiTokenView::from))
+}
+
+/// The API token of this id.
+pub async fn api_token(
+    conn: &impl ConnectionTrait,
+    token: TokenId,
+) -> Result<Option<ApiTokenView>, StateError> {
+    let found = api_tokens::Entity::find_by_id(Text(token))
+        .one(conn)
+        .await?;
+    Ok(found.map(ApiTokenView::from))
+}
+
+/// The API token of this name that is not revoked.
+pub async fn api_token_named(
+    conn: &impl ConnectionTrait,
+    name: &Name,
+) -> Result<Option<ApiTokenView>, StateError> {
+    let found = api_tokens::Entity::find()
+        .filter(api_tokens::Column::Name.eq(name.as_str()))
+        .filter(api_tokens::Column::RevokedAt.is_null())
+        .one(conn)
+        .await?;
+    Ok(found.map(ApiTokenView::from))
+}
+
+/// The API token whose secret has this hash.
+pub async fn api_token_by_hash(
+    conn: &impl ConnectionTrait,
+    hash: Digest,
+) -> Result<Option<ApiTokenView>, StateError> {
+    let found = api_tokens::Entity::find()
+        .filter(api_tokens::Column::Hash.eq(Bytes(hash)))
+        .one(conn)
+        .await?;
+    Ok(found.map(ApiTokenView::from))
 }
