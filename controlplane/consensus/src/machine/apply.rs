@@ -1,0 +1,135 @@
+//! Applying committed entries: the only way in which the state changes.
+
+use std::io;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt};
+use holdfast_state::{Effect, apply};
+use openraft::storage::{ApplyResponder, EntryResponder};
+use sea_orm::DatabaseTransaction;
+
+use super::{Machine, Notice, database};
+use crate::fault::{Fault, FaultKind};
+use crate::raft::{Answer, Entry, EntryPayload, LogId, StoredMembership, TypeConfig};
+
+/// At most this many entries share a transaction, so that answers do not wait
+/// for the end of a long catch-up.
+const BATCH_MAX: usize = 512;
+
+/// What a transaction did, for after its commit.
+#[derive(Default)]
+struct Batch {
+    last: Option<LogId>,
+    membership: Option<StoredMembership>,
+    answers: Vec<(Option<ApplyResponder<TypeConfig>>, Answer)>,
+    effects: Vec<Effect>,
+}
+
+impl Machine {
+    pub(super) async fn apply_all(
+        &self,
+        entries: impl Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin,
+    ) -> io::Result<()> {
+        let mut batches = entries.ready_chunks(BATCH_MAX);
+        while let Some(batch) = batches.next().await {
+            let batch: Vec<EntryResponder<TypeConfig>> =
+                batch.into_iter().collect::<io::Result<_>>()?;
+            self.apply_batch(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply_batch(&self, entries: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
+        let database = self.inner.database.load_full();
+        let failed = |error: sea_orm::DbErr| {
+            let fault = database::unusable(&database.path, "a batch cannot be applied", error);
+            self.inner.fault.report(fault)
+        };
+        let transaction = database.begin().await.map_err(failed)?;
+        let batch = self.fill(&transaction, entries).await?;
+        transaction.commit().await.map_err(failed)?;
+        self.announce(batch);
+        Ok(())
+    }
+
+    /// Applies `entries` inside `transaction`. When one cannot be applied the
+    /// transaction is dropped, which rolls all of them back, and the node
+    /// stops: an entry is never skipped (I-02).
+    async fn fill(
+        &self,
+        transaction: &DatabaseTransaction,
+        entries: Vec<EntryResponder<TypeConfig>>,
+    ) -> Result<Batch, Fault> {
+        let mut batch = Batch::default();
+        let mut state = apply::Batch::begin(transaction)
+            .await
+            .map_err(|error| self.cannot_apply(None, error))?;
+        for (entry, responder) in entries {
+            let answer = self.apply_entry(&mut state, &entry, &mut batch).await?;
+            batch.answers.push((responder, answer));
+            batch.last = Some(entry.log_id);
+        }
+        let finished = state.finish().await;
+        finished.map_err(|error| self.cannot_apply(batch.last, error))?;
+        if let Some(last) = &batch.last {
+            let membership = batch.membership.as_ref();
+            database::record_applied(transaction, last, membership)
+                .await
+                .map_err(|error| self.cannot_apply(batch.last, error))?;
+        }
+        Ok(batch)
+    }
+
+    async fn apply_entry(
+        &self,
+        state: &mut apply::Batch<'_>,
+        entry: &Entry,
+        batch: &mut Batch,
+    ) -> Result<Answer, Fault> {
+        match &entry.payload {
+            EntryPayload::Blank => {}
+            EntryPayload::Membership(membership) => {
+                let id = Some(entry.log_id);
+                batch.membership = Some(StoredMembership::new(id, membership.clone()));
+            }
+            EntryPayload::Normal(payload) => {
+                let applied = state.apply(entry.log_id.index, &payload.0).await;
+                let applied =
+                    applied.map_err(|error| self.cannot_apply(Some(entry.log_id), error))?;
+                batch.effects.extend(applied.effects);
+                return Ok(Answer {
+                    reply: Some(applied.reply.as_bytes().to_vec()),
+                });
+            }
+        }
+        Ok(Answer::default())
+    }
+
+    /// After the commit: answers, then effects.
+    fn announce(&self, batch: Batch) {
+        let Some(last) = batch.last else {
+            return;
+        };
+        self.inner.applied.send_replace(last.index + 1);
+        for (responder, answer) in batch.answers {
+            if let Some(responder) = responder {
+                responder.send(answer);
+            }
+        }
+        // Nobody listening is fine.
+        let _ = self.inner.notices.send(Notice::Applied {
+            index: last.index,
+            effects: Arc::from(batch.effects),
+        });
+    }
+
+    fn cannot_apply(&self, at: Option<LogId>, error: holdfast_state::StateError) -> Fault {
+        let what = at.map_or_else(
+            || "a batch of the log cannot be applied".to_owned(),
+            |at| format!("entry {} of the log cannot be applied", at.index),
+        );
+        let database = self.inner.database.load();
+        let fault = Fault::new(FaultKind::ApplyFailed, &database.path, what).caused_by(error);
+        self.inner.fault.report(fault)
+    }
+}

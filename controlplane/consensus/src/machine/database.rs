@@ -1,0 +1,243 @@
+//! The files of the state, their connections, and what Raft keeps in them.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdfast_state::{meta, schema};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction,
+    DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+
+use crate::directory;
+use crate::fault::{Fault, FaultKind};
+use crate::raft::{LogId, StoredMembership};
+use crate::wire::{self, pb};
+
+/// The key of the last applied log id in the table of single values.
+const APPLIED: &str = "raft_applied";
+/// The key of the membership there.
+const MEMBERSHIP: &str = "raft_membership";
+const CURRENT: &str = "CURRENT";
+/// Enough for the console and a few slow reports at once.
+const READERS_MAX: u32 = 8;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An open state database.
+pub(super) struct Database {
+    pub(super) path: PathBuf,
+    writer: DatabaseConnection,
+    pub(super) readers: DatabaseConnection,
+}
+
+impl Database {
+    /// Opens the file `path`, which must exist.
+    pub(super) async fn open(path: PathBuf) -> Result<Self, Fault> {
+        if !path.is_file() {
+            let what = "the state database is missing";
+            return Err(Fault::new(FaultKind::StateUnusable, &path, what));
+        }
+        let failed = |error| unusable(&path, "the state database cannot be opened", error);
+        let writer = connect(&path, 1, |options| options).await.map_err(failed)?;
+        let read_only = |options: SqliteConnectOptions| options.pragma("query_only", "ON");
+        let readers = connect(&path, READERS_MAX, read_only)
+            .await
+            .map_err(failed)?;
+        Ok(Self {
+            path,
+            writer,
+            readers,
+        })
+    }
+
+    /// The transaction of a batch. Immediate: one that began as a reader
+    /// could not become a writer while a checkpoint runs.
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.writer.begin_with_options(options).await
+    }
+
+    pub(super) async fn close(&self) {
+        for connections in [&self.readers, &self.writer] {
+            if let Err(error) = connections.close_by_ref().await {
+                tracing::warn!(path = %self.path.display(), "failed to close the state: {error}");
+            }
+        }
+    }
+}
+
+async fn connect(
+    path: &Path,
+    connections_max: u32,
+    adjust: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions + Send + Sync + 'static,
+) -> Result<DatabaseConnection, DbErr> {
+    // The path is set below, as a path: in the URL it would need escaping.
+    let mut options = ConnectOptions::new("sqlite://state");
+    let path = path.to_owned();
+    options
+        .max_connections(connections_max)
+        .min_connections(1)
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            adjust(
+                sqlite
+                    .filename(&path)
+                    .create_if_missing(false)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Normal)
+                    .foreign_keys(true)
+                    .busy_timeout(BUSY_TIMEOUT),
+            )
+        });
+    SeaOrm::connect(options).await
+}
+
+/// A snapshot file, for looking into it without changing it.
+pub(super) async fn open_immutable(path: &Path) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new("sqlite://state");
+    let path = path.to_owned();
+    options
+        .max_connections(1)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .filename(&path)
+                .create_if_missing(false)
+                .read_only(true)
+                .immutable(true)
+        });
+    SeaOrm::connect(options).await
+}
+
+/// The name of the `number`th state database of a directory.
+pub(super) fn file_name(number: u64) -> String {
+    format!("state-{number}.db")
+}
+
+/// The number in such a name.
+pub(super) fn file_number(name: &str) -> Option<u64> {
+    name.strip_prefix("state-")?
+        .strip_suffix(".db")?
+        .parse()
+        .ok()
+}
+
+/// Makes the first, empty state database of `dir`, durably.
+pub(super) async fn create(dir: &Path) -> Result<(), Fault> {
+    let name = file_name(1);
+    let path = dir.join(&name);
+    File::create_new(&path).map_err(|error| unusable(&path, "cannot create the state", error))?;
+    let database = Database::open(path.clone()).await?;
+    let failed = |error| unusable(&path, "cannot create the tables of the state", error);
+    let transaction = database.begin().await.map_err(failed)?;
+    schema::create(&transaction).await.map_err(|error| {
+        let what = "cannot create the tables of the state";
+        Fault::new(FaultKind::StateUnusable, &path, what).caused_by(error)
+    })?;
+    transaction.commit().await.map_err(failed)?;
+    database.close().await;
+    sync_file(&path)
+        .and_then(|()| point_to(dir, &name))
+        .map_err(|error| unusable(&path, "cannot make the state durable", error))
+}
+
+pub(super) fn sync_file(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Makes `name` the state database of `dir`, durably.
+pub(super) fn point_to(dir: &Path, name: &str) -> io::Result<()> {
+    directory::sync_directory(dir)?;
+    directory::replace_file(dir, CURRENT, format!("{name}\n").as_bytes())
+}
+
+/// Opens the state database that `CURRENT` names, and deletes the others:
+/// what an install left behind that did not finish, or had finished.
+pub(super) async fn open_current(dir: &Path) -> Result<Database, Fault> {
+    let pointer = dir.join(CURRENT);
+    let name = fs::read_to_string(&pointer)
+        .map_err(|error| unusable(&pointer, "cannot read which state is in use", error))?;
+    let name = name.trim_end();
+    if file_number(name).is_none() {
+        let what = format!("it names \"{name}\", which is no state database");
+        return Err(Fault::new(FaultKind::StateUnusable, &pointer, what));
+    }
+    let leftovers = directory::contents(dir)
+        .map_err(|error| unusable(dir, "cannot list the directory", error))?;
+    for other in leftovers {
+        let stale = file_number(&other).is_some() && other != name;
+        if stale || other.starts_with("incoming-") {
+            directory::remove_database(&dir.join(&other))
+                .map_err(|error| unusable(&dir.join(&other), "cannot delete", error))?;
+        }
+    }
+    Database::open(dir.join(name)).await
+}
+
+/// The last applied log id and the membership that the database holds.
+pub(super) async fn applied(
+    conn: &impl ConnectionTrait,
+    path: &Path,
+) -> Result<(Option<LogId>, StoredMembership), Fault> {
+    let applied = read::<pb::RaftLogId>(conn, path, APPLIED).await?;
+    let membership = read::<pb::RaftStoredMembership>(conn, path, MEMBERSHIP).await?;
+    let membership = membership.map(wire::stored_membership).transpose();
+    let membership = membership.map_err(|error| {
+        Fault::new(FaultKind::StateUnusable, path, "the membership is damaged").caused_by(error)
+    })?;
+    Ok((
+        applied.as_ref().map(wire::log_id),
+        membership.unwrap_or_default(),
+    ))
+}
+
+async fn read<M: prost::Message + Default>(
+    conn: &impl ConnectionTrait,
+    path: &Path,
+    key: &str,
+) -> Result<Option<M>, Fault> {
+    let value = meta::read(conn, key).await.map_err(|error| {
+        Fault::new(FaultKind::StateUnusable, path, "the state cannot be read").caused_by(error)
+    })?;
+    let message = value.map(|value| wire::decode(Bytes::from(value)));
+    message.transpose().map_err(|error| {
+        let what = format!("the state's record \"{key}\" is damaged");
+        Fault::new(FaultKind::StateUnusable, path, what).caused_by(error)
+    })
+}
+
+/// Records how far the batch of `transaction` goes, and the membership if it
+/// changes it.
+pub(super) async fn record_applied(
+    transaction: &DatabaseTransaction,
+    applied: &LogId,
+    membership: Option<&StoredMembership>,
+) -> Result<(), holdfast_state::StateError> {
+    let id = wire::encode(&wire::log_id_message(applied));
+    meta::write(transaction, APPLIED, &id).await?;
+    if let Some(membership) = membership {
+        let value = wire::encode(&wire::stored_membership_message(membership));
+        meta::write(transaction, MEMBERSHIP, &value).await?;
+    }
+    Ok(())
+}
+
+pub(super) fn unusable(
+    path: &Path,
+    what: &str,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Fault {
+    Fault::new(FaultKind::StateUnusable, path, what).caused_by(error)
+}

@@ -1,0 +1,185 @@
+//! Making a node, and starting it again.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openraft::errors::{Fatal, RaftError};
+
+use super::{Inner, Node, NodeConfig, leadership};
+use crate::directory::{self, DirectoryLock};
+use crate::error::OpenError;
+use crate::fault::{Fault, FaultCell, FaultKind};
+use crate::log::LogStore;
+use crate::machine::Machine;
+use crate::network::{Freshness, Network};
+use crate::raft::{Member, Raft, TypeConfig};
+
+const LOG: &str = "log.db";
+/// How long the first node of a group may take to lead itself.
+const BOOTSTRAP_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Node {
+    /// Makes the first node of a new control plane, reached at `member`, in an
+    /// empty directory. What an earlier attempt left behind is cleared away:
+    /// until this returned, nothing was acknowledged.
+    pub async fn bootstrap(config: NodeConfig, member: Member) -> Result<Self, OpenError> {
+        let lock = prepare(&config).await?;
+        let node = Self::start(config, lock).await?;
+        let raft = &node.inner.raft;
+        let members = std::collections::BTreeMap::from([(node.inner.id, member)]);
+        match raft.initialize(members).await {
+            Ok(()) => {}
+            Err(RaftError::Fatal(fatal)) => return Err(node.stopped(&fatal).into()),
+            Err(RaftError::APIError(error)) => {
+                return Err(OpenError::Configuration(error.to_string()));
+            }
+        }
+        node.await_leader(BOOTSTRAP_TIMEOUT).await?;
+        node.inner.log.set_prepared().await?;
+        Ok(node)
+    }
+
+    /// Makes a node in an empty directory that waits to be added to a control
+    /// plane by its leader ([`Node::add_member`]).
+    pub async fn join(config: NodeConfig) -> Result<Self, OpenError> {
+        let lock = prepare(&config).await?;
+        let node = Self::start(config, lock).await?;
+        node.inner.log.set_prepared().await?;
+        Ok(node)
+    }
+
+    /// Starts the node that is in the directory.
+    pub async fn open(config: NodeConfig) -> Result<Self, OpenError> {
+        let dir = &config.dir;
+        if !dir.join(LOG).is_file() {
+            return Err(OpenError::NotPrepared { dir: dir.clone() });
+        }
+        let lock = DirectoryLock::take(dir)?;
+        let node = Self::start(config, Arc::new(lock)).await?;
+        if !node.inner.log.is_prepared()? {
+            let dir = node.inner.config.dir.clone();
+            node.shutdown().await;
+            return Err(OpenError::Unfinished { dir });
+        }
+        node.lead_if_alone().await?;
+        Ok(node)
+    }
+
+    async fn start(config: NodeConfig, lock: Arc<DirectoryLock>) -> Result<Self, OpenError> {
+        let raft_config = Arc::new(config.raft()?);
+        let fault = FaultCell::new();
+        let dir = &config.dir;
+        let log = LogStore::open(&dir.join(LOG), fault.clone(), Arc::clone(&lock))?;
+        if log.node() != config.node_id {
+            return Err(OpenError::WrongNode {
+                dir: dir.clone(),
+                found: log.node(),
+                wanted: config.node_id,
+            });
+        }
+        let machine = Machine::open(dir, fault.clone(), Arc::clone(&lock)).await?;
+        let network = Network::new(config.peers.clone());
+        let raft = Raft::new(
+            config.node_id,
+            raft_config,
+            network.clone(),
+            log.clone(),
+            machine.clone(),
+        )
+        .await
+        .map_err(|fatal| fault_of(&fault, dir, &fatal))?;
+        let leader = leadership::follow(&raft, fault.clone(), dir);
+        let inner = Inner {
+            id: config.node_id,
+            raft,
+            log,
+            machine,
+            network,
+            freshness: Arc::new(Freshness::default()),
+            fault,
+            leader,
+            listener: Mutex::new(None),
+            stopping: AtomicBool::new(false),
+            lock,
+            config,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// A single node need not wait for an election timeout.
+    async fn lead_if_alone(&self) -> Result<(), OpenError> {
+        let voters: Vec<_> = self.inner.raft.voter_ids().collect();
+        if voters != [self.inner.id] {
+            return Ok(());
+        }
+        let elected = self.inner.raft.trigger().elect(false).await;
+        elected.map_err(|fatal| self.stopped(&fatal).into())
+    }
+
+    /// What stopped the node, as its own storage said it if it did.
+    pub(super) fn stopped(&self, fatal: &Fatal<TypeConfig>) -> Fault {
+        fault_of(&self.inner.fault, &self.inner.config.dir, fatal)
+    }
+}
+
+/// The fault behind openraft's error: what our storage reported first, or
+/// else what openraft found.
+pub(super) fn fault_of(cell: &FaultCell, dir: &Path, fatal: &Fatal<TypeConfig>) -> Fault {
+    if let Some(fault) = cell.get() {
+        return fault;
+    }
+    let kind = match fatal {
+        Fatal::StorageError(_) => FaultKind::LogDamaged,
+        Fatal::Panicked | Fatal::Stopped => FaultKind::Panicked,
+    };
+    let fault = Fault::new(kind, dir, "the consensus task has stopped");
+    cell.report(fault.caused_by(io::Error::other(fatal.to_string())))
+}
+
+/// Makes the files of a new node in a directory that holds none, or only the
+/// remains of an attempt that did not finish.
+async fn prepare(config: &NodeConfig) -> Result<Arc<DirectoryLock>, OpenError> {
+    let dir = &config.dir;
+    let failed = |source| OpenError::io("prepare", dir, source);
+    directory::create(dir).map_err(failed)?;
+    let lock = Arc::new(DirectoryLock::take(dir)?);
+    let found = directory::contents(dir).map_err(failed)?;
+    if let Some(foreign) = found.iter().find(|name| !directory::is_ours(name)) {
+        return Err(OpenError::NotEmpty {
+            dir: dir.clone(),
+            found: foreign.clone(),
+        });
+    }
+    let path = dir.join(LOG);
+    if path.exists() {
+        let log = LogStore::open(&path, FaultCell::new(), Arc::clone(&lock));
+        // What cannot be opened may be a damaged node: it is not cleared away.
+        let log = log?;
+        let prepared = log.is_prepared()?;
+        log.close().await?;
+        if prepared {
+            return Err(OpenError::NotEmpty {
+                dir: dir.clone(),
+                found: format!("node {}", log.node()),
+            });
+        }
+    } else if found.iter().any(|name| name == "SNAPSHOT") {
+        // A node whose log is gone is damaged, not unfinished.
+        return Err(OpenError::NotEmpty {
+            dir: dir.clone(),
+            found: "a snapshot".to_owned(),
+        });
+    }
+    for name in found {
+        directory::remove_database(&dir.join(name)).map_err(failed)?;
+    }
+    Machine::create(dir).await?;
+    LogStore::create(&path, config.node_id)?;
+    directory::sync_directory(dir).map_err(failed)?;
+    Ok(lock)
+}
