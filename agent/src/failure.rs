@@ -10,12 +10,22 @@ use holdfast_types::Failure;
 
 /// A failure of a repository.
 pub fn of_repository(error: &holdfast_repo::Error) -> Failure {
-    failure(error.code(), chain(error), error.hint(), error.is_transient())
+    failure(
+        error.code(),
+        chain(error),
+        error.hint(),
+        error.is_transient(),
+    )
 }
 
 /// A failure between the agent and PostgreSQL.
 pub fn of_postgres(error: &holdfast_pg::Error) -> Failure {
-    failure(error.code(), chain(error), error.hint(), error.is_transient())
+    failure(
+        error.code(),
+        chain(error),
+        error.hint(),
+        error.is_transient(),
+    )
 }
 
 /// An error and everything that caused it, in one line.
@@ -35,7 +45,12 @@ pub fn chain(error: &dyn Error) -> String {
 }
 
 fn failure(code: &str, message: String, hint: impl Into<String>, transient: bool) -> Failure {
-    Failure { code: code.to_owned(), message, hint: hint.into(), retryable: transient }
+    Failure {
+        code: code.to_owned(),
+        message,
+        hint: hint.into(),
+        retryable: transient,
+    }
 }
 
 #[cfg(test)]
@@ -54,7 +69,13 @@ mod tests {
 
     #[test]
     fn every_cause_is_told_once() {
-        assert_eq!(chain(&Outer(io::Error::other("the inner"))), "the outer: the inner");
-        assert_eq!(chain(&Repeating(io::Error::other("inner"))), "says all: inner");
+        assert_eq!(
+            chain(&Outer(io::Error::other("the inner"))),
+            "the outer: the inner"
+        );
+        assert_eq!(
+            chain(&Repeating(io::Error::other("inner"))),
+            "says all: inner"
+        );
     }
 }

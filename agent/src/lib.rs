@@ -4,7 +4,18 @@
 //! receives their WAL, takes backups and restores. It never needs the control
 //! plane to go on with what it was given (I-08), nor to restore (I-09).
 
+pub mod command_error;
+pub mod config;
+pub mod doctor;
+pub mod enroll;
+pub mod facts;
 pub mod failure;
+pub mod file;
 pub mod host;
+pub mod identity;
 pub mod job;
+pub mod journal;
 pub mod socket;
+mod status;
+pub mod telemetry;
+pub mod wal;

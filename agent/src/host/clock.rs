@@ -74,13 +74,19 @@ pub struct Clock {
 impl Clock {
     /// A clock that has measured nothing yet.
     pub fn new() -> Self {
-        Self { start: Timestamp::now(), started: Instant::now(), samples: Arc::default() }
+        Self {
+            start: Timestamp::now(),
+            started: Instant::now(),
+            samples: Arc::default(),
+        }
     }
 
     /// This host's own time, steady since the process began.
     pub fn local_now(&self) -> Timestamp {
         let elapsed = SignedDuration::try_from(self.started.elapsed());
-        let now = elapsed.ok().and_then(|elapsed| self.start.checked_add(elapsed).ok());
+        let now = elapsed
+            .ok()
+            .and_then(|elapsed| self.start.checked_add(elapsed).ok());
         now.unwrap_or(Timestamp::MAX)
     }
 
@@ -110,7 +116,9 @@ impl Clock {
     /// Takes a measurement. One that contradicts the others means that a clock
     /// was set, the host slept, or another node answers: the others are old.
     pub fn measure(&self, sample: &Sample) {
-        let Some(offset) = sample.offset() else { return };
+        let Some(offset) = sample.offset() else {
+            return;
+        };
         self.with_samples(|samples| {
             if samples.iter().any(|known| !known.agrees_with(&offset)) {
                 samples.clear();
@@ -181,7 +189,11 @@ mod tests {
             let turn = i64::try_from(turn).unwrap();
             clock.measure(&sample(10_000 + turn * 5_000, 500, 30, 20));
         }
-        assert_eq!(clock.correct(at(20_000)), Some(at(20_505)), "the quick one is too old");
+        assert_eq!(
+            clock.correct(at(20_000)),
+            Some(at(20_505)),
+            "the quick one is too old"
+        );
     }
 
     #[test]

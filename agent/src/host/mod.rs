@@ -23,7 +23,8 @@ pub use clock::{Clock, Offset, Sample};
 pub use peers::Peers;
 pub use session::SessionState;
 
-use repositories::Repositories;
+use crate::wal::Registry;
+use repositories::{Absent, Repositories};
 
 /// Settings that the agent's work depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -56,6 +57,7 @@ struct Inner {
     clock: Clock,
     peers: Peers,
     session: watch::Sender<SessionState>,
+    wal: Registry,
     repositories: Repositories,
 }
 
@@ -63,7 +65,11 @@ impl Host {
     /// The context of a process that keeps its state in `data_dir`. Its own
     /// program is asked of the operating system.
     pub fn new(data_dir: impl Into<PathBuf>, config: HostConfig) -> io::Result<Self> {
-        Ok(Self::with_executable(data_dir, config, std::env::current_exe()?))
+        Ok(Self::with_executable(
+            data_dir,
+            config,
+            std::env::current_exe()?,
+        ))
     }
 
     /// The same, with another program for `restore_command` than the one that
@@ -73,16 +79,20 @@ impl Host {
         config: HostConfig,
         executable: impl Into<PathBuf>,
     ) -> Self {
+        let data_dir = data_dir.into();
         let inner = Inner {
-            data_dir: data_dir.into(),
+            repositories: Repositories::new(&data_dir),
+            data_dir,
             config,
             executable: executable.into(),
             clock: Clock::new(),
             peers: Peers::new(),
             session: watch::Sender::new(SessionState::default()),
-            repositories: Repositories::default(),
+            wal: Registry::default(),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// The agent's own directory.
@@ -127,12 +137,26 @@ impl Host {
         self.inner.session.send_replace(state);
     }
 
-    /// The repository of `access`, opened once per access and initialised by
-    /// the first agent that needs it. A failure is not remembered.
+    /// The WAL duties of this process.
+    pub fn wal(&self) -> &Registry {
+        &self.inner.wal
+    }
+
+    /// The repository of `access`, to write: opened once per access, and
+    /// initialised by the first agent that needs it. A failure is not
+    /// remembered.
     pub async fn repository(
         &self,
         access: &RepositoryAccess,
     ) -> Result<Arc<Repository>, holdfast_repo::Error> {
-        self.inner.repositories.open(access).await
+        self.inner.repositories.open(access, Absent::Init).await
+    }
+
+    /// The repository of `access`, to read: one that is not there is an error.
+    pub async fn existing_repository(
+        &self,
+        access: &RepositoryAccess,
+    ) -> Result<Arc<Repository>, holdfast_repo::Error> {
+        self.inner.repositories.open(access, Absent::Refuse).await
     }
 }

@@ -12,7 +12,9 @@ pub struct Peers {
 
 impl Peers {
     pub(super) fn new() -> Self {
-        Self { allowed: watch::Sender::new(BTreeSet::new()) }
+        Self {
+            allowed: watch::Sender::new(BTreeSet::new()),
+        }
     }
 
     /// Lets the user with this id ask: the owner of a data directory that is

@@ -30,12 +30,32 @@ mod tests {
     #[test]
     fn a_quorum_counts_only_while_it_is_fresh_and_the_session_is_up() {
         let now = Instant::now();
-        let fresh = SessionState { connected: true, quorum_at: Some(now) };
+        let fresh = SessionState {
+            connected: true,
+            quorum_at: Some(now),
+        };
         assert!(fresh.has_quorum_within(Duration::from_secs(60)));
-        assert!(!SessionState { connected: false, ..fresh }.has_quorum_within(Duration::MAX));
-        assert!(!SessionState { quorum_at: None, ..fresh }.has_quorum_within(Duration::MAX));
-        let Some(earlier) = now.checked_sub(Duration::from_secs(5)) else { return };
-        let stale = SessionState { quorum_at: Some(earlier), ..fresh };
+        assert!(
+            !SessionState {
+                connected: false,
+                ..fresh
+            }
+            .has_quorum_within(Duration::MAX)
+        );
+        assert!(
+            !SessionState {
+                quorum_at: None,
+                ..fresh
+            }
+            .has_quorum_within(Duration::MAX)
+        );
+        let Some(earlier) = now.checked_sub(Duration::from_secs(5)) else {
+            return;
+        };
+        let stale = SessionState {
+            quorum_at: Some(earlier),
+            ..fresh
+        };
         assert!(!stale.has_quorum_within(Duration::from_secs(4)));
     }
 }

@@ -59,10 +59,15 @@ pub async fn call<Q: Serialize, A: DeserializeOwned>(
     question: &Q,
 ) -> Result<Reply<A>, CallError> {
     let connected = UnixStream::connect(path).await;
-    let stream = connected
-        .map_err(|source| CallError::Unreachable { path: path.to_path_buf(), source })?;
+    let stream = connected.map_err(|source| CallError::Unreachable {
+        path: path.to_path_buf(),
+        source,
+    })?;
     let reply = exchange(stream, question).await;
-    let verdict = reply.map_err(|source| CallError::Broken { path: path.to_path_buf(), source })?;
+    let verdict = reply.map_err(|source| CallError::Broken {
+        path: path.to_path_buf(),
+        source,
+    })?;
     match verdict {
         (Verdict::Answered(answer), body) => Ok(Reply { answer, body }),
         (Verdict::Failed(failure), _) => Err(CallError::Failed(failure)),

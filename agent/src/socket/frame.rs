@@ -29,7 +29,9 @@ pub(super) async fn write_document<T: Serialize>(
     document: &T,
 ) -> io::Result<()> {
     let json = serde_json::to_vec(document)?;
-    let length = u32::try_from(json.len()).ok().filter(|_| json.len() <= DOCUMENT_MAX);
+    let length = u32::try_from(json.len())
+        .ok()
+        .filter(|_| json.len() <= DOCUMENT_MAX);
     let length = length.ok_or_else(|| broken("a document is too large"))?;
     stream.write_all(&length.to_be_bytes()).await?;
     stream.write_all(&json).await

@@ -32,7 +32,10 @@ pub struct Reply<A> {
 impl<A> Reply<A> {
     /// A reply without bytes.
     pub const fn new(answer: A) -> Self {
-        Self { answer, body: bytes::Bytes::new() }
+        Self {
+            answer,
+            body: bytes::Bytes::new(),
+        }
     }
 
     /// A reply with bytes.

@@ -31,7 +31,7 @@ pub trait Handler: Send + Sync + 'static {
     /// What is asked.
     type Question: DeserializeOwned + Send;
     /// What is answered.
-    type Answer: Serialize + Send;
+    type Answer: Serialize + Send + Sync;
 
     /// Answers. An error reaches the caller as an error.
     fn answer(
@@ -86,7 +86,11 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     let listener = UnixListener::bind(path)?;
     // PostgreSQL's user must reach an agent that runs as root; who it really
     // is, the kernel says at each connection.
-    let mode = if rustix::process::geteuid().is_root() { 0o666 } else { 0o660 };
+    let mode = if rustix::process::geteuid().is_root() {
+        0o666
+    } else {
+        0o660
+    };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     Ok(listener)
 }

@@ -1,0 +1,91 @@
+//! What is executed: the engine behind the assignments.
+
+use async_trait::async_trait;
+use holdfast_proto::{BackupWork, JobOutcome, PlanRequest, RestoreWork, WalReport, WalWork};
+use holdfast_types::{AssignmentId, Failure, Generation, RestorePlan};
+use tokio::sync::watch;
+
+use crate::host::Host;
+use crate::job::{JobContext, backup, restore};
+use crate::wal;
+
+/// Executes work.
+#[async_trait]
+pub trait Runner: Send + Sync + 'static {
+    /// Takes a backup.
+    async fn backup(&self, work: BackupWork, cx: JobContext, host: &Host) -> JobOutcome;
+
+    /// Restores.
+    async fn restore(&self, work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome;
+
+    /// Plans a restore, touching nothing.
+    async fn plan(&self, request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure>;
+
+    /// Begins to receive WAL. Trouble is reported, never returned: a duty
+    /// stands until it is stopped.
+    fn receive_wal(
+        &self,
+        id: AssignmentId,
+        generation: Generation,
+        work: WalWork,
+        host: Host,
+    ) -> Box<dyn WalDuty>;
+}
+
+/// A standing WAL duty.
+#[async_trait]
+pub trait WalDuty: Send + Sync {
+    /// Its state, and every change of it.
+    fn report(&self) -> watch::Receiver<WalReport>;
+
+    /// Ends it for now: what was received is stored first, and PostgreSQL
+    /// keeps what comes.
+    async fn stop(self: Box<Self>);
+
+    /// Ends it for good: PostgreSQL keeps no WAL for it any more (I-15).
+    async fn retire(self: Box<Self>) -> Result<(), Failure>;
+}
+
+/// Executes on this host.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LocalRunner;
+
+#[async_trait]
+impl Runner for LocalRunner {
+    async fn backup(&self, work: BackupWork, cx: JobContext, host: &Host) -> JobOutcome {
+        Box::pin(backup::run(work, cx, host)).await
+    }
+
+    async fn restore(&self, work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
+        Box::pin(restore::run(work, cx, host)).await
+    }
+
+    async fn plan(&self, request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure> {
+        Box::pin(restore::plan(request, host)).await
+    }
+
+    fn receive_wal(
+        &self,
+        id: AssignmentId,
+        generation: Generation,
+        work: WalWork,
+        host: Host,
+    ) -> Box<dyn WalDuty> {
+        Box::new(wal::Duty::start(id, generation, work, host))
+    }
+}
+
+#[async_trait]
+impl WalDuty for wal::Duty {
+    fn report(&self) -> watch::Receiver<WalReport> {
+        wal::Duty::report(self)
+    }
+
+    async fn stop(self: Box<Self>) {
+        wal::Duty::stop(*self).await;
+    }
+
+    async fn retire(self: Box<Self>) -> Result<(), Failure> {
+        wal::Duty::drop_slot(*self).await
+    }
+}
