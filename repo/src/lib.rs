@@ -15,6 +15,8 @@ mod crypto;
 mod entropy;
 mod envelope;
 mod error;
+#[cfg(test)]
+mod golden;
 mod key;
 mod keyring;
 mod lineage;

@@ -172,7 +172,7 @@ async fn the_first_mark_of_a_run_wins(place: Place) {
     assert_eq!(first.commit(facts.clone()).await.unwrap(), committed);
     assert_eq!(first.commit(later).await.unwrap(), committed);
     let listed = fixture.lineage.list_backups().await.unwrap().available;
-    assert_eq!(listed, [committed.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&committed));
     assert_eq!(
         fixture.lineage.backup_of_run(&facts.run).await.unwrap(),
         Some(committed)

@@ -127,10 +127,10 @@ impl<'a> Windows<'a> {
                 let end = path.contiguous_end(self.segment_start(backup));
                 let first = backup.stop_lsn.max(begin);
                 // The stop itself is a point, even with no WAL after it.
-                let point = first.checked_add(1).unwrap_or(first);
+                let point = first.checked_add(1).filter(|_| first == backup.stop_lsn);
                 if end >= backup.stop_lsn
-                    && end >= first
-                    && let Some(range) = LsnRange::new(first, end.max(point))
+                    && let Some(range) =
+                        LsnRange::new(first, point.map_or(end, |point| end.max(point)))
                 {
                     restorable.entry(*timeline).or_default().insert(range);
                 }

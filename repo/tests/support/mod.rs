@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::allow_attributes,
     missing_docs,
+    clippy::cast_possible_truncation,
     reason = "each test file uses part of it"
 )]
 

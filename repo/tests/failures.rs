@@ -1,0 +1,592 @@
+//! Bad days: each kind of failure has its own name, and nothing half-done counts.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path as FilePath, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use holdfast_repo::*;
+use holdfast_types::{Secret, Timeline};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult,
+};
+use support::{
+    File, Fixture, Place, backup_id, commit_facts, options, segment, wal_bytes, write_backup,
+};
+
+on_both_stores! {
+    a_lost_answer_is_found_to_be_our_own
+    a_write_that_never_succeeds_fails_the_backup
+    a_store_that_overwrites_is_refused
+    slices_deleted_while_we_look_are_no_absence
+}
+
+/// A store that misbehaves on command.
+#[derive(Debug)]
+struct Unruly {
+    inner: Arc<dyn ObjectStore>,
+    /// Puts that are done and then answered with a timeout.
+    lose_answers: AtomicUsize,
+    /// Puts of names with this part fail.
+    refuse: &'static str,
+    /// Whether a create overwrites.
+    overwrite: bool,
+    /// When a segment is asked for the first time: put this, drop that.
+    swap: Option<Swap>,
+    swapped: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Swap {
+    put: (Path, Vec<u8>),
+    delete: Path,
+}
+
+impl Unruly {
+    fn over(inner: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            inner,
+            lose_answers: AtomicUsize::new(0),
+            refuse: "\0",
+            overwrite: false,
+            swap: None,
+            swapped: AtomicBool::new(false),
+        }
+    }
+}
+
+impl std::fmt::Display for Unruly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Unruly")
+    }
+}
+
+fn timeout() -> object_store::Error {
+    let source = std::io::Error::new(std::io::ErrorKind::TimedOut, "the answer is lost");
+    object_store::Error::Generic {
+        store: "Unruly",
+        source: Box::new(source),
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Unruly {
+    async fn put_opts(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        mut options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        if path.as_ref().contains(self.refuse) {
+            let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(object_store::Error::Generic {
+                store: "Unruly",
+                source: Box::new(source),
+            });
+        }
+        if self.overwrite {
+            options.mode = object_store::PutMode::Overwrite;
+        }
+        let put = self.inner.put_opts(path, payload, options).await?;
+        let lost = self
+            .lose_answers
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        if lost.is_ok() {
+            Err(timeout())
+        } else {
+            Ok(put)
+        }
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(path, options).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        let got = self.inner.get_opts(path, options).await;
+        if let Some(swap) = &self.swap
+            && swap.put.0 == *path
+            && !self.swapped.swap(true, Ordering::SeqCst)
+        {
+            use object_store::ObjectStoreExt;
+            self.inner.put(path, swap.put.1.clone().into()).await?;
+            self.inner.delete(&swap.delete).await?;
+        }
+        got
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.inner.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(
+        &self,
+        from: &Path,
+        to: &Path,
+        options: CopyOptions,
+    ) -> object_store::Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+async fn a_lost_answer_is_found_to_be_our_own(place: Place) {
+    let key = RepositoryKey::generate();
+    // Every first put of this many is answered with a timeout.
+    let losing = |times: usize| {
+        let store = place.store();
+        store.wrap(|inner| {
+            let unruly = Unruly::over(inner);
+            unruly.lose_answers.store(times, Ordering::SeqCst);
+            Arc::new(unruly)
+        })
+    };
+    Repository::init(place.store(), &key).await.unwrap();
+    let on_file = place.url.directory().is_some();
+    let open = |times| {
+        let store = losing(times);
+        let key = &key;
+        async move {
+            let repository = Repository::open(store, key, None).await.unwrap();
+            let cluster = support::cluster();
+            let lineage = repository.create_or_open_lineage(
+                &cluster,
+                support::lineage_id(),
+                support::facts(),
+            );
+            lineage.await
+        }
+    };
+    // A file system does not lose answers, so there is no second try: the
+    // caller repeats, and then finds what is there.
+    let lineage = if on_file {
+        assert_eq!(open(1).await.unwrap_err().code(), "repository_unreachable");
+        open(0).await.unwrap()
+    } else {
+        open(1).await.unwrap()
+    };
+    let segment = segment(1, "0/300000");
+    let wal = open(1).await.unwrap().wal(Codec::None);
+    let put = || wal.put_segment(segment, wal_bytes(segment));
+    let first = put().await;
+    if on_file {
+        assert_eq!(first.unwrap_err().code(), "repository_unreachable");
+        assert_eq!(put().await.unwrap(), Put::Same);
+    } else {
+        assert_eq!(first.unwrap(), Put::Same);
+    }
+    let next = segment.next();
+    wal.put_segment(next, wal_bytes(next)).await.unwrap();
+    // The mark too: our own lost answer is not somebody else's backup.
+    let finished = write_backup(
+        &lineage,
+        backup_id(1),
+        &[File::new("a", "b")],
+        WriteOptions::default(),
+    )
+    .await
+    .unwrap();
+    let facts = commit_facts("run", "0/300028", "0/400100");
+    finished.commit(facts.clone()).await.unwrap();
+    assert_eq!(finished.commit(facts).await.unwrap().id, backup_id(1));
+}
+
+async fn a_write_that_never_succeeds_fails_the_backup(place: Place) {
+    let fixture = Fixture::new(place).await;
+    let store = fixture.place.store().wrap(|inner| {
+        Arc::new(Unruly {
+            refuse: "/packs/",
+            ..Unruly::over(inner)
+        })
+    });
+    let repository = Repository::open(store, &fixture.key, None).await.unwrap();
+    let lineage = repository
+        .lineage(&support::cluster(), support::lineage_id())
+        .await
+        .unwrap();
+    let files: Vec<File> = (0..40)
+        .map(|n| File::new(&format!("{n}"), vec![n + 1; 100_000]))
+        .collect();
+    let options = WriteOptions {
+        codec: Codec::None,
+        pack_bytes: 200_000,
+        uploads: 1,
+    };
+    let error = write_backup(&lineage, backup_id(1), &files, options)
+        .await
+        .unwrap_err();
+    // Whichever thread noticed it, the cause is named.
+    assert_eq!(error.code(), "repository_full", "{error}");
+    assert!(error.is_transient());
+    assert!(
+        fixture
+            .lineage
+            .list_backups()
+            .await
+            .unwrap()
+            .available
+            .is_empty()
+    );
+}
+
+async fn a_store_that_overwrites_is_refused(place: Place) {
+    let store = place.store().wrap(|inner| {
+        Arc::new(Unruly {
+            overwrite: true,
+            ..Unruly::over(inner)
+        })
+    });
+    let error = Repository::init(store, &RepositoryKey::generate())
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "store_not_write_once");
+    assert!(!place.raw_list().await.contains(&"holdfast.json".to_owned()));
+}
+
+async fn slices_deleted_while_we_look_are_no_absence(place: Place) {
+    let fixture = Fixture::new(place).await;
+    let segment = segment(1, "0/300000");
+    // The full segment, kept aside, and a slice in its place.
+    fixture
+        .wal()
+        .put_segment(segment, wal_bytes(segment))
+        .await
+        .unwrap();
+    let full = fixture.name(&format!("wal/00000001/{segment}"));
+    let sealed = fixture.place.raw_read(&full).await;
+    fixture.place.raw_delete(&full).await;
+    let slice = support::range("0/300000", "0/300100");
+    fixture
+        .wal()
+        .put_slice(Timeline::FIRST, slice, wal_bytes(segment).slice(..256))
+        .await
+        .unwrap();
+
+    let text = fixture.place.url.to_string();
+    let prefix = text.split_once("://").unwrap().1.trim_start_matches('/');
+    let prefix = if text.starts_with("s3") {
+        prefix.split_once('/').unwrap().1
+    } else {
+        prefix
+    };
+    let path = |name: &str| Path::from(format!("{prefix}/{name}"));
+    let slice = fixture.name("wal/00000001/slices/0000000000300000-0000000000300100");
+    let store = fixture.place.store().wrap(|inner| {
+        let swap = Swap {
+            put: (path(&full), sealed),
+            delete: path(&slice),
+        };
+        Arc::new(Unruly {
+            swap: Some(swap),
+            ..Unruly::over(inner)
+        })
+    });
+    let repository = Repository::open(store, &fixture.key, None).await.unwrap();
+    let lineage = repository
+        .lineage(&support::cluster(), support::lineage_id())
+        .await
+        .unwrap();
+    let fetched = lineage
+        .wal(Codec::None)
+        .fetch_segment(segment)
+        .await
+        .unwrap();
+    assert_eq!(fetched, Fetched::Full(wal_bytes(segment)));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_listen_is_unreachable() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let options = StoreOptions {
+        endpoint: Some(format!("http://127.0.0.1:{port}")),
+        retry_for: Duration::from_millis(200),
+        ..options()
+    };
+    let store = open_store(&"s3://bucket/prefix".parse().unwrap(), &options).unwrap();
+    let error = Repository::open(store, &RepositoryKey::generate(), None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "repository_unreachable", "{error:?}");
+    assert!(error.is_transient());
+}
+
+/// Answers every request with `status` and `body`.
+fn answering(status: &'static str, body: &'static str) -> StoreOptions {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut stream = stream;
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let length = body.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    StoreOptions {
+        endpoint: Some(endpoint),
+        retry_for: Duration::from_millis(100),
+        ..options()
+    }
+}
+
+#[tokio::test]
+async fn each_answer_of_a_server_has_its_name() {
+    let cases = [
+        (
+            "403 Forbidden",
+            "<Error><Code>AccessDenied</Code></Error>",
+            "repository_permission_denied",
+        ),
+        (
+            "403 Forbidden",
+            "<Error><Code>SignatureDoesNotMatch</Code></Error>",
+            "repository_permission_denied",
+        ),
+        ("401 Unauthorized", "", "repository_permission_denied"),
+        (
+            "404 Not Found",
+            "<Error><Code>NoSuchBucket</Code></Error>",
+            "bucket_not_found",
+        ),
+        (
+            "404 Not Found",
+            "<Error><Code>NoSuchKey</Code></Error>",
+            "not_a_repository",
+        ),
+        (
+            "500 Internal Server Error",
+            "<Error><Code>InternalError</Code></Error>",
+            "repository_unreachable",
+        ),
+        (
+            "503 Service Unavailable",
+            "<Error><Code>SlowDown</Code></Error>",
+            "repository_unreachable",
+        ),
+        (
+            "507 Insufficient Storage",
+            "<Error><Code>XMinioStorageFull</Code></Error>",
+            "repository_full",
+        ),
+        (
+            "400 Bad Request",
+            "<Error><Code>AuthorizationHeaderMalformed</Code></Error>",
+            "repository_failed",
+        ),
+    ];
+    for (status, body, code) in cases {
+        let store = open_store(
+            &"s3://bucket/prefix".parse().unwrap(),
+            &answering(status, body),
+        )
+        .unwrap();
+        let error = Repository::open(store, &RepositoryKey::generate(), None)
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), code, "{status} {body}: {error:?}");
+        assert!(!error.hint().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_not_shown() {
+    let mut options = answering("403 Forbidden", "");
+    options.credentials.insert(
+        "AWS_SECRET_ACCESS_KEY".into(),
+        Secret::new("hunter2hunter2"),
+    );
+    let store = open_store(&"s3://bucket/prefix".parse().unwrap(), &options).unwrap();
+    let error = Repository::open(store.clone(), &RepositoryKey::generate(), None)
+        .await
+        .unwrap_err();
+    assert!(!format!("{error} {error:?} {options:?} {store:?}").contains("hunter2"));
+    options
+        .credentials
+        .insert("AWS_NONSENSE".into(), Secret::new("hunter2hunter2"));
+    let error = open_store(&"s3://bucket/prefix".parse().unwrap(), &options).unwrap_err();
+    assert_eq!(error.code(), "invalid_store_options");
+    assert!(
+        error.to_string().contains("AWS_NONSENSE") && !format!("{error:?}").contains("hunter2")
+    );
+}
+
+/// A small file system of its own, for as long as the test runs.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(size: &str) -> Option<(Self, tempfile::TempDir)> {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().to_path_buf();
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o"])
+            .arg(format!("size={size},mode=0777"))
+            .arg("tmpfs")
+            .arg(&target);
+        mount
+            .output()
+            .ok()?
+            .status
+            .success()
+            .then(|| (Self(target), directory))
+    }
+
+    fn read_only(&self) {
+        let mut mount = Command::new("mount");
+        assert!(
+            mount
+                .args(["-o", "remount,ro"])
+                .arg(&self.0)
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn place_at(directory: &FilePath) -> Place {
+    Place {
+        url: format!("file://{}/repository", directory.display())
+            .parse()
+            .unwrap(),
+        options: options(),
+        directory: None,
+    }
+}
+
+/// Needs the right to mount; without it, `a_write_that_never_succeeds…` and the
+/// permissions below stand for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_file_system_is_told_and_holds_nothing_half_written() {
+    let Some((mount, _directory)) = Mount::new("3m") else {
+        return;
+    };
+    let fixture = Fixture::new(place_at(&mount.0)).await;
+    let wal = fixture.lineage.wal(Codec::None);
+    let mut next = segment(1, "0/300000");
+    let error = loop {
+        match wal.put_segment(next, wal_bytes(next)).await {
+            Ok(_) => next = next.next(),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.code(), "repository_full", "{error:?}");
+    let held = wal.list(Timeline::FIRST).await.unwrap();
+    assert_eq!(
+        held.end(),
+        Some(next.start()),
+        "the segment that did not fit is not there"
+    );
+    assert_eq!(wal.fetch_segment(next).await.unwrap(), Fetched::Absent);
+    assert!(
+        !fixture
+            .place
+            .raw_list()
+            .await
+            .iter()
+            .any(|name| name.contains(&next.to_string()))
+    );
+
+    mount.read_only();
+    let error = wal.put_segment(next, wal_bytes(next)).await.unwrap_err();
+    assert_eq!(error.code(), "repository_read_only", "{error:?}");
+    let first = segment(1, "0/300000");
+    assert_eq!(
+        wal.fetch_segment(first).await.unwrap(),
+        Fetched::Full(wal_bytes(first))
+    );
+}
+
+#[test]
+fn a_directory_without_rights_is_told() {
+    // Rights do not bind root, so the test runs itself as somebody else.
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let child = std::env::var_os("HOLDFAST_TEST_WITHOUT_RIGHTS");
+    if let Some(directory) = child {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let store = place_at(FilePath::new(&directory)).store();
+        let error = runtime
+            .block_on(Repository::init(store, &RepositoryKey::generate()))
+            .unwrap_err();
+        assert_eq!(error.code(), "repository_permission_denied", "{error:?}");
+        return;
+    }
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o555)).unwrap();
+    let test = std::env::current_exe().unwrap();
+    let is_root = std::fs::metadata("/proc/self")
+        .map(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
+        .unwrap();
+    let copied = directory.path().join("test");
+    let mut command = if is_root {
+        // Where the build is may be closed to others.
+        std::fs::copy(&test, &copied).unwrap();
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&copied);
+        command
+    } else {
+        Command::new(test)
+    };
+    let output = command
+        .args(["--exact", "a_directory_without_rights_is_told"])
+        .env("HOLDFAST_TEST_WITHOUT_RIGHTS", directory.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+}
