@@ -544,6 +544,29 @@ async fn a_full_file_system_is_told_and_holds_nothing_half_written() {
     );
 }
 
+#[tokio::test]
+async fn an_unmounted_volume_is_not_founded_anew() {
+    let fixture = Fixture::new(Place::file()).await;
+    let root = fixture.place.url.directory().unwrap().to_path_buf();
+    std::fs::rename(&root, root.with_extension("away")).unwrap();
+    let segment = segment(1, "0/300000");
+    let error = fixture
+        .wal()
+        .put_segment(segment, wal_bytes(segment))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "not_a_repository", "{error:?}");
+    assert!(!root.exists());
+    let error = fixture.wal().fetch_segment(segment).await.unwrap_err();
+    assert_eq!(error.code(), "not_a_repository");
+    std::fs::rename(root.with_extension("away"), &root).unwrap();
+    fixture
+        .wal()
+        .put_segment(segment, wal_bytes(segment))
+        .await
+        .unwrap();
+}
+
 #[test]
 fn a_directory_without_rights_is_told() {
     // Rights do not bind root, so the test runs itself as somebody else.

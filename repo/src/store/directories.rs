@@ -105,3 +105,25 @@ async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io:
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn directories_are_made_below_the_root_and_never_the_root_itself() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("volume/repository");
+        let directories = Directories::new(root.clone());
+        let unmounted = directories.prepare("a/b/object").await.unwrap_err();
+        assert_eq!(unmounted.kind(), io::ErrorKind::NotFound);
+        assert!(!root.exists());
+        create_root(&root).unwrap();
+        directories.prepare("a/b/object").await.unwrap();
+        assert!(root.join("a/b").is_dir());
+        std::fs::write(root.join("a/b/object"), "bytes").unwrap();
+        directories.sync_existing("a/b/object").await.unwrap();
+        let missing = directories.sync_existing("a/b/other").await.unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -9,9 +9,10 @@ mod failure;
 mod open;
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
@@ -32,6 +33,8 @@ pub struct Store {
     prefix: String,
     /// Present on `file://`.
     directories: Option<Arc<Directories>>,
+    /// How long one operation may be tried.
+    retry_for: Duration,
 }
 
 /// What became of a create-only write.
@@ -150,8 +153,15 @@ impl Store {
         let path = self.path(name);
         if let Some(directories) = &self.directories {
             let prepared = directories.prepare(name).await;
-            prepared.map_err(|error| Failure::of_io(&error).into_error(self, name, error))?;
+            prepared.map_err(|error| match error.kind() {
+                // The root is gone: a volume was unmounted under us.
+                io::ErrorKind::NotFound => Error::NotARepository {
+                    repository: self.url.to_string(),
+                },
+                _ => Failure::of_io(&error).into_error(self, name, error),
+            })?;
         }
+        let started = Instant::now();
         let mut attempt = 1;
         loop {
             let options = PutOptions {
@@ -175,7 +185,7 @@ impl Store {
                 Failure::Unreachable => self.directories.is_none(),
                 _ => false,
             };
-            if !retry || attempt == CREATE_ATTEMPTS {
+            if !retry || attempt == CREATE_ATTEMPTS || started.elapsed() >= self.retry_for {
                 return Err(Failure::of(&error).into_error(self, name, error));
             }
             tracing::debug!(object = name, attempt, %error, "create-only write is tried again");

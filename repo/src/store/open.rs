@@ -50,7 +50,7 @@ impl Default for StoreOptions {
 /// directory may be missing, which [`crate::Repository::init`] changes.
 pub fn open_store(url: &RepositoryUrl, options: &StoreOptions) -> Result<Store> {
     match url.place() {
-        Place::File(root) => open_directory(url, root),
+        Place::File(root) => open_directory(url, root, options),
         Place::S3 { bucket, prefix } => {
             let inner = open_s3(url, bucket, options)?;
             Ok(Store {
@@ -58,13 +58,14 @@ pub fn open_store(url: &RepositoryUrl, options: &StoreOptions) -> Result<Store> 
                 url: url.clone(),
                 prefix: prefix.clone(),
                 directories: None,
+                retry_for: options.retry_for,
             })
         }
     }
 }
 
 /// The client is rooted at `/`, so that it can be made before the directory.
-fn open_directory(url: &RepositoryUrl, root: &Path) -> Result<Store> {
+fn open_directory(url: &RepositoryUrl, root: &Path, options: &StoreOptions) -> Result<Store> {
     let text = root.to_str().ok_or_else(|| Error::InvalidUrl {
         url: url.to_string(),
         reason: "the directory must be UTF-8",
@@ -75,6 +76,7 @@ fn open_directory(url: &RepositoryUrl, root: &Path) -> Result<Store> {
         url: url.clone(),
         prefix: text.trim_start_matches('/').to_owned(),
         directories: Some(Directories::new(root.to_path_buf())),
+        retry_for: options.retry_for,
     })
 }
 
