@@ -1,0 +1,211 @@
+//! The command itself: ask, write, and never let PostgreSQL mistake a failure
+//! for the end of WAL.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdfast_types::{Failure, Name, Span};
+use tokio::time::Instant;
+
+use super::lookup::{Found, WalName, look_up};
+use super::place::{Place, config_here};
+use super::{FetchAnswer, FetchConfig, FetchQuestion};
+use crate::failure;
+use crate::file::write_atomically;
+use crate::socket::{self, CallError};
+use crate::wal::backoff::Backoff;
+
+/// The least that one look is given, even at the end of the patience.
+const ONE_LOOK: Duration = Duration::from_secs(30);
+
+/// What `wal-fetch` is told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct FetchArgs {
+    /// The file PostgreSQL wants: %f of restore_command
+    pub name: String,
+    /// Where it is to be put: %p of restore_command
+    pub destination: PathBuf,
+    /// How long anything but "absent" is tried again
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    pub retry_for: Span,
+    /// The cluster, when the data directory does not tell
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<Name>,
+    /// Read the repository without asking an agent
+    #[arg(long, requires = "repo", requires = "key_file")]
+    pub direct: bool,
+    /// URL of the repository
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "direct",
+        conflicts_with = "config"
+    )]
+    pub repo: Option<String>,
+    /// File with the key of the repository
+    #[arg(long, value_name = "FILE", requires = "direct")]
+    pub key_file: Option<PathBuf>,
+    /// Settings that a restore has written; nothing else is needed then
+    #[arg(long, value_name = "FILE", conflicts_with = "direct")]
+    pub config: Option<PathBuf>,
+    /// The agent's directory, which holds its socket
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "HOLDFAST_DATA",
+        default_value = "/var/lib/holdfast-agent"
+    )]
+    pub data: PathBuf,
+}
+
+/// How the command ends. The numbers are the contract's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchExit {
+    /// The file is there.
+    Found = 0,
+    /// The repository does not have it: PostgreSQL's end of WAL.
+    Absent = 1,
+    /// Nothing is known: PostgreSQL must stop and not go on.
+    Failed = 130,
+}
+
+impl From<FetchExit> for ExitCode {
+    fn from(exit: FetchExit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Runs `wal-fetch`. What goes wrong is told on stderr, which PostgreSQL logs.
+pub async fn fetch_command(args: FetchArgs) -> FetchExit {
+    // A panic would end the process with 101, which PostgreSQL takes for the
+    // end of WAL.
+    let run = tokio::spawn(async move { run(&args).await });
+    match run.await {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(failure)) => {
+            eprintln!("wal-fetch: {failure}");
+            FetchExit::Failed
+        }
+        Err(error) => {
+            eprintln!("wal-fetch: {error}");
+            FetchExit::Failed
+        }
+    }
+}
+
+/// Where to ask.
+enum Asked {
+    Agent {
+        socket: PathBuf,
+        question: FetchQuestion,
+    },
+    Repository {
+        place: Place,
+        name: WalName,
+    },
+}
+
+async fn run(args: &FetchArgs) -> Result<FetchExit, Failure> {
+    let asked = asked(args)?;
+    let deadline = Instant::now() + args.retry_for.get();
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let looked = tokio::time::timeout(left.max(ONE_LOOK), asked.look()).await;
+        let failure = match looked.unwrap_or_else(|_| Err(timed_out())) {
+            Ok(Found::Absent) => return Ok(FetchExit::Absent),
+            Ok(Found::File(bytes)) => match put(&args.destination, bytes).await {
+                Ok(()) => return Ok(FetchExit::Found),
+                Err(failure) => failure,
+            },
+            Err(failure) => failure,
+        };
+        let pause = backoff.pause();
+        if Instant::now() + pause >= deadline {
+            return Err(failure);
+        }
+        eprintln!("wal-fetch: {failure}; trying again");
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
+    let name: WalName = args.name.parse().map_err(|error| {
+        let hint = "PostgreSQL puts the name where restore_command has %f";
+        Failure::permanent("wal_name_invalid", format!("{error}"), hint)
+    })?;
+    let here = || args.cluster.is_none().then(config_here).flatten();
+    let config = args
+        .config
+        .clone()
+        .or_else(|| if args.direct { None } else { here() });
+    if let Some(path) = config {
+        return Ok(Asked::Repository {
+            place: Place::Config(FetchConfig::read(&path)?),
+            name,
+        });
+    }
+    if let (Some(url), Some(key_file)) = (&args.repo, &args.key_file) {
+        let (url, key_file) = (url.clone(), key_file.clone());
+        let place = Place::Named {
+            url,
+            key_file,
+            cluster: args.cluster.clone(),
+        };
+        return Ok(Asked::Repository { place, name });
+    }
+    let question = FetchQuestion {
+        name: args.name.clone(),
+        cluster: args.cluster.clone(),
+        directory: env::current_dir().ok(),
+    };
+    Ok(Asked::Agent {
+        socket: args.data.join("agent.sock"),
+        question,
+    })
+}
+
+impl Asked {
+    async fn look(&self) -> Result<Found, Failure> {
+        match self {
+            Self::Repository { place, name } => {
+                let lineage = place.open().await?;
+                let found = look_up(&lineage, name).await;
+                found.map_err(|error| failure::of_repository(&error))
+            }
+            Self::Agent { socket, question } => {
+                let reply = socket::call::<_, FetchAnswer>(socket, question).await;
+                let reply = reply.map_err(|error: CallError| error.failure())?;
+                Ok(match reply.answer {
+                    FetchAnswer::Found => Found::File(reply.body),
+                    FetchAnswer::Absent => Found::Absent,
+                })
+            }
+        }
+    }
+}
+
+/// Whole and durable, or not there: PostgreSQL may crash right after.
+async fn put(destination: &Path, bytes: Bytes) -> Result<(), Failure> {
+    let path = destination.to_path_buf();
+    let written = tokio::task::spawn_blocking(move || write_atomically(&path, &bytes, 0o600)).await;
+    let written = written.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    written.map_err(|error| {
+        Failure::transient(
+            "wal_not_written",
+            format!("{} cannot be written: {error}", destination.display()),
+            "check the volume's space and the directory's owner",
+        )
+    })
+}
+
+fn timed_out() -> Failure {
+    Failure::transient(
+        "wal_fetch_timed_out",
+        "there was no answer in time",
+        "check the repository and the network; nothing is known about the file",
+    )
+}

@@ -1,0 +1,111 @@
+//! Finding one file of PostgreSQL's log in a repository.
+
+use std::str::FromStr;
+
+use bytes::Bytes;
+use holdfast_repo::{Codec, Error, Fetched, LineageRepository};
+use holdfast_types::{Timeline, WalSegment};
+
+/// A name that PostgreSQL asks its `restore_command` for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WalName {
+    /// A segment; its size is the lineage's.
+    Segment(String),
+    /// The history of a timeline.
+    History(Timeline),
+    /// A name of PostgreSQL's that is never stored here: `.backup`, `.partial`.
+    NeverStored,
+}
+
+/// Text that is no name of a file of the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not the name of a WAL segment or a timeline history")]
+pub struct InvalidWalName(pub String);
+
+impl FromStr for WalName {
+    type Err = InvalidWalName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidWalName> {
+        let invalid = || InvalidWalName(text.to_owned());
+        let upper_hex = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
+        let (stem, suffix) = text.split_once('.').unwrap_or((text, ""));
+        if !stem.bytes().all(upper_hex) {
+            return Err(invalid());
+        }
+        match (stem.len(), suffix) {
+            (24, "") => Ok(Self::Segment(stem.to_owned())),
+            (8, "history") => {
+                let number = u32::from_str_radix(stem, 16).ok();
+                number
+                    .and_then(Timeline::new)
+                    .map(Self::History)
+                    .ok_or_else(invalid)
+            }
+            (24, suffix) if suffix == "partial" || suffix.ends_with(".backup") => {
+                Ok(Self::NeverStored)
+            }
+            _ => Err(invalid()),
+        }
+    }
+}
+
+/// What the repository says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The file as PostgreSQL expects it: a segment has its whole length, with
+    /// zeros behind what is known.
+    File(Bytes),
+    /// Proved not to be there.
+    Absent,
+}
+
+/// Looks `name` up in a lineage. An error proves nothing.
+pub async fn look_up(lineage: &LineageRepository, name: &WalName) -> Result<Found, Error> {
+    let wal = lineage.wal(Codec::DEFAULT);
+    match name {
+        WalName::NeverStored => Ok(Found::Absent),
+        WalName::History(timeline) => {
+            let text = wal.fetch_history(*timeline).await?;
+            Ok(text.map_or(Found::Absent, |text| Found::File(text.into())))
+        }
+        WalName::Segment(name) => {
+            let Ok(segment) = WalSegment::parse(name, lineage.facts().segment_size) else {
+                // With this segment size PostgreSQL never makes such a file.
+                return Ok(Found::Absent);
+            };
+            Ok(match wal.fetch_segment(segment).await? {
+                Fetched::Full(bytes) | Fetched::Assembled { bytes, .. } => Found::File(bytes),
+                Fetched::Absent => Found::Absent,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_postgresqls_names() {
+        let parse = str::parse::<WalName>;
+        let segment = "0000000A0000000100000003";
+        assert_eq!(parse(segment), Ok(WalName::Segment(segment.to_owned())));
+        let ten = Timeline::new(10).unwrap();
+        assert_eq!(parse("0000000A.history"), Ok(WalName::History(ten)));
+        for never in ["partial", "00000028.backup"] {
+            assert_eq!(
+                parse(&format!("{segment}.{never}")),
+                Ok(WalName::NeverStored)
+            );
+        }
+        for bad in [
+            "",
+            "00000000.history",
+            "0000000a0000000100000003",
+            "../pg_control",
+            "RECOVERYXLOG",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Receiving WAL as a standing duty, proving what is stored, and giving it
+//! back to PostgreSQL.
+//!
+//! A [`Duty`] streams from a physical slot into one repository: full segments,
+//! and slices of the segment being written so that exposure is seconds. It
+//! confirms to PostgreSQL only what the repository holds durably (I-07), goes
+//! on without a control plane (I-08), claims a frontier only where it is
+//! proved (I-13) and bounds what PostgreSQL keeps for it (I-15). What cannot
+//! be received is reported as a gap, never passed over in silence.
+//!
+//! [`prove`] answers, from the repository itself, whether a backup's WAL is
+//! there (I-05). [`fetch`] is `wal-fetch`.
+
+mod attempt;
+mod backoff;
+mod buffer;
+mod cleaner;
+mod divergence;
+mod duty;
+pub mod fetch;
+mod frontier;
+mod known;
+mod observe;
+mod prove;
+mod receive;
+mod registry;
+mod resume;
+mod retention;
+mod slot;
+mod status;
+mod store;
+mod stored;
+mod trouble;
+
+pub use duty::{Duty, DutyOptions};
+pub use fetch::{
+    FetchAnswer, FetchArgs, FetchConfig, FetchExit, FetchHandler, FetchQuestion, fetch_command,
+};
+pub use prove::{MissingWal, prove, prove_within};
+pub use registry::{Registry, Source};
+pub use retention::RetentionBound;
+
+use holdfast_types::{Lsn, Timeline};
+
+/// A place in the log: a position means nothing without its timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Position {
+    timeline: Timeline,
+    lsn: Lsn,
+}

@@ -1,0 +1,140 @@
+//! WAL that is gone, and bounds that are kept.
+
+use holdfast_agent::wal::{DutyOptions, RetentionBound};
+use holdfast_pg::testkit::{TestCluster, major};
+use holdfast_types::Timeline;
+
+use crate::support::{Place, SLOT, eventually, gaps, kept_from, write};
+
+/// Fills and recycles segments until the oldest WAL of now is gone.
+fn lose_wal(server: &TestCluster) {
+    for _ in 0..4 {
+        write(server, 1);
+        server.psql("SELECT pg_switch_wal()");
+    }
+    server.psql("CHECKPOINT\nCHECKPOINT");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_lost_slot_is_a_recorded_gap() {
+    let server = TestCluster::builder(&major(15)).start();
+    let place = Place::new();
+    let mut receiving = place.start(&server);
+    receiving.caught_up(&server).await;
+    receiving.duty.stop().await;
+    let stored = place.coverage(&server, Timeline::FIRST).await.ranges()[0];
+    server.psql(&format!("SELECT pg_drop_replication_slot('{SLOT}')"));
+    lose_wal(&server);
+
+    let mut receiving = place.start(&server);
+    let report = receiving
+        .until("the gap", |report| !gaps(report).is_empty())
+        .await;
+    let gap = gaps(&report).remove(0);
+    assert_eq!(
+        gap.range.from_lsn, stored.to_lsn,
+        "it begins where the last byte was stored"
+    );
+    assert!(gap.reason.contains("slot did not exist"), "{}", gap.reason);
+    receiving.caught_up(&server).await;
+    let coverage = place.coverage(&server, Timeline::FIRST).await;
+    assert_eq!(coverage.ranges().len(), 2, "the hole shows: {coverage:?}");
+    assert_eq!(
+        coverage.ranges()[1].from_lsn,
+        gap.range.to_lsn,
+        "and ends where WAL begins again"
+    );
+    receiving.duty.stop().await;
+
+    // Another process finds the hole again, and adds none.
+    let mut receiving = place.start(&server);
+    receiving.caught_up(&server).await;
+    let again = gaps(&receiving.report.borrow());
+    assert_eq!(
+        again.iter().map(|gap| gap.range).collect::<Vec<_>>(),
+        [gap.range]
+    );
+    receiving.duty.stop().await;
+}
+
+/// Without the slot, but with the WAL still there, nothing is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_slot_dropped_under_the_stream_is_made_again() {
+    let server = TestCluster::builder(&major(18)).start();
+    let place = Place::new();
+    let mut receiving = place.start(&server);
+    receiving.caught_up(&server).await;
+    eventually("the slot to go", async || {
+        server.psql(&format!(
+            "SELECT pg_terminate_backend(active_pid, 1000) FROM pg_replication_slots \
+             WHERE slot_name = '{SLOT}'"
+        ));
+        let dropped = server.psql(&format!(
+            "SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots \
+             WHERE slot_name = '{SLOT}' AND NOT active"
+        ));
+        dropped == "1"
+    })
+    .await;
+    write(&server, 1);
+    let report = receiving.caught_up(&server).await;
+    assert_eq!(gaps(&report), []);
+    assert!(kept_from(&server).is_some());
+    assert_eq!(
+        place
+            .coverage(&server, Timeline::FIRST)
+            .await
+            .ranges()
+            .len(),
+        1
+    );
+    receiving.duty.stop().await;
+}
+
+// I-15
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_database_is_not_filled_for_us() {
+    let server = TestCluster::builder(&major(15)).start();
+    let place = Place::new();
+    let options = DutyOptions {
+        retention: RetentionBound::Bytes(24 << 20),
+    };
+    let mut receiving = place.start_with(place.work(&server), options);
+    receiving.caught_up(&server).await;
+    place.break_it();
+    write(&server, 40);
+    let report = receiving.trouble("wal_retention_bound").await;
+    assert!(
+        report
+            .trouble
+            .unwrap()
+            .message
+            .contains(&(24 << 20).to_string())
+    );
+    eventually("the slot to go", async || kept_from(&server).is_none()).await;
+    lose_wal(&server);
+    lose_wal(&server);
+    assert_eq!(
+        kept_from(&server),
+        None,
+        "no slot while nothing can be stored"
+    );
+
+    place.repair_it();
+    let report = receiving
+        .until("the gap", |report| !gaps(report).is_empty())
+        .await;
+    let gap = gaps(&report).remove(0);
+    assert!(gap.reason.contains("wal_retention_bound"), "{}", gap.reason);
+    let report = receiving
+        .until("receiving without trouble", |report| {
+            report.trouble.is_none()
+        })
+        .await;
+    assert!(report.wal.is_some());
+    receiving.caught_up(&server).await;
+    let coverage = place.coverage(&server, Timeline::FIRST).await;
+    assert_eq!(coverage.ranges().len(), 2, "{coverage:?}");
+    assert_eq!(coverage.ranges()[0].to_lsn, gap.range.from_lsn);
+    receiving.duty.stop().await;
+}

@@ -1,0 +1,176 @@
+//! Promotions, and servers that do not continue what is stored.
+
+use holdfast_pg::testkit::{TestCluster, major};
+use holdfast_types::{LsnRange, Timeline};
+
+use crate::support::{
+    Place, compare_with_server, end, eventually, gaps, insert_position, system_identifier, write,
+};
+
+fn two() -> Timeline {
+    Timeline::new(2).unwrap()
+}
+
+async fn follows_a_promotion(number: u32) {
+    let primary = TestCluster::builder(&major(number))
+        .setting("wal_keep_size", "1GB")
+        .start();
+    let standby = primary.standby(None);
+    let place = Place::new();
+    // On the standby, as the agent on its host would.
+    let mut receiving = place.start(&standby);
+    write(&primary, 3);
+    let position = insert_position(&primary);
+    let report = receiving
+        .until("the primary's WAL", |report| {
+            end(report, Timeline::FIRST).is_some_and(|end| end >= position)
+        })
+        .await;
+    assert_eq!(report.frontier, None, "a standby claims nothing"); // I-13
+    standby.promote();
+    write(&standby, 20);
+    let report = receiving.caught_up(&standby).await;
+    assert!(end(&report, two()).is_some(), "{report:?}");
+    receiving
+        .until("a claim on the new timeline", |report| {
+            report
+                .frontier
+                .is_some_and(|frontier| frontier.timeline == two())
+        })
+        .await;
+
+    let wal = place.wal(&standby).await;
+    let history = wal.history(two()).await.unwrap();
+    let switch = history.switchpoint_of(Timeline::FIRST).unwrap();
+    let old = place.coverage(&standby, Timeline::FIRST).await;
+    let new = place.coverage(&standby, two()).await;
+    assert!(
+        old.covers(LsnRange::new(old.ranges()[0].from_lsn, switch).unwrap()),
+        "{old:?}"
+    );
+    assert_eq!(new.ranges().len(), 1, "{new:?}");
+    assert!(
+        new.ranges()[0].from_lsn <= switch,
+        "the new timeline has all of its first segment"
+    );
+    assert!(compare_with_server(&wal, &standby).await > 0);
+    receiving.duty.stop().await;
+
+    // Another process finds its place on the new timeline.
+    standby.psql("CREATE TABLE afterwards ()");
+    let mut receiving = place.start(&standby);
+    let report = receiving.caught_up(&standby).await;
+    assert_eq!((gaps(&report), report.trouble), (vec![], None));
+    receiving.duty.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_promotion_of_15_is_followed() {
+    follows_a_promotion(15).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_promotion_of_18_is_followed() {
+    follows_a_promotion(18).await;
+}
+
+/// A copy that left the history before what is stored must not be mixed in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_with_another_history_is_refused_and_leaves_no_trace() {
+    let primary = TestCluster::builder(&major(15)).start();
+    let copy = primary.standby(None);
+    copy.promote();
+    assert_eq!(system_identifier(&copy), system_identifier(&primary));
+    primary.psql("CREATE TABLE not_in_the_copy ()");
+    let place = Place::new();
+    let mut receiving = place.start(&primary);
+    receiving.caught_up(&primary).await;
+    receiving.duty.stop().await;
+
+    let mut refused = place.start(&copy);
+    let report = refused.trouble("lineage_diverged").await;
+    assert!(report.trouble.unwrap().hint.contains("incarnation"));
+    refused.duty.stop().await;
+    assert_eq!(
+        place.wal(&primary).await.timelines().await.unwrap(),
+        [Timeline::FIRST]
+    );
+
+    // The right one goes on.
+    primary.psql("CREATE TABLE more ()");
+    let mut receiving = place.start(&primary);
+    assert_eq!(receiving.caught_up(&primary).await.trouble, None);
+    receiving.duty.stop().await;
+}
+
+/// The same name, other bytes: an incident, and nothing is overwritten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn other_bytes_at_the_same_place_stop_everything() {
+    let server = TestCluster::builder(&major(15)).start();
+    let place = Place::new();
+    let mut receiving = place.start(&server);
+    receiving.caught_up(&server).await;
+    receiving.duty.stop().await;
+    let wal = place.wal(&server).await;
+    let end = wal.list(Timeline::FIRST).await.unwrap().end().unwrap();
+    let foreign = LsnRange::new(end, end.checked_add(256).unwrap()).unwrap();
+    wal.put_slice(Timeline::FIRST, foreign, vec![7; 256].into())
+        .await
+        .unwrap();
+    write(&server, 1);
+    let slot_before = crate::support::kept_from(&server);
+
+    let mut stopped = place.start(&server);
+    let report = stopped.trouble("wal_conflict").await;
+    assert!(!report.trouble.unwrap().retryable);
+    let listed = wal.list(Timeline::FIRST).await.unwrap();
+    assert_eq!(
+        listed.end(),
+        Some(foreign.to_lsn),
+        "nothing was stored behind it"
+    );
+    assert_eq!(
+        crate::support::kept_from(&server),
+        slot_before,
+        "and nothing confirmed"
+    ); // I-07
+    stopped.duty.stop().await;
+}
+
+/// A standby that has less than the repository waits for its primary.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_standby_behind_the_repository_catches_up_first() {
+    let primary = TestCluster::builder(&major(15)).start();
+    let standby = primary.standby(None);
+    eventually("the standby", async || {
+        standby.psql("SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'") == "1"
+    })
+    .await;
+    standby.psql("ALTER SYSTEM SET primary_conninfo = ''");
+    standby.reload();
+    eventually("the cut", async || {
+        standby.psql("SELECT count(*) FROM pg_stat_wal_receiver") == "0"
+    })
+    .await;
+    write(&primary, 1);
+    let place = Place::new();
+    let mut receiving = place.start(&primary);
+    receiving.caught_up(&primary).await;
+    receiving.duty.stop().await;
+
+    let mut waiting = place.start(&standby);
+    waiting.trouble("standby_behind").await;
+    standby.psql("ALTER SYSTEM RESET primary_conninfo");
+    let conninfo = primary.socket_conninfo();
+    standby.psql(&format!("ALTER SYSTEM SET primary_conninfo = '{conninfo}'"));
+    standby.reload();
+    primary.psql("CREATE TABLE more ()");
+    let position = insert_position(&primary);
+    waiting
+        .until("the primary's WAL", |report| {
+            report.trouble.is_none()
+                && end(report, Timeline::FIRST).is_some_and(|end| end >= position)
+        })
+        .await;
+    waiting.duty.stop().await;
+}
