@@ -13,6 +13,7 @@ pub mod connection;
 pub mod control_file;
 mod error;
 pub mod exclude;
+mod hint;
 pub mod instance;
 pub mod page;
 pub mod replication;

@@ -253,9 +253,11 @@ impl WalStream {
     /// Ends the stream cleanly. WAL still under way is dropped: it was never
     /// confirmed. The answer may be that the timeline ended at the same moment.
     pub async fn stop(mut self) -> Result<(Client, Option<TimelineEnd>), Error> {
+        if self.ending.is_none() {
+            frontend::copy_done(&mut self.session.wire.outgoing);
+        }
         let mut rows = self.ending.take().unwrap_or_default();
         if !self.ended {
-            frontend::copy_done(&mut self.session.wire.outgoing);
             let doing = Doing::Streaming(self.slot.as_ref());
             let silence = self.options.silence;
             rows.extend(

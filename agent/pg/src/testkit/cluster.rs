@@ -236,7 +236,14 @@ impl TestCluster {
 
     /// A program of this PostgreSQL, as the user the server runs as.
     pub fn program(&self, name: &str) -> Command {
-        self.programs.blocking_command(name, self.run_as())
+        let mut command = self.programs.blocking_command(name, self.run_as());
+        // An unpacked PostgreSQL's walreceiver would find the system's older
+        // libpq, which does not know the options its pg_basebackup writes.
+        let libraries = self.programs.directory().with_file_name("lib");
+        if libraries.join("libpq.so.5").exists() {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        command
     }
 
     /// As whom the server runs.

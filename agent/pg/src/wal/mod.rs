@@ -7,6 +7,8 @@
 //! PostgreSQL stops too.
 
 mod boundary;
+#[cfg(test)]
+mod fuzz;
 mod page_header;
 mod reader;
 mod record;
@@ -17,5 +19,5 @@ pub use boundary::claimed_position;
 pub use page_header::{PAGE_SIZE, WalVersion};
 pub use reader::{Invalid, Reason, WalReader};
 pub use record::{Detail, Record, ResourceManager, TransactionEnd};
-pub use resolve::{TimeResolver, TimeTarget};
+pub use resolve::{TimeResolver, TimeTarget, resolve_time};
 pub use tail::{Ending, Tail, TailScan, tail};

@@ -84,7 +84,7 @@ pub(super) enum HeaderFault {
 
 impl PageHeader {
     /// How long the header is that starts with these bytes.
-    pub(super) fn length(first: &[u8; SHORT_HEADER as usize]) -> u64 {
+    pub(super) fn length(first: &[u8; 24]) -> u64 {
         let info = u16::from_le_bytes([first[2], first[3]]);
         if info & LONG == 0 {
             SHORT_HEADER

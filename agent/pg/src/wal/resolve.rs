@@ -5,9 +5,10 @@
 //! (a transaction takes its time before it gets its place), so "the first in
 //! the log" decides and not the nearest in time.
 
+use holdfast_types::{Lsn, SegmentSize};
 use jiff::Timestamp;
 
-use super::{Detail, Record, TransactionEnd};
+use super::{Detail, Record, TransactionEnd, WalReader};
 
 /// A time to stop at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,4 +82,29 @@ impl TimeResolver {
     pub const fn last_record(&self) -> Option<&Record> {
         self.last_record.as_ref()
     }
+}
+
+/// Resolves `target` in WAL that is in memory, from `start`. Reading ends at
+/// the stop or where valid WAL does; whether the log was long enough to
+/// answer, the frontier says.
+pub fn resolve_time<'a>(
+    start: Lsn,
+    segment: SegmentSize,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    target: TimeTarget,
+) -> TimeResolver {
+    let mut resolver = TimeResolver::new(target);
+    let mut reader = WalReader::new(start, segment);
+    for piece in pieces {
+        reader.feed(piece);
+        loop {
+            match reader.next_record() {
+                Ok(Some(record)) if resolver.observe(&record) => return resolver,
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => return resolver,
+            }
+        }
+    }
+    resolver
 }

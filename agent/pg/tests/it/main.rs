@@ -1,11 +1,18 @@
 //! The crate against real PostgreSQL servers.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in their helpers"
+)]
 
 mod backup;
 mod connect;
-mod files;
+mod control;
+mod exclusions;
+mod pages;
 mod server;
 mod slots;
 mod stream;
+mod tails;
 mod times;
 mod tls;
 mod waldump;
@@ -19,5 +26,15 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(Instant::now() < deadline, "{what} did not happen");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits for something that must come soon, so that a bug is a failure and
+/// not a hang.
+async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
+    let patience = Duration::from_secs(60);
+    match tokio::time::timeout(patience, event).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} did not come"),
     }
 }

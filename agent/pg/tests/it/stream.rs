@@ -58,12 +58,15 @@ fn streaming(started: StartedStream) -> WalStream {
 /// Receives until `to` is there, confirming everything.
 async fn receive(stream: &mut WalStream, to: Lsn) -> Vec<u8> {
     let mut received = Vec::new();
-    while stream.position() < to {
-        if let WalEvent::Data { bytes, .. } = stream.next().await.unwrap() {
-            received.extend_from_slice(&bytes);
-            confirm(stream).await;
+    let all = async {
+        while stream.position() < to {
+            if let WalEvent::Data { bytes, .. } = stream.next().await.unwrap() {
+                received.extend_from_slice(&bytes);
+                confirm(stream).await;
+            }
         }
-    }
+    };
+    super::soon("the WAL", all).await;
     received
 }
 
@@ -164,7 +167,10 @@ async fn a_promotion_is_followed_from_the_servers_answer() {
         primary.stop("fast");
         standby.promote();
         let end = loop {
-            match stream.next().await.unwrap() {
+            match super::soon("the end of the timeline", stream.next())
+                .await
+                .unwrap()
+            {
                 WalEvent::Data { bytes, .. } => old.extend_from_slice(&bytes),
                 WalEvent::Keepalive { .. } => confirm(&mut stream).await,
                 WalEvent::TimelineEnded(end) => break end,
@@ -236,7 +242,7 @@ async fn a_server_that_stops_says_goodbye() {
     });
     let mut received = Vec::new();
     let error = loop {
-        match stream.next().await {
+        match super::soon("the end", stream.next()).await {
             Ok(WalEvent::Data { bytes, .. }) => {
                 received.extend_from_slice(&bytes);
                 confirm(&mut stream).await;

@@ -1,21 +1,17 @@
 //! A time becomes a position.
 
 use holdfast_pg::testkit::{TestCluster, all_majors};
-use holdfast_pg::wal::{TimeResolver, TimeTarget, WalReader};
+use holdfast_pg::wal::{TimeResolver, TimeTarget, resolve_time};
 use holdfast_types::{Lsn, SegmentSize, Timeline, WalSegment};
 use jiff::{Timestamp, ToSpan};
 
-/// Reads the log until the target is passed.
 fn resolve(start: Lsn, bytes: &[u8], at: Timestamp, exclusive: bool) -> TimeResolver {
-    let mut resolver = TimeResolver::new(TimeTarget { at, exclusive });
-    let mut reader = WalReader::new(start, SegmentSize::DEFAULT);
-    reader.feed(bytes);
-    while let Ok(Some(record)) = reader.next_record() {
-        if resolver.observe(&record) {
-            break;
-        }
-    }
-    resolver
+    resolve_time(
+        start,
+        SegmentSize::DEFAULT,
+        bytes.chunks(100_000),
+        TimeTarget { at, exclusive },
+    )
 }
 
 #[test]
