@@ -1,0 +1,133 @@
+//! One gate for every route: who asks is proved here, or the answer is 401.
+//!
+//! The gate is a layer around the whole router of the API; a handler takes the
+//! [`Caller`] it left behind, and cannot be reached without one. Open are only
+//! login, refresh and the two health checks (`rest::open`), which sit outside.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use holdfast_state::Digest;
+
+use super::error::ApiError;
+use super::request::{RequestContext, header};
+use crate::app::App;
+use crate::app::caller::{Caller, Consistency};
+use crate::app::code::Code;
+use crate::app::error::AppError;
+
+/// The largest body of a request.
+pub const BODY_BYTES: usize = 2 << 20;
+/// The longest `Idempotency-Key`.
+const KEY_CHARS: usize = 255;
+
+const APPLIED_INDEX: HeaderName = HeaderName::from_static("holdfast-applied-index");
+const APPLIED_AGE: HeaderName = HeaderName::from_static("holdfast-applied-age-ms");
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Self>().cloned();
+        // A route outside the gate has nobody to speak for: refuse, never guess.
+        caller.ok_or_else(|| unauthenticated("no credentials were given").into())
+    }
+}
+
+/// The gate.
+pub async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    match admit(&app, request).await {
+        Err(refused) => refused.into_response(),
+        Ok((request, consistency)) => {
+            let mut response = next.run(request).await;
+            if consistency == Consistency::Stale {
+                let (index, age) = app.applied();
+                let headers = response.headers_mut();
+                headers.insert(APPLIED_INDEX, HeaderValue::from(index));
+                let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+                headers.insert(APPLIED_AGE, HeaderValue::from(age));
+            }
+            response
+        }
+    }
+}
+
+async fn admit(app: &App, mut request: Request) -> Result<(Request, Consistency), ApiError> {
+    let context = request.extensions().get::<RequestContext>().cloned();
+    let context = context.ok_or_else(|| AppError::failed("a request has no context"))?;
+    let token = bearer(&request)?;
+    let identity = app.authenticate(&token).await?;
+    let consistency = consistency(&request)?;
+    let key = header(request.headers(), "idempotency-key");
+    let idempotency = match key {
+        Some(key) if request.method() == Method::POST => {
+            if key.is_empty() || key.chars().count() > KEY_CHARS {
+                let message = format!("an Idempotency-Key has 1 to {KEY_CHARS} characters");
+                return Err(AppError::new(Code::MALFORMED_HEADER, message).into());
+            }
+            let (read, fingerprint) = fingerprint(request).await?;
+            request = read;
+            Some((key, fingerprint))
+        }
+        _ => None,
+    };
+    request.extensions_mut().insert(Caller {
+        identity,
+        request: context.id,
+        remote: context.remote.map(|remote| remote.ip()),
+        traceparent: context.traceparent,
+        consistency,
+        idempotency,
+    });
+    Ok((request, consistency))
+}
+
+fn bearer(request: &Request) -> Result<String, AppError> {
+    let given = request.headers().get(AUTHORIZATION);
+    let given = given.ok_or_else(|| unauthenticated("no credentials were given"))?;
+    let token = given.to_str().ok().and_then(|text| {
+        let (scheme, token) = text.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim().to_owned())
+    });
+    token.ok_or_else(|| unauthenticated("the credentials are not a bearer token"))
+}
+
+/// Nobody is proved to be asking.
+pub fn unauthenticated(message: &str) -> AppError {
+    AppError::new(Code::UNAUTHENTICATED, message)
+}
+
+fn consistency(request: &Request) -> Result<Consistency, AppError> {
+    let query = request.uri().query().unwrap_or_default();
+    let given = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("consistency="));
+    match given {
+        None | Some("linearizable") => Ok(Consistency::Linearizable),
+        Some("stale") => Ok(Consistency::Stale),
+        Some(other) => {
+            let message = format!("\"{other}\" is neither linearizable nor stale");
+            Err(AppError::new(Code::MALFORMED_REQUEST, message).with_field("consistency"))
+        }
+    }
+}
+
+/// Reads the body to tell a repeated request from another under the same key.
+async fn fingerprint(request: Request) -> Result<(Request, Digest), AppError> {
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, BODY_BYTES)
+        .await
+        .map_err(|_| AppError::new(Code::BODY_TOO_LARGE, "the body is too large"))?;
+    let mut whole = format!("{} {}\n", parts.method, parts.uri.path()).into_bytes();
+    whole.extend_from_slice(&bytes);
+    let digest = Digest::of(&whole);
+    Ok((Request::from_parts(parts, Body::from(bytes)), digest))
+}

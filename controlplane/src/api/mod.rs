@@ -1,0 +1,10 @@
+//! The edges: REST for people and automation, gRPC for agents. They translate
+//! and nothing else; what is decided is decided in `app`.
+
+pub mod auth;
+pub mod body;
+pub mod error;
+pub mod grpc;
+pub mod page;
+pub mod request;
+pub mod rest;

@@ -1,0 +1,166 @@
+//! Backups.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use holdfast_state::query::{self, BackupFilter};
+use holdfast_types::{BackupId, BackupKind, BackupState, Failure, Name};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::jobs::{Accepted, JobStarted};
+use crate::api::body::{Body, Params, Segment};
+use crate::api::error::{ApiError, Problems};
+use crate::api::page::{List, PageParams};
+use crate::app::App;
+use crate::app::caller::Caller;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(backup_start))
+        .routes(routes!(backup_list))
+        .routes(routes!(backup_show))
+}
+
+/// The backup that is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BackupParams {
+    /// What it holds.
+    kind: BackupKind,
+}
+
+/// A backup as the catalog knows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct BackupView {
+    /// Its id.
+    id: String,
+    /// The cluster it is of.
+    cluster: String,
+    /// What it holds.
+    kind: BackupKind,
+    /// The backup it builds on.
+    parent: Option<String>,
+    /// How far it is from being restorable.
+    state: BackupState,
+    /// The timeline on which it was taken.
+    timeline: Option<u32>,
+    /// Where its recovery begins.
+    start_lsn: Option<String>,
+    /// Where it is consistent.
+    stop_lsn: Option<String>,
+    /// When it began.
+    started_at: Timestamp,
+    /// When its data was consistent.
+    finished_at: Option<Timestamp>,
+    /// Bytes of the files it describes.
+    database_bytes: Option<u64>,
+    /// Bytes it added to the repository.
+    added_bytes: Option<u64>,
+    /// Where it is.
+    repositories: Vec<String>,
+    /// The job that took it.
+    job: String,
+    /// The lineage it belongs to.
+    lineage: Option<String>,
+    /// PostgreSQL's `server_version_num`.
+    server_version: Option<u32>,
+    /// Why it failed.
+    error: Option<Failure>,
+}
+
+impl From<query::BackupView> for BackupView {
+    fn from(backup: query::BackupView) -> Self {
+        Self {
+            id: backup.id.to_string(),
+            cluster: backup.cluster.to_string(),
+            kind: backup.kind,
+            parent: backup.parent.map(|parent| parent.to_string()),
+            state: backup.state,
+            timeline: backup.timeline.map(|timeline| timeline.get()),
+            start_lsn: backup.start_lsn.map(|lsn| lsn.to_string()),
+            stop_lsn: backup.stop_lsn.map(|lsn| lsn.to_string()),
+            started_at: backup.started_at,
+            finished_at: backup.finished_at,
+            database_bytes: backup.database_bytes,
+            added_bytes: backup.added_bytes,
+            repositories: backup.repositories.iter().map(Name::to_string).collect(),
+            job: backup.job.to_string(),
+            lineage: backup.lineage.map(|lineage| lineage.to_string()),
+            server_version: backup.server_version,
+            error: backup.failure,
+        }
+    }
+}
+
+/// Take a backup of a cluster
+#[utoipa::path(post, path = "/api/v1/clusters/{name}/backups", operation_id = "backup_start", tag = "backups",
+    params(("name" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = BackupParams,
+    responses((status = 202, description = "The job that takes it", body = JobStarted), Problems))]
+async fn backup_start(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segment(name): Segment<Name>,
+    Body(params): Body<BackupParams>,
+) -> Result<Accepted, ApiError> {
+    Ok(Accepted(
+        app.start_backup(&caller, name, params.kind).await?,
+    ))
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct BackupListParams {
+    /// Only of this cluster.
+    #[param(value_type = Option<String>)]
+    cluster: Option<Name>,
+    /// Only in this state.
+    state: Option<BackupState>,
+    /// Only of this kind.
+    kind: Option<BackupKind>,
+    /// Only in this repository.
+    #[param(value_type = Option<String>)]
+    repository: Option<Name>,
+    /// At most this many items, 1 to 1000; 100 when it is not said.
+    limit: Option<u64>,
+    /// Where the page before ended: its `nextCursor`.
+    cursor: Option<String>,
+}
+
+/// List backups, newest first
+#[utoipa::path(get, path = "/api/v1/backups", operation_id = "backup_list", tag = "backups", params(BackupListParams),
+    responses((status = 200, description = "Backups", body = List<BackupView>), Problems))]
+async fn backup_list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Params(params): Params<BackupListParams>,
+) -> Result<Json<List<BackupView>>, ApiError> {
+    let filter = BackupFilter {
+        cluster: params.cluster,
+        state: params.state,
+        kind: params.kind,
+        repository: params.repository,
+    };
+    let page = PageParams::page(params.limit, params.cursor)?;
+    let found = app.backups(&caller, &filter, &page).await?;
+    Ok(Json(found.map(BackupView::from).into()))
+}
+
+/// Show a backup
+#[utoipa::path(get, path = "/api/v1/backups/{id}", operation_id = "backup_show", tag = "backups",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "The backup", body = BackupView), Problems))]
+async fn backup_show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segment(id): Segment<BackupId>,
+) -> Result<Json<BackupView>, ApiError> {
+    Ok(Json(app.backup(&caller, id).await?.into()))
+}

@@ -1,0 +1,134 @@
+//! Metrics in OpenMetrics text. They name clusters, so they need credentials
+//! like everything else.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use holdfast_state::query::PageRequest;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::error::{ApiError, Problems};
+use crate::app::App;
+use crate::app::caller::Caller;
+use crate::app::error::{AppError, Result};
+
+const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(metrics_show))
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StateLabel {
+    state: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Cluster {
+    cluster: String,
+    fleet: String,
+}
+
+/// Metrics of this node and of the control plane
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics_show", tag = "status",
+    responses((status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text"), Problems))]
+async fn metrics_show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> std::result::Result<impl IntoResponse, ApiError> {
+    let mut text = String::new();
+    let registry = gather(&app, &caller).await?;
+    encode(&mut text, &registry).map_err(AppError::internal)?;
+    Ok(([(CONTENT_TYPE, TEXT)], text))
+}
+
+async fn gather(app: &App, caller: &Caller) -> Result<Registry> {
+    let mut registry = Registry::with_prefix("holdfast");
+    let status = app.status(caller).await?;
+    let node = &status.node;
+    let gauge = |registry: &mut Registry, name: &str, help: &str, value: u64| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    };
+    let leads = u64::from(node.leader == Some(node.id));
+    gauge(
+        &mut registry,
+        "raft_leader",
+        "Whether this node leads",
+        leads,
+    );
+    gauge(&mut registry, "raft_term", "The current term", node.term);
+    let applied = node.applied_index.unwrap_or_default();
+    gauge(
+        &mut registry,
+        "raft_applied_index",
+        "The last entry applied",
+        applied,
+    );
+    let last = node.last_log_index.unwrap_or_default();
+    gauge(
+        &mut registry,
+        "raft_last_log_index",
+        "The last entry in the log",
+        last,
+    );
+    gauge(
+        &mut registry,
+        "clusters",
+        "Declared clusters",
+        status.counts.clusters,
+    );
+    for (name, help, counts) in [
+        ("agents", "Agents by state", &status.counts.agents),
+        ("jobs", "Jobs by state", &status.counts.jobs),
+        ("backups", "Backups by state", &status.counts.backups),
+        ("compliance", "Clusters by verdict", &status.exposure),
+    ] {
+        let family = Family::<StateLabel, Gauge<i64>>::default();
+        for (state, count) in counts {
+            let state = state.clone();
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            family.get_or_create(&StateLabel { state }).set(count);
+        }
+        registry.register(name, help, family);
+    }
+    exposure(app, caller, &mut registry).await?;
+    Ok(registry)
+}
+
+async fn exposure(app: &App, caller: &Caller, registry: &mut Registry) -> Result<()> {
+    let exposure = Family::<Cluster, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
+    let rpo = Family::<Cluster, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
+    let mut page = PageRequest::longest();
+    loop {
+        let found = app.exposure(caller, None, None, &page).await?;
+        for cluster in found.items {
+            let label = Cluster {
+                cluster: cluster.cluster.to_string(),
+                fleet: cluster.fleet.to_string(),
+            };
+            if let Some(seconds) = cluster.exposure_seconds {
+                exposure.get_or_create(&label).set(seconds);
+            }
+            if let Some(seconds) = cluster.rpo_seconds {
+                rpo.get_or_create(&label).set(seconds);
+            }
+        }
+        match found.next_cursor {
+            None => break,
+            cursor => page.cursor = cursor,
+        }
+    }
+    registry.register("exposure_seconds", "What would be lost now", exposure);
+    registry.register("rpo_seconds", "What may be lost", rpo);
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! REST under `/api/v1`: thin handlers and the OpenAPI document they make.
+//!
+//! Everything but login, refresh and the health checks sits behind one gate
+//! (`api::auth`), metrics and the OpenAPI document included.
+
+mod access;
+mod agents;
+mod apply;
+mod audit;
+mod backups;
+mod events;
+mod exposure;
+mod health;
+mod jobs;
+mod metrics;
+mod resources;
+mod restores;
+mod secrets;
+mod status;
+mod tokens;
+mod users;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Json, Router};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{self, BODY_BYTES};
+use super::error::{self, Problem};
+use super::request;
+use crate::app::App;
+use crate::app::caller::Caller;
+
+/// How long an answer may take; a restore's plan takes the longest.
+const ANSWER: Duration = Duration::from_secs(60);
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Holdfast",
+        description = "Protects fleets of PostgreSQL clusters and proves it.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(Problem)),
+    modifiers(&Bearer),
+    security(("bearer" = [])),
+)]
+struct Document;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_with(Default::default);
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        components.add_security_scheme("bearer", bearer);
+    }
+}
+
+/// Behind the gate.
+fn guarded() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .merge(access::guarded())
+        .merge(agents::router())
+        .merge(apply::router())
+        .merge(audit::router())
+        .merge(backups::router())
+        .merge(events::router())
+        .merge(exposure::router())
+        .merge(jobs::router())
+        .merge(metrics::router())
+        .merge(resources::router())
+        .merge(restores::router())
+        .merge(secrets::router())
+        .merge(status::router())
+        .merge(tokens::router())
+        .merge(users::router())
+        .routes(routes!(openapi_show))
+}
+
+/// Outside it: how one gets credentials, and whether the node lives.
+fn open() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .merge(access::open())
+        .merge(health::router())
+}
+
+fn document() -> utoipa::openapi::OpenApi {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(guarded())
+        .merge(open())
+        .into_openapi()
+}
+
+/// The OpenAPI document, as it is checked in.
+pub fn openapi_json() -> String {
+    document()
+        .to_pretty_json()
+        .expect("an OpenAPI document is JSON with text keys")
+}
+
+/// The OpenAPI document of this node
+#[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "openapi_show", tag = "status",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object), error::Problems))]
+async fn openapi_show(_caller: Caller) -> Json<utoipa::openapi::OpenApi> {
+    Json(document())
+}
+
+/// REST of this node.
+pub fn router(app: Arc<App>) -> Router {
+    let (guarded, _) = guarded().split_for_parts();
+    let (open, _) = open().split_for_parts();
+    let nothing = || async { StatusCode::NOT_FOUND };
+    let gate = from_fn_with_state(app.clone(), auth::gate);
+    let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER);
+    let layers = ServiceBuilder::new()
+        .layer(from_fn(request::surround))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(timeout)
+        .layer(DefaultBodyLimit::max(BODY_BYTES));
+    // `route_layer` leaves what is no route to the fallback, so that a path
+    // that does not exist answers the same to everybody.
+    guarded
+        .route_layer(gate)
+        .merge(open)
+        .fallback(nothing)
+        .layer(layers)
+        .with_state(app)
+}

@@ -1,0 +1,124 @@
+//! Agents.
+
+use holdfast_consensus::StateView;
+use holdfast_state::command::RevokeAgent;
+use holdfast_state::query::{self, Page, PageRequest};
+use holdfast_types::{AgentId, InstanceFacts, Name, Observation};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::App;
+use super::caller::Caller;
+use super::error::{AppError, Result};
+
+/// Whether an agent works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentState {
+    /// It has a session.
+    Online,
+    /// It has none.
+    Offline,
+    /// It may have none.
+    Revoked,
+}
+
+/// An agent as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Agent)]
+pub struct AgentView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: AgentId,
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: Name,
+    /// Its region.
+    pub region: Option<String>,
+    /// Whether it works.
+    pub state: AgentState,
+    /// When it last spoke to this node; null when it did not since its start.
+    pub last_seen_at: Option<Timestamp>,
+    /// The version it runs, once it has spoken.
+    pub version: Option<String>,
+    /// When its certificate ends.
+    pub certificate_expires_at: Timestamp,
+    /// When it was enrolled.
+    pub enrolled_at: Timestamp,
+    /// What it sees.
+    pub instances: Vec<InstanceFacts>,
+}
+
+impl App {
+    /// Every agent.
+    pub async fn agents(&self, by: &Caller, page: &PageRequest) -> Result<Page<AgentView>> {
+        let view = self.read(by).await?;
+        let found = query::agents(view.connection(), page).await?;
+        Ok(found.map(|agent| self.show_agent(agent)))
+    }
+
+    /// One agent.
+    pub async fn agent(&self, by: &Caller, name: &Name) -> Result<AgentView> {
+        let view = self.read(by).await?;
+        let found = query::agent_named(view.connection(), name).await?;
+        let found = found.ok_or_else(|| AppError::not_found("agent", name))?;
+        Ok(self.show_agent(found))
+    }
+
+    /// Revokes an agent: its session ends and its certificate counts no more.
+    pub async fn revoke_agent(&self, by: &Caller, name: Name) -> Result<()> {
+        let agent = self.propose(by, RevokeAgent { name }).await?;
+        self.sessions.disconnect(agent);
+        Ok(())
+    }
+
+    fn show_agent(&self, agent: query::AgentView) -> AgentView {
+        let status = self.sessions.status(agent.id);
+        let state = match (&agent.revoked_at, &status) {
+            (Some(_), _) => AgentState::Revoked,
+            (None, Some(status)) if status.online => AgentState::Online,
+            (None, _) => AgentState::Offline,
+        };
+        let live =
+            |facts: InstanceFacts| self.facts.live(agent.id, &facts.cluster).unwrap_or(facts);
+        AgentView {
+            id: agent.id,
+            name: agent.name,
+            region: agent.region,
+            state,
+            last_seen_at: status.as_ref().map(|status| status.last_seen_at),
+            version: status.map(|status| status.version),
+            certificate_expires_at: agent.certificate_expires_at,
+            enrolled_at: agent.enrolled_at,
+            instances: agent.instances.into_iter().map(live).collect(),
+        }
+    }
+
+    /// The system identifier a cluster is known by: that of the WAL and the
+    /// backups that are kept, else that of an instance that was seen.
+    pub(crate) async fn known_identifier(
+        &self,
+        view: &StateView,
+        cluster: &Name,
+    ) -> Result<Option<u64>> {
+        let backups = query::available_backups(view.connection(), cluster).await?;
+        let newest = backups.iter().max_by_key(|backup| backup.started_at);
+        if let Some(lineage) = newest.and_then(|backup| backup.lineage) {
+            return Ok(Some(lineage.system_identifier));
+        }
+        let wal = query::wal_of_cluster(view.connection(), cluster).await?;
+        if let Some(timeline) = wal.last() {
+            return Ok(Some(timeline.lineage.system_identifier));
+        }
+        let instances = query::instances_of_cluster(view.connection(), cluster).await?;
+        let seen = instances
+            .iter()
+            .find_map(|instance| match &instance.facts.observation {
+                Observation::Reachable(server) => Some(server.system_identifier),
+                Observation::Unreachable(_) => None,
+            });
+        Ok(seen)
+    }
+}

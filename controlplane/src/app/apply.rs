@@ -1,0 +1,258 @@
+//! Creating and replacing declared resources, all or none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_state::Sealed;
+use holdfast_state::command::{AppliedDocument, ApplyDocuments, Change, DocumentChange, Expected};
+use holdfast_state::query;
+use holdfast_types::resource::{Document, Kind, Resource};
+use holdfast_types::{Name, Revision};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::App;
+use super::caller::Caller;
+use super::code::Code;
+use super::error::{AppError, Result};
+use crate::secure::Purpose;
+
+/// What the caller believes is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Whatever it is.
+    Any,
+    /// This revision.
+    Revision(Revision),
+    /// Nothing.
+    Absent,
+}
+
+/// What applying did to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplyAction {
+    /// It is new.
+    Created,
+    /// It is another than before.
+    Configured,
+    /// It was so already.
+    Unchanged,
+}
+
+/// What became of one document.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyResult {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: Name,
+    /// What was done.
+    pub action: ApplyAction,
+    /// Its revision now; null for what a dry run would create.
+    pub revision: Option<Revision>,
+}
+
+impl From<Change> for ApplyAction {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Created => Self::Created,
+            Change::Configured => Self::Configured,
+            Change::Unchanged => Self::Unchanged,
+        }
+    }
+}
+
+impl From<AppliedDocument> for ApplyResult {
+    fn from(applied: AppliedDocument) -> Self {
+        Self {
+            kind: applied.kind,
+            name: applied.name,
+            action: applied.change.into(),
+            revision: Some(applied.revision),
+        }
+    }
+}
+
+impl App {
+    /// Applies documents, or says what applying them would do.
+    pub async fn apply(
+        &self,
+        by: &Caller,
+        documents: Vec<Value>,
+        dry_run: bool,
+    ) -> Result<Vec<ApplyResult>> {
+        let documents = read_all(documents)?;
+        if dry_run {
+            return self.rehearse(by, documents).await;
+        }
+        let changes = documents.into_iter().map(|document| DocumentChange {
+            document,
+            expected: Expected::Any,
+        });
+        let applied = self.propose_documents(by, changes.collect()).await?;
+        Ok(applied.into_iter().map(Into::into).collect())
+    }
+
+    /// Creates or replaces one resource.
+    pub async fn put(
+        &self,
+        by: &Caller,
+        kind: Kind,
+        name: &Name,
+        document: Value,
+        condition: Condition,
+    ) -> Result<ApplyResult> {
+        let document = Document::from_value(document)?;
+        if document.kind() != kind {
+            let message = format!("this is a {}, its URL is for a {kind}", document.kind());
+            return Err(AppError::new(Code::NAME_MISMATCH, message).with_field("kind"));
+        }
+        if document.metadata.name != *name {
+            let message = format!(
+                "the document is \"{}\", its URL is for \"{name}\"",
+                document.metadata.name
+            );
+            return Err(AppError::new(Code::NAME_MISMATCH, message).with_field("metadata.name"));
+        }
+        let expected = match condition {
+            Condition::Any => Expected::Any,
+            Condition::Revision(revision) => Expected::Revision(revision),
+            Condition::Absent => Expected::Absent,
+        };
+        let change = DocumentChange { document, expected };
+        let applied = self.propose_documents(by, vec![change]).await?;
+        let applied = applied.into_iter().next();
+        applied
+            .map(Into::into)
+            .ok_or_else(|| AppError::failed("applying a document had no outcome"))
+    }
+
+    async fn propose_documents(
+        &self,
+        by: &Caller,
+        documents: Vec<DocumentChange>,
+    ) -> Result<Vec<AppliedDocument>> {
+        let repository_keys = self.make_repository_keys(&documents)?;
+        let command = ApplyDocuments {
+            documents,
+            repository_keys,
+        };
+        self.propose(by, command).await
+    }
+
+    /// A key for each repository that brings none. It is used only when the
+    /// repository turns out to be new.
+    fn make_repository_keys(&self, documents: &[DocumentChange]) -> Result<BTreeMap<Name, Sealed>> {
+        let mut keys = BTreeMap::new();
+        for DocumentChange { document, .. } in documents {
+            let Resource::Repository(repository) = &document.resource else {
+                continue;
+            };
+            if repository.key.is_some() {
+                continue;
+            }
+            let mut key = zeroize::Zeroizing::new([0; 32]);
+            aws_lc_rs::rand::fill(&mut *key)?;
+            let text = zeroize::Zeroizing::new(hex::encode(*key));
+            let name = document.metadata.name.clone();
+            let sealed = self
+                .sealer
+                .seal(&Purpose::RepositoryKey(&name), text.as_bytes())?;
+            keys.insert(name, sealed);
+        }
+        Ok(keys)
+    }
+
+    async fn rehearse(&self, by: &Caller, documents: Vec<Document>) -> Result<Vec<ApplyResult>> {
+        let view = self.read(by).await?;
+        let coming: BTreeSet<_> = documents
+            .iter()
+            .map(|document| (document.kind(), document.metadata.name.clone()))
+            .collect();
+        let mut results = Vec::with_capacity(documents.len());
+        for document in documents {
+            for (kind, name, field) in references(&document) {
+                let known = coming.contains(&(kind, name.clone()))
+                    || query::resource(view.connection(), kind, &name)
+                        .await?
+                        .is_some();
+                if !known {
+                    let message =
+                        format!("{field} names the {kind} \"{name}\", which does not exist");
+                    return Err(AppError::new(Code::DANGLING_REFERENCE, message).with_field(field));
+                }
+            }
+            let (kind, name) = (document.kind(), document.metadata.name.clone());
+            let known = query::resource(view.connection(), kind, &name).await?;
+            let action = match &known {
+                None => ApplyAction::Created,
+                Some(known)
+                    if known.retired_at.is_none()
+                        && known.document.to_value() == document.to_value() =>
+                {
+                    ApplyAction::Unchanged
+                }
+                Some(_) => ApplyAction::Configured,
+            };
+            results.push(ApplyResult {
+                kind,
+                name,
+                action,
+                revision: known.map(|known| known.revision),
+            });
+        }
+        Ok(results)
+    }
+}
+
+/// What a document names among declared resources.
+fn references(document: &Document) -> Vec<(Kind, Name, &'static str)> {
+    match &document.resource {
+        Resource::Policy(policy) => {
+            vec![(
+                Kind::Repository,
+                policy.repository.clone(),
+                "spec.repository",
+            )]
+        }
+        Resource::Cluster(_) => document
+            .metadata
+            .fleet
+            .iter()
+            .filter(|fleet| fleet.as_str() != "default")
+            .map(|fleet| (Kind::Fleet, fleet.clone(), "metadata.fleet"))
+            .collect(),
+        Resource::Repository(_) | Resource::Fleet(_) => Vec::new(),
+    }
+}
+
+fn read_all(documents: Vec<Value>) -> Result<Vec<Document>> {
+    let one = documents.len() == 1;
+    let mut seen = BTreeSet::new();
+    let mut read = Vec::with_capacity(documents.len());
+    for (index, value) in documents.into_iter().enumerate() {
+        // With several, the path says which of them.
+        let field = |field: &str| {
+            if one {
+                field.to_owned()
+            } else {
+                format!("documents[{index}].{field}")
+            }
+        };
+        let document = Document::from_value(value).map_err(|mut invalid| {
+            invalid.field = field(&invalid.field);
+            AppError::from(invalid)
+        })?;
+        let key = (document.kind(), document.metadata.name.clone());
+        if !seen.insert(key) {
+            let message = format!("{}/{} comes twice", document.kind(), document.metadata.name);
+            let error = AppError::new(Code::DUPLICATE_DOCUMENT, message);
+            return Err(error.with_field(field("metadata.name")));
+        }
+        read.push(document);
+    }
+    Ok(read)
+}

@@ -1,0 +1,136 @@
+//! Backups.
+
+use holdfast_consensus::StateView;
+use holdfast_state::query::{self, BackupFilter, BackupView, Page, PageRequest};
+use holdfast_types::resource::{Cluster, Kind, Policy, Resource};
+use holdfast_types::{AgentId, BackupId, BackupKind, InstanceFacts, JobId, Name, Observation};
+
+use super::App;
+use super::caller::Caller;
+use super::code::Code;
+use super::error::{AppError, Result};
+use super::job::WorkSpec;
+use crate::plan::placement;
+
+/// What an instance of another PostgreSQL is called, by us and by agents.
+pub(crate) const FOREIGN: &str = "foreign_system_identifier";
+
+impl App {
+    /// One page of backups, newest first.
+    pub async fn backups(
+        &self,
+        by: &Caller,
+        filter: &BackupFilter,
+        page: &PageRequest,
+    ) -> Result<Page<BackupView>> {
+        Ok(query::backups(self.read(by).await?.connection(), filter, page).await?)
+    }
+
+    /// One backup.
+    pub async fn backup(&self, by: &Caller, id: BackupId) -> Result<BackupView> {
+        let view = self.read(by).await?;
+        let found = query::backup(view.connection(), id).await?;
+        found.ok_or_else(|| AppError::not_found("backup", id))
+    }
+
+    /// Queues a backup of a cluster, into its policy's repository.
+    pub async fn start_backup(&self, by: &Caller, name: Name, kind: BackupKind) -> Result<JobId> {
+        if let Some(job) = self.replayed_job(by).await? {
+            return Ok(job);
+        }
+        if kind != BackupKind::Full {
+            let message = format!("{kind} backups are not supported yet");
+            return Err(AppError::new(Code::NOT_SUPPORTED_YET, message).with_field("kind"));
+        }
+        let view = self.node.read().await?;
+        let cluster = self.cluster(&view, &name).await?;
+        let policy = self.policy_of(&view, &name).await?;
+        self.refuse_foreign(&view, &name, &cluster).await?;
+        let work = WorkSpec::Backup { kind };
+        // Who takes it is chosen when it is given out: the primary may move.
+        let place = (name, policy.repository);
+        self.create_job(by, place, None, work, self.config.jobs.attempts)
+            .await
+    }
+
+    /// A cluster that exists.
+    pub(crate) async fn cluster(&self, view: &StateView, name: &Name) -> Result<Cluster> {
+        let found = query::resource(view.connection(), Kind::Cluster, name).await?;
+        match found.map(|found| found.document.resource) {
+            Some(Resource::Cluster(cluster)) => Ok(cluster),
+            _ => Err(AppError::not_found("cluster", name)),
+        }
+    }
+
+    /// The policy in force for a cluster.
+    pub(crate) async fn policy_of(&self, view: &StateView, cluster: &Name) -> Result<Policy> {
+        let found = query::effective_policy(view.connection(), cluster).await?;
+        found.map(|(_, policy)| policy).ok_or_else(|| {
+            let message = format!("no policy selects the cluster \"{cluster}\"");
+            AppError::new(Code::NO_POLICY, message)
+        })
+    }
+
+    /// The instances of a cluster with the names of their agents, as they were
+    /// last seen.
+    pub(crate) async fn instances(
+        &self,
+        view: &StateView,
+        cluster: &Name,
+    ) -> Result<Vec<(AgentId, Name, InstanceFacts)>> {
+        let mut seen = Vec::new();
+        for instance in query::instances_of_cluster(view.connection(), cluster).await? {
+            let Some(agent) = query::agent(view.connection(), instance.agent).await? else {
+                continue;
+            };
+            let live = self.facts.live(agent.id, cluster);
+            seen.push((agent.id, agent.name, live.unwrap_or(instance.facts)));
+        }
+        Ok(seen)
+    }
+
+    /// The agent where a cluster's primary is.
+    pub(crate) async fn primary_agent(
+        &self,
+        view: &StateView,
+        cluster: &Name,
+        declared: &Cluster,
+    ) -> Result<Option<Name>> {
+        let seen = self.instances(view, cluster).await?;
+        let seen = seen.iter().map(|(_, name, facts)| (name, facts));
+        Ok(placement::receiver(declared, seen).cloned())
+    }
+
+    /// Refuses to back up a PostgreSQL that is not the one this cluster was.
+    async fn refuse_foreign(
+        &self,
+        view: &StateView,
+        name: &Name,
+        declared: &Cluster,
+    ) -> Result<()> {
+        let known = self.known_identifier(view, name).await?;
+        let primary = self.primary_agent(view, name, declared).await?;
+        let seen = self.instances(view, name).await?;
+        let facts = seen
+            .iter()
+            .find(|(_, agent, _)| Some(agent) == primary.as_ref());
+        let problem = match facts.map(|(_, _, facts)| &facts.observation) {
+            Some(Observation::Reachable(server)) if known != Some(server.system_identifier) => {
+                known.map(|known| {
+                    format!(
+                        "the PostgreSQL of \"{name}\" has the system identifier {}, the cluster is {known}",
+                        server.system_identifier
+                    )
+                })
+            }
+            Some(Observation::Unreachable(failure)) if failure.code == FOREIGN => {
+                Some(failure.message.clone())
+            }
+            _ => None,
+        };
+        match problem {
+            Some(message) => Err(AppError::new(Code::FOREIGN_SYSTEM_IDENTIFIER, message)),
+            None => Ok(()),
+        }
+    }
+}

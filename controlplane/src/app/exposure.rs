@@ -1,0 +1,196 @@
+//! Exposure: facts are gathered here, judged in `plan::exposure`.
+
+use std::collections::BTreeMap;
+
+use holdfast_consensus::StateView;
+use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
+use holdfast_types::resource::{Kind, Policy};
+use holdfast_types::{Compliance, Name};
+use jiff::Timestamp;
+
+use super::App;
+use super::caller::Caller;
+use super::error::{AppError, Result};
+use crate::plan::exposure::{
+    BackupFacts, ExposureView, Facts, RepositoryFacts, WalFacts, judge_cluster,
+};
+
+impl App {
+    /// The exposure of one cluster, or of a page of clusters.
+    pub async fn exposure(
+        &self,
+        by: &Caller,
+        cluster: Option<&Name>,
+        fleet: Option<Name>,
+        page: &PageRequest,
+    ) -> Result<Page<ExposureView>> {
+        let view = self.read(by).await?;
+        let found = match cluster {
+            Some(name) => {
+                let found = query::resource(view.connection(), Kind::Cluster, name).await?;
+                let found = found.ok_or_else(|| AppError::not_found("cluster", name))?;
+                let fits = fleet
+                    .as_ref()
+                    .is_none_or(|fleet| found.fleet.as_ref() == Some(fleet));
+                Page {
+                    items: fits.then_some(found).into_iter().collect(),
+                    next_cursor: None,
+                }
+            }
+            None => {
+                let filter = ResourceFilter {
+                    fleet,
+                    ..ResourceFilter::default()
+                };
+                query::resources(view.connection(), Kind::Cluster, &filter, page).await?
+            }
+        };
+        let now = Timestamp::now();
+        let mut items = Vec::with_capacity(found.items.len());
+        for cluster in found.items {
+            items.push(self.judge(&view, &cluster, now).await?);
+        }
+        Ok(Page {
+            items,
+            next_cursor: found.next_cursor,
+        })
+    }
+
+    /// How many clusters have which verdict.
+    pub(super) async fn verdicts(&self, view: &StateView) -> Result<BTreeMap<String, u64>> {
+        let mut verdicts = BTreeMap::new();
+        let mut page = PageRequest::longest();
+        let now = Timestamp::now();
+        loop {
+            let filter = ResourceFilter::default();
+            let found = query::resources(view.connection(), Kind::Cluster, &filter, &page).await?;
+            for cluster in found.items {
+                let judged = self.judge(view, &cluster, now).await?;
+                let verdict = judged.status.map_or("NONE", Compliance::as_str);
+                *verdicts.entry(verdict.to_owned()).or_default() += 1;
+            }
+            match found.next_cursor {
+                None => return Ok(verdicts),
+                cursor => page.cursor = cursor,
+            }
+        }
+    }
+
+    async fn judge(
+        &self,
+        view: &StateView,
+        cluster: &query::ResourceView,
+        now: Timestamp,
+    ) -> Result<ExposureView> {
+        let name = &cluster.document.metadata.name;
+        let policy = query::effective_policy(view.connection(), name).await?;
+        let policy = policy.map(|(_, policy): (Name, Policy)| policy);
+        let repository = match &policy {
+            Some(policy) => Some(
+                self.repository_facts(view, name, &policy.repository)
+                    .await?,
+            ),
+            None => None,
+        };
+        let duties = query::duties_of_cluster(view.connection(), name).await?;
+        let agent_online = duties
+            .iter()
+            .filter(|duty| duty.active)
+            .any(|duty| self.sessions.is_online(duty.agent));
+        let default = "default".parse().expect("\"default\" is a name");
+        let facts = Facts {
+            cluster: name,
+            fleet: cluster.fleet.as_ref().unwrap_or(&default),
+            policy: policy.as_ref(),
+            repository,
+            agent_online,
+        };
+        Ok(judge_cluster(&facts, now))
+    }
+
+    async fn repository_facts(
+        &self,
+        view: &StateView,
+        cluster: &Name,
+        repository: &Name,
+    ) -> Result<RepositoryFacts> {
+        let backups = query::available_backups(view.connection(), cluster).await?;
+        let backups = backups
+            .iter()
+            .filter(|backup| backup.repositories.contains(repository));
+        let wal = query::wal_of_cluster(view.connection(), cluster).await?;
+        let wal = wal.into_iter().filter(|wal| wal.repository == *repository);
+        let (mut held, mut gaps) = (Vec::new(), Vec::new());
+        for timeline in wal {
+            let unfilled = timeline.gaps.iter().filter(|gap| !gap.filled);
+            gaps.extend(unfilled.map(|gap| (timeline.timeline, gap.range)));
+            held.push(WalFacts {
+                lineage: timeline.lineage,
+                timeline: timeline.timeline,
+                coverage: timeline.coverage,
+            });
+        }
+        let live = self.wal.live(&(cluster.clone(), repository.clone()));
+        if let Some(wal) = live.as_ref().and_then(|live| live.wal.as_ref()) {
+            merge(&mut held, &mut gaps, wal);
+        }
+        let frontier = self.frontier_of(view, cluster, repository).await?;
+        Ok(RepositoryFacts {
+            name: repository.clone(),
+            backups: backups.filter_map(backup_facts).collect(),
+            wal: held,
+            gaps,
+            frontier: frontier.map(|known| (known.timeline, known.frontier)),
+            trouble: live.and_then(|live| live.trouble),
+        })
+    }
+}
+
+/// Adds what an agent said since the last checkpoint.
+fn merge(
+    held: &mut Vec<WalFacts>,
+    gaps: &mut Vec<(holdfast_types::Timeline, holdfast_types::LsnRange)>,
+    live: &holdfast_proto::LineageWal,
+) {
+    for timeline in &live.timelines {
+        gaps.extend(
+            timeline
+                .gaps
+                .iter()
+                .map(|gap| (timeline.timeline, gap.range)),
+        );
+        let known = held
+            .iter_mut()
+            .find(|known| known.lineage == live.lineage && known.timeline == timeline.timeline);
+        match known {
+            Some(known) => {
+                for range in timeline.coverage.ranges() {
+                    known.coverage.insert(*range);
+                }
+            }
+            None => held.push(WalFacts {
+                lineage: live.lineage,
+                timeline: timeline.timeline,
+                coverage: timeline.coverage.clone(),
+            }),
+        }
+    }
+    // What was filled in the meantime is a gap no more.
+    gaps.retain(|(timeline, gap)| {
+        let filled = held
+            .iter()
+            .any(|known| known.timeline == *timeline && known.coverage.covers(*gap));
+        !filled
+    });
+}
+
+fn backup_facts(backup: &query::BackupView) -> Option<BackupFacts> {
+    Some(BackupFacts {
+        id: backup.id,
+        lineage: backup.lineage?,
+        timeline: backup.timeline?,
+        start_lsn: backup.start_lsn?,
+        stop_lsn: backup.stop_lsn?,
+        finished_at: backup.finished_at?,
+    })
+}

@@ -1,0 +1,360 @@
+//! Jobs: what they are asked to do, and how they are shown.
+
+use holdfast_state::Digest;
+use holdfast_state::command::{CreateJob, RequestCancel};
+use holdfast_state::query::{self, JobFilter, Page, PageRequest};
+use holdfast_types::{
+    AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, JobKind, JobPhase, JobState,
+    Name, RestorePlan, RestoreRequest,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::App;
+use super::caller::Caller;
+use super::error::{AppError, Result};
+use crate::session::Progress;
+
+/// What a job is asked to do, as the state keeps it. Holds no secret (I-10).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JobSpec {
+    /// The trace of the request that caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) traceparent: Option<String>,
+    /// The work itself.
+    #[serde(flatten)]
+    pub(crate) work: WorkSpec,
+}
+
+/// The kinds of work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum WorkSpec {
+    /// Take a backup.
+    Backup {
+        /// What it holds.
+        kind: BackupKind,
+    },
+    /// Restore.
+    Restore {
+        /// What was asked for.
+        request: Box<RestoreRequest>,
+        /// What was planned.
+        plan: Box<RestorePlan>,
+    },
+}
+
+impl JobSpec {
+    pub(crate) fn read(spec: &Value) -> Result<Self> {
+        Self::deserialize(spec).map_err(AppError::internal)
+    }
+
+    fn kind(&self) -> JobKind {
+        match self.work {
+            WorkSpec::Backup { .. } => JobKind::Backup,
+            WorkSpec::Restore { .. } => JobKind::Restore,
+        }
+    }
+}
+
+/// The backup that an attempt at a job makes: every attempt has its own, so
+/// that nothing of an earlier one is taken for its.
+pub(crate) fn backup_of(job: JobId, generation: Generation) -> BackupId {
+    let digest = Digest::of(format!("backup of {job} under {generation}").as_bytes());
+    BackupId::from_uuid(derived(&digest))
+}
+
+fn derived(digest: &Digest) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest.as_bytes()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// A job as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Job)]
+pub struct JobView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: JobId,
+    /// What it does.
+    pub kind: JobKind,
+    /// To which cluster.
+    #[schema(value_type = String)]
+    pub cluster: Name,
+    /// With which repository.
+    #[schema(value_type = String)]
+    pub repository: Name,
+    /// On which agent; null while nobody was chosen.
+    #[schema(value_type = Option<String>)]
+    pub agent: Option<Name>,
+    /// Where it is.
+    pub state: JobState,
+    /// What it is doing.
+    pub phase: Option<JobPhase>,
+    /// What it did, of every attempt; only when one job is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phases: Option<Vec<PhaseView>>,
+    /// How often it was tried; only when one job is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<AttemptView>>,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When an agent first began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// What it gave.
+    #[schema(value_type = Option<Object>)]
+    pub result: Option<Value>,
+    /// The backup it took.
+    #[schema(value_type = Option<String>)]
+    pub backup: Option<BackupId>,
+    /// Why it failed.
+    pub error: Option<Failure>,
+    /// Whether somebody asked for it to end.
+    pub cancel_requested: bool,
+    /// What it waits for, while it does.
+    pub waiting_for: Option<String>,
+}
+
+/// A phase that an attempt entered.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = JobPhaseEntry)]
+pub struct PhaseView {
+    /// The phase.
+    pub phase: JobPhase,
+    /// When.
+    pub at: Timestamp,
+    /// In which attempt.
+    pub attempt: u64,
+}
+
+/// An attempt at a job.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = JobAttempt)]
+pub struct AttemptView {
+    /// Which, from 1.
+    pub attempt: u64,
+    /// Under which generation.
+    pub generation: u64,
+    /// By whom.
+    #[schema(value_type = String)]
+    pub agent: Name,
+    /// When the agent was given it.
+    pub leased_at: Timestamp,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How.
+    pub outcome: Option<String>,
+    /// Why it did not succeed.
+    pub error: Option<Failure>,
+}
+
+impl App {
+    /// One page of jobs, newest first.
+    pub async fn jobs(
+        &self,
+        by: &Caller,
+        filter: &JobFilter,
+        page: &PageRequest,
+    ) -> Result<Page<JobView>> {
+        let view = self.read(by).await?;
+        let found = query::jobs(view.connection(), filter, page).await?;
+        let held = query::active_job_assignments(view.connection()).await?;
+        let mut items = Vec::with_capacity(found.items.len());
+        for job in found.items {
+            let assignment = assignment_of(&held, job.id);
+            items.push(self.show_job(&view, job, assignment).await?);
+        }
+        Ok(Page {
+            items,
+            next_cursor: found.next_cursor,
+        })
+    }
+
+    /// One job with everything that is known of it.
+    pub async fn job(&self, by: &Caller, id: JobId) -> Result<JobView> {
+        let view = self.read(by).await?;
+        let detail = query::job_detail(view.connection(), id).await?;
+        let detail = detail.ok_or_else(|| AppError::not_found("job", id))?;
+        let held = query::active_job_assignments(view.connection()).await?;
+        let phases = detail.attempts_made.iter().flat_map(|attempt| {
+            attempt.phases.iter().map(|entered| PhaseView {
+                phase: entered.phase,
+                at: entered.started_at,
+                attempt: attempt.number,
+            })
+        });
+        let phases = phases.collect();
+        let attempts = detail.attempts_made.into_iter().map(|attempt| AttemptView {
+            attempt: attempt.number,
+            generation: attempt.generation.0,
+            agent: attempt.agent_name,
+            leased_at: attempt.leased_at,
+            started_at: attempt.started_at,
+            ended_at: attempt.finished_at,
+            outcome: attempt.outcome,
+            error: attempt.failure,
+        });
+        let attempts = attempts.collect();
+        let shown = self
+            .show_job(&view, detail.job, assignment_of(&held, id))
+            .await?;
+        Ok(JobView {
+            phases: Some(phases),
+            attempts: Some(attempts),
+            ..shown
+        })
+    }
+
+    /// The lines a job logged: of its last attempt, live while it runs.
+    pub async fn job_log(&self, by: &Caller, id: JobId) -> Result<Vec<String>> {
+        let view = self.read(by).await?;
+        let detail = query::job_detail(view.connection(), id).await?;
+        let detail = detail.ok_or_else(|| AppError::not_found("job", id))?;
+        let held = query::active_job_assignments(view.connection()).await?;
+        if let Some(assignment) = assignment_of(&held, id) {
+            return Ok(self.progress.lines(assignment, detail.job.generation));
+        }
+        let last = detail
+            .attempts_made
+            .into_iter()
+            .max_by_key(|attempt| attempt.number);
+        Ok(last.map(|attempt| attempt.log).unwrap_or_default())
+    }
+
+    /// Asks for a job's end.
+    pub async fn cancel_job(&self, by: &Caller, job: JobId) -> Result<JobView> {
+        let _: JobState = self.propose(by, RequestCancel { job }).await?;
+        self.job(by, job).await
+    }
+
+    /// The job that an earlier request under the same Idempotency-Key made.
+    pub(super) async fn replayed_job(&self, by: &Caller) -> Result<Option<JobId>> {
+        let Some(id) = job_id_of(by) else {
+            return Ok(None);
+        };
+        let view = self.node.read().await?;
+        let Some(job) = query::job(view.connection(), id).await? else {
+            return Ok(None);
+        };
+        // The kept answer is given when the request is the same one; another
+        // request under its key is refused.
+        let command = CreateJob {
+            job: id,
+            kind: job.kind,
+            cluster: job.cluster,
+            repository: job.repository,
+            agent: job.wanted_agent,
+            spec: job.spec,
+            attempts_max: 1,
+        };
+        self.propose(by, command).await?;
+        Ok(Some(id))
+    }
+
+    /// Queues a job.
+    pub(super) async fn create_job(
+        &self,
+        by: &Caller,
+        (cluster, repository): (Name, Name),
+        agent: Option<Name>,
+        work: WorkSpec,
+        attempts_max: u32,
+    ) -> Result<JobId> {
+        let job = job_id_of(by).unwrap_or_else(|| JobId::from_uuid(Uuid::now_v7()));
+        let traceparent = by.traceparent.clone();
+        let spec = JobSpec { traceparent, work };
+        let command = CreateJob {
+            job,
+            kind: spec.kind(),
+            cluster,
+            repository,
+            agent,
+            spec: serde_json::to_value(&spec).map_err(AppError::internal)?,
+            attempts_max,
+        };
+        self.propose(by, command).await?;
+        Ok(job)
+    }
+
+    async fn show_job(
+        &self,
+        view: &holdfast_consensus::StateView,
+        job: query::JobView,
+        assignment: Option<AssignmentId>,
+    ) -> Result<JobView> {
+        let progress = assignment.and_then(|id| self.progress.progress(id, job.generation));
+        let waiting_for = self.waiting_for(view, &job).await?;
+        Ok(JobView {
+            id: job.id,
+            kind: job.kind,
+            cluster: job.cluster,
+            repository: job.repository,
+            agent: job.agent.or(job.wanted_agent),
+            state: job.state,
+            phase: job.phase,
+            phases: None,
+            attempts: None,
+            progress,
+            created_at: job.created_at,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+            result: job.result,
+            backup: job.backup,
+            error: job.failure,
+            cancel_requested: job.cancel_requested,
+            waiting_for,
+        })
+    }
+}
+
+/// The id of the job that a request with an Idempotency-Key makes: the same
+/// for every repeat, so that a repeat finds it.
+fn job_id_of(by: &Caller) -> Option<JobId> {
+    let (key, _) = by.idempotency.as_ref()?;
+    let digest = Digest::of(format!("job of {} by {key}", by.principal()).as_bytes());
+    Some(JobId::from_uuid(derived(&digest)))
+}
+
+fn assignment_of(held: &[query::AssignmentView], id: JobId) -> Option<AssignmentId> {
+    let found = held.iter().find(|assignment| match &assignment.work {
+        query::Work::Job(job) => job.id == id,
+        query::Work::Wal => false,
+    });
+    found.map(|assignment| assignment.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_reads_back_and_each_attempt_has_its_own_backup() {
+        let work = WorkSpec::Backup {
+            kind: BackupKind::Full,
+        };
+        let spec = JobSpec {
+            traceparent: Some("00-1-2-01".to_owned()),
+            work,
+        };
+        let value = serde_json::to_value(&spec).unwrap();
+        assert_eq!(JobSpec::read(&value).unwrap(), spec);
+        let job = JobId::from_uuid(Uuid::from_u128(1));
+        let backup = |generation| backup_of(job, Generation(generation));
+        assert_eq!(backup(1), backup(1));
+        assert_ne!(backup(1), backup(2));
+    }
+}

@@ -1,0 +1,213 @@
+//! Use cases: authorise, propose, answer. Free of transport.
+
+mod agent;
+mod apply;
+mod audit;
+pub(crate) mod backup;
+pub mod caller;
+pub mod code;
+mod enroll;
+pub mod error;
+mod exposure;
+pub(crate) mod job;
+mod limiter;
+pub mod login;
+mod repository;
+mod resource;
+mod restore;
+mod secret;
+mod status;
+mod token;
+mod user;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_consensus::{Age, Node, ProposeContext, StateView};
+use holdfast_state::{Effect, ReplicatedCommand};
+use tokio::sync::{Mutex, broadcast};
+use tokio_util::sync::CancellationToken;
+
+pub use agent::AgentView;
+pub use apply::{ApplyAction, ApplyResult, Condition};
+pub use enroll::{EnrollRequest, Enrollment};
+pub use job::{AttemptView, JobView, PhaseView};
+pub use login::Login;
+pub use resource::{ResourceView, Written};
+pub use restore::PlannedRestore;
+pub use status::{Counts, StatusView};
+pub use token::{NewJoinToken, NewToken};
+
+use self::caller::{Caller, Consistency};
+use self::error::Result;
+use self::limiter::LoginLimiter;
+use crate::config::Config;
+use crate::secure::{Authority, Passwords, Sealer, Signer};
+use crate::session::{FactsBoard, PendingPlans, ProgressBoard, Registry, WalBoard};
+
+/// For how long a proof of a quorum is good for heartbeats.
+const QUORUM_PROOF: Duration = Duration::from_secs(1);
+
+/// Something that a person may be looking at has changed.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// `clusters`, `jobs`, `backups`, …
+    pub plural: &'static str,
+    /// Its name or id.
+    pub key: String,
+    /// Which change.
+    pub revision: u64,
+}
+
+/// What the use cases work with.
+pub struct App {
+    pub(crate) node: Node,
+    pub(crate) node_name: String,
+    pub(crate) config: Config,
+    pub(crate) sealer: Sealer,
+    pub(crate) authority: Authority,
+    pub(crate) signer: Signer,
+    pub(crate) passwords: Passwords,
+    logins: LoginLimiter,
+    pub(crate) sessions: Registry,
+    pub(crate) progress: ProgressBoard,
+    pub(crate) wal: WalBoard,
+    pub(crate) facts: FactsBoard,
+    pub(crate) plans: PendingPlans,
+    pub(crate) changes: broadcast::Sender<Changed>,
+    pub(crate) stop: CancellationToken,
+    quorum: Mutex<Option<(Instant, bool)>>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "App({})", self.node_name)
+    }
+}
+
+/// What an [`App`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// This node's configuration.
+    pub config: Config,
+    /// This node's name.
+    pub node_name: String,
+    /// Unseals what the state holds.
+    pub sealer: Sealer,
+    /// The CA.
+    pub authority: Authority,
+    /// Signs access tokens.
+    pub signer: Signer,
+}
+
+impl App {
+    /// The use cases on this node.
+    pub fn new(node: Node, parts: Parts) -> Arc<Self> {
+        let Parts {
+            config,
+            node_name,
+            sealer,
+            authority,
+            signer,
+        } = parts;
+        Arc::new(Self {
+            node,
+            node_name,
+            config,
+            sealer,
+            authority,
+            signer,
+            passwords: Passwords::default(),
+            logins: LoginLimiter::default(),
+            sessions: Registry::default(),
+            progress: ProgressBoard::default(),
+            wal: WalBoard::default(),
+            facts: FactsBoard::default(),
+            plans: PendingPlans::default(),
+            changes: broadcast::channel(1024).0,
+            stop: CancellationToken::new(),
+            quorum: Mutex::new(None),
+        })
+    }
+
+    /// Proposes what a caller asks for.
+    pub(crate) async fn propose<C: ReplicatedCommand>(
+        &self,
+        by: &Caller,
+        command: C,
+    ) -> Result<C::Outcome> {
+        let context = ProposeContext {
+            idempotency: by.idempotency_key(),
+            traceparent: by.traceparent.clone(),
+            ..ProposeContext::caused_by(by.cause())
+        };
+        Ok(self.node.propose(context, command).await??)
+    }
+
+    /// Proposes in a context of its own.
+    pub(crate) async fn propose_as<C: ReplicatedCommand>(
+        &self,
+        context: ProposeContext,
+        command: C,
+    ) -> Result<C::Outcome> {
+        Ok(self.node.propose(context, command).await??)
+    }
+
+    /// The state, as current as the caller asked for.
+    pub(crate) async fn read(&self, by: &Caller) -> Result<StateView> {
+        match by.consistency {
+            Consistency::Linearizable => Ok(self.node.read().await?),
+            Consistency::Stale => Ok(self.node.read_stale().view),
+        }
+    }
+
+    /// The state as this node has applied it, for what is done again anyway.
+    pub(crate) fn local(&self) -> StateView {
+        self.node.read_stale().view
+    }
+
+    /// How far this node has applied the log, and how old that is at most.
+    pub fn applied(&self) -> (u64, Duration) {
+        let stale = self.node.read_stale();
+        let age = match stale.age {
+            Age::Known(age) => age,
+            Age::Unknown => Duration::MAX,
+        };
+        (stale.view.applied().saturating_sub(1), age)
+    }
+
+    /// Whether a quorum could be proved within the last second (I-04).
+    pub(crate) async fn has_quorum(&self) -> bool {
+        // One proof serves every heartbeat that waits for it.
+        let mut proof = self.quorum.lock().await;
+        if let Some((at, proved)) = *proof
+            && at.elapsed() < QUORUM_PROOF
+        {
+            return proved;
+        }
+        let proved = self.node.read().await.is_ok();
+        *proof = Some((Instant::now(), proved));
+        proved
+    }
+
+    /// Passes on what an applied command set in motion: to sessions and to
+    /// whoever watches events. Tasks are woken by their driver.
+    pub(crate) fn spread(&self, effect: &Effect) {
+        match effect {
+            Effect::Activate(_) => {}
+            Effect::AgentChanged(agent) => self.sessions.wake(*agent),
+            Effect::Changed {
+                plural,
+                key,
+                revision,
+            } => {
+                // Without a listener there is nobody to tell.
+                let _ = self.changes.send(Changed {
+                    plural,
+                    key: key.clone(),
+                    revision: revision.0,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Reading and deleting declared resources.
+
+use holdfast_state::command::{DeleteResource, Deleted};
+use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
+use holdfast_types::resource::{API_VERSION, Kind, Metadata, Policy};
+use holdfast_types::{InstanceFacts, Name, RepositoryId, Revision};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::App;
+use super::caller::Caller;
+use super::error::{AppError, Result};
+
+/// A resource as it is shown: the document, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Resource)]
+pub struct ResourceView {
+    /// `holdfast/v1`
+    pub api_version: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// What it declares, by kind.
+    #[schema(value_type = Object)]
+    pub spec: Value,
+    /// What the control plane adds.
+    pub status: ResourceStatus,
+}
+
+/// What the control plane adds to a document.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceStatus {
+    /// Its revision, which is its `ETag`.
+    pub revision: Revision,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+    /// When it was retired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<Timestamp>,
+    /// Of a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterStatus>,
+    /// Of a repository: the id its marker object names, once an agent saw it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub repository_id: Option<RepositoryId>,
+}
+
+/// What is known of a cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterStatus {
+    /// The policy in force.
+    #[schema(value_type = Option<String>)]
+    pub policy: Option<Name>,
+    /// The system identifier it is known by.
+    pub system_identifier: Option<String>,
+    /// Its instances as they were seen.
+    pub instances: Vec<InstanceStatus>,
+}
+
+/// An instance and the agent that sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceStatus {
+    /// The agent.
+    #[schema(value_type = Option<String>)]
+    pub agent: Option<Name>,
+    /// What it saw.
+    #[serde(flatten)]
+    pub facts: InstanceFacts,
+}
+
+/// A resource that was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// As it is now.
+    pub resource: ResourceView,
+    /// Whether it is new.
+    pub created: bool,
+}
+
+impl App {
+    /// One resource.
+    pub async fn resource(&self, by: &Caller, kind: Kind, name: &Name) -> Result<ResourceView> {
+        let view = self.read(by).await?;
+        let found = query::resource(view.connection(), kind, name).await?;
+        let found = found.ok_or_else(|| AppError::not_found(kind.as_str().to_lowercase(), name))?;
+        self.show(&view, found).await
+    }
+
+    /// One page of the resources of a kind.
+    pub async fn resources(
+        &self,
+        by: &Caller,
+        kind: Kind,
+        filter: &ResourceFilter,
+        page: &PageRequest,
+    ) -> Result<Page<ResourceView>> {
+        let view = self.read(by).await?;
+        let found = query::resources(view.connection(), kind, filter, page).await?;
+        let mut items = Vec::with_capacity(found.items.len());
+        for item in found.items {
+            items.push(self.show(&view, item).await?);
+        }
+        Ok(Page {
+            items,
+            next_cursor: found.next_cursor,
+        })
+    }
+
+    /// Deletes a resource, or retires a cluster that has backups.
+    pub async fn delete_resource(
+        &self,
+        by: &Caller,
+        kind: Kind,
+        name: Name,
+        expected: Option<Revision>,
+    ) -> Result<Deleted> {
+        let command = DeleteResource {
+            kind,
+            name,
+            expected,
+        };
+        self.propose(by, command).await
+    }
+
+    async fn show(
+        &self,
+        view: &holdfast_consensus::StateView,
+        found: query::ResourceView,
+    ) -> Result<ResourceView> {
+        let kind = found.document.kind();
+        let name = found.document.metadata.name.clone();
+        let cluster = match kind {
+            Kind::Cluster => Some(self.cluster_status(view, &name).await?),
+            Kind::Repository | Kind::Fleet | Kind::Policy => None,
+        };
+        let repository_id = match kind {
+            Kind::Repository => query::repository_identity(view.connection(), &name).await?,
+            Kind::Cluster | Kind::Fleet | Kind::Policy => None,
+        };
+        let mut document = found.document.to_value();
+        let spec = document
+            .get_mut("spec")
+            .map(Value::take)
+            .unwrap_or_default();
+        Ok(ResourceView {
+            api_version: API_VERSION.to_owned(),
+            kind,
+            metadata: found.document.metadata,
+            spec,
+            status: ResourceStatus {
+                revision: found.revision,
+                created_at: found.created_at,
+                updated_at: found.updated_at,
+                retired_at: found.retired_at,
+                cluster,
+                repository_id,
+            },
+        })
+    }
+
+    async fn cluster_status(
+        &self,
+        view: &holdfast_consensus::StateView,
+        cluster: &Name,
+    ) -> Result<ClusterStatus> {
+        let connection = view.connection();
+        let policy = query::effective_policy(connection, cluster).await?;
+        let identifier = self.known_identifier(view, cluster).await?;
+        let mut instances = Vec::new();
+        for instance in query::instances_of_cluster(connection, cluster).await? {
+            let agent = query::agent(connection, instance.agent).await?;
+            let live = self.facts.live(instance.agent, cluster);
+            instances.push(InstanceStatus {
+                agent: agent.map(|agent| agent.name),
+                facts: live.unwrap_or(instance.facts),
+            });
+        }
+        Ok(ClusterStatus {
+            policy: policy.map(|(name, _): (Name, Policy)| name),
+            system_identifier: identifier.map(|identifier| identifier.to_string()),
+            instances,
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! How the control plane is doing.
+
+use std::collections::BTreeMap;
+
+use holdfast_consensus::Role;
+use holdfast_state::query::{self, PageRequest};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::App;
+use super::caller::Caller;
+use super::error::Result;
+
+/// How the control plane is doing.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Status)]
+pub struct StatusView {
+    /// The version of this node.
+    pub version: String,
+    /// This node.
+    pub node: NodeStatus,
+    /// How many there are of what.
+    pub counts: Counts,
+    /// How many clusters have which verdict; `NONE` without an RPO.
+    pub exposure: BTreeMap<String, u64>,
+}
+
+/// How a node is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// `leader, follower, candidate, learner, stopped`
+    pub state: String,
+    /// The id of the leader it knows.
+    pub leader: Option<u64>,
+    /// The current term.
+    pub term: u64,
+    /// The last log entry it applied.
+    pub applied_index: Option<u64>,
+    /// The last entry in its log.
+    pub last_log_index: Option<u64>,
+}
+
+/// How many there are of what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Clusters.
+    pub clusters: u64,
+    /// Agents by state.
+    pub agents: BTreeMap<String, u64>,
+    /// Jobs by state.
+    pub jobs: BTreeMap<String, u64>,
+    /// Backups by state.
+    pub backups: BTreeMap<String, u64>,
+}
+
+impl App {
+    /// How the control plane is doing.
+    pub async fn status(&self, by: &Caller) -> Result<StatusView> {
+        let view = self.read(by).await?;
+        let counts = query::counts(view.connection()).await?;
+        let mut page = PageRequest::longest();
+        let mut agents = BTreeMap::new();
+        for state in ["online", "offline", "revoked"] {
+            agents.insert(state.to_owned(), 0);
+        }
+        loop {
+            let found = query::agents(view.connection(), &page).await?;
+            for agent in found.items {
+                let state = if agent.revoked_at.is_some() {
+                    "revoked"
+                } else if self.sessions.is_online(agent.id) {
+                    "online"
+                } else {
+                    "offline"
+                };
+                *agents.entry(state.to_owned()).or_default() += 1;
+            }
+            match found.next_cursor {
+                None => break,
+                cursor => page.cursor = cursor,
+            }
+        }
+        Ok(StatusView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: self.node_status(),
+            counts: Counts {
+                clusters: counts.resources.get("Cluster").copied().unwrap_or_default(),
+                agents,
+                jobs: counts.jobs,
+                backups: counts.backups,
+            },
+            exposure: self.verdicts(&view).await?,
+        })
+    }
+
+    /// How this node is doing.
+    pub fn node_status(&self) -> NodeStatus {
+        let status = self.node.status();
+        let state = match status.role {
+            Role::Leader => "leader",
+            Role::Follower => "follower",
+            Role::Candidate => "candidate",
+            Role::Learner => "learner",
+            Role::Stopped => "stopped",
+        };
+        NodeStatus {
+            id: status.id.0,
+            name: self.node_name.clone(),
+            state: state.to_owned(),
+            leader: status.leader.map(|leader| leader.id.0),
+            term: status.term,
+            applied_index: status.applied,
+            last_log_index: status.last_log,
+        }
+    }
+
+    /// Whether this node can answer for the control plane now.
+    pub async fn is_ready(&self) -> bool {
+        !self.stop.is_cancelled() && self.has_quorum().await
+    }
+}

@@ -1,0 +1,211 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, ConfigError, Flags};
+use crate::server::{self, StartError};
+use crate::{secure, telemetry};
+
+/// How long the process may take to end once it was asked to.
+const GRACE: Duration = Duration::from_secs(9);
+
+/// A node of Holdfast's control plane.
+#[derive(Debug, Parser)]
+#[command(name = "holdfastd", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node
+    Run(RunArguments),
+    /// Look at the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print the OpenAPI document of REST
+    #[command(hide = true)]
+    Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Check the configuration and print what is in force
+    Check(ConfigArguments),
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Found a new control plane in an empty data directory
+    #[arg(long)]
+    bootstrap: bool,
+}
+
+#[derive(Debug, Args)]
+struct ConfigArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "HOLDFAST_CONFIG")]
+    config: Option<PathBuf>,
+    /// The data directory [default: /var/lib/holdfast]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where REST listens [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    rest: Option<String>,
+    /// Where gRPC listens [default: 127.0.0.1:8443]
+    #[arg(long, value_name = "ADDR")]
+    grpc: Option<String>,
+    /// Where Raft listens [default: 127.0.0.1:8444]
+    #[arg(long, value_name = "ADDR")]
+    raft: Option<String>,
+    /// The host under which others reach this node
+    #[arg(long, value_name = "HOST")]
+    advertise: Option<String>,
+}
+
+impl ConfigArguments {
+    fn load(self) -> Result<Config, ConfigError> {
+        let mut flags = Flags::default();
+        flags.node.data = self.data;
+        flags.listen.rest = self.rest;
+        flags.listen.grpc = self.grpc;
+        flags.listen.raft = self.raft;
+        flags.listen.advertise = self.advertise;
+        Config::load(self.config.as_deref(), &flags)
+    }
+}
+
+/// Why the program did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    Other(#[from] anyhow::Error),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Run(arguments) => run(arguments),
+        Command::Config {
+            command: ConfigCommand::Check(arguments),
+        } => check(arguments),
+        Command::Openapi => print_openapi(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure);
+            match failure {
+                Failure::Config(_) => ExitCode::from(2),
+                Failure::Start(_) | Failure::Other(_) => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the program's own last words")]
+fn complain(failure: &Failure) {
+    use std::error::Error as _;
+
+    let mut text = format!("error: {failure}");
+    let source = match failure {
+        Failure::Config(error) => error.source(),
+        Failure::Start(error) => error.source(),
+        Failure::Other(error) => error.source(),
+    };
+    let mut cause = source;
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    eprintln!("{text}");
+    if let Failure::Start(error) = failure {
+        eprintln!("hint: {}", error.hint());
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+fn check(arguments: ConfigArguments) -> Result<(), Failure> {
+    let config = arguments.load()?;
+    let text = toml::to_string_pretty(&config).map_err(anyhow::Error::from)?;
+    print!("{text}");
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+fn print_openapi() -> Result<(), Failure> {
+    println!("{}", crate::api::rest::openapi_json());
+    Ok(())
+}
+
+fn run(arguments: RunArguments) -> Result<(), Failure> {
+    let config = arguments.config.load()?;
+    secure::install_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)?;
+    let ended = runtime.block_on(serve(config, arguments.bootstrap));
+    // A blocked thread must not hold up the end of the process.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    ended
+}
+
+async fn serve(config: Config, bootstrap: bool) -> Result<(), Failure> {
+    let guard = telemetry::install(&config.telemetry)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(anyhow::Error::from)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(anyhow::Error::from)?;
+    let asked = async {
+        tokio::select! {
+            _ = terminate.recv() => {},
+            _ = interrupt.recv() => {},
+        }
+    };
+    tokio::pin!(asked);
+    let running = tokio::select! {
+        started = server::start(config, bootstrap) => started?,
+        () = &mut asked => return Ok(()),
+    };
+    notify(sd_notify::NotifyState::Ready);
+    let failed = tokio::select! {
+        () = &mut asked => None,
+        fault = running.failed() => Some(fault),
+    };
+    notify(sd_notify::NotifyState::Stopping);
+    tracing::info!("stopping");
+    if tokio::time::timeout(GRACE, running.stop()).await.is_err() {
+        // Nothing acknowledged is lost by this: the log is durable.
+        tracing::warn!("not everything ended in time");
+    }
+    let flushed = tokio::time::timeout(Duration::from_millis(500), guard.shutdown());
+    if flushed.await.is_err() {
+        tracing::warn!("the last traces were not sent in time");
+    }
+    match failed {
+        None => Ok(()),
+        Some(fault) => Err(StartError::Failed(fault).into()),
+    }
+}
+
+fn notify(state: sd_notify::NotifyState<'_>) {
+    // Without systemd there is nobody to tell.
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "failed to notify systemd");
+    }
+}

@@ -1,0 +1,41 @@
+//! `[jobs]`: jobs and the agents that do them.
+
+use holdfast_types::Span;
+use serde::{Deserialize, Serialize};
+
+/// Jobs and the agents that do them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Jobs {
+    /// How long the agent of a job may be gone before the job is tried again.
+    pub agent_gone_after: Span,
+    /// How often a job is tried.
+    pub attempts: u32,
+    /// How long an agent may take to plan a restore.
+    pub plan_timeout: Span,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self {
+            agent_gone_after: Span::from_secs(10 * 60),
+            attempts: 3,
+            plan_timeout: Span::from_secs(30),
+        }
+    }
+}
+
+impl Jobs {
+    pub(super) fn problem(&self) -> Option<String> {
+        if !(1..=100).contains(&self.attempts) {
+            return Some("jobs.attempts: a job is tried 1 to 100 times".to_owned());
+        }
+        let shortest = Span::from_secs(15);
+        if self.agent_gone_after < shortest {
+            return Some(format!(
+                "jobs.agentGoneAfter: not shorter than {shortest}, after which an agent counts as lost"
+            ));
+        }
+        None
+    }
+}

@@ -1,0 +1,16 @@
+//! A node of the control plane.
+//!
+//! `api` translates, `app` decides, `task` reconciles on the leader, `plan`
+//! computes, `session` talks to agents. What is replicated is proposed to the
+//! consensus crate and applied by the state crate; nothing here writes rows.
+
+pub mod api;
+pub mod app;
+pub mod command;
+pub mod config;
+pub mod plan;
+pub mod secure;
+pub mod server;
+pub mod session;
+pub mod task;
+pub mod telemetry;

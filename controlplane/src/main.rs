@@ -1,0 +1,7 @@
+//! `holdfastd`: wiring only.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    holdfastd::command::main()
+}

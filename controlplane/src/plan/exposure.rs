@@ -1,0 +1,437 @@
+//! Who would lose how much right now, and why.
+//!
+//! Per cluster and repository: the frontier is the latest time proved
+//! complete, from the agent's own report or, when it is newer, the replicated
+//! checkpoint. A gap after the newest available backup cuts it: nothing beyond
+//! the gap can be restored until a later backup exists. Unknown is not
+//! compliant (I-13).
+
+use std::time::Duration;
+
+use holdfast_types::resource::Policy;
+use holdfast_types::{
+    BackupId, Compliance, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name,
+    RepositoryExposure, Timeline, blind_after, judge,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What is known of a cluster.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// The cluster.
+    pub cluster: &'a Name,
+    /// Its fleet.
+    pub fleet: &'a Name,
+    /// The policy in force.
+    pub policy: Option<&'a Policy>,
+    /// What is known of the policy's repository.
+    pub repository: Option<RepositoryFacts>,
+    /// Whether the agent with the WAL duty has a session.
+    pub agent_online: bool,
+}
+
+/// What is known of a cluster in one repository.
+#[derive(Debug, Clone)]
+pub struct RepositoryFacts {
+    /// The repository.
+    pub name: Name,
+    /// Available backups.
+    pub backups: Vec<BackupFacts>,
+    /// WAL that is there.
+    pub wal: Vec<WalFacts>,
+    /// Gaps that were noticed.
+    pub gaps: Vec<(Timeline, LsnRange)>,
+    /// The latest frontier that is known, and its timeline.
+    pub frontier: Option<(Timeline, Frontier)>,
+    /// Why WAL is not being received.
+    pub trouble: Option<Failure>,
+}
+
+/// An available backup.
+#[derive(Debug, Clone)]
+pub struct BackupFacts {
+    /// Its id.
+    pub id: BackupId,
+    /// Its lineage.
+    pub lineage: Lineage,
+    /// Its timeline.
+    pub timeline: Timeline,
+    /// Where its recovery begins.
+    pub start_lsn: Lsn,
+    /// Where it is consistent.
+    pub stop_lsn: Lsn,
+    /// When it was.
+    pub finished_at: Timestamp,
+}
+
+/// WAL of one timeline.
+#[derive(Debug, Clone)]
+pub struct WalFacts {
+    /// The lineage.
+    pub lineage: Lineage,
+    /// The timeline.
+    pub timeline: Timeline,
+    /// What is there.
+    pub coverage: Coverage,
+}
+
+/// The exposure of a cluster, as the contract shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Exposure)]
+pub struct ExposureView {
+    /// The cluster.
+    #[schema(value_type = String)]
+    pub cluster: Name,
+    /// Its fleet.
+    #[schema(value_type = String)]
+    pub fleet: Name,
+    /// The verdict; null when there is no RPO to judge by.
+    pub status: Option<Compliance>,
+    /// The RPO.
+    pub rpo_seconds: Option<f64>,
+    /// What would be lost now; null before the first available backup.
+    pub exposure_seconds: Option<f64>,
+    /// The latest time proved complete.
+    pub frontier: Option<Timestamp>,
+    /// The same per repository.
+    pub repositories: Vec<RepositoryExposure>,
+    /// The earliest time that can be restored.
+    pub window_start: Option<Timestamp>,
+    /// The latest time that can be restored.
+    pub window_end: Option<Timestamp>,
+    /// Why it is not compliant: a stable code.
+    pub cause: Option<String>,
+}
+
+/// Judges one cluster at `now`.
+pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
+    let repository = facts.repository.as_ref();
+    let seen = repository.map(see);
+    let frontier = seen.as_ref().and_then(|seen| seen.restorable);
+    let exposure = frontier.map(|frontier| since(frontier.time, now));
+    let status = match facts.policy {
+        None => Some(Compliance::Unprotected),
+        Some(policy) => judge(exposure, policy.rpo(), policy.flush_every()),
+    };
+    let oldest = repository.and_then(|facts| facts.backups.iter().min_by_key(|b| b.finished_at));
+    let cause = cause(facts, seen.as_ref(), exposure, status);
+    let shown = |facts: &RepositoryFacts| RepositoryExposure {
+        name: facts.name.to_string(),
+        frontier: frontier.map(|frontier| frontier.time),
+        frontier_lsn: frontier.map(|frontier| frontier.lsn),
+        gaps: seen
+            .as_ref()
+            .map(|seen| seen.gaps.clone())
+            .unwrap_or_default(),
+    };
+    ExposureView {
+        cluster: facts.cluster.clone(),
+        fleet: facts.fleet.clone(),
+        status,
+        rpo_seconds: facts
+            .policy
+            .and_then(Policy::rpo)
+            .map(|rpo| rpo.as_secs_f64()),
+        exposure_seconds: exposure.map(|exposure| exposure.as_secs_f64()),
+        frontier: frontier.map(|frontier| frontier.time),
+        repositories: repository.map(shown).into_iter().collect(),
+        window_start: oldest.map(|backup| backup.finished_at),
+        window_end: oldest.and(frontier).map(|frontier| frontier.time),
+        cause,
+    }
+}
+
+/// What a repository's facts amount to.
+struct Seen {
+    /// Gaps since the oldest available backup.
+    gaps: Vec<LsnRange>,
+    /// Whether one of them cuts the newest backup from the frontier.
+    cut: bool,
+    /// The latest time that can be restored; none without a backup.
+    restorable: Option<Frontier>,
+}
+
+fn see(facts: &RepositoryFacts) -> Seen {
+    let Some(newest) = facts.backups.iter().max_by_key(|b| (b.finished_at, b.id)) else {
+        return Seen {
+            gaps: gaps_since(facts, None),
+            cut: false,
+            restorable: None,
+        };
+    };
+    let oldest = facts.backups.iter().min_by_key(|b| b.finished_at);
+    let gaps = gaps_since(facts, oldest);
+    // A backup is itself a point of recovery, whatever became of WAL since.
+    let consistent = Frontier {
+        time: newest.finished_at,
+        lsn: newest.stop_lsn,
+    };
+    let beyond = |gap: &&LsnRange| gap.to_lsn > newest.start_lsn;
+    let cut_at = gaps.iter().filter(beyond).map(|gap| gap.from_lsn).min();
+    let restorable = match (facts.frontier, cut_at) {
+        (Some((_, frontier)), None) if frontier.time > consistent.time => frontier,
+        _ => consistent,
+    };
+    Seen {
+        gaps,
+        cut: cut_at.is_some(),
+        restorable: Some(restorable),
+    }
+}
+
+/// Recorded gaps, and holes in the coverage between the oldest backup's start
+/// and the frontier on the frontier's timeline.
+fn gaps_since(facts: &RepositoryFacts, oldest: Option<&BackupFacts>) -> Vec<LsnRange> {
+    let Some(oldest) = oldest else {
+        return Vec::new();
+    };
+    let recorded = facts
+        .gaps
+        .iter()
+        .map(|(_, gap)| *gap)
+        .filter(|gap| gap.to_lsn > oldest.start_lsn);
+    let holes = facts.wal.iter().flat_map(|wal| holes(facts, wal, oldest));
+    let all: Coverage = recorded.chain(holes).collect();
+    all.ranges().to_vec()
+}
+
+/// Holes inside what is there of a timeline. Before its first byte and after
+/// its last nothing is known to be missing: a timeline begins somewhere.
+fn holes(facts: &RepositoryFacts, wal: &WalFacts, oldest: &BackupFacts) -> Vec<LsnRange> {
+    let ranges = wal.coverage.ranges();
+    let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else {
+        return Vec::new();
+    };
+    if wal.lineage != oldest.lineage {
+        return Vec::new();
+    }
+    let on_this =
+        |backup: &&BackupFacts| backup.timeline == wal.timeline && backup.lineage == wal.lineage;
+    let starts = facts
+        .backups
+        .iter()
+        .filter(on_this)
+        .map(|backup| backup.start_lsn);
+    let from = starts.min().unwrap_or(first.from_lsn).max(oldest.start_lsn);
+    LsnRange::new(from, last.to_lsn).map_or_else(Vec::new, |range| wal.coverage.gaps(range))
+}
+
+fn cause(
+    facts: &Facts<'_>,
+    seen: Option<&Seen>,
+    exposure: Option<Duration>,
+    status: Option<Compliance>,
+) -> Option<String> {
+    if matches!(status, Some(Compliance::Compliant)) {
+        return None;
+    }
+    let Some(policy) = facts.policy else {
+        return Some("no_policy".to_owned());
+    };
+    let code = match (seen, exposure) {
+        (None, _) | (_, None) => "no_backup".to_owned(),
+        (Some(seen), Some(_)) if seen.cut => "wal_gap".to_owned(),
+        (Some(_), Some(exposure)) => {
+            let fresh = exposure <= blind_after(policy.flush_every());
+            let trouble = facts
+                .repository
+                .as_ref()
+                .and_then(|facts| facts.trouble.as_ref());
+            match (facts.agent_online, trouble) {
+                (false, _) => "agent_offline".to_owned(),
+                (true, Some(trouble)) => trouble.code.clone(),
+                (true, None) if status.is_none() && fresh => return None,
+                (true, None) => "wal_behind".to_owned(),
+            }
+        }
+    };
+    Some(code)
+}
+
+fn since(time: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(time)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: i64 = 1_000_000;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(START + second).unwrap()
+    }
+
+    fn lsn(position: u64) -> Lsn {
+        Lsn::new(position)
+    }
+
+    fn range(from: u64, to: u64) -> LsnRange {
+        LsnRange::new(lsn(from), lsn(to)).unwrap()
+    }
+
+    fn lineage() -> Lineage {
+        Lineage {
+            system_identifier: 7,
+            incarnation: 1,
+        }
+    }
+
+    fn backup(number: u128, from: u64, to: u64, finished: i64) -> BackupFacts {
+        BackupFacts {
+            id: BackupId::from_uuid(uuid::Uuid::from_u128(number)),
+            lineage: lineage(),
+            timeline: Timeline::FIRST,
+            start_lsn: lsn(from),
+            stop_lsn: lsn(to),
+            finished_at: at(finished),
+        }
+    }
+
+    fn repository(
+        backups: Vec<BackupFacts>,
+        held: &[(u64, u64)],
+        frontier: i64,
+    ) -> RepositoryFacts {
+        let coverage: Coverage = held.iter().map(|(from, to)| range(*from, *to)).collect();
+        let end = coverage
+            .ranges()
+            .last()
+            .map_or(Lsn::INVALID, |last| last.to_lsn);
+        RepositoryFacts {
+            name: "eu".parse().unwrap(),
+            backups,
+            wal: vec![WalFacts {
+                lineage: lineage(),
+                timeline: Timeline::FIRST,
+                coverage,
+            }],
+            gaps: Vec::new(),
+            frontier: Some((
+                Timeline::FIRST,
+                Frontier {
+                    time: at(frontier),
+                    lsn: end,
+                },
+            )),
+            trouble: None,
+        }
+    }
+
+    fn policy(rpo: Option<&str>) -> Policy {
+        let objectives = rpo.map(|rpo| serde_json::json!({"rpo": rpo}));
+        let mut value = serde_json::json!({"selector": {}, "repository": "eu"});
+        if let Some(objectives) = objectives {
+            value["objectives"] = objectives;
+        }
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn view(
+        policy: Option<&Policy>,
+        repository: Option<RepositoryFacts>,
+        online: bool,
+        now: i64,
+    ) -> ExposureView {
+        let (cluster, fleet) = ("orders".parse().unwrap(), "default".parse().unwrap());
+        let facts = Facts {
+            cluster: &cluster,
+            fleet: &fleet,
+            policy,
+            repository,
+            agent_online: online,
+        };
+        judge_cluster(&facts, at(now))
+    }
+
+    #[test]
+    fn without_a_policy_or_a_backup_it_is_unprotected() {
+        let none = view(None, None, true, 100);
+        assert_eq!(none.status, Some(Compliance::Unprotected));
+        assert_eq!(none.cause.as_deref(), Some("no_policy"));
+        let policy = policy(Some("30s"));
+        let empty = view(
+            Some(&policy),
+            Some(repository(vec![], &[(10, 90)], 100)),
+            true,
+            100,
+        );
+        assert_eq!(empty.status, Some(Compliance::Unprotected));
+        assert_eq!(empty.exposure_seconds, None);
+        assert_eq!(empty.window_end, None);
+        assert_eq!(empty.cause.as_deref(), Some("no_backup"));
+    }
+
+    #[test]
+    fn exposure_is_now_minus_the_frontier() {
+        let policy = policy(Some("30s"));
+        let facts = repository(vec![backup(1, 10, 20, 50)], &[(10, 90)], 100);
+        let fresh = view(Some(&policy), Some(facts.clone()), true, 103);
+        assert_eq!(fresh.status, Some(Compliance::Compliant));
+        assert_eq!(fresh.exposure_seconds, Some(3.0));
+        assert_eq!(
+            (fresh.window_start, fresh.window_end),
+            (Some(at(50)), Some(at(100)))
+        );
+        assert_eq!(fresh.cause, None);
+        let silent = view(Some(&policy), Some(facts.clone()), false, 120);
+        assert_eq!(silent.status, Some(Compliance::Unknown));
+        assert_eq!(silent.cause.as_deref(), Some("agent_offline"));
+        let late = view(Some(&policy), Some(facts.clone()), true, 140);
+        assert_eq!(late.status, Some(Compliance::Violated));
+        assert_eq!(late.cause.as_deref(), Some("wal_behind"));
+        let mut troubled = facts;
+        troubled.trouble = Some(Failure::transient("repository_unreachable", "m", "h"));
+        let troubled = view(Some(&policy), Some(troubled), true, 140);
+        assert_eq!(troubled.cause.as_deref(), Some("repository_unreachable"));
+    }
+
+    #[test]
+    fn without_an_rpo_there_is_no_verdict_while_it_is_known() {
+        let policy = policy(None);
+        let facts = repository(vec![backup(1, 10, 20, 50)], &[(10, 90)], 100);
+        let known = view(Some(&policy), Some(facts.clone()), true, 103);
+        assert_eq!((known.status, known.cause), (None, None));
+        let blind = view(Some(&policy), Some(facts), true, 130);
+        assert_eq!(blind.status, Some(Compliance::Unknown));
+    }
+
+    #[test]
+    fn a_gap_after_the_newest_backup_cuts_the_frontier() {
+        let policy = policy(Some("30s"));
+        let facts = repository(vec![backup(1, 10, 20, 50)], &[(10, 40), (60, 90)], 100);
+        let cut = view(Some(&policy), Some(facts), true, 103);
+        assert_eq!(cut.repositories[0].gaps, [range(40, 60)]);
+        assert_eq!(cut.frontier, Some(at(50)));
+        assert_eq!(cut.status, Some(Compliance::Violated));
+        assert_eq!(cut.cause.as_deref(), Some("wal_gap"));
+    }
+
+    #[test]
+    fn a_later_backup_beyond_the_gap_heals_the_frontier_but_shows_the_gap() {
+        let policy = policy(Some("30s"));
+        let backups = vec![backup(1, 10, 20, 50), backup(2, 70, 80, 95)];
+        let mut facts = repository(backups, &[(10, 40), (60, 90)], 100);
+        facts.gaps = vec![
+            (Timeline::FIRST, range(40, 60)),
+            (Timeline::FIRST, range(1, 5)),
+        ];
+        let healed = view(Some(&policy), Some(facts), true, 103);
+        assert_eq!(healed.status, Some(Compliance::Compliant));
+        assert_eq!(healed.repositories[0].gaps, [range(40, 60)]);
+        assert_eq!(
+            (healed.window_start, healed.frontier),
+            (Some(at(50)), Some(at(100)))
+        );
+    }
+
+    #[test]
+    fn a_backup_is_a_point_of_recovery_even_when_the_frontier_is_older() {
+        let policy = policy(Some("30s"));
+        let facts = repository(vec![backup(1, 10, 20, 150)], &[(10, 20)], 100);
+        let seen = view(Some(&policy), Some(facts), true, 155);
+        assert_eq!(seen.frontier, Some(at(150)));
+    }
+}

@@ -1,0 +1,4 @@
+//! Pure planners: facts and the time go in, a plan with its reasons comes out.
+
+pub mod exposure;
+pub mod placement;

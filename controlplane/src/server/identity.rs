@@ -1,0 +1,136 @@
+//! Who this node is: `DATA/node.toml`, its certificate and the CA's.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::directory::write_atomically;
+use super::run::StartError;
+use crate::config::Config;
+use crate::secure::{Authority, PkiError, read_identity};
+
+/// A node's id and name, fixed when it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NodeFile {
+    /// Its id among the nodes.
+    pub(crate) id: u64,
+    /// Its name.
+    pub(crate) name: String,
+}
+
+/// Where everything of a node is.
+#[derive(Debug, Clone)]
+pub(crate) struct Paths {
+    data: PathBuf,
+}
+
+impl Paths {
+    pub(crate) fn new(data: &Path) -> Self {
+        let data = data.to_owned();
+        Self { data }
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The log and the state, which belong to the consensus crate.
+    pub(crate) fn raft(&self) -> PathBuf {
+        self.data.join("raft")
+    }
+
+    pub(crate) fn sealing_key(&self) -> PathBuf {
+        self.data.join("sealing.key")
+    }
+
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.data.join("ca.pem")
+    }
+
+    pub(crate) fn admin(&self) -> PathBuf {
+        self.data.join("bootstrap-admin")
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.data.join("node.pem")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.data.join("node.key")
+    }
+
+    fn node(&self) -> PathBuf {
+        self.data.join("node.toml")
+    }
+
+    pub(crate) fn read_node(&self) -> Result<Option<NodeFile>, StartError> {
+        let Some(text) = self.read(&self.node())? else {
+            return Ok(None);
+        };
+        let node = toml::from_str(&text).map_err(|error| StartError::Unreadable {
+            path: self.node(),
+            problem: error.to_string(),
+        })?;
+        Ok(Some(node))
+    }
+
+    pub(crate) fn write_node(&self, node: &NodeFile) -> Result<(), StartError> {
+        let text = toml::to_string(node).map_err(|error| StartError::Unreadable {
+            path: self.node(),
+            problem: error.to_string(),
+        })?;
+        self.write(&self.node(), text.as_bytes(), 0o644)
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<String>, StartError> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StartError::io("read", path, source)),
+        }
+    }
+
+    pub(crate) fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), StartError> {
+        write_atomically(path, bytes, mode).map_err(|source| StartError::io("write", path, source))
+    }
+
+    /// The certificate, the CA's and the key that were written last.
+    pub(crate) fn read_certificate(
+        &self,
+    ) -> Result<Option<(rustls::sign::CertifiedKey, String)>, StartError> {
+        let (ca, certificate) = (self.read(&self.ca())?, self.read(&self.certificate())?);
+        let key = self.read(&self.key())?;
+        let (Some(ca), Some(certificate), Some(key)) = (ca, certificate, key) else {
+            return Ok(None);
+        };
+        Ok(Some((read_identity(&certificate, &ca, &key)?, ca)))
+    }
+
+    /// Makes a new certificate for this node, writes it down and gives it.
+    pub(crate) fn renew_certificate(
+        &self,
+        authority: &Authority,
+        node: &NodeFile,
+        config: &Config,
+    ) -> Result<rustls::sign::CertifiedKey, StartError> {
+        let names = config.listen.names();
+        let issued = authority.issue_node((node.id, &node.name), names, Timestamp::now());
+        let (issued, key) = issued.map_err(pki)?;
+        let ca = authority.certificate_pem();
+        self.write(&self.key(), key.as_bytes(), 0o600)?;
+        self.write(
+            &self.certificate(),
+            issued.certificate_pem.as_bytes(),
+            0o644,
+        )?;
+        self.write(&self.ca(), ca.as_bytes(), 0o644)?;
+        Ok(read_identity(&issued.certificate_pem, ca, &key)?)
+    }
+}
+
+pub(crate) fn pki(error: PkiError) -> StartError {
+    StartError::Other(error.into())
+}

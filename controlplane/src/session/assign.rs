@@ -1,0 +1,183 @@
+//! What an agent is to do now, computed from the applied state.
+
+use std::collections::BTreeMap;
+
+use holdfast_consensus::StateView;
+use holdfast_proto::{
+    Assignment, Assignments, BackupWork, ObservedInstance, RestoreWork, WalWork, Work,
+};
+use holdfast_state::query::{self, AgentView, AssignmentView, PageRequest, ResourceFilter};
+use holdfast_types::resource::{Cluster, Compression, InstanceSpec, Kind, Resource};
+use holdfast_types::{AssignmentId, Generation, JobId, JobState, Name};
+
+use super::access;
+use crate::app::App;
+use crate::app::error::{AppError, Result};
+use crate::app::job::{JobSpec, WorkSpec, backup_of};
+
+/// The incarnation of every lineage until copies can archive.
+const INCARNATION: u32 = 1;
+
+/// What an agent holds, for pairing its reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Holding {
+    /// A job.
+    Job(JobId),
+    /// The WAL of a cluster, into a repository.
+    Wal(Name, Name),
+}
+
+/// Everything an agent is to do, and what each assignment is.
+#[derive(Debug, Default)]
+pub struct Set {
+    pub(super) message: Assignments,
+    pub(super) held: BTreeMap<AssignmentId, (Generation, Holding)>,
+}
+
+/// Computes an agent's assignments. One that cannot be computed, because a
+/// secret it needs is broken, is left out and logged: the others go on.
+pub async fn assignments_of(
+    app: &App,
+    view: &StateView,
+    agent: &AgentView,
+    interrupted: &[(AssignmentId, Generation)],
+) -> Result<Set> {
+    let mut set = Set::default();
+    for assignment in query::assignments_of_agent(view.connection(), agent.id).await? {
+        let holding = match &assignment.work {
+            query::Work::Job(job) => Holding::Job(job.id),
+            query::Work::Wal => {
+                Holding::Wal(assignment.cluster.clone(), assignment.repository.clone())
+            }
+        };
+        let key = (assignment.id, assignment.generation);
+        set.held.insert(key.0, (key.1, holding));
+        if interrupted.contains(&key) {
+            // Its process is gone: it is taken back, never begun again.
+            continue;
+        }
+        match work_of(app, view, agent, &assignment).await {
+            Ok(Some(work)) => set.message.assignments.push(work),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(assignment = %assignment.id, "an assignment cannot be given: {error}");
+            }
+        }
+    }
+    set.message.instances = observed(app, view, agent).await?;
+    Ok(set)
+}
+
+async fn work_of(
+    app: &App,
+    view: &StateView,
+    agent: &AgentView,
+    assignment: &AssignmentView,
+) -> Result<Option<Assignment>> {
+    let (work, traceparent, cancel_requested) = match &assignment.work {
+        query::Work::Wal => (wal(app, view, agent, assignment).await?, None, false),
+        query::Work::Job(job) => {
+            if job.state == JobState::Queued || job.state.is_terminal() {
+                return Ok(None);
+            }
+            let spec = JobSpec::read(&job.spec)?;
+            let work = match spec.work {
+                WorkSpec::Backup { kind } => {
+                    let (declared, compression) = cluster(app, view, &job.cluster).await?;
+                    let declared = instance_at(&declared, agent)?;
+                    let identifier = app.known_identifier(view, &job.cluster).await?;
+                    Work::Backup(Box::new(BackupWork {
+                        job: job.id,
+                        backup: backup_of(job.id, assignment.generation),
+                        cluster: job.cluster.clone(),
+                        kind,
+                        repository: access::repository(app, view, &job.repository).await?,
+                        instance: access::instance(app, view, declared, identifier).await?,
+                        compression,
+                        incarnation: INCARNATION,
+                    }))
+                }
+                WorkSpec::Restore { request, plan } => Work::Restore(Box::new(RestoreWork {
+                    job: job.id,
+                    repository: access::repository(app, view, &job.repository).await?,
+                    request: *request,
+                    plan: *plan,
+                })),
+            };
+            (work, spec.traceparent, job.cancel_requested)
+        }
+    };
+    Ok(Some(Assignment {
+        id: assignment.id,
+        generation: assignment.generation,
+        traceparent,
+        cancel_requested,
+        work,
+    }))
+}
+
+async fn wal(
+    app: &App,
+    view: &StateView,
+    agent: &AgentView,
+    assignment: &AssignmentView,
+) -> Result<Work> {
+    let (declared, _) = cluster(app, view, &assignment.cluster).await?;
+    let policy = app.policy_of(view, &assignment.cluster).await?;
+    let declared = instance_at(&declared, agent)?;
+    let identifier = app.known_identifier(view, &assignment.cluster).await?;
+    Ok(Work::ReceiveWal(Box::new(WalWork {
+        cluster: assignment.cluster.clone(),
+        repository: access::repository(app, view, &assignment.repository).await?,
+        instance: access::instance(app, view, declared, identifier).await?,
+        flush_every: policy.flush_every(),
+        compression: policy.compression(),
+        incarnation: INCARNATION,
+    })))
+}
+
+async fn cluster(app: &App, view: &StateView, name: &Name) -> Result<(Cluster, Compression)> {
+    let declared = app.cluster(view, name).await?;
+    let policy = query::effective_policy(view.connection(), name).await?;
+    let compression = policy.map_or(Compression::DEFAULT, |(_, policy)| policy.compression());
+    Ok((declared, compression))
+}
+
+fn instance_at<'a>(cluster: &'a Cluster, agent: &AgentView) -> Result<&'a InstanceSpec> {
+    let here = |instance: &&InstanceSpec| instance.agent == agent.name;
+    let found = cluster.instances.iter().find(here);
+    found.ok_or_else(|| AppError::not_found("instance at agent", &agent.name))
+}
+
+/// The instances that an agent observes: all that are declared with it.
+async fn observed(app: &App, view: &StateView, agent: &AgentView) -> Result<Vec<ObservedInstance>> {
+    let mut observed = Vec::new();
+    let mut page = PageRequest::longest();
+    loop {
+        let filter = ResourceFilter::default();
+        let found = query::resources(view.connection(), Kind::Cluster, &filter, &page).await?;
+        for resource in found.items {
+            let name = resource.document.metadata.name;
+            let Resource::Cluster(cluster) = resource.document.resource else {
+                continue;
+            };
+            let Ok(declared) = instance_at(&cluster, agent) else {
+                continue;
+            };
+            let identifier = app.known_identifier(view, &name).await?;
+            match access::instance(app, view, declared, identifier).await {
+                Ok(instance) => observed.push(ObservedInstance {
+                    cluster: name,
+                    instance,
+                }),
+                Err(error) => {
+                    tracing::warn!(cluster = %name, "an instance cannot be observed: {error}");
+                }
+            }
+        }
+        match found.next_cursor {
+            None => return Ok(observed),
+            cursor => page.cursor = cursor,
+        }
+    }
+}

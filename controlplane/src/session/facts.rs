@@ -1,0 +1,86 @@
+//! What agents last saw of their instances: live, and what of it the log has.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use holdfast_types::{AgentId, InstanceFacts, Name, Observation};
+
+/// Facts of every instance whose agent is connected to this node.
+#[derive(Debug, Default)]
+pub struct FactsBoard(Mutex<BTreeMap<(AgentId, Name), InstanceFacts>>);
+
+impl FactsBoard {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(AgentId, Name), InstanceFacts>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what an agent saw.
+    pub fn record(&self, agent: AgentId, facts: &[InstanceFacts]) {
+        let mut board = self.lock();
+        for facts in facts {
+            board.insert((agent, facts.cluster.clone()), facts.clone());
+        }
+    }
+
+    /// What the agent last saw of its instance of the cluster.
+    pub fn live(&self, agent: AgentId, cluster: &Name) -> Option<InstanceFacts> {
+        self.lock().get(&(agent, cluster.clone())).cloned()
+    }
+}
+
+/// Whether what is seen now is worth a log entry after what was recorded:
+/// sizes, positions and times change all the time and are not.
+pub fn differs(recorded: &InstanceFacts, seen: &InstanceFacts) -> bool {
+    settled(recorded) != settled(seen)
+}
+
+fn settled(facts: &InstanceFacts) -> Observation {
+    let mut observation = facts.observation.clone();
+    if let Observation::Reachable(server) = &mut observation {
+        server.database_bytes = 0;
+        server.disk = None;
+        server.archiver.last_archived = None;
+        for slot in &mut server.slots {
+            slot.restart_lsn = None;
+            slot.retained_bytes = 0;
+        }
+    }
+    observation
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn facts(role: &str, bytes: u64, active: bool) -> InstanceFacts {
+        serde_json::from_value(json!({
+            "cluster": "orders", "observedAt": "2026-02-03T02:41:07Z", "reachable": {
+                "serverVersion": 150_018, "systemIdentifier": "7", "role": role, "timeline": 1,
+                "dataDirectory": "/d", "databaseBytes": bytes, "checksums": true,
+                "archiver": {"mode": "off", "lastArchived": null, "lastFailed": null},
+                "slots": [{"name": "holdfast_orders", "active": active, "restartLsn": "0/1",
+                           "walStatus": "reserved", "retainedBytes": bytes}],
+                "disk": {"totalBytes": 9, "freeBytes": 8},
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn growth_is_no_news_but_a_new_role_is() {
+        assert!(!differs(
+            &facts("primary", 1, true),
+            &facts("primary", 2, true)
+        ));
+        assert!(differs(
+            &facts("primary", 1, true),
+            &facts("standby", 1, true)
+        ));
+        assert!(differs(
+            &facts("primary", 1, true),
+            &facts("primary", 1, false)
+        ));
+    }
+}

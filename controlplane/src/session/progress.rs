@@ -1,0 +1,175 @@
+//! How far running jobs are: shown, never replicated.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use holdfast_proto::JobProgress;
+use holdfast_types::{AssignmentId, Generation, JobPhase};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Log lines kept of a running job.
+const LINES: usize = 1000;
+/// Longest line that is kept, in bytes.
+const LINE_BYTES: usize = 2000;
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = JobProgress)]
+pub struct Progress {
+    /// What it is doing.
+    pub phase: JobPhase,
+    /// Bytes done in this phase.
+    pub bytes_done: u64,
+    /// Bytes there are to do; null when not known.
+    pub bytes_total: Option<u64>,
+    /// Bytes per second, lately.
+    pub rate: Option<f64>,
+}
+
+/// The progress of every job whose agent is connected to this node.
+#[derive(Debug, Default)]
+pub struct ProgressBoard(Mutex<BTreeMap<AssignmentId, Live>>);
+
+#[derive(Debug)]
+struct Live {
+    generation: Generation,
+    progress: Progress,
+    since: Instant,
+    lines: VecDeque<String>,
+}
+
+impl ProgressBoard {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<AssignmentId, Live>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what an agent says. An older generation says nothing any more.
+    pub fn record(&self, said: JobProgress) {
+        let mut board = self.lock();
+        let now = Instant::now();
+        let progress = Progress {
+            phase: said.phase,
+            bytes_done: said.bytes_done,
+            bytes_total: (said.bytes_total > 0).then_some(said.bytes_total),
+            rate: None,
+        };
+        let live = board.entry(said.assignment).or_insert_with(|| Live {
+            generation: said.generation,
+            progress: progress.clone(),
+            since: now,
+            lines: VecDeque::new(),
+        });
+        if said.generation < live.generation {
+            return;
+        }
+        if said.generation > live.generation {
+            live.generation = said.generation;
+            live.lines.clear();
+        } else {
+            let rate = live.rate(&progress, now);
+            live.progress = Progress { rate, ..progress };
+        }
+        live.since = now;
+        for mut line in said.log {
+            truncate(&mut line, LINE_BYTES);
+            if live.lines.len() == LINES {
+                live.lines.pop_front();
+            }
+            live.lines.push_back(line);
+        }
+    }
+
+    /// How far the assignment is under this generation.
+    pub fn progress(&self, assignment: AssignmentId, generation: Generation) -> Option<Progress> {
+        let board = self.lock();
+        let live = board.get(&assignment)?;
+        (live.generation == generation).then(|| live.progress.clone())
+    }
+
+    /// The latest lines of its log.
+    pub fn lines(&self, assignment: AssignmentId, generation: Generation) -> Vec<String> {
+        let board = self.lock();
+        let live = board.get(&assignment);
+        let live = live.filter(|live| live.generation == generation);
+        live.map(|live| live.lines.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// The assignment is over.
+    pub fn forget(&self, assignment: AssignmentId) {
+        self.lock().remove(&assignment);
+    }
+}
+
+impl Live {
+    /// Bytes per second, smoothed so that one slow read does not show.
+    fn rate(&self, next: &Progress, now: Instant) -> Option<f64> {
+        if next.phase != self.progress.phase {
+            return None;
+        }
+        let seconds = now.duration_since(self.since).as_secs_f64();
+        let bytes = next.bytes_done.checked_sub(self.progress.bytes_done)?;
+        if seconds < 0.01 {
+            return self.progress.rate;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a rate is shown, not counted with"
+        )]
+        let lately = bytes as f64 / seconds;
+        Some(
+            self.progress
+                .rate
+                .map_or(lately, |before| before * 0.7 + lately * 0.3),
+        )
+    }
+}
+
+/// Shortens text to at most `most` bytes, at a character.
+pub(crate) fn truncate(text: &mut String, most: usize) {
+    if text.len() > most {
+        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(generation: u64, bytes_done: u64, line: &str) -> JobProgress {
+        JobProgress {
+            assignment: AssignmentId::from_uuid(uuid::Uuid::from_u128(1)),
+            generation: Generation(generation),
+            phase: JobPhase::Copy,
+            bytes_done,
+            bytes_total: 0,
+            log: vec![line.to_owned()],
+        }
+    }
+
+    #[test]
+    fn an_older_generation_says_nothing_any_more() {
+        let board = ProgressBoard::default();
+        let id = said(1, 0, "").assignment;
+        board.record(said(1, 10, "one"));
+        board.record(said(2, 5, "two"));
+        board.record(said(1, 99, "late"));
+        assert_eq!(board.lines(id, Generation(2)), ["two"]);
+        assert_eq!(board.progress(id, Generation(1)), None);
+        let progress = board.progress(id, Generation(2)).unwrap();
+        assert_eq!(progress.bytes_total, None);
+        board.forget(id);
+        assert_eq!(board.progress(id, Generation(2)), None);
+    }
+
+    #[test]
+    fn lines_are_cut_at_a_character() {
+        let mut line = "aä".to_owned();
+        truncate(&mut line, 2);
+        assert_eq!(line, "a");
+    }
+}

@@ -1,0 +1,389 @@
+//! What agents report becomes commands.
+//!
+//! Reports of one agent are taken in order. A job's transitions are answered;
+//! the answer is final either way, and a repeat is harmless (I-14).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_consensus::ProposeContext;
+use holdfast_proto::v1::{self, control_message};
+use holdfast_proto::{JobEvent, JobOutcome, JobReport, JobSuccess, LineageWal, WalReport};
+use holdfast_state::command::{
+    self as commands, AdvanceJob, BackupCommit, FinishJob, FrontierCheckpoint, RecordBackup,
+    RecordInstances, RecordWal, RequeueJob, StartJob,
+};
+use holdfast_state::query::{self, AgentView};
+use holdfast_state::{Cause, Principal, Refusal};
+use holdfast_types::{AssignmentId, Failure, Generation, InstanceFacts, JobId, RequestId};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::facts::differs;
+use super::wal::WalKey;
+use crate::app::App;
+use crate::app::error::{AppError, Result};
+
+/// How long after a failure that may pass a job is tried again, at first.
+const RETRY_AFTER: Duration = Duration::from_secs(15);
+/// And at most.
+const RETRY_AFTER_MOST: Duration = Duration::from_secs(600);
+/// Between two tries to have a report committed.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Something an agent said that may become a command.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// A job's transition.
+    Job(JobReport),
+    /// What a WAL duty has done; worth a log entry.
+    Wal(WalKey, Box<WalReport>),
+    /// What it sees.
+    Instances(Vec<InstanceFacts>),
+    /// A job whose process is gone.
+    Interrupted(AssignmentId, Generation),
+}
+
+impl Report {
+    pub(super) fn instances(report: &v1::InstanceReport) -> std::result::Result<Self, String> {
+        let read = |json: &String| serde_json::from_str::<InstanceFacts>(json);
+        let facts: std::result::Result<Vec<_>, _> = report.facts_json.iter().map(read).collect();
+        facts
+            .map(Self::Instances)
+            .map_err(|error| format!("it broke the contract: facts_json: {error}"))
+    }
+}
+
+/// Takes reports in, one after the other, until the session ends.
+pub(super) async fn work(
+    app: Arc<App>,
+    agent: AgentView,
+    sender: mpsc::Sender<v1::ControlMessage>,
+    mut queue: mpsc::Receiver<Report>,
+) {
+    while let Some(report) = queue.recv().await {
+        let taken = match &report {
+            Report::Job(report) => take_job(&app, &agent, &sender, report).await,
+            Report::Wal(key, report) => take_wal(&app, key, report).await,
+            Report::Instances(facts) => take_instances(&app, &agent, facts).await,
+            Report::Interrupted(assignment, generation) => {
+                take_interrupted(&app, &agent, *assignment, *generation).await
+            }
+        };
+        if let Err(error) = taken {
+            tracing::warn!(agent = %agent.name, "a report was not taken in: {error}");
+        }
+    }
+}
+
+fn context(agent: &AgentView, traceparent: Option<String>) -> ProposeContext {
+    let cause = Cause {
+        principal: Principal::agent(&agent.name),
+        request: RequestId::from_uuid(Uuid::now_v7()),
+        remote: None,
+    };
+    ProposeContext {
+        traceparent,
+        ..ProposeContext::caused_by(cause)
+    }
+}
+
+async fn take_job(
+    app: &App,
+    agent: &AgentView,
+    sender: &mpsc::Sender<v1::ControlMessage>,
+    report: &JobReport,
+) -> Result<()> {
+    // Without a quorum nothing can be taken in: the agent keeps its report, and
+    // so do we while its session lasts.
+    let answer = loop {
+        match decide(app, agent, report).await {
+            Err(error) if error.retryable() && !sender.is_closed() && !app.stop.is_cancelled() => {
+                tracing::debug!(agent = %agent.name, "a job's report has to wait: {error}");
+                tokio::time::sleep(AGAIN).await;
+            }
+            Err(error) => return Err(error),
+            Ok(answer) => break answer,
+        }
+    };
+    let (refused_code, refused_message) = match answer {
+        Ok(()) => (String::new(), String::new()),
+        Err(refusal) => (refusal.code().to_owned(), refusal.to_string()),
+    };
+    let answer = v1::ReportAnswer {
+        sequence: report.sequence,
+        refused_code,
+        refused_message,
+    };
+    let message = Some(control_message::Message::Report(answer));
+    // An agent that went away reports again.
+    let _ = sender.send(v1::ControlMessage { message }).await;
+    Ok(())
+}
+
+type Verdict = std::result::Result<(), Refusal>;
+
+async fn decide(app: &App, agent: &AgentView, report: &JobReport) -> Result<Verdict> {
+    let Some((job, traceparent)) = job_of(app, agent, report).await? else {
+        // Taken back, or ended. A backup that is in the repository all the
+        // same is known to the catalog even so: the repository is the truth.
+        rescue(app, agent, report).await?;
+        let current = report.generation.next();
+        return Ok(Err(Refusal::StaleGeneration { current }));
+    };
+    let cx = context(agent, traceparent);
+    let generation = report.generation;
+    match &report.event {
+        JobEvent::Started => propose(app, cx, StartJob { job, generation }).await,
+        JobEvent::Phase(phase) => {
+            let phase = *phase;
+            let command = AdvanceJob {
+                job,
+                generation,
+                phase,
+            };
+            propose(app, cx, command).await
+        }
+        JobEvent::Finished { outcome, log } => {
+            let ended = finish(app, cx, (job, generation), outcome, log.clone()).await?;
+            app.progress.forget(report.assignment);
+            Ok(ended)
+        }
+    }
+}
+
+/// The job of a report, when the reporting agent holds it under the report's
+/// generation (I-04).
+async fn job_of(
+    app: &App,
+    agent: &AgentView,
+    report: &JobReport,
+) -> Result<Option<(JobId, Option<String>)>> {
+    let view = app.node.read().await?;
+    let assignments = query::assignments_of_agent(view.connection(), agent.id).await?;
+    let held = assignments.into_iter().find(|assignment| {
+        assignment.id == report.assignment && assignment.generation == report.generation
+    });
+    let Some(query::Work::Job(job)) = held.map(|held| held.work) else {
+        return Ok(None);
+    };
+    let spec = crate::app::job::JobSpec::read(&job.spec)?;
+    Ok(Some((job.id, spec.traceparent)))
+}
+
+async fn finish(
+    app: &App,
+    cx: ProposeContext,
+    (job, generation): (JobId, Generation),
+    outcome: &JobOutcome,
+    log: Vec<String>,
+) -> Result<Verdict> {
+    let ended = match outcome {
+        JobOutcome::Succeeded(success) => commands::JobOutcome::Succeeded {
+            result: success.result.clone(),
+            backup: commit_of(success).map(Box::new),
+        },
+        JobOutcome::Superseded(winner) => commands::JobOutcome::Superseded { winner: *winner },
+        JobOutcome::Cancelled => commands::JobOutcome::Cancelled,
+        JobOutcome::Interrupted(failure) => {
+            return requeue(app, cx, (job, generation), failure.clone(), log, None).await;
+        }
+        JobOutcome::Failed(failure) if failure.retryable => {
+            let after = retry_after(app, job).await?;
+            let key = (job, generation);
+            return requeue(app, cx, key, failure.clone(), log, Some(after)).await;
+        }
+        JobOutcome::Failed(failure) => commands::JobOutcome::Failed(failure.clone()),
+    };
+    let command = FinishJob {
+        job,
+        generation,
+        outcome: ended,
+        log: log.clone(),
+    };
+    let verdict = propose(app, cx.clone(), command).await?;
+    match &verdict {
+        Ok(()) | Err(Refusal::StaleGeneration { .. } | Refusal::JobFinal { .. }) => Ok(verdict),
+        Err(refusal) => {
+            // What it claims does not hold (I-05): the job has failed, and must
+            // not hang as running because its end was refused.
+            let failure = Failure::permanent(refusal.code(), refusal.to_string(), refusal.hint());
+            let command = FinishJob {
+                job,
+                generation,
+                outcome: commands::JobOutcome::Failed(failure),
+                log,
+            };
+            propose(app, cx, command).await?.ok();
+            Ok(verdict)
+        }
+    }
+}
+
+/// How long a job waits for its next attempt: longer each time.
+async fn retry_after(app: &App, job: JobId) -> Result<Duration> {
+    let view = app.local();
+    let tried = query::job(view.connection(), job).await?;
+    let tried = tried.map_or(1, |job| job.attempts);
+    let doublings = u32::try_from(tried.saturating_sub(1))
+        .unwrap_or(u32::MAX)
+        .min(16);
+    Ok(RETRY_AFTER
+        .saturating_mul(1 << doublings)
+        .min(RETRY_AFTER_MOST))
+}
+
+async fn requeue(
+    app: &App,
+    cx: ProposeContext,
+    (job, generation): (JobId, Generation),
+    reason: Failure,
+    log: Vec<String>,
+    after: Option<Duration>,
+) -> Result<Verdict> {
+    let command = RequeueJob {
+        job,
+        generation,
+        reason,
+        not_before: after.and_then(|after| Timestamp::now().checked_add(after).ok()),
+        log,
+    };
+    propose(app, cx, command).await
+}
+
+/// Tells the catalog of a backup whose job could no longer report it.
+async fn rescue(app: &App, agent: &AgentView, report: &JobReport) -> Result<()> {
+    let JobEvent::Finished { outcome, .. } = &report.event else {
+        return Ok(());
+    };
+    let JobOutcome::Succeeded(success) = &**outcome else {
+        return Ok(());
+    };
+    let Some(commit) = commit_of(success) else {
+        return Ok(());
+    };
+    let command = RecordBackup { commit };
+    if let Err(refusal) = app.node.propose(context(agent, None), command).await? {
+        tracing::warn!(agent = %agent.name, "a late backup was not recorded: {refusal}");
+    }
+    Ok(())
+}
+
+fn commit_of(success: &JobSuccess) -> Option<BackupCommit> {
+    let backup = success.backup.clone()?;
+    let wal = success
+        .wal
+        .as_ref()
+        .filter(|wal| wal.lineage == backup.lineage);
+    Some(BackupCommit {
+        backup,
+        wal: wal.map(timelines).unwrap_or_default(),
+    })
+}
+
+fn timelines(wal: &LineageWal) -> Vec<commands::TimelineWal> {
+    let timelines = wal.timelines.iter().map(|timeline| commands::TimelineWal {
+        timeline: timeline.timeline,
+        ranges: timeline.coverage.ranges().to_vec(),
+        gaps: timeline
+            .gaps
+            .iter()
+            .map(|gap| commands::WalGap {
+                range: gap.range,
+                reason: gap.reason.clone(),
+            })
+            .collect(),
+    });
+    timelines.collect()
+}
+
+async fn take_interrupted(
+    app: &App,
+    agent: &AgentView,
+    assignment: AssignmentId,
+    generation: Generation,
+) -> Result<()> {
+    let failure = Failure::transient(
+        "interrupted",
+        format!("the agent \"{}\" was restarted in the middle", agent.name),
+        "nothing is to be done: the job is tried again as often as it may be",
+    );
+    let outcome = JobOutcome::Interrupted(failure);
+    let report = JobReport {
+        sequence: 0,
+        assignment,
+        generation,
+        event: JobEvent::Finished {
+            outcome: Box::new(outcome),
+            log: app.progress.lines(assignment, generation),
+        },
+    };
+    if let Err(refusal) = decide(app, agent, &report).await? {
+        // Its journal brought the outcome in the meantime.
+        tracing::debug!(agent = %agent.name, "a job was not interrupted after all: {refusal}");
+    }
+    Ok(())
+}
+
+async fn take_wal(app: &App, key: &WalKey, report: &WalReport) -> Result<()> {
+    let Some(wal) = &report.wal else {
+        return Ok(());
+    };
+    let command = RecordWal {
+        assignment: report.assignment,
+        generation: report.generation,
+        cluster: key.0.clone(),
+        repository: key.1.clone(),
+        lineage: wal.lineage,
+        timelines: timelines(wal),
+        frontier: report.frontier.map(|reported| FrontierCheckpoint {
+            timeline: reported.timeline,
+            frontier: reported.frontier,
+        }),
+    };
+    // Facts of a duty, not a change by a principal: no audit row each.
+    match app
+        .node
+        .propose(ProposeContext::internal(), command)
+        .await?
+    {
+        Ok(_) => app.wal.recorded(key, report),
+        Err(refusal) => tracing::warn!(cluster = %key.0, "WAL was not recorded: {refusal}"),
+    }
+    Ok(())
+}
+
+async fn take_instances(app: &App, agent: &AgentView, seen: &[InstanceFacts]) -> Result<()> {
+    app.facts.record(agent.id, seen);
+    let view = app.local();
+    let known = query::agent(view.connection(), agent.id).await?;
+    let known = known.map(|agent| agent.instances).unwrap_or_default();
+    let of = |cluster| known.iter().find(|known| known.cluster == cluster);
+    let news = seen
+        .iter()
+        .any(|facts| of(facts.cluster.clone()).is_none_or(|known| differs(known, facts)));
+    if !news && known.len() == seen.len() {
+        return Ok(());
+    }
+    let command = RecordInstances {
+        agent: agent.id,
+        instances: seen.to_vec(),
+    };
+    match app
+        .node
+        .propose(ProposeContext::internal(), command)
+        .await?
+    {
+        Ok(()) => Ok(()),
+        Err(refusal) => Err(AppError::from(refusal)),
+    }
+}
+
+async fn propose<C: holdfast_state::ReplicatedCommand>(
+    app: &App,
+    cx: ProposeContext,
+    command: C,
+) -> Result<Verdict> {
+    Ok(app.node.propose(cx, command).await?.map(|_| ()))
+}

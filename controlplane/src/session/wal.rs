@@ -1,0 +1,184 @@
+//! What WAL duties last said: live frontiers and troubles, never replicated.
+//!
+//! The log takes a checkpoint when ranges changed, and at most one per duty
+//! in ten seconds; between two checkpoints the live frontier is the truth.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use holdfast_proto::{LineageWal, ReportedFrontier, WalReport};
+use holdfast_types::{Failure, Generation, Name};
+
+/// How often a duty's ranges and frontier enter the log at most.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+
+/// A duty: a cluster's WAL in a repository.
+pub type WalKey = (Name, Name);
+
+/// What a duty last said.
+#[derive(Debug, Clone)]
+pub struct LiveWal {
+    /// Under which generation.
+    pub generation: Generation,
+    /// Up to where WAL is complete.
+    pub frontier: Option<ReportedFrontier>,
+    /// Why none is being received.
+    pub trouble: Option<Failure>,
+    /// What is in the repository.
+    pub wal: Option<LineageWal>,
+}
+
+/// What every duty last said.
+#[derive(Debug, Default)]
+pub struct WalBoard(Mutex<BTreeMap<WalKey, Entry>>);
+
+#[derive(Debug)]
+struct Entry {
+    live: LiveWal,
+    recorded: Option<Recorded>,
+}
+
+#[derive(Debug)]
+struct Recorded {
+    at: Instant,
+    generation: Generation,
+    wal: Option<LineageWal>,
+    frontier: Option<ReportedFrontier>,
+}
+
+impl WalBoard {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WalKey, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a report and says whether the log should have it now: at once
+    /// when a gap or a timeline is new, else when the last one is old enough.
+    pub fn record(&self, key: WalKey, report: &WalReport) -> bool {
+        let mut board = self.lock();
+        let live = LiveWal {
+            generation: report.generation,
+            frontier: report.frontier,
+            trouble: report.trouble.clone(),
+            wal: report.wal.clone(),
+        };
+        match board.get_mut(&key) {
+            Some(entry) if entry.live.generation > report.generation => false,
+            Some(entry) => {
+                entry.live = live;
+                entry.due()
+            }
+            None => {
+                let entry = Entry {
+                    live,
+                    recorded: None,
+                };
+                let due = entry.due();
+                board.insert(key, entry);
+                due
+            }
+        }
+    }
+
+    /// The log has this report.
+    pub fn recorded(&self, key: &WalKey, report: &WalReport) {
+        if let Some(entry) = self.lock().get_mut(key) {
+            entry.recorded = Some(Recorded {
+                at: Instant::now(),
+                generation: report.generation,
+                wal: report.wal.clone(),
+                frontier: report.frontier,
+            });
+        }
+    }
+
+    /// What a duty last said.
+    pub fn live(&self, key: &WalKey) -> Option<LiveWal> {
+        self.lock().get(key).map(|entry| entry.live.clone())
+    }
+}
+
+impl Entry {
+    fn due(&self) -> bool {
+        if self.live.wal.is_none() && self.live.frontier.is_none() {
+            return false;
+        }
+        let Some(recorded) = &self.recorded else {
+            return true;
+        };
+        if recorded.generation != self.live.generation
+            || shape(recorded.wal.as_ref()) != shape(self.live.wal.as_ref())
+        {
+            return true;
+        }
+        let changed = recorded.wal != self.live.wal || recorded.frontier != self.live.frontier;
+        changed && recorded.at.elapsed() >= CHECKPOINT_EVERY
+    }
+}
+
+/// What of the WAL is worth a log entry at once: which timelines there are,
+/// how many runs each has, and which gaps are known.
+fn shape(wal: Option<&LineageWal>) -> Option<(String, Vec<(u32, usize, usize)>)> {
+    let wal = wal?;
+    let timelines = wal.timelines.iter().map(|timeline| {
+        let runs = timeline.coverage.ranges().len();
+        (timeline.timeline.get(), runs, timeline.gaps.len())
+    });
+    Some((wal.lineage.to_string(), timelines.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_proto::TimelineWal;
+    use holdfast_types::{AssignmentId, Lineage, Lsn, LsnRange, Timeline};
+
+    use super::*;
+
+    fn report(generation: u64, ranges: &[(u64, u64)]) -> WalReport {
+        let ranges = ranges
+            .iter()
+            .map(|(from, to)| LsnRange::new(Lsn::new(*from), Lsn::new(*to)).unwrap());
+        WalReport {
+            assignment: AssignmentId::from_uuid(uuid::Uuid::from_u128(1)),
+            generation: Generation(generation),
+            wal: Some(LineageWal {
+                lineage: Lineage {
+                    system_identifier: 7,
+                    incarnation: 1,
+                },
+                timelines: vec![TimelineWal {
+                    timeline: Timeline::FIRST,
+                    coverage: ranges.collect(),
+                    gaps: Vec::new(),
+                }],
+            }),
+            frontier: None,
+            trouble: None,
+        }
+    }
+
+    #[test]
+    fn only_what_is_new_enters_the_log_at_once() {
+        let board = WalBoard::default();
+        let key: WalKey = ("orders".parse().unwrap(), "eu".parse().unwrap());
+        let mut feed = |report: WalReport| {
+            let due = board.record(key.clone(), &report);
+            if due {
+                board.recorded(&key, &report);
+            }
+            due
+        };
+        assert!(feed(report(1, &[(1, 10)])));
+        assert!(
+            !feed(report(1, &[(1, 20)])),
+            "more of the same run can wait"
+        );
+        assert!(feed(report(1, &[(1, 20), (30, 40)])), "a hole cannot");
+        assert!(
+            feed(report(2, &[(1, 20), (30, 40)])),
+            "nor can another holder"
+        );
+        assert!(!feed(report(1, &[(1, 99)])), "an older holder is not heard");
+        assert_eq!(board.live(&key).unwrap().generation, Generation(2));
+    }
+}

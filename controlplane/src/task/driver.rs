@@ -1,0 +1,107 @@
+//! Runs tasks: on their period, on a wake-up, and on nobody but the leader.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use holdfast_consensus::Notice;
+use holdfast_state::{Effect, TaskName};
+use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use super::{agents, dispatch, duties, prune};
+use crate::app::App;
+use crate::app::error::Result;
+use crate::session::LOST_AFTER;
+
+/// A reconciler.
+pub(super) trait Task: Send + Sync + 'static {
+    /// For the log.
+    const NAME: &'static str;
+    /// How often it runs unasked.
+    const PERIOD: Duration;
+    /// Whether it judges who is alive: then a new leader, which knows no
+    /// liveness yet, waits a full liveness period before it runs.
+    const JUDGES_LIVENESS: bool = false;
+
+    /// Does what there is to do now. Returns how much it did.
+    fn activate(&self, app: &App) -> impl Future<Output = Result<u64>> + Send;
+}
+
+/// Starts every task. They end with the app.
+pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
+    let mut all = JoinSet::new();
+    let (dispatch, duties) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let idle = || Arc::new(Notify::new());
+    all.spawn(run(app.clone(), dispatch::Dispatch, dispatch.clone()));
+    all.spawn(run(app.clone(), duties::Duties, duties.clone()));
+    all.spawn(run(app.clone(), agents::LostJobs, idle()));
+    all.spawn(run(app.clone(), prune::Prune, idle()));
+    all.spawn(agents::drop_silent(app.clone()));
+    let wake = move |task: TaskName| match task {
+        TaskName::Dispatch => dispatch.notify_one(),
+        TaskName::Duties => duties.notify_one(),
+        // Exposure is judged when somebody asks.
+        TaskName::Exposure => {}
+    };
+    all.spawn(follow_effects(app.clone(), wake));
+    all
+}
+
+async fn run<T: Task>(app: Arc<App>, task: T, wake: Arc<Notify>) {
+    let mut led_since: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            () = wake.notified() => {},
+            () = tokio::time::sleep(T::PERIOD) => {},
+        }
+        if !app.node.is_leader() {
+            led_since = None;
+            continue;
+        }
+        let since = *led_since.get_or_insert_with(Instant::now);
+        if T::JUDGES_LIVENESS && since.elapsed() < LOST_AFTER {
+            continue;
+        }
+        let span = tracing::info_span!("task", task = T::NAME);
+        match task.activate(&app).instrument(span.clone()).await {
+            Ok(0) => {}
+            Ok(done) => span.in_scope(|| tracing::debug!(done, "the task did its work")),
+            Err(error) => span.in_scope(|| {
+                tracing::warn!("the task failed, its next run tries again: {error}");
+            }),
+        }
+    }
+}
+
+/// Wakes tasks, sessions and watchers as commands are applied.
+async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static) {
+    let mut notices = app.node.effects();
+    let wake_everything = || {
+        wake(TaskName::Dispatch);
+        wake(TaskName::Duties);
+        app.sessions.wake_all();
+    };
+    loop {
+        let notice = tokio::select! {
+            () = app.stop.cancelled() => return,
+            notice = notices.recv() => notice,
+        };
+        match notice {
+            Ok(Notice::Applied { effects, .. }) => {
+                for effect in effects.iter() {
+                    if let Effect::Activate(task) = effect {
+                        wake(*task);
+                    }
+                    app.spread(effect);
+                }
+            }
+            // What was missed is unknown: everything looks again.
+            Ok(Notice::Replaced { .. }) | Err(RecvError::Lagged(_)) => wake_everything(),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
