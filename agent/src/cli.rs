@@ -75,7 +75,7 @@ pub struct EnrollArgs {
     #[arg(long)]
     pub name: Name,
     /// The agent's directory; made when it does not exist
-    #[arg(long, value_name = "DIR", default_value = DATA)]
+    #[arg(long, value_name = "DIR", env = "HOLDFAST_DATA", default_value = DATA)]
     pub data: PathBuf,
     /// What this host fails together with, such as eu-west-1; the token's
     /// region when not given
@@ -90,7 +90,7 @@ pub struct EnrollArgs {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The agent's directory
-    #[arg(long, value_name = "DIR", default_value = DATA)]
+    #[arg(long, value_name = "DIR", env = "HOLDFAST_DATA", default_value = DATA)]
     pub data: PathBuf,
     #[command(flatten)]
     #[expect(missing_docs, reason = "each flag has its help")]
@@ -108,7 +108,7 @@ pub enum ConfigCommand {
 #[derive(Debug, Args)]
 pub struct ConfigCheckArgs {
     /// The agent's directory
-    #[arg(long, value_name = "DIR", default_value = DATA)]
+    #[arg(long, value_name = "DIR", env = "HOLDFAST_DATA", default_value = DATA)]
     pub data: PathBuf,
     #[command(flatten)]
     #[expect(missing_docs, reason = "the help of --output says it")]
@@ -119,7 +119,7 @@ pub struct ConfigCheckArgs {
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// The agent's directory
-    #[arg(long, value_name = "DIR", default_value = DATA)]
+    #[arg(long, value_name = "DIR", env = "HOLDFAST_DATA", default_value = DATA)]
     pub data: PathBuf,
     /// Look at this instance too: "host=/run/postgresql port=5432 user=holdfast"
     #[arg(long, value_name = "CONNINFO")]

@@ -4,6 +4,8 @@
 //! receives their WAL, takes backups and restores. It never needs the control
 //! plane to go on with what it was given (I-08), nor to restore (I-09).
 
+pub mod cli;
+pub mod command;
 pub mod command_error;
 pub mod config;
 pub mod doctor;
@@ -15,7 +17,11 @@ pub mod host;
 pub mod identity;
 pub mod job;
 pub mod journal;
+pub mod repo_command;
+pub mod run;
+pub mod session;
 pub mod socket;
 mod status;
 pub mod telemetry;
 pub mod wal;
+pub mod work;

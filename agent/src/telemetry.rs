@@ -4,6 +4,8 @@
 //! that came with the assignment, and carries the trace's id into every log
 //! line even where no collector is configured.
 
+use std::io::IsTerminal;
+
 use holdfast_types::Failure;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::TracerProvider as _;
@@ -47,7 +49,10 @@ pub fn start(config: &Config) -> Result<Telemetry, Failure> {
             .with_tracer(tracer)
             .with_filter(levels.clone())
     });
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let terminal = std::io::stderr().is_terminal();
+    let lines = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal);
     let lines = match config.log.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),

@@ -15,6 +15,14 @@ pub enum ConfigError {
     /// This directory is no agent's.
     #[error("{} is not the directory of an enrolled agent: it has no agent.toml", .0.display())]
     NotEnrolled(PathBuf),
+    /// The file is no TOML.
+    #[error("{place} cannot be read: {reason}")]
+    Unreadable {
+        /// Which.
+        place: String,
+        /// Why.
+        reason: String,
+    },
     /// A setting is wrong or unknown.
     #[error("the setting {key} in {place} is wrong: {reason}")]
     Invalid {
@@ -38,7 +46,7 @@ impl ConfigError {
                 "check --data, or enrol with `holdfast-agent enroll --server URL --token T --name N \
                  --data DIR`",
             ),
-            Self::Invalid { .. } => Failure::permanent(
+            Self::Unreadable { .. } | Self::Invalid { .. } => Failure::permanent(
                 "config_invalid",
                 message,
                 "correct it; `holdfast-agent config check` says whether all is well",
@@ -110,7 +118,11 @@ fn explain(error: &figment::Error, file: &Path) -> ConfigError {
         Kind::MissingField(name) => key.push(name.clone().into_owned()),
         _ => {}
     }
-    ConfigError::invalid(&key.join("."), place, error.kind.to_string())
+    let reason = error.kind.to_string();
+    if key.is_empty() {
+        return ConfigError::Unreadable { place, reason };
+    }
+    ConfigError::invalid(&key.join("."), place, reason)
 }
 
 /// What types cannot say.

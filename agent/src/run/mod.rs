@@ -73,7 +73,8 @@ pub async fn run_until(
         host: host.clone(),
     };
     let tasks = TaskTracker::new();
-    tasks.spawn(executor_runs(executor.clone(), stop.clone()));
+    let (applying, stopped) = (executor.clone(), stop.clone());
+    tasks.spawn(async move { applying.run(stopped).await });
     tasks.spawn(Link::new(parts).run(stop.clone()));
     tasks.spawn(answer_locally(host.clone(), stop.clone()));
     tasks.spawn(keep_peers(host, journal, stop.clone()));
@@ -90,10 +91,6 @@ pub async fn run_until(
         tracing::warn!("not everything ended in time");
     }
     Ok(())
-}
-
-async fn executor_runs(executor: Executor, stop: CancellationToken) {
-    executor.run(stop).await;
 }
 
 async fn answer_locally(host: Host, stop: CancellationToken) {

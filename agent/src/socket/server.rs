@@ -101,14 +101,14 @@ async fn answer_one<H: Handler>(
     handler: &H,
 ) -> io::Result<()> {
     let peer = stream.peer_cred()?;
-    let (verdict, body) = if may_ask(host, peer.uid()) {
-        let asked = tokio::time::timeout(PATIENCE, read_document(&mut stream)).await;
-        match asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            Ok(question) => decide(handler.answer(question).await),
-            Err(error) => (Verdict::Failed(not_understood(&error)), Bytes::new()),
-        }
-    } else {
-        (Verdict::Failed(refused(peer.uid())), Bytes::new())
+    // Read in any case: whoever still writes when we hang up sees a broken
+    // connection instead of our words.
+    let asked = tokio::time::timeout(PATIENCE, read_document(&mut stream)).await;
+    let asked = asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let (verdict, body) = match asked {
+        _ if !may_ask(host, peer.uid()) => decide(Err(refused(peer.uid()))),
+        Ok(question) => decide(handler.answer(question).await),
+        Err(error) => decide(Err(not_understood(&error))),
     };
     write_document(&mut stream, &verdict).await?;
     write_body(&mut stream, &body).await?;

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use holdfast_proto::{BackupWork, JobOutcome, PlanRequest, RestoreWork, WalReport, WalWork};
 use holdfast_types::{AssignmentId, Failure, Generation, RestorePlan};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tracing::{Instrument, Span};
 
 use crate::host::Host;
 use crate::job::{JobContext, backup, restore};
@@ -50,18 +53,38 @@ pub trait WalDuty: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LocalRunner;
 
+/// Drives the top of a job, or a plan, on a thread of its own: whatever it
+/// does between two awaits, heartbeats and WAL receiving do not wait for it.
+async fn apart<T, F>(work: impl FnOnce() -> F + Send + 'static) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let (runtime, span) = (Handle::current(), Span::current());
+    let driven = spawn_blocking(move || runtime.block_on(Box::pin(work()).instrument(span)));
+    match driven.await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime ends, and whoever waits for this with it.
+        Err(_) => std::future::pending().await,
+    }
+}
+
 #[async_trait]
 impl Runner for LocalRunner {
     async fn backup(&self, work: BackupWork, cx: JobContext, host: &Host) -> JobOutcome {
-        Box::pin(backup::run(work, cx, host)).await
+        let host = host.clone();
+        apart(move || async move { backup::run(work, cx, &host).await }).await
     }
 
     async fn restore(&self, work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
-        Box::pin(restore::run(work, cx, host)).await
+        let host = host.clone();
+        apart(move || async move { restore::run(work, cx, &host).await }).await
     }
 
     async fn plan(&self, request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure> {
-        Box::pin(restore::plan(request, host)).await
+        let host = host.clone();
+        apart(move || async move { restore::plan(request, &host).await }).await
     }
 
     fn receive_wal(

@@ -1,0 +1,142 @@
+//! Standing duties: compared, kept over restarts, retired only by a quorum.
+
+use holdfast_proto::{WalReport, v1};
+use holdfast_types::{Failure, Generation};
+
+use crate::control::{Control, Heartbeats, Session, Setup};
+use crate::rig::{Event, Rig, Running, all, assignment_id, blank, duty};
+
+async fn started(agent: &mut Running) -> (u128, u64, tokio::sync::watch::Sender<WalReport>) {
+    match agent.event().await {
+        Event::DutyStarted(id, generation, report) => (id.uuid().as_u128(), generation.0, report),
+        other => panic!("no duty started: {other:?}"),
+    }
+}
+
+async fn wal(session: &mut Session) -> WalReport {
+    let report = session.next(|message| match message {
+        v1::agent_message::Message::Wal(report) => Some(report.clone()),
+        _ => None,
+    });
+    report.await.try_into().unwrap()
+}
+
+// I-08
+#[tokio::test]
+async fn duties_go_on_after_a_restart_without_the_control_plane() {
+    let mut control = Control::start().await;
+    let rig = Rig::enrolled(&control).await;
+    let mut agent = rig.start();
+    let session = control.session().await;
+    session.assign(&all(&[duty(1, 3), duty(2, 1)])).await;
+    started(&mut agent).await;
+    started(&mut agent).await;
+    // The control plane is gone: nothing ends.
+    drop(session);
+    drop(control);
+    let events = agent.stop().await;
+    let stopped = events
+        .iter()
+        .filter(|event| matches!(event, Event::DutyStopped(..)))
+        .count();
+    assert_eq!(
+        (stopped, events.len()),
+        (2, 2),
+        "stopped by the end alone, none retired"
+    );
+    // And nothing that stood is forgotten, though nobody can be asked.
+    let mut agent = rig.start();
+    let mut again = [started(&mut agent).await, started(&mut agent).await]
+        .map(|(id, generation, _)| (id, generation));
+    again.sort_unstable();
+    assert_eq!(again, [(1, 3), (2, 1)]);
+    agent.stop().await;
+}
+
+// I-15
+#[tokio::test]
+async fn what_is_no_longer_assigned_is_retired_and_the_rest_is_left_alone() {
+    let mut control = Control::start().await;
+    let rig = Rig::enrolled(&control).await;
+    let mut agent = rig.start();
+    let mut session = control.session().await;
+    session
+        .assign(&all(&[duty(1, 1), duty(2, 1), duty(3, 1)]))
+        .await;
+    for _ in 0..3 {
+        started(&mut agent).await;
+    }
+    session.heartbeat().await;
+    // 1 goes, 2 stays, 3 changes hands.
+    session.assign(&all(&[duty(2, 1), duty(3, 2)])).await;
+    let mut events = vec![agent.event().await, agent.event().await];
+    events.sort_by_key(|event| matches!(event, Event::DutyStopped(..)));
+    assert!(
+        matches!(events[0], Event::DutyRetired(id, Generation(1)) if id == assignment_id(1)),
+        "{events:?}"
+    );
+    assert!(
+        matches!(events[1], Event::DutyStopped(id, Generation(1)) if id == assignment_id(3)),
+        "{events:?}"
+    );
+    let (id, generation, _) = started(&mut agent).await;
+    assert_eq!((id, generation), (3, 2));
+    let events = agent.stop().await;
+    assert_eq!(events.len(), 2, "two stood until the end: {events:?}");
+}
+
+// I-04
+#[tokio::test]
+async fn without_a_quorum_no_slot_is_dropped() {
+    let heartbeats = Heartbeats {
+        quorum: false,
+        ..Heartbeats::default()
+    };
+    let mut control = Control::start_with(Setup {
+        heartbeats,
+        ..Setup::default()
+    })
+    .await;
+    let rig = Rig::enrolled(&control).await;
+    let mut agent = rig.start();
+    let mut session = control.session().await;
+    session.assign(&all(&[duty(1, 1)])).await;
+    started(&mut agent).await;
+    session.heartbeat().await;
+    session.assign(&all(&[])).await;
+    assert!(matches!(agent.event().await, Event::DutyStopped(..)));
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn the_newest_report_of_a_duty_is_sent_also_to_the_next_session() {
+    let mut control = Control::start().await;
+    let rig = Rig::enrolled(&control).await;
+    let mut agent = rig.start();
+    let mut session = control.session().await;
+    session.assign(&all(&[duty(1, 1)])).await;
+    let (_, _, sender) = started(&mut agent).await;
+    assert_eq!(
+        wal(&mut session).await,
+        blank(assignment_id(1), Generation(1))
+    );
+    let trouble = |code: &str| {
+        let trouble = Some(Failure::transient(code, "no", "wait"));
+        WalReport {
+            trouble,
+            ..blank(assignment_id(1), Generation(1))
+        }
+    };
+    sender.send_replace(trouble("first"));
+    assert_eq!(wal(&mut session).await, trouble("first"));
+    drop(session);
+    sender.send_replace(trouble("second"));
+    sender.send_replace(trouble("third"));
+    let mut session = control.session().await;
+    assert_eq!(
+        wal(&mut session).await,
+        trouble("third"),
+        "only the newest counts"
+    );
+    agent.stop().await;
+}
