@@ -24,6 +24,7 @@ on_both_stores! {
     a_missing_pack_and_a_short_one_are_found
     a_missing_segment_costs_what_comes_after_it
     damaged_wal_is_found_by_the_deep_form
+    a_slice_that_differs_from_its_segment_is_found
     a_broken_backup_costs_what_no_other_covers
     a_switched_timeline_has_no_gap
     a_mark_that_cannot_be_read_is_found
@@ -190,6 +191,28 @@ async fn damaged_wal_is_found_by_the_deep_form(place: Place) {
     // An object that cannot even hold a header needs no opening.
     fixture.place.raw_write(&name, "short").await;
     assert_eq!(verify(&fixture, false).await[0].object, name);
+}
+
+async fn a_slice_that_differs_from_its_segment_is_found(place: Place) {
+    let fixture = protected(place).await;
+    let segment = segment(1, "0/600000");
+    let same = support::range("0/600000", "0/600100");
+    let other = support::range("0/600100", "0/600200");
+    let put = |range, bytes| {
+        let wal = fixture.wal();
+        async move { wal.put_slice(Timeline::FIRST, range, bytes).await.unwrap() }
+    };
+    put(same, wal_bytes(segment).slice(..256)).await;
+    assert_eq!(verify(&fixture, true).await, []);
+    put(other, Bytes::from(vec![7; 256])).await;
+    let findings = verify(&fixture, true).await;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(
+        findings[0]
+            .object
+            .ends_with("0000000000600100-0000000000600200")
+    );
+    assert_eq!(lost(&findings[0]), []);
 }
 
 async fn a_broken_backup_costs_what_no_other_covers(place: Place) {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use futures_util::stream::{self, StreamExt};
-use holdfast_types::{Coverage, Lsn, LsnRange, SegmentSize, Timeline, TimelineHistory};
+use holdfast_types::{Coverage, Lsn, LsnRange, SegmentSize, Timeline, TimelineHistory, WalSegment};
 use jiff::Timestamp;
 
 use super::{Problem, VerifyProgress};
 use crate::codec::Codec;
 use crate::crypto::TAG;
-use crate::envelope::HEADER;
+use crate::envelope::{HEADER, Kind};
 use crate::error::Damage;
-use crate::wal::WalObject;
+use crate::wal::{WalObject, segment_name};
 use crate::{Error, LineageRepository, Result};
 
 /// WAL per timeline.
@@ -155,9 +155,36 @@ async fn check(
             .range()
             .is_some_and(|(_, range)| range.bytes() == opened.len() as u64),
     };
-    let problem = || Problem {
-        object: lineage.name(&below),
-        problem: Damage::Structure("its content does not fit its name".into()).to_string(),
+    let reason = if !fits {
+        "its content does not fit its name"
+    } else if let WalObject::Slice(timeline, range) = object
+        && !agrees(lineage, timeline, range, &opened).await?
+    {
+        "its bytes differ from those of its segment"
+    } else {
+        return Ok(None);
     };
-    Ok((!fits).then(problem))
+    let problem = Damage::Structure(reason.into()).to_string();
+    Ok(Some(Problem {
+        object: lineage.name(&below),
+        problem,
+    }))
+}
+
+/// Whether a slice holds what its full segment holds, if that is there. A
+/// segment that cannot be read has a finding of its own.
+async fn agrees(
+    lineage: &LineageRepository,
+    timeline: Timeline,
+    range: LsnRange,
+    slice: &[u8],
+) -> Result<bool> {
+    let segment = WalSegment::containing(timeline, range.from_lsn, lineage.facts().segment_size);
+    let full = match lineage.get(Kind::Segment, &segment_name(segment)).await {
+        Ok(Some((_, full))) => full,
+        Ok(None) | Err(Error::Damaged { .. }) => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let from = usize::try_from(range.from_lsn.bytes_since(segment.start())).unwrap_or(usize::MAX);
+    Ok(full.get(from..).is_some_and(|rest| rest.starts_with(slice)))
 }

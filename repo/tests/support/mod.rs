@@ -11,6 +11,8 @@
     reason = "each test file uses part of it"
 )]
 
+pub mod unruly;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
