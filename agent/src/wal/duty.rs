@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{Begin, Receiver};
+use super::attempt::Receiver;
 use super::backoff::Backoff;
 use super::observe::{Hint, Observer};
+use super::place::Begin;
 use super::registry::Source;
 use super::retention::{Exceeded, RetentionBound};
 use super::slot;

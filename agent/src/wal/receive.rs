@@ -9,7 +9,7 @@ use holdfast_pg::replication::{Client, StandbyStatus, TimelineEnd, WalEvent, Wal
 use holdfast_proto::WalGap;
 use holdfast_types::{Lsn, Timeline};
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::buffer::SegmentBuffer;
@@ -22,6 +22,8 @@ use super::trouble::{self, Trouble};
 /// PostgreSQL gives up a receiver that is silent for `wal_sender_timeout`,
 /// 60 seconds by default.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+/// The same while the store has no room: questions are not read then.
+const SIGN_WHEN_DEAF: Duration = Duration::from_secs(1);
 /// How long a flush waits for WAL up to a sampled position: PostgreSQL itself
 /// writes asynchronous WAL every 200 ms, within three rounds.
 const GRACE: Duration = Duration::from_millis(700);
@@ -52,6 +54,8 @@ pub(super) struct Reception<'a> {
     pub(super) gaps: Vec<(Timeline, WalGap)>,
     /// What the store has no room for yet.
     pub(super) waiting: VecDeque<Item>,
+    /// When PostgreSQL last heard from us.
+    pub(super) told: Instant,
 }
 
 impl Reception<'_> {
@@ -67,13 +71,17 @@ impl Reception<'_> {
     async fn receive(&mut self, mut stream: WalStream) -> Result<Received, Trouble> {
         let mut state = self.store.state();
         state.mark_changed();
-        let mut signs = tokio::time::interval(SIGN_OF_LIFE);
-        signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut hinted = true;
         loop {
             self.hand_over();
             let reading = self.waiting.is_empty();
             let due = self.flush.due();
+            let sign = self.told
+                + if reading {
+                    SIGN_OF_LIFE
+                } else {
+                    SIGN_WHEN_DEAF
+                };
             tokio::select! {
                 biased;
                 () = self.end.cancelled() => {
@@ -84,7 +92,7 @@ impl Reception<'_> {
                     changed.expect("the store lives as long as we borrow it");
                     self.stored(&mut stream, &mut state).await?;
                 }
-                _ = signs.tick() => stream.send_status(self.progress()).await?,
+                () = tokio::time::sleep_until(sign) => self.tell(&mut stream).await?,
                 changed = self.hints.changed(), if hinted => {
                     hinted = changed.is_ok();
                     self.aim();
@@ -93,7 +101,7 @@ impl Reception<'_> {
                 event = stream.next(), if reading => match event? {
                     WalEvent::Data { bytes, .. } => self.take(&bytes)?,
                     WalEvent::Keepalive { reply_requested: true, .. } => {
-                        stream.send_status(self.progress()).await?;
+                        self.tell(&mut stream).await?;
                     }
                     WalEvent::Keepalive { .. } => {}
                     WalEvent::TimelineEnded(end) => {
@@ -122,17 +130,21 @@ impl Reception<'_> {
         if let Some(durable) = ours.filter(|durable| durable.lsn > self.confirmed) {
             // I-07: the only place that moves the slot, behind the repository.
             self.confirmed = durable.lsn;
-            stream.send_status(self.progress()).await?;
+            self.tell(stream).await?;
         }
         Ok(())
     }
 
-    fn progress(&self) -> StandbyStatus {
-        StandbyStatus {
-            write: self.buffer.received(),
-            flush: self.confirmed,
+    /// Tells PostgreSQL how far we are.
+    async fn tell(&mut self, stream: &mut WalStream) -> Result<(), Trouble> {
+        self.told = Instant::now();
+        let (write, flush) = (self.buffer.received(), self.confirmed);
+        let status = StandbyStatus {
+            write,
+            flush,
             apply: Lsn::INVALID,
-        }
+        };
+        Ok(stream.send_status(status).await?)
     }
 
     fn timeline(&self) -> Timeline {

@@ -138,3 +138,31 @@ async fn the_database_is_not_filled_for_us() {
     assert_eq!(coverage.ranges()[0].to_lsn, gap.range.from_lsn);
     receiving.duty.stop().await;
 }
+
+/// PostgreSQL itself may give the slot up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_invalidated_slot_is_replaced_and_the_gap_told() {
+    for number in [15, 18] {
+        let server = TestCluster::builder(&major(number))
+            .setting("max_slot_wal_keep_size", "1MB")
+            .start();
+        let place = Place::new();
+        let mut receiving = place.start(&server);
+        receiving.caught_up(&server).await;
+        receiving.duty.stop().await;
+        lose_wal(&server);
+        let status =
+            format!("SELECT wal_status FROM pg_replication_slots WHERE slot_name = '{SLOT}'");
+        assert_eq!(server.psql(&status), "lost");
+
+        let mut receiving = place.start(&server);
+        let report = receiving
+            .until("the gap", |report| !gaps(report).is_empty())
+            .await;
+        let reason = gaps(&report).remove(0).reason;
+        assert!(reason.contains("invalidated"), "{reason}");
+        receiving.caught_up(&server).await;
+        assert!(kept_from(&server).is_some());
+        receiving.duty.stop().await;
+    }
+}

@@ -1,5 +1,10 @@
 //! Receiving WAL from real servers into a real repository.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in their helpers"
+)]
+
 mod exits;
 mod failures;
 mod losses;

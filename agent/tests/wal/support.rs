@@ -17,17 +17,17 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 /// Longer than anything takes, even on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(90);
-pub const SLOT: &str = "holdfast_orders";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const SLOT: &str = "holdfast_orders";
 
 /// A repository, and hosts that use it.
-pub struct Place {
+pub(crate) struct Place {
     root: TempDir,
     key: Secret,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         Self {
             root,
@@ -36,7 +36,7 @@ impl Place {
     }
 
     /// An agent's process: every call is another one.
-    pub fn host(&self) -> Host {
+    pub(crate) fn host(&self) -> Host {
         let host = Host::with_executable(
             self.root.path().join("agent"),
             HostConfig::default(),
@@ -47,15 +47,15 @@ impl Place {
         host
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.root.path().join("repository")
     }
 
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.root.path()
     }
 
-    pub fn access(&self) -> RepositoryAccess {
+    pub(crate) fn access(&self) -> RepositoryAccess {
         RepositoryAccess {
             name: "eu".parse().unwrap(),
             url: format!("file://{}", self.path().display()),
@@ -67,13 +67,13 @@ impl Place {
     }
 
     /// A key file for commands.
-    pub fn key_file(&self) -> PathBuf {
+    pub(crate) fn key_file(&self) -> PathBuf {
         let path = self.root.path().join("key");
         std::fs::write(&path, self.key.expose()).unwrap();
         path
     }
 
-    pub fn work(&self, server: &TestCluster) -> WalWork {
+    pub(crate) fn work(&self, server: &TestCluster) -> WalWork {
         WalWork {
             cluster: cluster(),
             repository: self.access(),
@@ -89,11 +89,11 @@ impl Place {
         }
     }
 
-    pub fn start(&self, server: &TestCluster) -> Receiving {
+    pub(crate) fn start(&self, server: &TestCluster) -> Receiving {
         self.start_with(self.work(server), DutyOptions::default())
     }
 
-    pub fn start_with(&self, work: WalWork, options: DutyOptions) -> Receiving {
+    pub(crate) fn start_with(&self, work: WalWork, options: DutyOptions) -> Receiving {
         let host = self.host();
         let duty = Duty::start_with(duty_id(), Generation(1), work, host.clone(), options);
         let report = duty.report();
@@ -101,7 +101,7 @@ impl Place {
     }
 
     /// The lineage of `server`, looked at from outside.
-    pub async fn lineage(&self, server: &TestCluster) -> LineageRepository {
+    pub(crate) async fn lineage(&self, server: &TestCluster) -> LineageRepository {
         let repository = self.host().repository(&self.access()).await.unwrap();
         let lineage = Lineage {
             system_identifier: system_identifier(server),
@@ -110,12 +110,12 @@ impl Place {
         repository.lineage(&cluster(), lineage).await.unwrap()
     }
 
-    pub async fn wal(&self, server: &TestCluster) -> WalRepository {
+    pub(crate) async fn wal(&self, server: &TestCluster) -> WalRepository {
         self.lineage(server).await.wal(Codec::DEFAULT)
     }
 
     /// What the repository holds of a timeline.
-    pub async fn coverage(&self, server: &TestCluster, timeline: Timeline) -> Coverage {
+    pub(crate) async fn coverage(&self, server: &TestCluster, timeline: Timeline) -> Coverage {
         self.wal(server)
             .await
             .list(timeline)
@@ -125,32 +125,36 @@ impl Place {
     }
 
     /// Makes every write into the repository fail, even for root.
-    pub fn break_it(&self) {
+    pub(crate) fn break_it(&self) {
         std::fs::rename(self.path().join("clusters"), self.path().join("away")).unwrap();
         std::fs::write(self.path().join("clusters"), "in the way").unwrap();
     }
 
-    pub fn repair_it(&self) {
+    pub(crate) fn repair_it(&self) {
         std::fs::remove_file(self.path().join("clusters")).unwrap();
         std::fs::rename(self.path().join("away"), self.path().join("clusters")).unwrap();
     }
 }
 
 /// A duty at work.
-pub struct Receiving {
-    pub host: Host,
-    pub duty: Duty,
-    pub report: watch::Receiver<WalReport>,
+pub(crate) struct Receiving {
+    pub(crate) host: Host,
+    pub(crate) duty: Duty,
+    pub(crate) report: watch::Receiver<WalReport>,
 }
 
 impl Receiving {
     /// The first report of which `is` holds.
-    pub async fn until(&mut self, what: &str, is: impl FnMut(&WalReport) -> bool) -> WalReport {
+    pub(crate) async fn until(
+        &mut self,
+        what: &str,
+        is: impl FnMut(&WalReport) -> bool,
+    ) -> WalReport {
         until(&mut self.report, what, is).await
     }
 
     /// Waits until everything that the server has written is stored.
-    pub async fn caught_up(&mut self, server: &TestCluster) -> WalReport {
+    pub(crate) async fn caught_up(&mut self, server: &TestCluster) -> WalReport {
         let timeline = timeline(server);
         let position = insert_position(server);
         self.until(&format!("WAL to {position} on {timeline}"), |report| {
@@ -162,7 +166,7 @@ impl Receiving {
         .await
     }
 
-    pub async fn trouble(&mut self, code: &str) -> WalReport {
+    pub(crate) async fn trouble(&mut self, code: &str) -> WalReport {
         self.until(code, |report| {
             report.trouble.as_ref().is_some_and(|t| t.code == code)
         })
@@ -170,7 +174,7 @@ impl Receiving {
     }
 }
 
-pub async fn until(
+pub(crate) async fn until(
     report: &mut watch::Receiver<WalReport>,
     what: &str,
     is: impl FnMut(&WalReport) -> bool,
@@ -187,7 +191,7 @@ pub async fn until(
 }
 
 /// Waits for what no report tells.
-pub async fn eventually(what: &str, mut is: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut is: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is().await {
         assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
@@ -195,16 +199,16 @@ pub async fn eventually(what: &str, mut is: impl AsyncFnMut() -> bool) {
     }
 }
 
-pub fn cluster() -> Name {
+pub(crate) fn cluster() -> Name {
     "orders".parse().unwrap()
 }
 
-pub fn duty_id() -> AssignmentId {
+pub(crate) fn duty_id() -> AssignmentId {
     "asg_00000000000000000000000000000001".parse().unwrap()
 }
 
 /// The control plane's clock is this host's.
-pub fn measure_clock(host: &Host) {
+pub(crate) fn measure_clock(host: &Host) {
     let now = host.clock().local_now();
     host.clock().measure(&Sample {
         agent_sent: now,
@@ -214,40 +218,40 @@ pub fn measure_clock(host: &Host) {
     });
 }
 
-pub fn quorum(host: &Host) {
+pub(crate) fn quorum(host: &Host) {
     host.set_session(SessionState {
         connected: true,
         quorum_at: Some(Instant::now()),
     });
 }
 
-pub fn system_identifier(server: &TestCluster) -> u64 {
+pub(crate) fn system_identifier(server: &TestCluster) -> u64 {
     server
         .psql("SELECT system_identifier FROM pg_control_system()")
         .parse()
         .unwrap()
 }
 
-pub fn insert_position(server: &TestCluster) -> Lsn {
+pub(crate) fn insert_position(server: &TestCluster) -> Lsn {
     server
         .psql("SELECT pg_current_wal_insert_lsn()")
         .parse()
         .unwrap()
 }
 
-pub fn timeline(server: &TestCluster) -> Timeline {
+pub(crate) fn timeline(server: &TestCluster) -> Timeline {
     let sql = "SELECT substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)";
     Timeline::new(u32::from_str_radix(&server.psql(sql), 16).unwrap()).unwrap()
 }
 
 /// The oldest WAL that the slot keeps; `None` without the slot.
-pub fn kept_from(server: &TestCluster) -> Option<Lsn> {
+pub(crate) fn kept_from(server: &TestCluster) -> Option<Lsn> {
     let sql = format!("SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '{SLOT}'");
     server.psql(&sql).parse().ok()
 }
 
 /// Some WAL: `megabytes` of incompressible rows.
-pub fn write(server: &TestCluster, megabytes: u32) {
+pub(crate) fn write(server: &TestCluster, megabytes: u32) {
     server.psql("CREATE TABLE IF NOT EXISTS filler (data text)");
     server.psql(&format!(
         "INSERT INTO filler SELECT string_agg(md5(random()::text), '') \
@@ -255,13 +259,13 @@ pub fn write(server: &TestCluster, megabytes: u32) {
     ));
 }
 
-pub fn end(report: &WalReport, timeline: Timeline) -> Option<Lsn> {
+pub(crate) fn end(report: &WalReport, timeline: Timeline) -> Option<Lsn> {
     let wal = report.wal.as_ref()?;
     let of_timeline = wal.timelines.iter().find(|one| one.timeline == timeline)?;
     Some(of_timeline.coverage.ranges().last()?.to_lsn)
 }
 
-pub fn gaps(report: &WalReport) -> Vec<WalGap> {
+pub(crate) fn gaps(report: &WalReport) -> Vec<WalGap> {
     let timelines = report.wal.iter().flat_map(|wal| &wal.timelines);
     timelines
         .flat_map(|timeline| timeline.gaps.clone())
@@ -269,7 +273,7 @@ pub fn gaps(report: &WalReport) -> Vec<WalGap> {
 }
 
 /// Compares all stored segments that the server still has, and says how many.
-pub async fn compare_with_server(wal: &WalRepository, server: &TestCluster) -> usize {
+pub(crate) async fn compare_with_server(wal: &WalRepository, server: &TestCluster) -> usize {
     let mut compared = 0;
     for timeline in wal.timelines().await.unwrap() {
         let listed = wal.list(timeline).await.unwrap();
