@@ -1,0 +1,74 @@
+//! Phase commit: the mark is put, and the backup exists.
+
+use std::collections::BTreeMap;
+
+use holdfast_proto::BackupWork;
+use holdfast_repo::{Backup, BackupKind, CommitFacts};
+use holdfast_types::JobPhase;
+
+use super::Stopped;
+use super::prepare::{self, Ready};
+use super::stop::Ended;
+use crate::job::JobContext;
+
+/// Facts of a backup that a restore needs, under the names they have in its
+/// mark (`docs/repository-format.md`).
+pub(crate) mod fact {
+    /// The role that initdb made, which is always there.
+    pub(crate) const SUPERUSER: &str = "superuser";
+    /// The permission bits of the data directory, in octal.
+    pub(crate) const DIRECTORY_MODE: &str = "dataDirectoryMode";
+    /// Where the server's configuration was.
+    pub(crate) const CONFIG_FILE: &str = "configFile";
+    /// Where its pg_hba.conf was.
+    pub(crate) const HBA_FILE: &str = "hbaFile";
+    /// Where its pg_ident.conf was.
+    pub(crate) const IDENT_FILE: &str = "identFile";
+    /// Where the data directory was.
+    pub(crate) const DATA_DIRECTORY: &str = "dataDirectory";
+    /// Whether pages carry checksums.
+    pub(crate) const CHECKSUMS: &str = "dataChecksums";
+    /// Damaged pages that were found.
+    pub(crate) const CORRUPT_PAGES: &str = "corruptPages";
+}
+
+pub(super) async fn run(
+    work: &BackupWork,
+    cx: &JobContext,
+    prepared: &Ready,
+    ended: &Ended,
+) -> Result<Backup, Stopped> {
+    cx.enter(JobPhase::Commit);
+    let facts = CommitFacts {
+        run: prepared.run.clone(),
+        kind: BackupKind::Full,
+        parent: None,
+        postgres_version: prepare::version(&prepared.facts),
+        timeline: prepared.facts.timeline,
+        start_lsn: ended.label.label.start_lsn,
+        stop_lsn: ended.label.stop_lsn,
+        started_at: ended.started_at,
+        finished_at: ended.finished_at,
+        facts: facts(prepared, ended),
+    };
+    let backup = ended.finished.commit(facts).await?;
+    cx.log(format!("{} of cluster {} is available", backup.id, work.cluster));
+    Ok(backup)
+}
+
+fn facts(prepared: &Ready, ended: &Ended) -> BTreeMap<String, String> {
+    let path = |path: &Option<std::path::PathBuf>| {
+        path.as_ref().and_then(|path| path.to_str()).map(str::to_owned)
+    };
+    let facts = [
+        (fact::SUPERUSER, Some(prepared.superuser.clone())),
+        (fact::DIRECTORY_MODE, Some(format!("{:o}", prepared.data_dir_mode))),
+        (fact::CONFIG_FILE, path(&prepared.facts.config_file)),
+        (fact::HBA_FILE, path(&prepared.facts.hba_file)),
+        (fact::IDENT_FILE, path(&prepared.facts.ident_file)),
+        (fact::DATA_DIRECTORY, prepared.data_dir.to_str().map(str::to_owned)),
+        (fact::CHECKSUMS, Some(prepared.control.has_data_checksums().to_string())),
+        (fact::CORRUPT_PAGES, Some(ended.corrupt_pages.to_string())),
+    ];
+    facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}

@@ -1,0 +1,73 @@
+//! What is reported of a backup that exists.
+
+use holdfast_proto::{BackupWork, JobSuccess, LineageWal, TimelineWal};
+use holdfast_repo::{Backup, LineageRepository};
+use holdfast_types::{BackupKind, CommittedBackup};
+use serde_json::json;
+
+use super::Stopped;
+use super::commit::fact;
+use super::copy::Copied;
+
+/// Of a backup that this attempt took.
+pub(super) fn of_backup(
+    work: &BackupWork,
+    copied: &Copied,
+    backup: &Backup,
+    wal: LineageWal,
+) -> JobSuccess {
+    let mut result = result(backup);
+    result["files"] = json!(copied.files);
+    if !copied.corrupt_files.is_empty() {
+        result["corruptFiles"] = json!(copied.corrupt_files);
+    }
+    JobSuccess { result, backup: Some(committed(work, backup)), wal: Some(wal) }
+}
+
+/// Of a backup that an earlier attempt committed, from its mark.
+pub(super) async fn of_committed(
+    work: &BackupWork,
+    backup: &Backup,
+    lineage: &LineageRepository,
+) -> Result<JobSuccess, Stopped> {
+    // It only reads: the codec is for writing.
+    let wal = lineage.wal(holdfast_repo::Codec::DEFAULT);
+    let coverage = wal.list_from(backup.timeline, backup.start_lsn).await?.coverage();
+    let timeline = TimelineWal { timeline: backup.timeline, coverage, gaps: Vec::new() };
+    let wal = LineageWal { lineage: backup.lineage, timelines: vec![timeline] };
+    let result = result(backup);
+    Ok(JobSuccess { result, backup: Some(committed(work, backup)), wal: Some(wal) })
+}
+
+fn result(backup: &Backup) -> serde_json::Value {
+    let corrupt = backup.facts.get(fact::CORRUPT_PAGES).and_then(|count| count.parse::<u64>().ok());
+    json!({
+        "backup": backup.id,
+        "startLsn": backup.start_lsn,
+        "stopLsn": backup.stop_lsn,
+        "databaseBytes": backup.database_bytes,
+        "addedBytes": backup.added_bytes,
+        "files": backup.entries,
+        "corruptPages": corrupt.unwrap_or_default(),
+    })
+}
+
+fn committed(work: &BackupWork, backup: &Backup) -> CommittedBackup {
+    CommittedBackup {
+        id: backup.id,
+        job: work.job,
+        cluster: work.cluster.clone(),
+        repository: work.repository.name.clone(),
+        kind: BackupKind::Full,
+        parent: backup.parent,
+        lineage: backup.lineage,
+        timeline: backup.timeline,
+        start_lsn: backup.start_lsn,
+        stop_lsn: backup.stop_lsn,
+        started_at: backup.started_at,
+        finished_at: backup.finished_at,
+        database_bytes: backup.database_bytes,
+        added_bytes: backup.added_bytes,
+        server_version: backup.postgres_version,
+    }
+}

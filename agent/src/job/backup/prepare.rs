@@ -1,0 +1,258 @@
+//! Phase prepare: everything that can refuse the backup before PostgreSQL is
+//! asked to do anything for it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use holdfast_pg::control_file::{self, ControlFile};
+use holdfast_pg::sql::{Facts, Session};
+use holdfast_pg::{ConnectionInfo, SlotName};
+use holdfast_proto::BackupWork;
+use holdfast_repo::{Backup, LineageFacts, LineageRepository, RunKey};
+use holdfast_types::{BackupKind, Failure, JobPhase, Lineage};
+
+use super::outside::{self, Outside};
+use super::{Stopped, control};
+use crate::host::Host;
+use crate::job::JobContext;
+
+/// The duty that receives WAL makes the slot; it may have been assigned
+/// together with this job.
+const SLOT_DEADLINE: Duration = Duration::from_secs(60);
+const SLOT_POLL: Duration = Duration::from_millis(250);
+
+/// PostgreSQL 14 to 18.
+const SUPPORTED: std::ops::RangeInclusive<i32> = 14..=18;
+
+/// What the later phases rely on.
+pub(super) struct Ready {
+    pub(super) info: ConnectionInfo,
+    pub(super) facts: Facts,
+    pub(super) data_dir: PathBuf,
+    pub(super) data_dir_mode: u32,
+    pub(super) control: ControlFile,
+    pub(super) lineage: LineageRepository,
+    pub(super) run: RunKey,
+    pub(super) outside: Outside,
+    /// The role that initdb made: the one role that is always there.
+    pub(super) superuser: String,
+}
+
+pub(super) enum Prepared {
+    Ready(Box<Ready>),
+    /// An attempt before this one put the mark and was killed before it could
+    /// say so.
+    Committed(Box<Backup>),
+}
+
+pub(super) async fn run(
+    work: &BackupWork,
+    cx: &JobContext,
+    host: &Host,
+) -> Result<Prepared, Stopped> {
+    cx.enter(JobPhase::Prepare);
+    refuse_kind(work.kind)?;
+    let info = ConnectionInfo::parse(&work.instance.connection, work.instance.password.clone())?;
+    let session = Session::connect(&info).await?;
+    let facts = session.facts().await?;
+    check_server(work, &facts)?;
+    let superuser = superuser(&session).await?;
+    let configured = work.instance.data_directory.as_ref().map(PathBuf::from);
+    let data_dir = configured.unwrap_or_else(|| facts.data_directory.clone());
+    let (control, data_dir_mode) = local_control_file(&data_dir, &facts).await?;
+    let repository = host.repository(&work.repository).await?;
+    let lineage = Lineage {
+        system_identifier: facts.system_identifier,
+        incarnation: work.incarnation,
+    };
+    let lineage_facts = LineageFacts {
+        postgres_version: version(&facts),
+        segment_size: facts.segment_size,
+        block_size: facts.block_size,
+    };
+    let lineage =
+        repository.create_or_open_lineage(&work.cluster, lineage, lineage_facts).await?;
+    let run: RunKey = work.job.to_string().parse()?;
+    if let Some(committed) = lineage.backup_of_run(&run).await? {
+        if committed.id == work.backup {
+            return Ok(Prepared::Committed(Box::new(committed)));
+        }
+        return Err(Stopped::Superseded(committed.id));
+    }
+    slot_exists(&session, work).await?;
+    let outside = outside::gather(&facts, &data_dir);
+    for warning in &outside.warnings {
+        cx.log(format!("warning: {warning}"));
+    }
+    cx.log(format!(
+        "PostgreSQL {} at {}, system {}, timeline {}, page checksums {}",
+        facts.server_version_num,
+        data_dir.display(),
+        facts.system_identifier,
+        facts.timeline,
+        if facts.data_checksums { "on" } else { "off: damaged pages cannot be noticed" },
+    ));
+    Ok(Prepared::Ready(Box::new(Ready {
+        info,
+        facts,
+        data_dir,
+        data_dir_mode,
+        control,
+        lineage,
+        run,
+        outside,
+        superuser,
+    })))
+}
+
+/// The lineage of a backup that is committed already.
+pub(super) async fn lineage(work: &BackupWork, host: &Host) -> Result<LineageRepository, Stopped> {
+    let info = ConnectionInfo::parse(&work.instance.connection, work.instance.password.clone())?;
+    let facts = Session::connect(&info).await?.facts().await?;
+    let system_identifier = facts.system_identifier;
+    let lineage = Lineage { system_identifier, incarnation: work.incarnation };
+    Ok(host.repository(&work.repository).await?.lineage(&work.cluster, lineage).await?)
+}
+
+/// `server_version_num`, which is never negative.
+pub(super) fn version(facts: &Facts) -> u32 {
+    u32::try_from(facts.server_version_num).unwrap_or_default()
+}
+
+fn refuse_kind(kind: BackupKind) -> Result<(), Failure> {
+    if kind == BackupKind::Full {
+        return Ok(());
+    }
+    Err(Failure::permanent(
+        "not_supported_yet",
+        format!("{kind} backups are not supported yet"),
+        "take a full backup",
+    ))
+}
+
+fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
+    let found = facts.system_identifier;
+    if let Some(expected) = work.instance.system_identifier.filter(|expected| *expected != found) {
+        return Err(Failure::permanent(
+            "foreign_system_identifier",
+            format!(
+                "the server of cluster {} has system identifier {found}, not {expected}",
+                work.cluster
+            ),
+            "check the instance's connection; if the cluster was made anew (initdb, pg_upgrade), \
+             that is a new lineage and must be decided by a person",
+        ));
+    }
+    if !SUPPORTED.contains(&(facts.server_version_num / 10_000)) {
+        return Err(Failure::permanent(
+            "unsupported_postgres_version",
+            format!("PostgreSQL {} is not supported", facts.server_version_num / 10_000),
+            "PostgreSQL 14 to 18 are",
+        ));
+    }
+    if facts.in_recovery {
+        return Err(Failure::permanent(
+            "standby_backup_not_supported_yet",
+            format!("the instance of cluster {} is a standby", work.cluster),
+            "name the primary's instance; backups from a standby are not supported yet",
+        ));
+    }
+    if let Some(tablespace) = facts.tablespaces.first() {
+        return Err(Failure::permanent(
+            "tablespaces_not_supported_yet",
+            format!(
+                "the cluster has the tablespace \"{}\" at {}",
+                tablespace.name,
+                tablespace.location.display()
+            ),
+            "clusters with tablespaces cannot be backed up yet: move its tables to pg_default \
+             and drop the tablespace",
+        ));
+    }
+    if facts.wal_level == "minimal" {
+        return Err(Failure::permanent(
+            "wal_level_minimal",
+            format!("wal_level of cluster {} is minimal", work.cluster),
+            "set wal_level = replica and restart the server",
+        ));
+    }
+    Ok(())
+}
+
+/// Reads the control file of the directory that is to be copied: it must be
+/// there, ours to read, and that of the server we speak to.
+async fn local_control_file(
+    data_dir: &Path,
+    facts: &Facts,
+) -> Result<(ControlFile, u32), Stopped> {
+    let directory = data_dir.to_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&directory).map(|meta| meta.permissions().mode() & 0o7777);
+        let mode = mode.map_err(|error| unreadable(&directory, &error))?;
+        std::fs::read_dir(&directory).map_err(|error| unreadable(&directory, &error))?;
+        let path = directory.join(control_file::PATH);
+        let (control, _) = control::read(&path)?;
+        Ok::<_, Failure>((control, mode))
+    });
+    let (control, mode) = read.await.map_err(|error| super::copy::thread_died(&error))??;
+    if control.system_identifier != facts.system_identifier {
+        return Err(Stopped::Failed(Failure::permanent(
+            "data_directory_of_another_server",
+            format!(
+                "{} is the data directory of system {}, and the server is system {}",
+                data_dir.display(),
+                control.system_identifier,
+                facts.system_identifier
+            ),
+            "the agent must run on the server's own host, and dataDirectory must name its data \
+             directory as this host sees it",
+        )));
+    }
+    Ok((control, mode))
+}
+
+/// The data directory, or something in it, cannot be read.
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let hint = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "run the agent as the owner of the data directory (usually postgres)"
+        }
+        std::io::ErrorKind::NotFound => {
+            "the agent must run on the server's own host; check dataDirectory of the instance"
+        }
+        _ => "look at the kernel's log: the disk may be failing",
+    };
+    Failure::permanent(
+        "data_directory_unreadable",
+        format!("{} cannot be read: {error}", path.display()),
+        hint,
+    )
+}
+
+async fn superuser(session: &Session) -> Result<String, Stopped> {
+    // BOOTSTRAP_SUPERUSERID: it can be renamed, never dropped.
+    let row = session.row("SELECT rolname::text FROM pg_roles WHERE oid = 10", &[]).await?;
+    let name: Option<String> = row.try_get(0).ok();
+    Ok(name.unwrap_or_else(|| "postgres".to_owned()))
+}
+
+/// The slot keeps the WAL that this backup needs until it is stored, so it is
+/// there before the backup begins (DESIGN 5.2).
+async fn slot_exists(session: &Session, work: &BackupWork) -> Result<(), Stopped> {
+    let slot = SlotName::for_cluster(&work.cluster);
+    let deadline = tokio::time::Instant::now() + SLOT_DEADLINE;
+    loop {
+        if session.read_slot(&slot).await?.is_some() {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(Stopped::Failed(Failure::transient(
+                "replication_slot_missing",
+                format!("the server of cluster {} has no replication slot {slot}", work.cluster),
+                "WAL receiving makes it: check why the cluster's WAL is not being received",
+            )));
+        }
+        tokio::time::sleep(SLOT_POLL).await;
+    }
+}

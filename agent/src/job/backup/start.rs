@@ -1,0 +1,52 @@
+//! Phase start: PostgreSQL enters backup mode, the repository an attempt.
+
+use holdfast_pg::sql::{BackupSession, BackupStart};
+use holdfast_proto::BackupWork;
+use holdfast_repo::{BackupWriter, Codec, WriteOptions};
+use holdfast_types::{Failure, JobPhase};
+use holdfast_types::resource;
+use jiff::Timestamp;
+
+use super::Stopped;
+use super::prepare::Ready;
+use crate::job::JobContext;
+
+/// A backup that PostgreSQL and the repository know of.
+pub(super) struct Started {
+    pub(super) session: BackupSession,
+    pub(super) writer: BackupWriter,
+    pub(super) started_at: Timestamp,
+}
+
+pub(super) async fn run(
+    work: &BackupWork,
+    cx: &JobContext,
+    prepared: &Ready,
+) -> Result<Started, Stopped> {
+    cx.enter(JobPhase::Start);
+    let options = WriteOptions { codec: codec(work.compression), ..WriteOptions::default() };
+    // The repository first: what it refuses, PostgreSQL need not checkpoint for.
+    let writer = prepared.lineage.begin_backup(work.backup, options).await?;
+    let started_at = Timestamp::now();
+    let label = format!("holdfast {}", work.backup);
+    let start = BackupStart { label: &label, fast: true };
+    let session = BackupSession::start(&prepared.info, start).await?;
+    if session.in_recovery() {
+        return Err(Stopped::Failed(Failure::transient(
+            "role_changed",
+            format!("the server of cluster {} has become a standby", work.cluster),
+            "name the instance that is the primary now",
+        )));
+    }
+    cx.log(format!("backup mode since {}", session.start_lsn()));
+    Ok(Started { session, writer, started_at })
+}
+
+/// The repository's codec for a policy's compression.
+pub(super) fn codec(compression: resource::Compression) -> Codec {
+    match compression.codec {
+        resource::Codec::Zstd => Codec::Zstd { level: compression.level() },
+        resource::Codec::Lz4 => Codec::Lz4,
+        resource::Codec::None => Codec::None,
+    }
+}

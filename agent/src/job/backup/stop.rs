@@ -1,0 +1,73 @@
+//! Phase stop: PostgreSQL ends backup mode and says what the copy needs.
+
+use holdfast_pg::sql::StoppedBackup;
+use holdfast_repo::{BackupWriter, Entry, FinishedBackup, GeneratedEntry};
+use holdfast_types::{Failure, JobPhase};
+use jiff::Timestamp;
+use std::path::Path;
+
+use super::copy::{Copied, entry_path};
+use super::prepare::Ready;
+use super::start::Started;
+use super::Stopped;
+use crate::job::JobContext;
+
+/// A backup whose bytes are durable and that lacks its proof and its mark.
+pub(super) struct Ended {
+    pub(super) finished: FinishedBackup,
+    pub(super) label: StoppedBackup,
+    pub(super) started_at: Timestamp,
+    pub(super) finished_at: Timestamp,
+    pub(super) corrupt_pages: u64,
+}
+
+pub(super) async fn run(
+    cx: &JobContext,
+    prepared: &Ready,
+    started: Started,
+    copied: &Copied,
+) -> Result<Ended, Stopped> {
+    cx.enter(JobPhase::Stop);
+    let Started { session, writer, started_at } = started;
+    let start_lsn = session.start_lsn();
+    let label = session.stop().await?;
+    // Every commit before the stop position got its time before now.
+    let finished_at = Timestamp::now();
+    cx.log(format!("consistent at {}", label.stop_lsn));
+    if label.label.start_lsn != start_lsn
+        || label.label.start_timeline != prepared.facts.timeline
+        || label.label.from_standby
+    {
+        return Err(Stopped::Failed(Failure::transient(
+            "backup_label_unexpected",
+            format!(
+                "the backup began at {start_lsn} on timeline {}, and backup_label says {} on \
+                 timeline {}",
+                prepared.facts.timeline, label.label.start_lsn, label.label.start_timeline
+            ),
+            "the server was promoted or replaced during the backup; take it again",
+        )));
+    }
+    add_generated(&writer, "backup_label", &label.backup_label).await?;
+    if !label.tablespace_map.is_empty() {
+        // One was made during the copy, which did not go into it.
+        return Err(Stopped::Failed(Failure::permanent(
+            "tablespaces_not_supported_yet",
+            "a tablespace was made during the backup",
+            "clusters with tablespaces cannot be backed up yet: drop the tablespace",
+        )));
+    }
+    let finished = writer.finish().await?;
+    let corrupt_pages = copied.corrupt_pages;
+    Ok(Ended { finished, label, started_at, finished_at, corrupt_pages })
+}
+
+/// The bytes go into the backup exactly as PostgreSQL gave them.
+async fn add_generated(writer: &BackupWriter, name: &str, bytes: &[u8]) -> Result<(), Stopped> {
+    let path = entry_path(Path::new(name))?;
+    let entry = Entry::Generated(GeneratedEntry { path, mode: 0o600, bytes: bytes.to_vec() });
+    let writer = writer.clone();
+    let added = tokio::task::spawn_blocking(move || writer.add(&entry)).await;
+    added.map_err(|error| super::copy::thread_died(&error))??;
+    Ok(())
+}

@@ -1,0 +1,406 @@
+//! Phase copy: the files of the backup, into the new directory.
+//!
+//! One thread reads the manifest of the backup and makes directories, one per
+//! core writes pieces of at most 256 MiB, the largest known piece first. What
+//! is written was authenticated and hashed on the way. The manifest for
+//! `pg_verifybackup` grows alongside, so a million files need no memory.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdfast_pg::control_file;
+use holdfast_repo::{
+    BackupReader, ConfigEntry, DirectoryEntry, EXTENT_BYTES, Entry, Extent, ExtentReader,
+    FileEntry, GeneratedEntry, Piece as Bytes,
+};
+use holdfast_types::{Failure, JobPhase};
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+
+use super::backup_manifest::{ManifestFile, ManifestWriter};
+use super::prepare::{Ready, cannot_copy, cannot_write};
+use super::{Stopped, directory};
+use crate::failure::of_repository;
+use crate::job::JobContext;
+use crate::job::backup::{fact, thread_died};
+use crate::job::conf::Files;
+use crate::job::queue::Queue;
+
+/// Pieces that wait for a thread.
+const WAITING: usize = 1024;
+/// Configuration files are written anew later, and described then.
+pub(super) const CONFIGURATION: [&str; 4] =
+    ["postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf"];
+
+/// What was copied.
+pub(super) struct Copied {
+    /// The manifest so far.
+    pub(super) manifest: ManifestWriter<BufWriter<File>>,
+    /// Configuration that was outside of the original data directory.
+    pub(super) outside: Files,
+}
+
+struct Shared {
+    dir: PathBuf,
+    owner: (u32, u32),
+    queue: Queue<Piece>,
+    cx: JobContext,
+    failed: Mutex<Option<Failure>>,
+}
+
+/// A part of a file.
+struct Piece {
+    file: Arc<Target>,
+    index: u32,
+    extent: Option<Extent>,
+}
+
+/// A file some of whose pieces are not written yet.
+struct Target {
+    path: PathBuf,
+    size: u64,
+    mode: u32,
+    left: AtomicU32,
+}
+
+/// Where the control file waits until everything else is in place.
+pub(super) fn waiting_control_file(dir: &Path) -> PathBuf {
+    directory::ours(dir).join("pg_control")
+}
+
+/// Where the manifest grows.
+pub(super) fn growing_manifest(dir: &Path) -> PathBuf {
+    directory::ours(dir).join("backup_manifest.partial")
+}
+
+/// Copies everything. Its threads have ended when it returns.
+pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stopped> {
+    cx.enter(JobPhase::Copy);
+    cx.expect_bytes(ready.backup.database_bytes);
+    let reader = ready.lineage.open_backup(ready.backup.clone()).await?;
+    let shared = Arc::new(Shared {
+        dir: ready.dir.clone(),
+        owner: ready.owner,
+        queue: Queue::new(WAITING),
+        cx: cx.clone(),
+        failed: Mutex::default(),
+    });
+    let manifest = on_thread(&shared, {
+        let (version, system) = (ready.plan.server_version, ready.plan.lineage.system_identifier);
+        let mode = directory_mode(ready);
+        move |shared| shared.begin(mode, version, system)
+    })
+    .await?;
+    // If this future is dropped, the threads must not go on without it.
+    let _guard = StopOnDrop(Arc::clone(&shared));
+    let mut threads = spawn_writers(&shared, &reader);
+    let feeder = spawn_feeder(&shared, &reader, manifest);
+    let mut cancelled = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = cx.cancel().cancelled(), if !cancelled => {
+                cancelled = true;
+                shared.queue.stop();
+            }
+            joined = threads.join_next() => match joined {
+                None => break,
+                Some(Ok(())) => {}
+                Some(Err(error)) => shared.fail(thread_died(&error)),
+            },
+        }
+    }
+    let copied = feeder.await.map_err(|error| thread_died(&error))?;
+    if cancelled {
+        return Err(Stopped::Cancelled);
+    }
+    if let Some(failure) = shared.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(Stopped::Failed(failure));
+    }
+    Ok(copied?)
+}
+
+fn directory_mode(ready: &Ready) -> u32 {
+    let mode = ready.backup.facts.get(fact::DIRECTORY_MODE);
+    mode.and_then(|mode| u32::from_str_radix(mode, 8).ok()).unwrap_or(0o700)
+}
+
+fn spawn_writers(shared: &Arc<Shared>, reader: &BackupReader) -> tokio::task::JoinSet<()> {
+    let mut threads = tokio::task::JoinSet::new();
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    for _ in 0..cores {
+        let (shared, mut reader) = (Arc::clone(shared), reader.extent_reader());
+        threads.spawn_blocking(move || {
+            while let Some(piece) = shared.queue.pop() {
+                if let Err(failure) = shared.write(&mut reader, &piece) {
+                    shared.fail(failure);
+                }
+            }
+        });
+    }
+    threads
+}
+
+fn spawn_feeder(
+    shared: &Arc<Shared>,
+    reader: &BackupReader,
+    manifest: ManifestWriter<BufWriter<File>>,
+) -> tokio::task::JoinHandle<Result<Copied, Failure>> {
+    let shared = Arc::clone(shared);
+    let (mut entries, extents) = (reader.entries(), reader.extent_reader());
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let mut feeder = Feeder { shared: &shared, manifest, outside: Files::new(), extents };
+        let fed = loop {
+            if shared.queue.is_stopped() {
+                break Ok(());
+            }
+            match runtime.block_on(entries.next()) {
+                Ok(None) => break Ok(()),
+                Ok(Some(entry)) => {
+                    if let Err(failure) = feeder.feed(entry) {
+                        break Err(failure);
+                    }
+                }
+                Err(error) => break Err(of_repository(&error)),
+            }
+        };
+        let Feeder { manifest, outside, .. } = feeder;
+        match fed {
+            Ok(()) => {
+                shared.queue.end();
+                Ok(Copied { manifest, outside })
+            }
+            Err(failure) => {
+                shared.fail(failure.clone());
+                Err(failure)
+            }
+        }
+    })
+}
+
+async fn on_thread<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Shared) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Stopped> {
+    let shared = Arc::clone(shared);
+    let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+    done.map_err(|error| thread_died(&error))?.map_err(Stopped::Failed)
+}
+
+/// Reads the backup's manifest and hands out work.
+struct Feeder<'a> {
+    shared: &'a Shared,
+    manifest: ManifestWriter<BufWriter<File>>,
+    outside: Files,
+    extents: ExtentReader,
+}
+
+impl Feeder<'_> {
+    fn feed(&mut self, entry: Entry) -> Result<(), Failure> {
+        match entry {
+            Entry::Directory(entry) => self.shared.make_directory(&entry),
+            Entry::File(entry) => self.file(entry),
+            Entry::Generated(entry) => self.generated(&entry),
+            Entry::Config(entry) => self.config(&entry),
+            Entry::Symlink(entry) => Err(Failure::permanent(
+                "symlink_not_supported_yet",
+                format!("the backup holds the symbolic link {}", entry.path),
+                "use a version of Holdfast that knows how to restore it",
+            )),
+        }
+    }
+
+    fn file(&mut self, entry: FileEntry) -> Result<(), Failure> {
+        let relative = entry.path.as_path();
+        let path = if relative == Path::new(control_file::PATH) {
+            waiting_control_file(&self.shared.dir)
+        } else {
+            self.shared.dir.join(relative)
+        };
+        let modified_at = Timestamp::from_nanosecond(entry.mtime_ns.into()).unwrap_or_default();
+        let (size, crc32c) = (entry.size, entry.crc32c());
+        self.describe(ManifestFile { path: relative, size, modified_at, crc32c })?;
+        let pieces = entry.extents.len().max(1);
+        let left = AtomicU32::new(u32::try_from(pieces).unwrap_or(u32::MAX));
+        let mode = entry.mode;
+        let file = Arc::new(Target { path, size, mode, left });
+        if entry.extents.is_empty() {
+            self.shared.queue.push(Piece { file, index: 0, extent: None });
+            return Ok(());
+        }
+        for (index, extent) in (0..).zip(entry.extents) {
+            let (file, extent) = (Arc::clone(&file), Some(extent));
+            if !self.shared.queue.push(Piece { file, index, extent }) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn generated(&mut self, entry: &GeneratedEntry) -> Result<(), Failure> {
+        let relative = entry.path.as_path();
+        let path = self.shared.dir.join(relative);
+        let written = self.shared.create(&path).and_then(|mut file| file.write_all(&entry.bytes));
+        written
+            .and_then(|()| self.shared.hand_over(&path, entry.mode))
+            .map_err(|error| cannot_write(&path, &error))?;
+        let (size, modified_at) = (entry.bytes.len() as u64, Timestamp::now());
+        let crc32c = crc32c::crc32c(&entry.bytes);
+        self.describe(ManifestFile { path: relative, size, modified_at, crc32c })
+    }
+
+    /// Configuration from outside is small, and kept for the phase that makes
+    /// one file of it.
+    fn config(&mut self, entry: &ConfigEntry) -> Result<(), Failure> {
+        let mut bytes = Vec::new();
+        for extent in &entry.extents {
+            let read = self.extents.read_extent(extent, |_, piece| {
+                match piece {
+                    Bytes::Data(data) => bytes.extend_from_slice(data),
+                    Bytes::Hole(zeros) => {
+                        bytes.resize(bytes.len() + usize::try_from(zeros).unwrap_or(0), 0);
+                    }
+                }
+                Ok(())
+            });
+            read.map_err(|error| of_repository(&error))?;
+        }
+        self.outside.insert(entry.origin.as_path().to_owned(), bytes);
+        Ok(())
+    }
+
+    fn describe(&mut self, file: ManifestFile<'_>) -> Result<(), Failure> {
+        if CONFIGURATION.iter().any(|name| file.path == Path::new(name)) {
+            return Ok(());
+        }
+        let path = growing_manifest(&self.shared.dir);
+        self.manifest.add(file).map_err(|error| cannot_write(&path, &error))
+    }
+}
+
+impl Shared {
+    /// Makes the directory and our own in it: the first thing that is written.
+    fn begin(
+        &self,
+        mode: u32,
+        server_version: u32,
+        system_identifier: u64,
+    ) -> Result<ManifestWriter<BufWriter<File>>, Failure> {
+        let made = directory::make(&self.dir, self.owner, mode);
+        made.map_err(|error| cannot_write(&self.dir, &error))?;
+        let ours = directory::ours(&self.dir);
+        let made = fs::DirBuilder::new().mode(0o700).create(&ours);
+        made.and_then(|()| directory::give(&ours, self.owner))
+            .map_err(|error| cannot_write(&ours, &error))?;
+        let path = growing_manifest(&self.dir);
+        self.create(&path)
+            .and_then(|file| {
+                directory::give(&path, self.owner)?;
+                ManifestWriter::new(BufWriter::new(file), server_version, system_identifier)
+            })
+            .map_err(|error| cannot_write(&path, &error))
+    }
+
+    fn make_directory(&self, entry: &DirectoryEntry) -> Result<(), Failure> {
+        let path = self.dir.join(entry.path.as_path());
+        let make = || -> io::Result<()> {
+            match fs::DirBuilder::new().mode(0o700).create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made?,
+            }
+            self.hand_over(&path, entry.mode)
+        };
+        make().map_err(|error| cannot_write(&path, &error))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    }
+
+    fn write(&self, reader: &mut ExtentReader, piece: &Piece) -> Result<(), Failure> {
+        let target = &piece.file;
+        let failed = |error: &io::Error| cannot_write(&target.path, error);
+        // Pieces of one file may be written at once, so none truncates it.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&target.path).map_err(|error| failed(&error))?;
+        let start = u64::from(piece.index) * EXTENT_BYTES;
+        if let Some(extent) = &piece.extent {
+            let read = reader.read_extent(extent, |offset, bytes| {
+                if self.queue.is_stopped() {
+                    return Err(io::Error::other("the restore was stopped"));
+                }
+                let length = match bytes {
+                    Bytes::Data(data) => {
+                        file.write_all_at(data, start + offset)?;
+                        data.len() as u64
+                    }
+                    // A new file reads as zeros where nothing was written.
+                    Bytes::Hole(zeros) => zeros,
+                };
+                self.cx.add_bytes(length);
+                Ok(())
+            });
+            read.map_err(|error| cannot_copy(&target.path, &error))?;
+        }
+        if target.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // It may end with zeros that were not written.
+            file.set_len(target.size).map_err(|error| failed(&error))?;
+            self.hand_over(&target.path, target.mode).map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Gives a path to the directory's owner, with the mode it had.
+    fn hand_over(&self, path: &Path, mode: u32) -> io::Result<()> {
+        directory::give(path, self.owner)?;
+        fs::set_permissions(path, Permissions::from_mode(mode & 0o777))
+    }
+
+    fn fail(&self, failure: Failure) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.get_or_insert(failure);
+        drop(failed);
+        self.queue.stop();
+    }
+}
+
+impl Piece {
+    fn bytes(&self) -> u64 {
+        self.extent.as_ref().map_or(0, Extent::plain_bytes)
+    }
+}
+
+/// By size; among equals the order does not matter.
+impl Ord for Piece {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.bytes().cmp(&other.bytes())
+    }
+}
+
+impl PartialOrd for Piece {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Piece {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Piece {}
+
+struct StopOnDrop(Arc<Shared>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.queue.stop();
+    }
+}

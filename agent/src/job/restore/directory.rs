@@ -1,0 +1,264 @@
+//! The directory that a restore makes: what speaks against it, and making it.
+
+use std::ffi::CString;
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind};
+use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use holdfast_pg::binaries::{self, RunAs};
+use holdfast_types::{Failure, RestoreRequest};
+
+/// Our own directory in a restored one.
+pub(super) const OURS: &str = ".holdfast";
+/// The longest path of a Unix socket (`sockaddr_un`), its zero aside.
+const SOCKET_PATH: usize = 107;
+/// The name PostgreSQL gives a socket, with the longest port.
+const SOCKET_NAME: &str = ".s.PGSQL.65535";
+/// Beside the files: temporary files, WAL that is fetched while it replays.
+const SLACK: u64 = 128 << 20;
+
+/// Everything that speaks against restoring into the directory of `request`,
+/// which will hold so many bytes. Touches nothing.
+pub(super) fn problems(request: &RestoreRequest, bytes: u64) -> Vec<Failure> {
+    let dir = Path::new(&request.dir);
+    let mut problems = Vec::new();
+    if let Err(failure) = check_path(dir).and_then(|()| check_place(dir)) {
+        problems.push(failure);
+        return problems;
+    }
+    problems.extend(check_owner(dir).err());
+    problems.extend(check_space(dir, bytes).err());
+    if request.start {
+        problems.extend(check_socket(dir).err());
+        problems.extend(request.port.and_then(|port| check_port(port).err()));
+    }
+    problems
+}
+
+fn check_path(dir: &Path) -> Result<(), Failure> {
+    let plain = dir.components().all(|part| {
+        matches!(part, std::path::Component::RootDir | std::path::Component::Normal(_))
+    });
+    if dir.is_absolute() && plain && dir.parent().is_some() {
+        return Ok(());
+    }
+    Err(Failure::permanent(
+        "dir_not_absolute",
+        format!("{} is not an absolute path without . and ..", dir.display()),
+        "give the whole path of the new data directory",
+    ))
+}
+
+/// Nothing is overwritten (I-12): the directory is not there, or is empty.
+fn check_place(dir: &Path) -> Result<(), Failure> {
+    match fs::symlink_metadata(dir) {
+        Ok(meta) if !meta.is_dir() => Err(Failure::permanent(
+            "dir_not_a_directory",
+            format!("{} is there and is not a directory", dir.display()),
+            "give a directory that is empty or not there yet",
+        )),
+        Ok(_) => {
+            let mut entries = fs::read_dir(dir).map_err(|error| unusable(dir, &error))?;
+            match entries.next() {
+                None => Ok(()),
+                Some(_) => Err(Failure::permanent(
+                    "dir_not_empty",
+                    format!("{} is not empty", dir.display()),
+                    "a restore never overwrites: give a directory that is empty or not there yet",
+                )),
+            }
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => check_parent(dir),
+        Err(error) => Err(unusable(dir, &error)),
+    }
+}
+
+fn check_parent(dir: &Path) -> Result<(), Failure> {
+    let parent = dir.parent().unwrap_or(Path::new("/"));
+    if !parent.is_dir() {
+        return Err(Failure::permanent(
+            "dir_parent_missing",
+            format!("{} is not a directory on this host", parent.display()),
+            "make it, owned by PostgreSQL's user; check that it is this host you mean",
+        ));
+    }
+    let writable = rustix::fs::access(parent, rustix::fs::Access::WRITE_OK);
+    writable.map_err(|error| unusable(parent, &error.into()))
+}
+
+fn check_owner(dir: &Path) -> Result<(), Failure> {
+    match owner(dir) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(of_programs(&error)),
+    }
+}
+
+fn check_space(dir: &Path, bytes: u64) -> Result<(), Failure> {
+    let place = existing(dir);
+    let volume = rustix::fs::statvfs(place).map_err(|error| unusable(place, &error.into()))?;
+    let free = volume.f_bavail.saturating_mul(volume.f_frsize);
+    let needed = bytes.saturating_add(SLACK);
+    if free >= needed {
+        return Ok(());
+    }
+    Err(Failure::permanent(
+        "not_enough_space",
+        format!(
+            "the volume of {} has {} MiB free and the restore needs {} MiB",
+            place.display(),
+            free >> 20,
+            needed >> 20
+        ),
+        "free space, or restore to another volume",
+    ))
+}
+
+fn check_socket(dir: &Path) -> Result<(), Failure> {
+    let socket = dir.join(OURS).join(SOCKET_NAME);
+    if socket.as_os_str().len() <= SOCKET_PATH && CString::new(socket.as_os_str().as_bytes()).is_ok() {
+        return Ok(());
+    }
+    Err(Failure::permanent(
+        "dir_too_long",
+        format!("{} is too long for the path of a socket in it", dir.display()),
+        "give a directory of at most 80 characters, or restore without starting",
+    ))
+}
+
+fn check_port(port: u16) -> Result<(), Failure> {
+    match TcpListener::bind(("127.0.0.1", port)) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(Failure::permanent(
+            "port_in_use",
+            format!("port {port} of this host is taken"),
+            "give another port, or none for a free one",
+        )),
+        // What else may be wrong with it, PostgreSQL will say.
+        _ => Ok(()),
+    }
+}
+
+/// A port that was free a moment ago.
+pub(super) fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// To whom the new directory belongs: who owns it when it is there, else who
+/// owns its parent. When we are root and that is root, PostgreSQL's usual
+/// user, since PostgreSQL does not run as root.
+pub(super) fn owner(dir: &Path) -> Result<(u32, u32), binaries::Error> {
+    let of = if dir.is_dir() { RunAs::owner_of(dir) } else { RunAs::for_new(dir) };
+    match of {
+        Ok(user) => Ok((user.uid(), user.gid())),
+        Err(error @ binaries::Error::OwnedByRoot { .. }) => {
+            if rustix::process::geteuid().is_root() {
+                usual_owner().ok_or(error)
+            } else {
+                Err(error)
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn usual_owner() -> Option<(u32, u32)> {
+    let mut command = std::process::Command::new("getent");
+    let output = command.args(["passwd", "postgres"]).stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let mut fields = text.trim_end().split(':').skip(2);
+    let uid = fields.next()?.parse().ok().filter(|uid| *uid != 0)?;
+    Some((uid, fields.next()?.parse().ok()?))
+}
+
+/// Makes the directory, or takes the empty one that is there.
+pub(super) fn make(dir: &Path, (uid, gid): (u32, u32), mode: u32) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            // Looked at again: it may have been filled since the plan.
+            if fs::read_dir(dir)?.next().is_some() {
+                return Err(ErrorKind::DirectoryNotEmpty.into());
+            }
+        }
+        made => made?,
+    }
+    give(dir, (uid, gid))?;
+    // PostgreSQL starts on no other modes.
+    let mode = if mode & 0o777 == 0o750 { 0o750 } else { 0o700 };
+    fs::set_permissions(dir, Permissions::from_mode(mode))
+}
+
+/// Gives a path to the owner of the new directory, when we are root.
+pub(super) fn give(path: &Path, (uid, gid): (u32, u32)) -> io::Result<()> {
+    let meta = fs::symlink_metadata(path)?;
+    if (meta.uid(), meta.gid()) == (uid, gid) || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    std::os::unix::fs::lchown(path, Some(uid), Some(gid))
+}
+
+/// The directory, or the nearest above it that exists.
+fn existing(dir: &Path) -> &Path {
+    dir.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/"))
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Failure {
+    Failure::permanent(
+        "dir_unusable",
+        format!("{} cannot be used: {error}", path.display()),
+        "check the path, its mount and the rights of the user the agent runs as",
+    )
+}
+
+/// A failure to find or run PostgreSQL's programs.
+pub(super) fn of_programs(error: &binaries::Error) -> Failure {
+    let message = crate::failure::chain(error);
+    let code = match error {
+        binaries::Error::NotFound { .. } => "postgres_programs_missing",
+        other => other.code(),
+    };
+    Failure::permanent(code, message, error.hint())
+}
+
+/// Where our own files in the directory are.
+pub(super) fn ours(dir: &Path) -> PathBuf {
+    dir.join(OURS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(dir: &Path) -> RestoreRequest {
+        let json = serde_json::json!({
+            "cluster": "orders", "at": "latest", "agent": "db1", "dir": dir, "start": true,
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn codes(request: &RestoreRequest, bytes: u64) -> Vec<String> {
+        problems(request, bytes).into_iter().map(|problem| problem.code).collect()
+    }
+
+    #[test]
+    fn every_reason_has_its_code_and_nothing_is_touched() {
+        let root = tempfile::tempdir().unwrap();
+        let new = root.path().join("new");
+        assert_eq!(codes(&request(&new), 1 << 60), ["not_enough_space"]);
+        assert_eq!(codes(&request(Path::new("relative/dir")), 0), ["dir_not_absolute"]);
+        assert_eq!(codes(&request(Path::new("/a/../b")), 0), ["dir_not_absolute"]);
+        assert_eq!(codes(&request(&new.join("deeper")), 0), ["dir_parent_missing"]);
+        assert_eq!(codes(&request(root.path()), 0).first().map(String::as_str), None);
+        fs::write(root.path().join("file"), "x").unwrap();
+        assert_eq!(codes(&request(root.path()), 0), ["dir_not_empty"]);
+        assert_eq!(codes(&request(&root.path().join("file")), 0), ["dir_not_a_directory"]);
+        let long = root.path().join("x".repeat(100));
+        assert_eq!(codes(&request(&long), 0), ["dir_too_long"]);
+        let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = Some(taken.local_addr().unwrap().port());
+        assert_eq!(codes(&RestoreRequest { port, ..request(&new) }, 0), ["port_in_use"]);
+        assert!(!new.exists());
+    }
+}

@@ -1,0 +1,150 @@
+//! Restores: planned once, executed as planned.
+//!
+//! [`plan`] decides everything that can be decided, touches nothing, and says
+//! every reason against. [`run`] checks again what may have changed and does
+//! it, one file per phase. Success is reported only after the directory was
+//! verified and, when PostgreSQL was started, after it reached the target
+//! (I-12). Nothing here needs a control plane (I-09).
+//!
+//! # When is the directory startable?
+//! `global/pg_control` is restored under another name. It takes its place only
+//! when every other file is written and on stable storage, because
+//! `pg_verifybackup` wants to see it, and is taken away again when the
+//! verification fails or anything after it. So a directory with a control file
+//! is complete, and every byte of it was authenticated when it was read; a
+//! crash at any moment leaves either that or a directory that does not start.
+
+mod backup_manifest;
+mod candidate;
+mod chain;
+mod command;
+mod config;
+mod copy;
+mod directory;
+mod durable;
+mod plan;
+mod prepare;
+mod promote;
+mod rate;
+mod replay;
+mod resolve;
+mod server;
+mod settings;
+mod verify;
+mod wal;
+
+use std::future::Future;
+
+use holdfast_proto::{JobOutcome, JobSuccess, RestoreWork};
+use holdfast_types::{Failure, JobPhase, RestoreResult};
+
+pub use plan::plan;
+
+use super::JobContext;
+use crate::host::Host;
+use prepare::Ready;
+
+/// Why a restore ended without success.
+#[derive(Debug)]
+enum Stopped {
+    Failed(Failure),
+    /// On request.
+    Cancelled,
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<holdfast_repo::Error> for Stopped {
+    fn from(error: holdfast_repo::Error) -> Self {
+        Self::Failed(crate::failure::of_repository(&error))
+    }
+}
+
+/// Executes the plan of `work`.
+pub async fn run(work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
+    match attempt(&work, &cx, host).await {
+        Ok(result) => {
+            let result = serde_json::to_value(&result).unwrap_or_default();
+            JobOutcome::Succeeded(JobSuccess { result, backup: None, wal: None })
+        }
+        Err(Stopped::Failed(failure)) => {
+            cx.log(format!("failed: {failure}"));
+            JobOutcome::Failed(failure)
+        }
+        Err(Stopped::Cancelled) => JobOutcome::Cancelled,
+    }
+}
+
+async fn attempt(
+    work: &RestoreWork,
+    cx: &JobContext,
+    host: &Host,
+) -> Result<RestoreResult, Stopped> {
+    // Nothing is written before this is done.
+    let ready = or_cancelled(cx, prepare::run(work, cx, host)).await?;
+    match execute(work, cx, host, &ready).await {
+        Ok(result) => Ok(result),
+        Err(stopped) => {
+            let left = give_up(&ready).await;
+            cx.log(left.clone());
+            Err(match stopped {
+                Stopped::Cancelled => Stopped::Cancelled,
+                Stopped::Failed(failure) => Stopped::Failed(Failure {
+                    message: format!("{}. {left}", failure.message),
+                    ..failure
+                }),
+            })
+        }
+    }
+}
+
+async fn execute(
+    work: &RestoreWork,
+    cx: &JobContext,
+    host: &Host,
+    ready: &Ready,
+) -> Result<RestoreResult, Stopped> {
+    let began = std::time::Instant::now();
+    let mut copied = copy::run(cx, ready).await?;
+    rate::remember_copy(host, ready.plan.database_bytes, began.elapsed());
+    or_cancelled(cx, wal::run(cx, ready)).await?;
+    cx.enter(JobPhase::Verify);
+    let config = or_cancelled(cx, config::run(work, cx, ready, &mut copied)).await?;
+    or_cancelled(cx, verify::run(cx, ready, copied)).await?;
+    if !work.request.start {
+        return or_cancelled(cx, server::not_started(ready)).await;
+    }
+    let began = std::time::Instant::now();
+    let replayed = or_cancelled(cx, replay::run(cx, ready, &config)).await?;
+    rate::remember_replay(host, &ready.plan.wal, began.elapsed());
+    or_cancelled(cx, promote::run(work, cx, ready, &config, replayed)).await
+}
+
+/// Leaves a directory that nobody can take for a whole one, and says so.
+async fn give_up(ready: &Ready) -> String {
+    replay::stop(ready).await;
+    let dir = ready.dir.display().to_string();
+    match verify::withdraw_control_file(&ready.dir) {
+        Ok(()) => format!(
+            "{dir} is left without global/pg_control, so that it cannot be started; delete it \
+             before the next attempt"
+        ),
+        Err(error) => format!("{dir} is incomplete and must not be started ({error}); delete it"),
+    }
+}
+
+/// `work`, unless somebody asks for the job to end first.
+async fn or_cancelled<T>(
+    cx: &JobContext,
+    work: impl Future<Output = Result<T, Stopped>>,
+) -> Result<T, Stopped> {
+    tokio::select! {
+        biased;
+        () = cx.cancel().cancelled() => Err(Stopped::Cancelled),
+        done = work => done,
+    }
+}

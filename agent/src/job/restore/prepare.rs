@@ -1,0 +1,128 @@
+//! Phase prepare: what the plan promised must still hold.
+
+use std::path::PathBuf;
+
+use holdfast_pg::binaries::Programs;
+use holdfast_pg::instance::Instance;
+use holdfast_proto::{RepositoryAccess, RestoreWork};
+use holdfast_repo::{Backup, LineageRepository};
+use holdfast_types::{Failure, JobPhase, RestorePlan};
+
+use super::chain::{Chain, wal_missing};
+use super::{Stopped, directory, plan};
+use crate::failure::of_repository;
+use crate::host::Host;
+use crate::job::JobContext;
+
+/// What the later phases rely on.
+pub(super) struct Ready {
+    pub(super) plan: RestorePlan,
+    pub(super) access: RepositoryAccess,
+    pub(super) executable: PathBuf,
+    pub(super) dir: PathBuf,
+    /// User and group of everything in it.
+    pub(super) owner: (u32, u32),
+    pub(super) lineage: LineageRepository,
+    pub(super) backup: Backup,
+    pub(super) chain: Chain,
+    pub(super) programs: Programs,
+}
+
+impl Ready {
+    /// The server of the new directory.
+    pub(super) fn instance(&self) -> Instance {
+        Instance::new(self.programs.clone(), &self.dir)
+    }
+}
+
+pub(super) async fn run(
+    work: &RestoreWork,
+    cx: &JobContext,
+    host: &Host,
+) -> Result<Ready, Stopped> {
+    cx.enter(JobPhase::Prepare);
+    let plan = work.plan.clone();
+    if let Some(problem) = plan.problems.first() {
+        return Err(Stopped::Failed(problem.clone()));
+    }
+    let problems =
+        plan::problems(&work.request, host, plan.server_version, plan.database_bytes).await;
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(Stopped::Failed(problem));
+    }
+    let repository = plan::open(host, &work.repository).await?;
+    let lineage = repository.lineage(&plan.cluster, plan.lineage).await?;
+    let backup = lineage.find_backup(plan.backup).await?;
+    let chain = open_chain(&lineage, &backup, &plan).await?;
+    let programs = programs(host, plan.server_version).await?;
+    let dir = PathBuf::from(&work.request.dir);
+    let owner = directory::owner(&dir).map_err(|error| directory::of_programs(&error))?;
+    cx.log(format!(
+        "{} of cluster {} into {}, to {} on timeline {}, with PostgreSQL {}",
+        plan.backup,
+        plan.cluster,
+        dir.display(),
+        plan.wal.to_lsn,
+        plan.timeline,
+        programs.version()
+    ));
+    Ok(Ready {
+        plan,
+        access: work.repository.clone(),
+        executable: host.executable().to_owned(),
+        dir,
+        owner,
+        lineage,
+        backup,
+        chain,
+        programs,
+    })
+}
+
+/// The WAL of the plan must still be there, to its end, on the plan's way.
+async fn open_chain(
+    lineage: &LineageRepository,
+    backup: &Backup,
+    plan: &RestorePlan,
+) -> Result<Chain, Failure> {
+    let (start, stop) = (backup.start_lsn, backup.stop_lsn);
+    let chain = Chain::open_on(lineage, plan.timeline, backup.timeline, start, stop).await?;
+    let end = chain.contiguous_end(start);
+    // The end of a record may lie behind its bytes: a switch skips the rest of
+    // its segment, which need not be there.
+    if end > plan.wal.last_record_lsn {
+        return Ok(chain);
+    }
+    let hole = chain.hole_after(start).or_else(|| {
+        holdfast_types::LsnRange::new(end, plan.wal.to_lsn)
+    });
+    let hole = hole.unwrap_or(holdfast_types::LsnRange { from_lsn: end, to_lsn: plan.wal.to_lsn });
+    Err(wal_missing(hole, plan.timeline))
+}
+
+async fn programs(host: &Host, server_version: u32) -> Result<Programs, Failure> {
+    let bin_dirs = host.config().postgres.bin_dirs.clone();
+    let found =
+        tokio::task::spawn_blocking(move || Programs::find(server_version / 10_000, &bin_dirs));
+    match found.await {
+        Ok(found) => found.map_err(|error| directory::of_programs(&error)),
+        Err(error) => Err(crate::job::backup::thread_died(&error)),
+    }
+}
+
+/// A failure of the file system at the new directory.
+pub(super) fn cannot_write(path: &std::path::Path, error: &std::io::Error) -> Failure {
+    Failure::permanent(
+        "restore_io_failed",
+        format!("{} cannot be written: {error}", path.display()),
+        "check the volume: its space, its mount, the kernel's log",
+    )
+}
+
+/// The same for the error of a read from the repository into a file.
+pub(super) fn cannot_copy(path: &std::path::Path, error: &holdfast_repo::Error) -> Failure {
+    match error {
+        holdfast_repo::Error::Local(error) => cannot_write(path, error),
+        error => of_repository(error),
+    }
+}

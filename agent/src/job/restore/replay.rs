@@ -1,0 +1,169 @@
+//! Phase replay: PostgreSQL replays to the end of the plan, and we watch.
+//!
+//! It never promotes by itself here (I-12): `latest` runs as a standby without
+//! upstream, everything else pauses at the target. What we take for reached is
+//! the position that the server says it has replayed.
+
+use std::time::Duration;
+
+use holdfast_pg::instance::{StartOptions, StopMode};
+use holdfast_pg::sql::Session;
+use holdfast_types::{Failure, JobPhase, Lsn};
+use tokio::time::Instant;
+
+use super::config::Config;
+use super::prepare::Ready;
+use super::server::{self, Progress};
+use super::settings::Ending;
+use super::{Stopped, directory};
+use crate::job::JobContext;
+
+const POLL: Duration = Duration::from_millis(200);
+/// pg_ctl waits until the copy is consistent; we wait for as long as it lives.
+const START_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// One record may take long, and the repository may be away for a while.
+const NO_PROGRESS: Duration = Duration::from_secs(15 * 60);
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A server that has reached the target.
+pub(super) struct Replayed {
+    pub(super) session: Session,
+    pub(super) progress: Progress,
+    pub(super) reached: Lsn,
+}
+
+pub(super) async fn run(
+    cx: &JobContext,
+    ready: &Ready,
+    config: &Config,
+) -> Result<Replayed, Stopped> {
+    cx.enter(JobPhase::Replay);
+    let (from, to) = (ready.plan.wal.from_lsn, ready.plan.wal.to_lsn);
+    cx.expect_bytes(to.bytes_since(from));
+    let ours = directory::ours(&ready.dir).display().to_string();
+    let settings = [
+        // On the command line, so that the next start has its own again.
+        ("hba_file", format!("{ours}/pg_hba.conf")),
+        ("logging_collector", "off".to_owned()),
+        ("log_destination", "stderr".to_owned()),
+    ];
+    let options = StartOptions {
+        log: server::log_path(&ready.dir),
+        settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
+        timeout: START_TIMEOUT,
+    };
+    ready.instance().start(&options).await.map_err(|error| not_started(ready, &error))?;
+    cx.log("PostgreSQL runs and is consistent");
+    watch(cx, ready, config).await
+}
+
+async fn watch(cx: &JobContext, ready: &Ready, config: &Config) -> Result<Replayed, Stopped> {
+    let (from, to) = (ready.plan.wal.from_lsn, ready.plan.wal.to_lsn);
+    let mut session: Option<Session> = None;
+    let (mut done, mut moved) = (from, Instant::now());
+    loop {
+        let asked = match session.take() {
+            Some(session) => Ok(session),
+            None => server::connect(&ready.dir, config).await,
+        };
+        let asked = match asked {
+            Ok(session) => server::progress(&session).await.map(|progress| (session, progress)),
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok((connected, progress)) => {
+                let replayed = progress.replayed.unwrap_or(Lsn::INVALID);
+                if replayed > done {
+                    cx.add_bytes(replayed.min(to).bytes_since(done.min(to)));
+                    (done, moved) = (replayed, Instant::now());
+                }
+                if let Some(reached) = judge(ready, config, &progress)? {
+                    cx.log(format!("replayed to {reached}"));
+                    return Ok(Replayed { session: connected, progress, reached });
+                }
+                session = Some(connected);
+            }
+            Err(error) => {
+                if is_gone(ready) {
+                    return Err(Stopped::Failed(stopped(ready)));
+                }
+                tracing::debug!(%error, "the restored server does not answer");
+            }
+        }
+        if moved.elapsed() >= NO_PROGRESS {
+            return Err(Stopped::Failed(stalled(ready, done)));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Whether the target is reached. A server that ended recovery by itself, or
+/// paused before the target, has failed.
+fn judge(ready: &Ready, config: &Config, progress: &Progress) -> Result<Option<Lsn>, Failure> {
+    let to = ready.plan.wal.to_lsn;
+    let replayed = progress.replayed.unwrap_or(Lsn::INVALID);
+    let reached = replayed >= to;
+    match config.ending {
+        Ending::Standby if progress.in_recovery => Ok(reached.then_some(replayed)),
+        Ending::At { .. } if progress.in_recovery && !progress.paused => Ok(None),
+        // It promotes without a pause only when it took no connections when it
+        // reached the target; then it is exactly there.
+        _ if reached => Ok(Some(replayed)),
+        _ => Err(Failure::permanent(
+            "target_not_reached",
+            format!(
+                "PostgreSQL stopped replaying at {replayed}, before the target {to}. Its log ends \
+                 with:\n{}",
+                server::log_tail(&ready.dir)
+            ),
+            "look at the log: a setting may be too small (give it with --set), or WAL is damaged",
+        )),
+    }
+}
+
+/// Stops the server, if it runs.
+pub(super) async fn stop(ready: &Ready) {
+    let instance = ready.instance();
+    if let Err(error) = instance.stop(StopMode::Immediate, STOP_TIMEOUT).await {
+        tracing::warn!(dir = %ready.dir.display(), %error, "the restored server cannot be stopped");
+    }
+}
+
+fn is_gone(ready: &Ready) -> bool {
+    matches!(ready.instance().running(), Ok(None))
+}
+
+fn not_started(ready: &Ready, error: &holdfast_pg::instance::Error) -> Failure {
+    Failure::permanent(
+        "postgres_did_not_start",
+        format!(
+            "PostgreSQL did not start in {}: {error}. Its log ends with:\n{}",
+            ready.dir.display(),
+            server::log_tail(&ready.dir)
+        ),
+        "the log says why; settings can be overridden with --set name=value",
+    )
+}
+
+fn stopped(ready: &Ready) -> Failure {
+    Failure::permanent(
+        "postgres_stopped",
+        format!(
+            "PostgreSQL ended while it replayed WAL. Its log ends with:\n{}",
+            server::log_tail(&ready.dir)
+        ),
+        "the log says why: WAL that is missing or damaged, a full volume, or a setting",
+    )
+}
+
+fn stalled(ready: &Ready, at: Lsn) -> Failure {
+    Failure::permanent(
+        "replay_stalled",
+        format!(
+            "PostgreSQL has replayed nothing since {at} for {} minutes. Its log ends with:\n{}",
+            NO_PROGRESS.as_secs() / 60,
+            server::log_tail(&ready.dir)
+        ),
+        "check the repository: the WAL the plan relies on may be gone",
+    )
+}

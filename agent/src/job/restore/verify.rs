@@ -1,0 +1,121 @@
+//! Phase verify: the manifest is completed, everything is made durable, the
+//! control file takes its place, and `pg_verifybackup` has the last word.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use holdfast_pg::binaries::RunAs;
+use holdfast_pg::control_file;
+use holdfast_types::Failure;
+use jiff::Timestamp;
+
+use super::backup_manifest::{self, ManifestFile, ManifestWal, ManifestWriter};
+use super::copy::{CONFIGURATION, Copied, growing_manifest, waiting_control_file};
+use super::prepare::{Ready, cannot_write};
+use super::{Stopped, command, directory, durable};
+use crate::job::JobContext;
+use crate::job::backup::thread_died;
+use crate::wal::FetchConfig;
+
+pub(super) async fn run(cx: &JobContext, ready: &Ready, copied: Copied) -> Result<(), Stopped> {
+    let wal = ManifestWal {
+        timeline: ready.backup.timeline,
+        start_lsn: ready.backup.start_lsn,
+        stop_lsn: ready.backup.stop_lsn,
+    };
+    let (dir, owner) = (ready.dir.clone(), ready.owner);
+    let done = tokio::task::spawn_blocking(move || {
+        complete(&dir, owner, copied.manifest, wal)
+            .and_then(|()| durable::sync_tree(&dir))
+            // Every other file is on stable storage now.
+            .and_then(|()| place_control_file(&dir))
+            .map_err(|error| cannot_write(&dir, &error))
+    });
+    done.await.map_err(|error| thread_died(&error))??;
+    verify(ready).await?;
+    cx.log("pg_verifybackup finds nothing wrong");
+    Ok(())
+}
+
+/// Describes what was written since the copy, and ends the manifest.
+fn complete(
+    dir: &Path,
+    owner: (u32, u32),
+    mut manifest: ManifestWriter<BufWriter<File>>,
+    wal: ManifestWal,
+) -> io::Result<()> {
+    for name in CONFIGURATION {
+        describe(&mut manifest, dir, Path::new(name))?;
+    }
+    // Ours are there when somebody verifies the directory before its start.
+    let growing = growing_manifest(dir);
+    for entry in fs::read_dir(directory::ours(dir))? {
+        let path = entry?.path();
+        if path != growing && path != waiting_control_file(dir) {
+            let relative = path.strip_prefix(dir).map_err(io::Error::other)?;
+            describe(&mut manifest, dir, relative)?;
+        }
+    }
+    let mut out = manifest.finish(wal)?;
+    out.flush()?;
+    let path = dir.join(backup_manifest::NAME);
+    fs::rename(&growing, &path)?;
+    directory::give(&path, owner)
+}
+
+fn describe(
+    manifest: &mut ManifestWriter<BufWriter<File>>,
+    dir: &Path,
+    path: &Path,
+) -> io::Result<()> {
+    let bytes = fs::read(dir.join(path))?;
+    let (size, crc32c) = (bytes.len() as u64, crc32c::crc32c(&bytes));
+    manifest.add(ManifestFile { path, size, modified_at: Timestamp::now(), crc32c })
+}
+
+/// From here on the directory can be started.
+fn place_control_file(dir: &Path) -> io::Result<()> {
+    move_durably(&waiting_control_file(dir), &dir.join(control_file::PATH))
+}
+
+/// Takes the control file away, so that the directory cannot be started, and
+/// the key of the repository with it. Fine when there is none.
+pub(super) fn withdraw_control_file(dir: &Path) -> io::Result<()> {
+    let placed = dir.join(control_file::PATH);
+    if placed.exists() {
+        move_durably(&placed, &waiting_control_file(dir))?;
+    }
+    crate::file::remove(&FetchConfig::path_in(dir))
+}
+
+fn move_durably(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    for path in [from, to] {
+        if let Some(directory) = path.parent() {
+            durable::sync(directory)?;
+        }
+    }
+    Ok(())
+}
+
+async fn verify(ready: &Ready) -> Result<(), Failure> {
+    let user = RunAs::owner_of(&ready.dir).map_err(|error| directory::of_programs(&error))?;
+    let mut program = ready.programs.command("pg_verifybackup", user);
+    let dir: &PathBuf = &ready.dir;
+    let output = program.arg("--quiet").arg(dir).kill_on_drop(true).output().await;
+    let output = output.map_err(|error| command::cannot_run("pg_verifybackup", &error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Failure::permanent(
+        "restore_verification_failed",
+        format!(
+            "pg_verifybackup refuses {}: {}",
+            dir.display(),
+            command::said(&output)
+        ),
+        "the volume may be failing, or the repository: `holdfast-agent repo verify` tells; then \
+         restore into another directory",
+    ))
+}

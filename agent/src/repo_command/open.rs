@@ -1,0 +1,111 @@
+//! Which repository, and how it is opened without an agent.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use holdfast_proto::RepositoryAccess;
+use holdfast_repo::{Repository, RepositoryKey, RepositoryUrl, Store, StoreOptions, open_store};
+use holdfast_types::{Failure, Name, Secret};
+
+use crate::command_error::{CommandError, Exit};
+use crate::failure::of_repository;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON value
+    Json,
+}
+
+/// A repository on the command line.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Place {
+    /// Where it is: file:///directory or s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "HOLDFAST_REPO")]
+    repo: String,
+    /// The file that holds its key
+    #[arg(long, value_name = "FILE", env = "HOLDFAST_KEY_FILE")]
+    pub(super) key_file: PathBuf,
+    /// The object store's address when it is not the provider's own
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
+    endpoint: Option<String>,
+    /// The region of the bucket
+    #[arg(long, value_name = "REGION", env = "AWS_REGION")]
+    region: Option<String>,
+    /// How results are printed
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+impl Place {
+    pub(super) fn is_json(&self) -> bool {
+        self.output == Format::Json
+    }
+
+    pub(super) fn url(&self) -> Result<RepositoryUrl, CommandError> {
+        self.repo.parse().map_err(|error| CommandError::usage(of_repository(&error)))
+    }
+
+    /// The store. Credentials come from the environment, under the names of
+    /// the stores' own tools.
+    pub(super) fn store(&self) -> Result<Store, CommandError> {
+        let options = StoreOptions {
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            ..StoreOptions::default()
+        };
+        open_store(&self.url()?, &options).map_err(|error| failed(&error))
+    }
+
+    /// Opens the repository, which must be there.
+    pub(super) async fn open(&self) -> Result<Repository, CommandError> {
+        let key = RepositoryKey::read(&self.key_file).map_err(|error| failed(&error))?;
+        Repository::open(self.store()?, &key, None).await.map_err(|error| failed(&error))
+    }
+
+    /// The same as an agent would be given it. The restored server fetches its
+    /// WAL when this environment is long gone, so credentials go along.
+    pub(super) fn access(&self) -> Result<RepositoryAccess, CommandError> {
+        let url = self.url()?;
+        let key = RepositoryKey::read(&self.key_file).map_err(|error| failed(&error))?;
+        let credentials: BTreeMap<String, Secret> = if self.repo.starts_with("s3://") {
+            let named = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
+            named.map(|(name, value)| (name, Secret::new(value))).collect()
+        } else {
+            BTreeMap::new()
+        };
+        let name: Name = "offline".parse().expect("it is a name");
+        Ok(RepositoryAccess {
+            name,
+            url: url.to_string(),
+            region: self.region.clone(),
+            endpoint: self.endpoint.clone(),
+            credentials,
+            key: Secret::new(key.to_text().expose().trim_end()),
+        })
+    }
+}
+
+/// A failure of a repository, with the exit code that belongs to it.
+pub(super) fn failed(error: &holdfast_repo::Error) -> CommandError {
+    of_failure(of_repository(error))
+}
+
+/// A failure, with the exit code that belongs to it.
+pub(super) fn of_failure(failure: Failure) -> CommandError {
+    let exit = match failure.code.as_str() {
+        "backup_not_found" | "bucket_not_found" | "cluster_not_in_repository"
+        | "lineage_not_found" | "not_a_repository" => Exit::NotFound,
+        "dir_not_a_directory" | "dir_not_absolute" | "dir_not_empty" | "dir_parent_missing"
+        | "dir_too_long" | "dir_unusable" | "exclusive_without_edge" | "no_backup"
+        | "not_enough_space" | "not_supported_yet" | "pg_directory_owned_by_other"
+        | "pg_directory_owned_by_root" | "port_in_use" | "postgres_programs_missing"
+        | "setting_reserved" | "target_after_frontier" | "target_before_first_backup"
+        | "timeline_unreachable" | "wal_gap" | "wal_incomplete" | "wal_missing" => Exit::Refused,
+        _ => Exit::Failed,
+    };
+    CommandError { failure, exit }
+}

@@ -1,0 +1,270 @@
+//! `repo restore`: the very plan and the very jobs that an agent runs.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use holdfast_proto::{JobOutcome, PlanRequest, RestoreWork};
+use holdfast_types::{
+    Failure, JobId, Name, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::open::{Place, of_failure};
+use super::output::{print_json, print_text, size};
+use crate::command_error::CommandError;
+use crate::host::{Host, HostConfig, PostgresConfig};
+use crate::job::{JobContext, restore};
+
+/// What `repo restore` is told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    place: Place,
+    /// The cluster to restore
+    #[arg(long, value_name = "NAME")]
+    cluster: Name,
+    /// Where to end: latest, an RFC 3339 time, lsn:X, immediate, backup:ID
+    #[arg(long, value_name = "TARGET")]
+    at: RestoreTarget,
+    /// End before the target itself
+    #[arg(long)]
+    exclusive: bool,
+    /// The new data directory; it must be empty or not there yet
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Start PostgreSQL, wait until it reached the target, leave it running
+    #[arg(long)]
+    start: bool,
+    /// The port it is to listen on; a free one when it is not said
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// A setting for the restored server; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
+    settings: Vec<(String, String)>,
+    /// What PostgreSQL does at the target
+    #[arg(long, value_name = "promote|pause", default_value = "promote")]
+    action: TargetAction,
+    /// Show the plan and do nothing
+    #[arg(long)]
+    plan: bool,
+    /// Directory that holds PostgreSQL's programs; may be repeated
+    #[arg(long = "bin-dir", value_name = "DIR")]
+    bin_dirs: Vec<PathBuf>,
+}
+
+impl RestoreArgs {
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn request(&self) -> Result<RestoreRequest, CommandError> {
+        let dir = self.dir.to_str().ok_or_else(|| {
+            CommandError::usage(Failure::permanent(
+                "dir_not_absolute",
+                format!("{} is not text", self.dir.display()),
+                "give a directory whose path is UTF-8",
+            ))
+        })?;
+        Ok(RestoreRequest {
+            cluster: self.cluster.clone(),
+            at: self.at.clone(),
+            exclusive: self.exclusive,
+            agent: "offline".parse().expect("it is a name"),
+            dir: dir.to_owned(),
+            repository: None,
+            start: self.start,
+            port: self.port,
+            set: self.settings.iter().cloned().collect::<BTreeMap<_, _>>(),
+            action: self.action,
+        })
+    }
+}
+
+fn parse_setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+/// Plans and restores.
+pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, CommandError> {
+    let scratch = Scratch::new().map_err(|error| {
+        CommandError::failed(Failure::permanent(
+            "scratch_directory",
+            format!("no directory for temporary files: {error}"),
+            "set TMPDIR to a directory that can be written",
+        ))
+    })?;
+    let postgres = PostgresConfig { bin_dirs: args.bin_dirs.clone() };
+    let host = Host::new(&scratch.0, HostConfig { postgres }).map_err(|error| {
+        CommandError::failed(Failure::permanent(
+            "own_program_unknown",
+            format!("the path of this program cannot be found: {error}"),
+            "run it by its whole path",
+        ))
+    })?;
+    let request = args.request()?;
+    let access = args.place.access()?;
+    let question = PlanRequest {
+        request_id: 0,
+        repository: access.clone(),
+        request: request.clone(),
+        frontier: None,
+        traceparent: None,
+    };
+    let plan = restore::plan(question, &host).await.map_err(of_failure)?;
+    let json = args.place.is_json();
+    if args.plan {
+        return show(&plan, json);
+    }
+    if let Some(problem) = plan.problems.first() {
+        return Err(CommandError::refused(problem.clone()));
+    }
+    for warning in &plan.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let job = JobId::from_uuid(Uuid::now_v7());
+    let backup = plan.backup;
+    let work = RestoreWork { job, repository: access, request, plan };
+    match execute(work, &host, json).await {
+        JobOutcome::Succeeded(success) => {
+            if json {
+                let result = success.result;
+                print_json(&json!({
+                    "job": job, "state": "succeeded", "backup": backup, "result": result,
+                }))?;
+            } else {
+                print_text(&told(&success.result))?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        JobOutcome::Failed(failure) | JobOutcome::Interrupted(failure) => {
+            Err(CommandError::failed(failure))
+        }
+        JobOutcome::Cancelled | JobOutcome::Superseded(_) => {
+            Err(CommandError::failed(Failure::permanent(
+                "cancelled",
+                "the restore was ended by a signal",
+                format!("delete {} before the next attempt", args.dir.display()),
+            )))
+        }
+    }
+}
+
+/// Runs the job, tells people how far it is, and ends it on a signal.
+async fn execute(work: RestoreWork, host: &Host, json: bool) -> JobOutcome {
+    let cancel = CancellationToken::new();
+    let cx = JobContext::new(cancel.clone());
+    let told = (!json).then(|| tokio::spawn(tell(cx.clone())));
+    let signals = tokio::spawn(async move {
+        if ended_by_signal().await.is_ok() {
+            cancel.cancel();
+        }
+    });
+    let outcome = restore::run(work, cx, host).await;
+    signals.abort();
+    if let Some(told) = told {
+        told.abort();
+    }
+    outcome
+}
+
+async fn ended_by_signal() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
+}
+
+/// Prints the job's log as it grows.
+async fn tell(cx: JobContext) {
+    let mut changes = cx.subscribe();
+    let mut printed = 0;
+    loop {
+        let state = cx.state();
+        let new = usize::try_from(state.lines - printed).unwrap_or(usize::MAX).min(state.log.len());
+        for line in state.log.iter().skip(state.log.len() - new) {
+            eprintln!("{line}");
+        }
+        printed = state.lines;
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn told(result: &serde_json::Value) -> String {
+    let field = |name: &str| match result.get(name) {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(serde_json::Value::Null) | None => "-".to_owned(),
+        Some(other) => other.to_string(),
+    };
+    let mut text = format!(
+        "restored into {}\nreached {} (last commit {}), timeline {}",
+        field("dir"),
+        field("reachedLsn"),
+        field("reachedTime"),
+        field("timeline")
+    );
+    if result.get("port").is_some_and(|port| !port.is_null()) {
+        text.push_str(&format!("\nruns on port {}, socket in {}", field("port"), field("socketDir")));
+    }
+    text
+}
+
+fn show(plan: &RestorePlan, json: bool) -> Result<ExitCode, CommandError> {
+    if json {
+        print_json(plan)?;
+    } else {
+        let seconds = plan.estimated_seconds;
+        print_text(&format!(
+            "backup {} of {}, lineage {}\nWAL {} to {}, {} segments, timeline {}\nrecovers to {}\n\
+             directory {}, to fetch {}, time {}",
+            plan.backup,
+            plan.backup_finished_at,
+            plan.lineage,
+            plan.wal.from_lsn,
+            plan.wal.to_lsn,
+            plan.wal.segments,
+            plan.timeline,
+            plan.recovers_to,
+            size(plan.database_bytes),
+            size(plan.fetch_bytes),
+            seconds.map_or("not known yet".to_owned(), |seconds| format!("about {seconds} s")),
+        ))?;
+        for warning in &plan.warnings {
+            eprintln!("warning: {warning}");
+        }
+        for problem in &plan.problems {
+            eprintln!("problem: {} [{}]; {}", problem.message, problem.code, problem.hint);
+        }
+    }
+    Ok(if plan.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(4) })
+}
+
+/// A host without an agent keeps no state: what is written goes with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        let name = format!("holdfast-{}", Uuid::now_v7().simple());
+        let path = std::env::temp_dir().join(name);
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let path: &Path = &self.0;
+        if let Err(error) = std::fs::remove_dir_all(path) {
+            tracing::debug!(%error, path = %path.display(), "temporary files are left");
+        }
+    }
+}

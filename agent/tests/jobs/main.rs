@@ -1,0 +1,14 @@
+//! Backups and restores of real PostgreSQL servers, without a control plane.
+//!
+//! The oracle is a ledger: a writer notes every commit that was acknowledged,
+//! with its position and time; after a restore the rows must be exactly those
+//! up to the target.
+
+mod backup;
+mod faults;
+mod fixture;
+mod layout;
+mod ledger;
+mod offline;
+mod oracle;
+mod tail;
