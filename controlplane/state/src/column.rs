@@ -201,18 +201,24 @@ mod tests {
 
     use super::*;
 
+    fn kept<T: ValueType + Into<Value>>(value: T) -> T {
+        <T as ValueType>::unwrap(value.into())
+    }
+
     #[test]
     fn values_survive_their_column() {
         let name = Text("orders".parse::<Name>().unwrap());
-        assert_eq!(ValueType::unwrap(Value::from(name.clone())), name);
+        assert_eq!(kept(name.clone()), name);
         let lsn = Position("16/B374D848".parse().unwrap());
-        assert_eq!(ValueType::unwrap(Value::from(lsn)), lsn);
+        assert_eq!(kept(lsn), lsn);
         let time: Timestamp = "2026-02-03T02:41:07.123456789Z".parse().unwrap();
-        let kept: Moment = ValueType::unwrap(Value::from(Moment(time)));
-        assert_eq!(kept.0, Moment::truncate(time));
-        assert_eq!(kept.0.to_string(), "2026-02-03T02:41:07.123456Z");
+        assert_eq!(kept(Moment(time)).0, Moment::truncate(time));
+        assert_eq!(
+            kept(Moment(time)).0.to_string(),
+            "2026-02-03T02:41:07.123456Z"
+        );
         let digest = Bytes(Digest::of(b"x"));
-        assert_eq!(ValueType::unwrap(Value::from(digest.clone())), digest);
+        assert_eq!(kept(digest.clone()), digest);
     }
 
     #[test]

@@ -1,0 +1,164 @@
+//! Agents and what they see.
+
+use std::collections::BTreeMap;
+
+use holdfast_types::{AgentId, InstanceFacts, Name, Revision};
+use jiff::Timestamp;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use serde::Serialize;
+
+use super::page::{Page, PageRequest, ascending};
+use crate::column::{Bytes, Text};
+use crate::entity::{agents as agent_rows, instances};
+use crate::{Digest, StateError};
+
+/// An agent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentView {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name.
+    pub name: Name,
+    /// Its region.
+    pub region: Option<String>,
+    /// The serial number of its certificate.
+    pub certificate_serial: String,
+    /// The SHA-256 of its certificate.
+    pub certificate_fingerprint: Digest,
+    /// When that ends.
+    pub certificate_expires_at: Timestamp,
+    /// When it enrolled.
+    pub enrolled_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// Its revision.
+    pub revision: Revision,
+    /// What it last reported of its servers.
+    pub instances: Vec<InstanceFacts>,
+}
+
+/// An instance as its agent last reported it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceView {
+    /// The agent on its host.
+    pub agent: AgentId,
+    /// What it saw.
+    pub facts: InstanceFacts,
+    /// When that was recorded.
+    pub recorded_at: Timestamp,
+}
+
+fn view(row: agent_rows::Model, instances: Vec<InstanceFacts>) -> AgentView {
+    AgentView {
+        id: row.id.0,
+        name: row.name.0,
+        region: row.region,
+        certificate_serial: row.serial,
+        certificate_fingerprint: row.fingerprint.0,
+        certificate_expires_at: row.certificate_expires_at.0,
+        enrolled_at: row.enrolled_at.0,
+        revoked_at: row.revoked_at.map(|at| at.0),
+        revision: row.revision.into(),
+        instances,
+    }
+}
+
+async fn with_instances(
+    conn: &impl ConnectionTrait,
+    row: Option<agent_rows::Model>,
+) -> Result<Option<AgentView>, StateError> {
+    let Some(row) = row else { return Ok(None) };
+    let mut seen = instances_of(conn, [row.id]).await?;
+    let instances = seen.remove(&row.id.0).unwrap_or_default();
+    Ok(Some(view(row, instances)))
+}
+
+async fn instances_of(
+    conn: &impl ConnectionTrait,
+    agents: impl IntoIterator<Item = Text<AgentId>>,
+) -> Result<BTreeMap<AgentId, Vec<InstanceFacts>>, StateError> {
+    let rows = instances::Entity::find()
+        .filter(instances::Column::Agent.is_in(agents))
+        .order_by_asc(instances::Column::Agent)
+        .order_by_asc(instances::Column::Cluster)
+        .all(conn)
+        .await?;
+    let mut seen: BTreeMap<AgentId, Vec<InstanceFacts>> = BTreeMap::new();
+    for row in rows {
+        seen.entry(row.agent.0).or_default().push(row.facts.0);
+    }
+    Ok(seen)
+}
+
+/// Agents by name, revoked ones too.
+pub async fn agents(
+    conn: &impl ConnectionTrait,
+    request: &PageRequest,
+) -> Result<Page<AgentView>, StateError> {
+    use agent_rows::{Column, Entity};
+    let after = request.key::<Name>()?.map(Text);
+    let rows = ascending(Entity::find(), Column::Name, after, request)
+        .all(conn)
+        .await?;
+    let page = Page::cut(rows, request, |row| row.name.0.clone());
+    let mut seen = instances_of(conn, page.items.iter().map(|row| row.id)).await?;
+    Ok(page.map(|row| {
+        let instances = seen.remove(&row.id.0).unwrap_or_default();
+        view(row, instances)
+    }))
+}
+
+/// The agent of this id.
+pub async fn agent(
+    conn: &impl ConnectionTrait,
+    agent: AgentId,
+) -> Result<Option<AgentView>, StateError> {
+    let row = agent_rows::Entity::find_by_id(Text(agent))
+        .one(conn)
+        .await?;
+    with_instances(conn, row).await
+}
+
+/// The agent of this name.
+pub async fn agent_named(
+    conn: &impl ConnectionTrait,
+    name: &Name,
+) -> Result<Option<AgentView>, StateError> {
+    let row = agent_rows::Entity::find()
+        .filter(agent_rows::Column::Name.eq(name.as_str()))
+        .one(conn)
+        .await?;
+    with_instances(conn, row).await
+}
+
+/// The agent that this certificate was given to. It may be revoked.
+pub async fn agent_by_fingerprint(
+    conn: &impl ConnectionTrait,
+    fingerprint: Digest,
+) -> Result<Option<AgentView>, StateError> {
+    let row = agent_rows::Entity::find()
+        .filter(agent_rows::Column::Fingerprint.eq(Bytes(fingerprint)))
+        .one(conn)
+        .await?;
+    with_instances(conn, row).await
+}
+
+/// The instances of a cluster that agents see.
+pub async fn instances_of_cluster(
+    conn: &impl ConnectionTrait,
+    cluster: &Name,
+) -> Result<Vec<InstanceView>, StateError> {
+    let rows = instances::Entity::find()
+        .filter(instances::Column::Cluster.eq(cluster.as_str()))
+        .order_by_asc(instances::Column::Agent)
+        .all(conn)
+        .await?;
+    let view = |row: instances::Model| InstanceView {
+        agent: row.agent.0,
+        facts: row.facts.0,
+        recorded_at: row.recorded_at.0,
+    };
+    Ok(rows.into_iter().map(view).collect())
+}

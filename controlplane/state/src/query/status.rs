@@ -1,0 +1,80 @@
+//! Numbers for an overview.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sea_orm::{ConnectionTrait, Statement};
+use serde::Serialize;
+
+use crate::StateError;
+use crate::apply::Head;
+
+/// How many there are of everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Agents that are not revoked.
+    pub agents: u64,
+    /// Resources by plural; retired clusters are not counted.
+    pub resources: BTreeMap<String, u64>,
+    /// Jobs by state.
+    pub jobs: BTreeMap<String, u64>,
+    /// Backups by state.
+    pub backups: BTreeMap<String, u64>,
+}
+
+/// Counts everything, from indexes alone.
+pub async fn counts(conn: &impl ConnectionTrait) -> Result<Counts, StateError> {
+    let agents = "SELECT '', count(*) FROM agents WHERE revoked_at IS NULL";
+    let resources = "SELECT kind, count(*) FROM resources WHERE retired_at IS NULL GROUP BY kind";
+    let jobs = "SELECT state, count(*) FROM jobs GROUP BY state";
+    let backups = "SELECT state, count(*) FROM backups GROUP BY state";
+    let mut by_plural = BTreeMap::new();
+    for (kind, count) in grouped(conn, resources).await? {
+        let unknown = || StateError::corrupt(format!("\"{kind}\" is no kind of resource"));
+        let kind = holdfast_types::resource::Kind::from_word(&kind).ok_or_else(unknown)?;
+        by_plural.insert(kind.plural().to_owned(), count);
+    }
+    Ok(Counts {
+        agents: grouped(conn, agents).await?.into_values().sum(),
+        resources: by_plural,
+        jobs: grouped(conn, jobs).await?,
+        backups: grouped(conn, backups).await?,
+    })
+}
+
+async fn grouped(
+    conn: &impl ConnectionTrait,
+    sql: &str,
+) -> Result<BTreeMap<String, u64>, StateError> {
+    let statement = Statement::from_string(conn.get_database_backend(), sql);
+    let mut groups = BTreeMap::new();
+    for row in conn.query_all_raw(statement).await? {
+        let count: i64 = row.try_get_by_index(1)?;
+        let count = u64::try_from(count).unwrap_or_default();
+        groups.insert(row.try_get_by_index(0)?, count);
+    }
+    Ok(groups)
+}
+
+/// How far this database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// The index of the last command applied.
+    pub index: u64,
+    /// Its time.
+    pub time: Timestamp,
+    /// Rows of the audit log.
+    pub audit_rows: u64,
+}
+
+/// How far this database is: what a stale answer names.
+pub async fn progress(conn: &impl ConnectionTrait) -> Result<Progress, StateError> {
+    let head = Head::read(conn).await?;
+    Ok(Progress {
+        index: head.index,
+        time: head.time,
+        audit_rows: head.audit_rows,
+    })
+}

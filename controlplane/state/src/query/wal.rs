@@ -1,0 +1,198 @@
+//! WAL in repositories, its gaps, and how far it is complete.
+
+use std::collections::BTreeMap;
+
+use holdfast_types::{Coverage, Frontier, Lineage, LsnRange, Name, Timeline};
+use jiff::Timestamp;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+
+use crate::StateError;
+use crate::column::{Count, Moment, Position, timeline};
+use crate::entity::{
+    exposure_facts as fact_rows, frontiers as frontier_rows, wal_gaps, wal_ranges,
+};
+
+/// The WAL of one timeline in one repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TimelineView {
+    /// Where it is.
+    pub repository: Name,
+    /// Its lineage.
+    pub lineage: Lineage,
+    /// The timeline.
+    pub timeline: Timeline,
+    /// What is there.
+    pub coverage: Coverage,
+    /// Holes that were reported, ascending.
+    pub gaps: Vec<GapView>,
+}
+
+/// A hole that was reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GapView {
+    /// What was missing.
+    pub range: LsnRange,
+    /// Why.
+    pub reason: String,
+    /// When that was recorded.
+    pub recorded_at: Timestamp,
+    /// Whether all of it came in the end.
+    pub filled: bool,
+}
+
+/// The WAL of a cluster, by repository, lineage and timeline.
+pub async fn wal_of_cluster(
+    conn: &impl ConnectionTrait,
+    cluster: &Name,
+) -> Result<Vec<TimelineView>, StateError> {
+    type Key = (Name, Lineage, Count);
+    let mut coverages: BTreeMap<Key, Coverage> = BTreeMap::new();
+    let ranges = wal_ranges::Entity::find()
+        .filter(wal_ranges::Column::Cluster.eq(cluster.as_str()))
+        .all(conn)
+        .await?;
+    for row in ranges {
+        let key = (row.repository.0, row.lineage.0, row.timeline);
+        let range = range(row.from_lsn, row.to_lsn)?;
+        coverages.entry(key).or_default().insert(range);
+    }
+    let mut gaps: BTreeMap<Key, Vec<wal_gaps::Model>> = BTreeMap::new();
+    let found = wal_gaps::Entity::find()
+        .filter(wal_gaps::Column::Cluster.eq(cluster.as_str()))
+        .order_by_asc(wal_gaps::Column::FromLsn)
+        .order_by_asc(wal_gaps::Column::ToLsn)
+        .all(conn)
+        .await?;
+    for row in found {
+        let key = (row.repository.0.clone(), row.lineage.0, row.timeline);
+        coverages.entry(key.clone()).or_default();
+        gaps.entry(key).or_default().push(row);
+    }
+    let mut views = Vec::new();
+    for (key, coverage) in coverages {
+        let gaps = gaps.remove(&key).unwrap_or_default();
+        let gaps: Result<Vec<GapView>, StateError> =
+            gaps.into_iter().map(|row| gap(row, &coverage)).collect();
+        views.push(TimelineView {
+            repository: key.0,
+            lineage: key.1,
+            timeline: timeline(key.2)?,
+            gaps: gaps?,
+            coverage,
+        });
+    }
+    Ok(views)
+}
+
+fn gap(row: wal_gaps::Model, coverage: &Coverage) -> Result<GapView, StateError> {
+    let range = range(row.from_lsn, row.to_lsn)?;
+    Ok(GapView {
+        range,
+        reason: row.reason,
+        recorded_at: row.recorded_at.0,
+        filled: coverage.covers(range),
+    })
+}
+
+fn range(from: Position, to: Position) -> Result<LsnRange, StateError> {
+    let empty = || StateError::corrupt(format!("WAL from {} to {} is nothing", from.0, to.0));
+    LsnRange::new(from.0, to.0).ok_or_else(empty)
+}
+
+/// How far a repository is proved complete for a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FrontierView {
+    /// The cluster.
+    pub cluster: Name,
+    /// The repository.
+    pub repository: Name,
+    /// The lineage of the position.
+    pub lineage: Lineage,
+    /// The timeline of the position.
+    pub timeline: Timeline,
+    /// The claim.
+    pub frontier: Frontier,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+}
+
+fn frontier(row: frontier_rows::Model) -> Result<FrontierView, StateError> {
+    Ok(FrontierView {
+        cluster: row.cluster.0,
+        repository: row.repository.0,
+        lineage: row.lineage.0,
+        timeline: timeline(row.timeline)?,
+        frontier: Frontier {
+            time: row.event_time.0,
+            lsn: row.lsn.0,
+        },
+        recorded_at: row.recorded_time.0,
+    })
+}
+
+/// The frontiers of a cluster, by repository.
+pub async fn frontiers_of(
+    conn: &impl ConnectionTrait,
+    cluster: &Name,
+) -> Result<Vec<FrontierView>, StateError> {
+    let rows = frontier_rows::Entity::find()
+        .filter(frontier_rows::Column::Cluster.eq(cluster.as_str()))
+        .order_by_asc(frontier_rows::Column::Repository)
+        .all(conn)
+        .await?;
+    rows.into_iter().map(frontier).collect()
+}
+
+/// Every frontier, by cluster and repository.
+pub async fn frontiers(conn: &impl ConnectionTrait) -> Result<Vec<FrontierView>, StateError> {
+    let rows = frontier_rows::Entity::find()
+        .order_by_asc(frontier_rows::Column::Cluster)
+        .order_by_asc(frontier_rows::Column::Repository)
+        .all(conn)
+        .await?;
+    rows.into_iter().map(frontier).collect()
+}
+
+/// A checkpoint of a frontier: what was known, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExposureFact {
+    /// The claim, with its own time.
+    pub frontier: Frontier,
+    /// When the control plane learned of it.
+    pub recorded_at: Timestamp,
+}
+
+/// Checkpoints recorded from `from` to before `to`, in that order, at most
+/// `limit`.
+pub async fn exposure_facts(
+    conn: &impl ConnectionTrait,
+    cluster: &Name,
+    repository: &Name,
+    (from, to): (Timestamp, Timestamp),
+    limit: u64,
+) -> Result<Vec<ExposureFact>, StateError> {
+    use fact_rows::{Column, Entity};
+    let rows = Entity::find()
+        .filter(Column::Cluster.eq(cluster.as_str()))
+        .filter(Column::Repository.eq(repository.as_str()))
+        .filter(Column::RecordedTime.gte(Moment(from)))
+        .filter(Column::RecordedTime.lt(Moment(to)))
+        .order_by_asc(Column::RecordedTime)
+        .order_by_asc(Column::LogIndex)
+        .limit(limit)
+        .all(conn)
+        .await?;
+    let fact = |row: fact_rows::Model| ExposureFact {
+        frontier: Frontier {
+            time: row.event_time.0,
+            lsn: row.lsn.0,
+        },
+        recorded_at: row.recorded_time.0,
+    };
+    Ok(rows.into_iter().map(fact).collect())
+}

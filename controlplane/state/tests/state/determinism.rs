@@ -1,0 +1,421 @@
+//! Equal logs give equal databases (I-02), whatever the batches were, and what
+//! random logs may never break.
+
+use std::collections::BTreeMap;
+
+use holdfast_state::audit::verify;
+use holdfast_state::command::{
+    AdvanceJob, CreateUser, DeleteResource, DeleteUser, FinishJob, FrontierCheckpoint, JobOutcome,
+    PruneExpired, RecordWal, RequestCancel, RequeueJob, RevokeAgent, SetSecret, StartJob,
+    WithdrawDuty,
+};
+use holdfast_state::query::{self, JobFilter, PageRequest};
+use holdfast_state::{Cause, Command, Entry, Principal, Reply};
+use holdfast_types::resource::Kind;
+use holdfast_types::{
+    BackupState, Failure, Frontier, Generation, JobPhase, JobState, Lsn, LsnRange, RequestId,
+};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::fixture::{
+    SECRET_WORD, apply, assignment_id, backup_job, backup_started, bootstrap, cluster, committed,
+    duty, enroll, hash, job_id, join_token_id, lease, lineage, name, password, policy, repository,
+    sealed, timeline, user_id, wal,
+};
+use crate::harness::{apply_batched, database, dump_of, keyed, table};
+
+/// One random step: which command, on what, and how it is asked for.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    what: u8,
+    one: u8,
+    two: u8,
+    passed_seconds: i16,
+    caused: bool,
+    key: Option<u8>,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (
+        0u8..26,
+        0u8..3,
+        0u8..4,
+        -5i16..200,
+        any::<bool>(),
+        proptest::option::weighted(0.1, 0u8..3),
+    );
+    let step = step.prop_map(|(what, one, two, passed_seconds, caused, key)| Step {
+        what,
+        one,
+        two,
+        passed_seconds,
+        caused,
+        key,
+    });
+    proptest::collection::vec(step, 1..120)
+}
+
+const AGENTS: [&str; 3] = ["db1", "db2", "db3"];
+const TIERS: [&str; 3] = ["gold", "tin", "gold"];
+
+fn command(step: Step, serial: u128, now: Timestamp) -> Command {
+    match step.what {
+        0..=7 => setting_up(step, serial, now),
+        8..=19 => working(step, serial),
+        _ => standing(step, serial, now),
+    }
+}
+
+fn setting_up(step: Step, serial: u128, now: Timestamp) -> Command {
+    let (one, two) = (usize::from(step.one), usize::from(step.two));
+    let number = u128::from(step.one) + 1;
+    let cluster_name = ["orders", "shop", "orders"][one];
+    let labels = json!({"tier": TIERS[one]});
+    match step.what {
+        0 => holdfast_state::command::CreateJoinToken {
+            token: join_token_id(number),
+            hash: hash(&format!("join {number}")),
+            expires_at: now + SignedDuration::from_secs(300),
+            region: None,
+        }
+        .into(),
+        1 => enroll(number, serial, AGENTS[two % 3]).into(),
+        2 => RevokeAgent {
+            name: name(AGENTS[one]),
+        }
+        .into(),
+        3 => apply([repository(["eu", "us", "eu"][one])]).into(),
+        4 | 5 => apply([cluster(cluster_name, AGENTS[two % 3], labels)]).into(),
+        6 => {
+            let priority = i32::from(step.two % 2);
+            apply([policy(["gold", "tin", "all"][one], labels, priority, "eu")]).into()
+        }
+        _ => DeleteResource {
+            kind: Kind::ALL[two],
+            name: name(["eu", cluster_name, "gold"][one]),
+            expected: None,
+        }
+        .into(),
+    }
+}
+
+fn working(step: Step, serial: u128) -> Command {
+    let (one, two) = (usize::from(step.one), u64::from(step.two));
+    let (number, generation) = (u128::from(step.one) + 1, Generation(two));
+    let job = job_id(number);
+    let failure = || Failure::transient("agent_lost", "lost", "look");
+    let finish = |outcome| FinishJob {
+        job,
+        generation,
+        outcome,
+        log: vec![format!("line {serial}")],
+    };
+    match step.what {
+        8 | 9 => {
+            let mut create = backup_job(number);
+            create.attempts_max = 3;
+            create.into()
+        }
+        10..=12 => lease(number, 3 + u128::from(step.two), serial).into(),
+        13 => StartJob { job, generation }.into(),
+        14 => AdvanceJob {
+            job,
+            generation,
+            phase: [JobPhase::Copy, JobPhase::Wal, JobPhase::Commit][one],
+        }
+        .into(),
+        15 => backup_started(number, two, serial).into(),
+        16 => {
+            let carried = [(90, if step.caused { 250 } else { 150 })];
+            finish(JobOutcome::Succeeded {
+                result: json!({"n": 1}),
+                backup: Some(Box::new(committed(number, serial, &carried))),
+            })
+            .into()
+        }
+        17 => finish(JobOutcome::Failed(failure())).into(),
+        18 => RequestCancel { job }.into(),
+        _ => RequeueJob {
+            job,
+            generation,
+            reason: failure(),
+            not_before: None,
+            log: vec![],
+        }
+        .into(),
+    }
+}
+
+fn standing(step: Step, serial: u128, now: Timestamp) -> Command {
+    let two = u64::from(step.two);
+    match step.what {
+        20 | 21 => duty(3 + u128::from(step.two), serial).into(),
+        22 => WithdrawDuty {
+            cluster: name("orders"),
+            repository: name("eu"),
+        }
+        .into(),
+        23 => RecordWal {
+            assignment: assignment_id(u128::from(step.one)),
+            generation: Generation(two),
+            cluster: name("orders"),
+            repository: name("eu"),
+            lineage: lineage(),
+            timelines: vec![wal(&[(16 * (two + 1), 16 * (two + 2)), (100, 150 + two)])],
+            frontier: Some(FrontierCheckpoint {
+                timeline: timeline(1),
+                frontier: Frontier {
+                    time: now,
+                    lsn: Lsn::new(two),
+                },
+            }),
+        }
+        .into(),
+        24 if step.one == 0 => PruneExpired {}.into(),
+        24 => SetSecret {
+            name: name("spare"),
+            sealed: sealed(),
+        }
+        .into(),
+        _ if step.one == 0 => DeleteUser { name: name("ann") }.into(),
+        _ => CreateUser {
+            user: user_id(serial),
+            name: name("ann"),
+            password: password(),
+        }
+        .into(),
+    }
+}
+
+/// A log: a bootstrap, then the steps. Assignments and agents have the number
+/// of the step that made them, so later steps can only guess them.
+fn log(steps: &[Step]) -> Vec<Entry> {
+    let mut now: Timestamp = "2026-02-03T02:41:07Z".parse().unwrap();
+    let mut entries = vec![Entry::new(now, bootstrap())];
+    for (serial, step) in (2u128..).zip(steps) {
+        now += SignedDuration::from_secs(i64::from(step.passed_seconds));
+        let command = command(*step, serial, now);
+        let cause = Cause {
+            principal: Principal::user("admin"),
+            request: RequestId::from_uuid(Uuid::from_u128(serial)),
+            remote: None,
+        };
+        let mut entry = Entry {
+            cause: Some(cause),
+            ..Entry::new(now, bootstrap())
+        };
+        entry.command = command;
+        if let Some(key) = step.key {
+            entry = keyed(entry, &key.to_string(), &[step.what]);
+        }
+        if !step.caused {
+            entry.cause = None;
+        }
+        entries.push(entry);
+    }
+    entries
+}
+
+/// The seed of a log in which jobs and backups come to something: what steps
+/// alone reach too rarely.
+fn opening() -> Vec<Command> {
+    let token = holdfast_state::command::CreateJoinToken {
+        token: join_token_id(50),
+        hash: hash("join 50"),
+        expires_at: "2027-01-01T00:00:00Z".parse().unwrap(),
+        region: None,
+    };
+    let documents = [
+        repository("eu"),
+        cluster("orders", "db1", json!({"tier": "gold"})),
+    ];
+    vec![
+        token.into(),
+        enroll(50, 3, "db1").into(),
+        apply(documents).into(),
+        backup_job(1).into(),
+        lease(1, 3, 60).into(),
+        duty(3, 0).into(),
+    ]
+}
+
+fn whole_log(steps: &[Step]) -> Vec<Vec<u8>> {
+    let mut entries = log(steps);
+    let opening = opening().into_iter().map(|command| {
+        let mut entry = entries[0].clone();
+        entry.command = command;
+        entry
+    });
+    let opening: Vec<Entry> = opening.collect();
+    entries.splice(1..1, opening);
+    entries.iter().map(Entry::encode).collect()
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn equal_logs_give_equal_databases(
+        steps in steps(),
+        sizes in proptest::collection::vec(1usize..20, 0..30),
+    ) {
+        let entries = whole_log(&steps);
+        block_on(async {
+            let (one, other) = (database().await, database().await);
+            let replies = apply_batched(&one, &entries, &[]).await;
+            let batched = apply_batched(&other, &entries, &sizes).await;
+            prop_assert_eq!(&replies, &batched);
+            let dump = dump_of(&one).await;
+            prop_assert_eq!(&dump, &dump_of(&other).await);
+
+            let verified = verify(&one).await.unwrap();
+            prop_assert_eq!(verified.broken, None);
+            for row in table(&dump, "audit") {
+                prop_assert!(!row.contains(SECRET_WORD), "{}", row);
+                prop_assert!(!row.contains(&hex::encode_upper(SECRET_WORD)), "{}", row);
+            }
+            Ok::<(), TestCaseError>(())
+        })?;
+    }
+
+    #[test]
+    fn no_log_breaks_what_must_hold(steps in steps()) {
+        let entries = whole_log(&steps);
+        block_on(async {
+            let conn = database().await;
+            let mut known = Known::default();
+            for (index, bytes) in (1..).zip(&entries) {
+                let tx = sea_orm::TransactionTrait::begin(&conn).await.unwrap();
+                holdfast_state::apply::apply_entry(&tx, index, bytes).await.unwrap();
+                tx.commit().await.unwrap();
+                known.check(&conn).await?;
+            }
+            Ok::<(), TestCaseError>(())
+        })?;
+    }
+}
+
+/// The properties above say nothing if random logs are refused throughout.
+#[test]
+fn random_logs_reach_what_they_test() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut accepted: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut available = 0;
+    for _ in 0..60 {
+        let steps = steps().new_tree(&mut runner).unwrap().current();
+        let entries = whole_log(&steps);
+        block_on(async {
+            let conn = database().await;
+            let replies = apply_batched(&conn, &entries, &[entries.len()]).await;
+            for (entry, reply) in entries.iter().zip(replies) {
+                let refusal = Reply::from_bytes(reply).refusal().unwrap();
+                if refusal.is_none() {
+                    let name = Entry::decode(entry).unwrap().command.name();
+                    *accepted.entry(name).or_default() += 1;
+                }
+            }
+            let counts = query::counts(&conn).await.unwrap();
+            available += counts.backups.get("available").copied().unwrap_or(0);
+        });
+    }
+    assert!(available > 0, "no backup became available");
+    assert!(accepted.len() >= 20, "{accepted:?}");
+    for name in [
+        "finish_job",
+        "requeue_job",
+        "record_wal",
+        "lease_job",
+        "delete_resource",
+    ] {
+        assert!(accepted.contains_key(name), "{name} was never accepted");
+    }
+}
+
+/// What was seen so far.
+#[derive(Default)]
+struct Known {
+    ended: BTreeMap<String, JobState>,
+    generations: BTreeMap<String, Generation>,
+    available: Vec<String>,
+}
+
+impl Known {
+    async fn check(&mut self, conn: &sea_orm::DatabaseConnection) -> Result<(), TestCaseError> {
+        let page = PageRequest::longest();
+        let jobs = query::jobs(conn, &JobFilter::default(), &page)
+            .await
+            .unwrap();
+        let held = query::active_job_assignments(conn).await.unwrap();
+        for job in &jobs.items {
+            let id = job.id.to_string();
+            // I-14: an end is final. I-04: a generation never goes back.
+            if let Some(ended) = self.ended.get(&id) {
+                prop_assert_eq!(*ended, job.state);
+            }
+            if job.state.is_terminal() {
+                self.ended.insert(id.clone(), job.state);
+            }
+            let before = self.generations.insert(id.clone(), job.generation);
+            prop_assert!(before <= Some(job.generation));
+            // A job is in exactly one pair of hands while it is worked on.
+            let waits = job.state == JobState::Queued || job.state.is_terminal();
+            let hands = held.iter().filter(|one| work_of(one) == Some(job.id));
+            let hands: Vec<_> = hands.collect();
+            prop_assert_eq!(hands.len(), usize::from(!waits), "{} is {}", id, job.state);
+            prop_assert!(hands.iter().all(|one| one.generation == job.generation));
+        }
+        for duty in query::duties_of_cluster(conn, &name("orders"))
+            .await
+            .unwrap()
+        {
+            let key = format!("duty {}", duty.repository);
+            let before = self.generations.insert(key, duty.generation);
+            prop_assert!(before <= Some(duty.generation));
+        }
+        self.check_backups(conn).await
+    }
+
+    async fn check_backups(
+        &mut self,
+        conn: &sea_orm::DatabaseConnection,
+    ) -> Result<(), TestCaseError> {
+        let (filter, page) = (query::BackupFilter::default(), PageRequest::longest());
+        let all = query::backups(conn, &filter, &page).await.unwrap().items;
+        for backup in &all {
+            let id = backup.id.to_string();
+            if backup.state != BackupState::Available {
+                prop_assert!(!self.available.contains(&id), "{} was available", id);
+                continue;
+            }
+            // I-05: its WAL is there.
+            let wal = query::wal_of_cluster(conn, &backup.cluster).await.unwrap();
+            let (from, to) = (backup.start_lsn.unwrap(), backup.stop_lsn.unwrap());
+            let needed = LsnRange::new(from, to).unwrap();
+            let covered = wal
+                .iter()
+                .any(|one| Some(one.timeline) == backup.timeline && one.coverage.covers(needed));
+            prop_assert!(covered, "{} lacks WAL", id);
+            self.available.push(id);
+        }
+        Ok(())
+    }
+}
+
+fn work_of(assignment: &query::AssignmentView) -> Option<holdfast_types::JobId> {
+    match &assignment.work {
+        query::Work::Job(job) => Some(job.id),
+        query::Work::Wal => None,
+    }
+}

@@ -1,0 +1,291 @@
+//! An example of every command, for the golden bytes in `wire/`.
+
+use std::collections::BTreeMap;
+
+use holdfast_state::Command;
+use holdfast_state::command::{
+    AdvanceJob, ApplyDocuments, CloseSession, CreateApiToken, CreateJoinToken, CreateUser,
+    DeleteResource, DeleteSecret, DeleteUser, DocumentChange, EnrollAgent, Expected,
+    ExportRepositoryKey, FinishJob, FrontierCheckpoint, JobOutcome, OpenSession, PruneExpired,
+    RecordBackup, RecordInstances, RecordLoginFailure, RecordRepository, RecordWal, RequestCancel,
+    RequeueJob, RevokeAgent, RevokeApiToken, RotateSession, SetPassword, SetSecret, StartJob,
+    WalGap, WithdrawDuty,
+};
+use holdfast_types::resource::Kind;
+use holdfast_types::{
+    ArchiverFacts, DiskFacts, Failure, Frontier, Generation, InstanceFacts, InstanceRole, JobPhase,
+    Lsn, Observation, Revision, ServerFacts, SlotFacts,
+};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::fixture::{
+    agent_id, assignment_id, backup_id, backup_job, backup_started, bootstrap, cluster, committed,
+    document, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, password, policy,
+    range, repository, sealed, session_id, timeline, token_id, user_id, wal,
+};
+
+fn later() -> Timestamp {
+    "2026-02-03T10:41:07.25Z".parse().unwrap()
+}
+
+fn failure() -> Failure {
+    Failure::transient("agent_lost", "the agent was lost", "look at its host")
+}
+
+/// Commands with the number of their golden file; each name has a first one.
+pub(crate) fn examples() -> Vec<(u32, Command)> {
+    let mut examples = access();
+    examples.extend(agents());
+    examples.extend(resources());
+    examples.extend(jobs());
+    examples.extend(wal_commands());
+    examples
+}
+
+fn access() -> Vec<(u32, Command)> {
+    let (user, session, token) = (user_id(2), session_id(3), token_id(4));
+    let create = CreateUser {
+        user,
+        name: name("ann"),
+        password: password(),
+    };
+    let set = SetPassword {
+        name: name("ann"),
+        password: password(),
+        keep_session: Some(session),
+    };
+    let open = OpenSession {
+        session,
+        user,
+        refresh: hash("refresh"),
+        expires_at: later(),
+    };
+    let rotate = RotateSession {
+        old: hash("old"),
+        new: hash("new"),
+        expires_at: later(),
+    };
+    let failed_login = RecordLoginFailure {
+        user: Some(name("ann")),
+        reason: "wrong_password".to_owned(),
+    };
+    let api_token = CreateApiToken {
+        token,
+        name: name("ci"),
+        user: name("ann"),
+        hash: hash("token"),
+        expires_at: Some(later()),
+    };
+    let secret = SetSecret {
+        name: name("eu-s3"),
+        sealed: sealed(),
+    };
+    vec![
+        (1, bootstrap().into()),
+        (1, create.into()),
+        (1, set.into()),
+        (1, DeleteUser { name: name("ann") }.into()),
+        (1, open.into()),
+        (1, rotate.into()),
+        (1, CloseSession { session }.into()),
+        (1, failed_login.into()),
+        (1, api_token.into()),
+        (1, RevokeApiToken { token }.into()),
+        (1, secret.into()),
+        (
+            1,
+            DeleteSecret {
+                name: name("eu-s3"),
+            }
+            .into(),
+        ),
+        (1, PruneExpired {}.into()),
+    ]
+}
+
+fn agents() -> Vec<(u32, Command)> {
+    let token = CreateJoinToken {
+        token: join_token_id(1),
+        hash: hash("join 1"),
+        expires_at: later(),
+        region: Some("eu-west-1".to_owned()),
+    };
+    let enroll = EnrollAgent {
+        region: Some("eu-west-1".to_owned()),
+        ..enroll(1, 1, "db1")
+    };
+    let slot = SlotFacts {
+        name: "holdfast_orders".to_owned(),
+        active: true,
+        restart_lsn: Some(Lsn::new(0x0300_0000)),
+        wal_status: Some("reserved".to_owned()),
+        retained_bytes: 4096,
+    };
+    let facts = ServerFacts {
+        server_version: 150_020,
+        system_identifier: 7_301_234_567_890_123_456,
+        role: InstanceRole::Primary,
+        timeline: timeline(1),
+        data_directory: "/var/lib/postgresql/15/main".to_owned(),
+        database_bytes: 5_000_000,
+        checksums: true,
+        archiver: ArchiverFacts {
+            mode: "off".to_owned(),
+            last_archived: None,
+            last_failed: None,
+        },
+        slots: vec![slot],
+        disk: Some(DiskFacts {
+            total_bytes: 100_000_000,
+            free_bytes: 60_000_000,
+        }),
+    };
+    let seen = |cluster: &str, observation| InstanceFacts {
+        cluster: name(cluster),
+        observed_at: later(),
+        observation,
+    };
+    let record = RecordInstances {
+        agent: agent_id(1),
+        instances: vec![
+            seen("orders", Observation::Reachable(Box::new(facts))),
+            seen("billing", Observation::Unreachable(failure())),
+        ],
+    };
+    vec![
+        (1, token.into()),
+        (1, enroll.into()),
+        (1, RevokeAgent { name: name("db1") }.into()),
+        (1, record.into()),
+    ]
+}
+
+fn resources() -> Vec<(u32, Command)> {
+    let documents = [
+        (repository("eu"), Expected::Absent),
+        (
+            document(
+                "Fleet",
+                json!({"name": "web"}),
+                json!({"description": "the shop"}),
+            ),
+            Expected::Any,
+        ),
+        (
+            cluster("orders", "db1", json!({"tier": "gold"})),
+            Expected::Revision(Revision(7)),
+        ),
+        (
+            policy("gold", json!({"tier": "gold"}), 5, "eu"),
+            Expected::Any,
+        ),
+    ];
+    let change = |(document, expected)| DocumentChange { document, expected };
+    let apply = ApplyDocuments {
+        documents: documents.into_iter().map(change).collect(),
+        repository_keys: BTreeMap::from([(name("eu"), sealed())]),
+    };
+    let delete = DeleteResource {
+        kind: Kind::Cluster,
+        name: name("orders"),
+        expected: Some(Revision(7)),
+    };
+    let found = RecordRepository {
+        repository: name("eu"),
+        identity: "rep_000000000000000000000000000000ab".parse().unwrap(),
+    };
+    let export = ExportRepositoryKey {
+        repository: name("eu"),
+    };
+    vec![
+        (1, apply.into()),
+        (1, delete.into()),
+        (1, found.into()),
+        (1, export.into()),
+    ]
+}
+
+fn jobs() -> Vec<(u32, Command)> {
+    let (job, generation) = (job_id(1), Generation(3));
+    let finish = |outcome| FinishJob {
+        job,
+        generation,
+        outcome,
+        log: vec!["copied 12 files".to_owned()],
+    };
+    let create = holdfast_state::command::CreateJob {
+        agent: Some(name("db1")),
+        ..backup_job(1)
+    };
+    let started = holdfast_state::command::RecordBackupStarted {
+        parent: Some(backup_id(6)),
+        ..backup_started(1, 3, 7)
+    };
+    let advance = AdvanceJob {
+        job,
+        generation,
+        phase: JobPhase::Copy,
+    };
+    let requeue = RequeueJob {
+        job,
+        generation,
+        reason: failure(),
+        not_before: Some(later()),
+        log: vec!["connection reset".to_owned()],
+    };
+    let succeeded = JobOutcome::Succeeded {
+        result: json!({"backup": backup_id(7)}),
+        backup: Some(Box::new(committed(1, 7, &[(96, 208)]))),
+    };
+    let winner = backup_id(8);
+    let found = RecordBackup {
+        commit: committed(1, 7, &[(96, 208)]),
+    };
+    vec![
+        (1, create.into()),
+        (1, lease(1, 1, 5).into()),
+        (1, StartJob { job, generation }.into()),
+        (1, advance.into()),
+        (1, started.into()),
+        (1, finish(succeeded).into()),
+        (2, finish(JobOutcome::Failed(failure())).into()),
+        (3, finish(JobOutcome::Superseded { winner }).into()),
+        (4, finish(JobOutcome::Cancelled).into()),
+        (1, requeue.into()),
+        (1, RequestCancel { job }.into()),
+        (1, found.into()),
+    ]
+}
+
+fn wal_commands() -> Vec<(u32, Command)> {
+    let mut timeline_wal = wal(&[(16, 32), (48, 64)]);
+    timeline_wal.gaps = vec![WalGap {
+        range: range(32, 48),
+        reason: "wal_recycled".to_owned(),
+    }];
+    let record = RecordWal {
+        assignment: assignment_id(9),
+        generation: Generation(2),
+        cluster: name("orders"),
+        repository: name("eu"),
+        lineage: lineage(),
+        timelines: vec![timeline_wal],
+        frontier: Some(FrontierCheckpoint {
+            timeline: timeline(1),
+            frontier: Frontier {
+                time: later(),
+                lsn: Lsn::new(64),
+            },
+        }),
+    };
+    let withdraw = WithdrawDuty {
+        cluster: name("orders"),
+        repository: name("eu"),
+    };
+    vec![
+        (1, duty(1, 9).into()),
+        (1, withdraw.into()),
+        (1, record.into()),
+    ]
+}

@@ -1,0 +1,20 @@
+//! Tests of the replicated state, through its public face: entries go in,
+//! replies, effects, views and dumps come out.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod access;
+mod agents;
+mod audit;
+mod backups;
+mod determinism;
+mod documents;
+mod entries;
+mod example;
+mod fixture;
+mod harness;
+mod jobs;
+mod lists;
+mod refusals;
+mod wal;
+mod wire;

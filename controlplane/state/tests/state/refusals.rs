@@ -1,0 +1,121 @@
+//! Every refusal has a code, a message and a hint that a person can use.
+
+use std::collections::BTreeSet;
+
+use holdfast_state::{Noun, Refusal};
+use holdfast_types::{Generation, JobState, Revision};
+
+use crate::fixture::{job_id, name, range};
+
+/// One of each.
+pub(crate) fn examples() -> Vec<Refusal> {
+    let text = |text: &str| text.to_owned();
+    let what = Noun::Cluster;
+    let mut refusals = vec![
+        Refusal::AlreadyBootstrapped,
+        Refusal::NotFound {
+            what,
+            name: text("orders"),
+        },
+        Refusal::AlreadyExists {
+            what,
+            name: text("orders"),
+        },
+        Refusal::StaleRevision {
+            what,
+            name: text("orders"),
+            current: Some(Revision(7)),
+        },
+        Refusal::StaleGeneration {
+            current: Generation(3),
+        },
+        Refusal::DanglingReference {
+            document: text("Policy/gold"),
+            field: text("spec.repository"),
+            what: Noun::Repository,
+            name: text("eu"),
+        },
+        Refusal::Immutable {
+            document: text("Repository/eu"),
+            field: text("spec.url"),
+            because: text("the repository holds backups or WAL"),
+        },
+        Refusal::Invalid {
+            field: text("refresh"),
+            message: text("it is in use"),
+        },
+        Refusal::PolicyClash {
+            policies: [name("gold"), name("all")],
+            cluster: name("orders"),
+            priority: 0,
+        },
+        Refusal::InUse {
+            what,
+            name: text("orders"),
+            by: vec![text("jobs/1")],
+        },
+    ];
+    refusals.extend(about_access());
+    refusals.extend(about_work());
+    refusals
+}
+
+fn about_access() -> Vec<Refusal> {
+    let text = |text: &str| text.to_owned();
+    vec![
+        Refusal::LastUser,
+        Refusal::TokenUnknown,
+        Refusal::TokenExpired,
+        Refusal::TokenUsed,
+        Refusal::RegionMismatch {
+            token: text("eu"),
+            agent: text("us"),
+        },
+        Refusal::AgentNameTaken { name: name("db1") },
+        Refusal::AgentRevoked { name: name("db1") },
+        Refusal::SessionUnknown,
+    ]
+}
+
+fn about_work() -> Vec<Refusal> {
+    let repository = |number: &str| format!("rep_{number:0>32}").parse().unwrap();
+    vec![
+        Refusal::JobFinal {
+            job: job_id(1),
+            state: JobState::Failed,
+        },
+        Refusal::JobState {
+            job: job_id(1),
+            state: JobState::Leased,
+        },
+        Refusal::WrongAgent {
+            expected: name("db2"),
+        },
+        Refusal::ClusterRetired {
+            cluster: name("orders"),
+        },
+        Refusal::WalMissing {
+            cluster: name("orders"),
+            repository: name("eu"),
+            gaps: vec![range(0x0300_0000, 0x0400_0000)],
+        },
+        Refusal::RepositoryMismatch {
+            repository: name("eu"),
+            expected: repository("1"),
+            found: repository("2"),
+        },
+        Refusal::IdempotencyMismatch,
+    ]
+}
+
+#[test]
+fn codes_are_unique_and_words_are_there() {
+    let mut codes = BTreeSet::new();
+    for refusal in examples() {
+        assert!(codes.insert(refusal.code()), "{} twice", refusal.code());
+        assert!(!refusal.hint().is_empty() && !refusal.to_string().is_empty());
+        // The code that is answered is the one that is stored.
+        let json = serde_json::to_value(&refusal).unwrap();
+        assert_eq!(json["code"], refusal.code());
+    }
+}

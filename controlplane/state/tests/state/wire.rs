@@ -1,0 +1,128 @@
+//! The bytes of log entries and replies. Files in `wire/` are added, never
+//! edited: logs out there hold them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use holdfast_state::command::CreateUser;
+use holdfast_state::{
+    Cause, Command, Digest, Entry, IdempotencyKey, Principal, Refusal, Reply, ReplyError,
+};
+use holdfast_types::{RequestId, Revision};
+use uuid::Uuid;
+
+use crate::example::examples;
+use crate::refusals;
+
+fn golden(name: &str, number: u32) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("wire");
+    folder.join(format!("{name}.{number}.json"))
+}
+
+/// The JSON of a golden file. A missing one is written when this variable is
+/// set, so that nobody types bytes by hand; one that exists never is.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test may look at its environment"
+)]
+fn stored(name: &str, number: u32, now: &[u8]) -> Vec<u8> {
+    let path = golden(name, number);
+    if !path.exists() {
+        let asked = std::env::var_os("HOLDFAST_WRITE_GOLDEN").is_some();
+        assert!(
+            asked,
+            "{} is missing: run with HOLDFAST_WRITE_GOLDEN=1",
+            path.display()
+        );
+        fs::write(&path, [now, b"\n"].concat()).unwrap();
+    }
+    let mut json = fs::read(&path).unwrap();
+    assert_eq!(json.pop(), Some(b'\n'));
+    json
+}
+
+/// An entry with every field set.
+fn entry(command: Command) -> Entry {
+    let principal = Principal::user("admin");
+    Entry {
+        at: "2026-02-03T02:41:07.123456Z".parse().unwrap(),
+        cause: Some(Cause {
+            principal: principal.clone(),
+            request: RequestId::from_uuid(Uuid::from_u128(0xabc)),
+            remote: Some("192.0.2.7".to_owned()),
+        }),
+        idempotency: Some(IdempotencyKey {
+            key: "once".to_owned(),
+            principal,
+            fingerprint: Digest::of(b"the request"),
+        }),
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        command,
+    }
+}
+
+#[test]
+fn every_command_has_golden_bytes_that_still_read_and_write_alike() {
+    let mut seen = BTreeSet::new();
+    for (number, command) in examples() {
+        let name = command.name();
+        if number == 1 {
+            assert!(seen.insert(name), "{name} has two first examples");
+        }
+        let entry = entry(command);
+        let bytes = entry.encode();
+        let json = stored(name, number, &bytes[1..]);
+        let golden = [&[1], json.as_slice()].concat();
+        let read = Entry::decode(&golden).unwrap();
+        assert_eq!(read, entry, "{name}.{number}");
+        assert_eq!(bytes, golden, "{name}.{number}");
+    }
+    let all: BTreeSet<&str> = Command::NAMES.iter().copied().collect();
+    assert_eq!(seen, all, "a command without golden bytes");
+}
+
+#[test]
+fn the_name_of_a_command_is_its_name_on_the_wire() {
+    for (_, command) in examples() {
+        let json = serde_json::to_value(&command).unwrap();
+        let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+        assert_eq!(keys, [command.name()]);
+    }
+}
+
+#[test]
+fn an_unknown_field_is_an_error_and_not_ignored() {
+    // A newer node's field would silently change what the command means.
+    for (_, command) in examples() {
+        let mut json = serde_json::to_value(entry(command.clone())).unwrap();
+        let payload = &mut json["command"][command.name()];
+        payload["from_the_future"] = true.into();
+        let read: Result<Entry, _> = serde_json::from_value(json);
+        assert!(read.is_err(), "{}", command.name());
+    }
+}
+
+#[test]
+fn refusals_have_golden_bytes() {
+    let refusals = refusals::examples();
+    let now = serde_json::to_vec(&refusals).unwrap();
+    let json = stored("refusals", 1, &now);
+    let read: Vec<Refusal> = serde_json::from_slice(&json).unwrap();
+    assert_eq!(read, refusals);
+    assert_eq!(now, json);
+}
+
+#[test]
+fn replies_have_golden_bytes() {
+    let accepted = Reply::from_bytes(b"\x01{\"accepted\":7}".to_vec());
+    let outcome = accepted.outcome::<CreateUser>().unwrap();
+    assert_eq!(outcome, Ok(Revision(7)));
+    assert_eq!(accepted.refusal().unwrap(), None);
+    let refused = Reply::from_bytes(b"\x01{\"refused\":{\"code\":\"last_user\"}}".to_vec());
+    let outcome = refused.outcome::<CreateUser>().unwrap();
+    assert_eq!(outcome, Err(Refusal::LastUser));
+    assert_eq!(refused.refusal().unwrap(), Some(Refusal::LastUser));
+    let newer = Reply::from_bytes(b"\x02{}".to_vec());
+    assert!(matches!(newer.refusal(), Err(ReplyError::Version(Some(2)))));
+}
