@@ -208,7 +208,7 @@ async fn the_end_of_the_agent_interrupts_its_jobs() {
     let mut control = Control::start().await;
     let rig = Rig::enrolled(&control).await;
     let mut agent = rig.start();
-    let mut session = control.session().await;
+    let session = control.session().await;
     session.assign(&all(&[backup(1, 9)])).await;
     let job = agent.job().await;
     agent.stop().await;
