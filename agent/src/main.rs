@@ -2,30 +2,35 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use holdfast_agent::repo_command::{self, RepoArgs};
-use holdfast_agent::wal::{FetchArgs, fetch_command};
-
-/// The agent on a database host
-#[derive(Debug, Parser)]
-#[command(name = "holdfast-agent", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Fetch a file of WAL: PostgreSQL's restore_command
-    WalFetch(FetchArgs),
-    /// Work on a repository without a control plane
-    Repo(RepoArgs),
-}
+use clap::Parser;
+use holdfast_agent::cli::{Cli, Command, ConfigCommand};
+use holdfast_agent::command_error::CommandError;
+use holdfast_agent::{command, repo_command, wal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::WalFetch(args) => fetch_command(args).await.into(),
+        Command::Enroll(args) => {
+            let json = args.output.is_json();
+            code(Box::pin(command::enroll(args)).await, json)
+        }
+        Command::Run(args) => code(Box::pin(command::run(args)).await, false),
+        Command::Config(ConfigCommand::Check(args)) => {
+            code(command::config_check(&args), args.output.is_json())
+        }
+        Command::Doctor(args) => {
+            let json = args.output.is_json();
+            code(Box::pin(command::doctor(args)).await, json)
+        }
         Command::Repo(args) => repo_command::run(args).await,
+        Command::WalFetch(args) => wal::fetch_command(args).await.into(),
     }
+}
+
+/// The exit code; a failure is told on stderr.
+fn code(done: Result<ExitCode, CommandError>, json: bool) -> ExitCode {
+    done.unwrap_or_else(|error| {
+        error.report(json);
+        error.exit_code()
+    })
 }
