@@ -44,8 +44,14 @@ pub(super) fn include(line: &[u8], directory: &Path) -> Option<Include> {
     let (name, value) = setting(line)?;
     let path = directory.join(&value);
     match name.as_str() {
-        "include" => Some(Include::File { path, optional: false }),
-        "include_if_exists" => Some(Include::File { path, optional: true }),
+        "include" => Some(Include::File {
+            path,
+            optional: false,
+        }),
+        "include_if_exists" => Some(Include::File {
+            path,
+            optional: true,
+        }),
         "include_dir" => Some(Include::Directory(path)),
         _ => None,
     }
@@ -88,7 +94,13 @@ fn value(text: &str) -> Option<String> {
 
 /// A value as a configuration file writes it.
 pub(super) fn quote(value: &str) -> String {
-    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''").replace('\n', "\\n"))
+    format!(
+        "'{}'",
+        value
+            .replace('\\', "\\\\")
+            .replace('\'', "''")
+            .replace('\n', "\\n")
+    )
 }
 
 /// The files of a directory that `include_dir` reads, in its order.
@@ -106,7 +118,9 @@ pub(super) fn flatten(path: &Path, files: &Files) -> Vec<u8> {
 }
 
 fn flatten_into(out: &mut Vec<u8>, path: &Path, files: &Files, depth: usize) {
-    let Some(content) = files.get(path) else { return };
+    let Some(content) = files.get(path) else {
+        return;
+    };
     let directory = path.parent().unwrap_or(Path::new("/"));
     for line in content.split_inclusive(|&byte| byte == b'\n') {
         let Some(include) = include(line, directory) else {
@@ -120,9 +134,8 @@ fn flatten_into(out: &mut Vec<u8>, path: &Path, files: &Files, depth: usize) {
         match include {
             Include::File { path, .. } => nested(out, &path, files, depth),
             Include::Directory(directory) => {
-                let inside = |path: &&PathBuf| {
-                    path.parent() == Some(&directory) && is_included_name(path)
-                };
+                let inside =
+                    |path: &&PathBuf| path.parent() == Some(&directory) && is_included_name(path);
                 for path in files.keys().filter(inside) {
                     nested(out, path, files, depth);
                 }
@@ -177,7 +190,15 @@ mod tests {
         assert_eq!(read("  work_mem 4MB"), pair("work_mem", "4MB"));
         assert_eq!(read("a.b='it''s \\'x\\' \\\\'"), pair("a.b", "it's 'x' \\"));
         assert_eq!(read("port=1#x"), pair("port", "1"));
-        for none in ["", "# port = 1", "= 1", "port =", "port = # x", "'x' = 1", "port = 'open"] {
+        for none in [
+            "",
+            "# port = 1",
+            "= 1",
+            "port =",
+            "port = # x",
+            "'x' = 1",
+            "port = 'open",
+        ] {
             assert_eq!(read(none), None, "{none}");
         }
         for value in ["", "a'b\\c", "two\nlines", "ä"] {
@@ -189,7 +210,10 @@ mod tests {
     fn includes_are_put_in_place() {
         let file = |path: &str, text: &str| (PathBuf::from(path), text.as_bytes().to_vec());
         let files = Files::from([
-            file("/etc/pg/main.conf", "a = 1\ninclude_dir 'conf.d'\ninclude 'gone'\nb = 2"),
+            file(
+                "/etc/pg/main.conf",
+                "a = 1\ninclude_dir 'conf.d'\ninclude 'gone'\nb = 2",
+            ),
             file("/etc/pg/conf.d/2.conf", "c = 2"),
             file("/etc/pg/conf.d/1.conf", "c = 1\ninclude '/x/y'\n"),
             file("/etc/pg/conf.d/.3.conf", "c = 3"),
@@ -197,8 +221,14 @@ mod tests {
         ]);
         let flat = flatten(Path::new("/etc/pg/main.conf"), &files);
         let settings: Vec<_> = flat.split(|&b| b == b'\n').filter_map(setting).collect();
-        let pairs: Vec<_> = settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        assert_eq!(pairs, [("a", "1"), ("c", "1"), ("d", "1"), ("c", "2"), ("b", "2")]);
+        let pairs: Vec<_> = settings
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(
+            pairs,
+            [("a", "1"), ("c", "1"), ("d", "1"), ("c", "2"), ("b", "2")]
+        );
     }
 
     #[test]
@@ -211,7 +241,9 @@ mod tests {
 
     #[test]
     fn unwanted_settings_become_comments() {
-        let kept = without(b"port = 1\nPORT=2\n# port = 3\nother = 4", |name| name == "port");
+        let kept = without(b"port = 1\nPORT=2\n# port = 3\nother = 4", |name| {
+            name == "port"
+        });
         let settings: Vec<_> = kept.split(|&b| b == b'\n').filter_map(setting).collect();
         assert_eq!(settings, [("other".to_owned(), "4".to_owned())]);
     }

@@ -20,15 +20,26 @@ struct State<T> {
 
 impl<T: Ord> Queue<T> {
     pub(super) fn new(capacity: usize) -> Self {
-        let state = State { waiting: BinaryHeap::new(), ended: false, stopped: false };
-        Self { capacity, state: Mutex::new(state), changed: Condvar::new() }
+        let state = State {
+            waiting: BinaryHeap::new(),
+            ended: false,
+            stopped: false,
+        };
+        Self {
+            capacity,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
     }
 
     /// Adds a piece once there is room; `false` when nobody wants it any more.
     pub(super) fn push(&self, piece: T) -> bool {
         let mut state = self.state();
         while state.waiting.len() >= self.capacity && !state.stopped {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         if state.stopped {
             return false;
@@ -52,7 +63,10 @@ impl<T: Ord> Queue<T> {
             if state.ended {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -99,7 +113,10 @@ mod tests {
         });
         assert_eq!(queue.pop(), Some(3));
         assert!(pushing.join().unwrap());
-        assert_eq!((queue.pop(), queue.pop(), queue.pop()), (Some(2), Some(1), None));
+        assert_eq!(
+            (queue.pop(), queue.pop(), queue.pop()),
+            (Some(2), Some(1), None)
+        );
     }
 
     #[test]

@@ -24,13 +24,16 @@ pub(super) async fn run(place: &Place) -> Result<ExitCode, CommandError> {
         // is written only where there is no repository yet, and before it.
         Err(Error::NotARepository { .. }) => {
             if made_key {
-                key.write_new(&place.key_file).map_err(|error| failed(&error))?;
+                key.write_new(&place.key_file)
+                    .map_err(|error| failed(&error))?;
             }
             false
         }
         Err(error) => return Err(failed(&error)),
     };
-    let repository = Repository::init(store, &key).await.map_err(|error| failed(&error))?;
+    let repository = Repository::init(store, &key)
+        .await
+        .map_err(|error| failed(&error))?;
     if place.is_json() {
         print_json(&json!({
             "repository": repository.id(),
@@ -41,8 +44,16 @@ pub(super) async fn run(place: &Place) -> Result<ExitCode, CommandError> {
             "keyCreated": made_key,
         }))?;
     } else {
-        let what = if existed { "is there already" } else { "is made" };
-        print_text(&format!("{} {what} at {}", repository.id(), repository.url()))?;
+        let what = if existed {
+            "is there already"
+        } else {
+            "is made"
+        };
+        print_text(&format!(
+            "{} {what} at {}",
+            repository.id(),
+            repository.url()
+        ))?;
         if made_key {
             eprintln!(
                 "its key is in {}: keep a copy elsewhere, nothing can be restored without it",

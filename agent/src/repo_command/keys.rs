@@ -10,11 +10,20 @@ use crate::command_error::CommandError;
 
 /// Lists the keys by their ids. Their bytes are never shown (I-10).
 pub(super) async fn run(place: &Place) -> Result<ExitCode, CommandError> {
-    let keys = place.open().await?.keys().await.map_err(|error| failed(&error))?;
+    let keys = place
+        .open()
+        .await?
+        .keys()
+        .await
+        .map_err(|error| failed(&error))?;
     if place.is_json() {
         print_items(&keys)?;
     } else {
-        let mut rows = vec![vec!["KEY".to_owned(), "PURPOSE".to_owned(), "WRAPS".to_owned()]];
+        let mut rows = vec![vec![
+            "KEY".to_owned(),
+            "PURPOSE".to_owned(),
+            "WRAPS".to_owned(),
+        ]];
         rows.extend(keys.iter().map(|key| {
             let purpose = match key.purpose {
                 Some(KeyPurpose::Hash) => "hashing",

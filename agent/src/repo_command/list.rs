@@ -14,13 +14,21 @@ use crate::command_error::CommandError;
 /// available (I-05).
 pub(super) async fn run(args: &ListArgs) -> Result<ExitCode, CommandError> {
     let repository = args.place.open().await?;
-    let lineages = repository.all_lineages().await.map_err(|error| failed(&error))?;
+    let lineages = repository
+        .all_lineages()
+        .await
+        .map_err(|error| failed(&error))?;
     let wanted = |lineage: &LineageRepository| {
-        args.cluster.as_ref().is_none_or(|cluster| cluster == lineage.cluster())
+        args.cluster
+            .as_ref()
+            .is_none_or(|cluster| cluster == lineage.cluster())
     };
     let mut backups = Vec::new();
     for lineage in lineages.into_iter().filter(wanted) {
-        let held = lineage.list_backups().await.map_err(|error| failed(&error))?;
+        let held = lineage
+            .list_backups()
+            .await
+            .map_err(|error| failed(&error))?;
         for mark in held.unreadable {
             eprintln!("warning: {} cannot be read: {}", mark.object, mark.error);
         }
@@ -30,7 +38,9 @@ pub(super) async fn run(args: &ListArgs) -> Result<ExitCode, CommandError> {
     if args.place.is_json() {
         print_items(&backups.iter().map(item).collect::<Vec<_>>())?;
     } else {
-        let head = ["CLUSTER", "BACKUP", "KIND", "FINISHED", "TIMELINE", "STOP LSN", "SIZE", "ADDED"];
+        let head = [
+            "CLUSTER", "BACKUP", "KIND", "FINISHED", "TIMELINE", "STOP LSN", "SIZE", "ADDED",
+        ];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         rows.extend(backups.iter().map(row));
         print_table(&rows)?;
@@ -62,7 +72,10 @@ fn row(backup: &Backup) -> Vec<String> {
         backup.cluster.to_string(),
         backup.id.to_string(),
         backup.kind.to_string(),
-        backup.finished_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        backup
+            .finished_at
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string(),
         backup.timeline.to_string(),
         backup.stop_lsn.to_string(),
         size(backup.database_bytes),

@@ -46,7 +46,9 @@ impl Place {
     }
 
     pub(super) fn url(&self) -> Result<RepositoryUrl, CommandError> {
-        self.repo.parse().map_err(|error| CommandError::usage(of_repository(&error)))
+        self.repo
+            .parse()
+            .map_err(|error| CommandError::usage(of_repository(&error)))
     }
 
     /// The store. Credentials come from the environment, under the names of
@@ -63,7 +65,9 @@ impl Place {
     /// Opens the repository, which must be there.
     pub(super) async fn open(&self) -> Result<Repository, CommandError> {
         let key = RepositoryKey::read(&self.key_file).map_err(|error| failed(&error))?;
-        Repository::open(self.store()?, &key, None).await.map_err(|error| failed(&error))
+        Repository::open(self.store()?, &key, None)
+            .await
+            .map_err(|error| failed(&error))
     }
 
     /// The same as an agent would be given it. The restored server fetches its
@@ -73,7 +77,9 @@ impl Place {
         let key = RepositoryKey::read(&self.key_file).map_err(|error| failed(&error))?;
         let credentials: BTreeMap<String, Secret> = if self.repo.starts_with("s3://") {
             let named = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
-            named.map(|(name, value)| (name, Secret::new(value))).collect()
+            named
+                .map(|(name, value)| (name, Secret::new(value)))
+                .collect()
         } else {
             BTreeMap::new()
         };
@@ -97,14 +103,32 @@ pub(super) fn failed(error: &holdfast_repo::Error) -> CommandError {
 /// A failure, with the exit code that belongs to it.
 pub(super) fn of_failure(failure: Failure) -> CommandError {
     let exit = match failure.code.as_str() {
-        "backup_not_found" | "bucket_not_found" | "cluster_not_in_repository"
-        | "lineage_not_found" | "not_a_repository" => Exit::NotFound,
-        "dir_not_a_directory" | "dir_not_absolute" | "dir_not_empty" | "dir_parent_missing"
-        | "dir_too_long" | "dir_unusable" | "exclusive_without_edge" | "no_backup"
-        | "not_enough_space" | "not_supported_yet" | "pg_directory_owned_by_other"
-        | "pg_directory_owned_by_root" | "port_in_use" | "postgres_programs_missing"
-        | "setting_reserved" | "target_after_frontier" | "target_before_first_backup"
-        | "timeline_unreachable" | "wal_gap" | "wal_incomplete" | "wal_missing" => Exit::Refused,
+        "backup_not_found"
+        | "bucket_not_found"
+        | "cluster_not_in_repository"
+        | "lineage_not_found"
+        | "not_a_repository" => Exit::NotFound,
+        "dir_not_a_directory"
+        | "dir_not_absolute"
+        | "dir_not_empty"
+        | "dir_parent_missing"
+        | "dir_too_long"
+        | "dir_unusable"
+        | "exclusive_without_edge"
+        | "no_backup"
+        | "not_enough_space"
+        | "not_supported_yet"
+        | "pg_directory_owned_by_other"
+        | "pg_directory_owned_by_root"
+        | "port_in_use"
+        | "postgres_programs_missing"
+        | "setting_reserved"
+        | "target_after_frontier"
+        | "target_before_first_backup"
+        | "timeline_unreachable"
+        | "wal_gap"
+        | "wal_incomplete"
+        | "wal_missing" => Exit::Refused,
         _ => Exit::Failed,
     };
     CommandError { failure, exit }

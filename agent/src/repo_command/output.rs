@@ -39,7 +39,10 @@ pub(super) fn print_table(rows: &[Vec<String>]) -> Result<(), CommandError> {
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let lines = rows.iter().map(|row| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     });
     print_text(&lines.collect::<Vec<_>>().join("\n"))
@@ -49,7 +52,9 @@ pub(super) fn print_table(rows: &[Vec<String>]) -> Result<(), CommandError> {
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let unit = UNITS.into_iter().find(|(_, shift)| bytes >> shift > 0);
-    let Some((name, shift)) = unit else { return format!("{bytes} B") };
+    let Some((name, shift)) = unit else {
+        return format!("{bytes} B");
+    };
     let tenths = bytes.saturating_mul(10) >> shift;
     format!("{}.{} {name}", tenths / 10, tenths % 10)
 }

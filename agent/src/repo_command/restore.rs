@@ -98,7 +98,9 @@ pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, CommandError> {
             "set TMPDIR to a directory that can be written",
         ))
     })?;
-    let postgres = PostgresConfig { bin_dirs: args.bin_dirs.clone() };
+    let postgres = PostgresConfig {
+        bin_dirs: args.bin_dirs.clone(),
+    };
     let host = Host::new(&scratch.0, HostConfig { postgres }).map_err(|error| {
         CommandError::failed(Failure::permanent(
             "own_program_unknown",
@@ -128,7 +130,12 @@ pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, CommandError> {
     }
     let job = JobId::from_uuid(Uuid::now_v7());
     let backup = plan.backup;
-    let work = RestoreWork { job, repository: access, request, plan };
+    let work = RestoreWork {
+        job,
+        repository: access,
+        request,
+        plan,
+    };
     match execute(work, &host, json).await {
         JobOutcome::Succeeded(success) => {
             if json {
@@ -187,7 +194,9 @@ async fn tell(cx: JobContext) {
     let mut printed = 0;
     loop {
         let state = cx.state();
-        let new = usize::try_from(state.lines - printed).unwrap_or(usize::MAX).min(state.log.len());
+        let new = usize::try_from(state.lines - printed)
+            .unwrap_or(usize::MAX)
+            .min(state.log.len());
         for line in state.log.iter().skip(state.log.len() - new) {
             eprintln!("{line}");
         }
@@ -212,7 +221,11 @@ fn told(result: &serde_json::Value) -> String {
         field("timeline")
     );
     if result.get("port").is_some_and(|port| !port.is_null()) {
-        text.push_str(&format!("\nruns on port {}, socket in {}", field("port"), field("socketDir")));
+        text.push_str(&format!(
+            "\nruns on port {}, socket in {}",
+            field("port"),
+            field("socketDir")
+        ));
     }
     text
 }
@@ -235,16 +248,25 @@ fn show(plan: &RestorePlan, json: bool) -> Result<ExitCode, CommandError> {
             plan.recovers_to,
             size(plan.database_bytes),
             size(plan.fetch_bytes),
-            seconds.map_or("not known yet".to_owned(), |seconds| format!("about {seconds} s")),
+            seconds.map_or("not known yet".to_owned(), |seconds| format!(
+                "about {seconds} s"
+            )),
         ))?;
         for warning in &plan.warnings {
             eprintln!("warning: {warning}");
         }
         for problem in &plan.problems {
-            eprintln!("problem: {} [{}]; {}", problem.message, problem.code, problem.hint);
+            eprintln!(
+                "problem: {} [{}]; {}",
+                problem.message, problem.code, problem.hint
+            );
         }
     }
-    Ok(if plan.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(4) })
+    Ok(if plan.problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(4)
+    })
 }
 
 /// A host without an agent keeps no state: what is written goes with it.

@@ -13,9 +13,15 @@ use crate::command_error::CommandError;
 /// Verifies; findings are exit code 1.
 pub(super) async fn run(args: &VerifyArgs) -> Result<ExitCode, CommandError> {
     let repository = args.place.open().await?;
-    let options = VerifyOptions { deep: args.deep, cluster: args.cluster.clone() };
+    let options = VerifyOptions {
+        deep: args.deep,
+        cluster: args.cluster.clone(),
+    };
     let progress = Arc::new(VerifyProgress::default());
-    let report = repository.verify(&options, &progress).await.map_err(|error| failed(&error))?;
+    let report = repository
+        .verify(&options, &progress)
+        .await
+        .map_err(|error| failed(&error))?;
     if args.place.is_json() {
         print_json(&report)?;
     } else {
@@ -35,5 +41,9 @@ pub(super) async fn run(args: &VerifyArgs) -> Result<ExitCode, CommandError> {
             size(progress.bytes())
         ))?;
     }
-    Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -12,15 +12,14 @@ use holdfast_pg::sql::Session;
 use holdfast_pg::testkit::TestCluster;
 use holdfast_pg::{ConnectionInfo, SlotName};
 use holdfast_proto::{
-    BackupWork, InstanceAccess, JobOutcome, JobSuccess, PlanRequest, RepositoryAccess, RestoreWork,
-    WalWork,
+    BackupWork, InstanceAccess, JobOutcome, JobSuccess, PlanRequest, ReportedFrontier,
+    RepositoryAccess, RestoreWork, WalWork,
 };
 use holdfast_repo::{Codec, LineageFacts, LineageRepository};
 use holdfast_types::resource::Compression;
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, Lineage, Lsn, LsnRange, Name,
-    RestorePlan, RestoreRequest, RestoreResult, Secret, SegmentSize, Span, TargetAction, Timeline,
-    WalSegment,
+    RestorePlan, RestoreRequest, RestoreResult, Secret, Span, TargetAction, Timeline, WalSegment,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -38,14 +37,22 @@ impl Fixture {
     /// A server with small segments, page checksums and a slot.
     pub(crate) async fn new(programs: &Programs) -> Self {
         let builder = TestCluster::builder(programs);
-        Self::of(builder.initdb("--data-checksums").initdb("--wal-segsize=1").start()).await
+        Self::of(
+            builder
+                .initdb("--data-checksums")
+                .initdb("--wal-segsize=1")
+                .start(),
+        )
+        .await
     }
 
     pub(crate) async fn of(cluster: TestCluster) -> Self {
         let data = cluster.root().join("agent");
         std::fs::create_dir(&data).unwrap();
         let bin_dirs = vec![cluster.programs().directory().to_owned()];
-        let config = HostConfig { postgres: PostgresConfig { bin_dirs } };
+        let config = HostConfig {
+            postgres: PostgresConfig { bin_dirs },
+        };
         let executable = env!("CARGO_BIN_EXE_holdfast-agent");
         let access = RepositoryAccess {
             name: "local".parse().unwrap(),
@@ -58,13 +65,20 @@ impl Fixture {
         let session = Session::connect(&cluster.local()).await.unwrap();
         let slot = SlotName::for_cluster(&name());
         session
-            .rows("SELECT pg_create_physical_replication_slot($1::text::name, true)", &[
-                &slot.as_str(),
-            ])
+            .rows(
+                "SELECT pg_create_physical_replication_slot($1::text::name, true)",
+                &[&slot.as_str()],
+            )
             .await
             .unwrap();
         let host = Host::with_executable(data, config, executable);
-        Self { cluster, host, access, session, restores: AtomicU32::new(0) }
+        Self {
+            cluster,
+            host,
+            access,
+            session,
+            restores: AtomicU32::new(0),
+        }
     }
 
     pub(crate) fn instance(&self) -> InstanceAccess {
@@ -130,27 +144,51 @@ impl Fixture {
         let facts = self.session.facts().await.unwrap();
         let repository = self.host.repository(&self.access).await.unwrap();
         let system_identifier = facts.system_identifier;
-        let lineage = Lineage { system_identifier, incarnation: 1 };
+        let lineage = Lineage {
+            system_identifier,
+            incarnation: 1,
+        };
         let facts = LineageFacts {
             postgres_version: u32::try_from(facts.server_version_num).unwrap(),
             segment_size: facts.segment_size,
             block_size: facts.block_size,
         };
-        repository.create_or_open_lineage(&name(), lineage, facts).await.unwrap()
+        repository
+            .create_or_open_lineage(&name(), lineage, facts)
+            .await
+            .unwrap()
     }
 
     /// Stores all WAL that the server has written until now: what its slot
     /// keeps, the segment being written as a slice. Returns where it ends.
     pub(crate) async fn archive(&self) -> Lsn {
-        let wal = self.lineage().await.wal(Codec::DEFAULT);
-        let size = wal_segment_size(&self.session).await;
-        let end = self.lsn("SELECT pg_current_wal_flush_lsn()::text").await;
-        let directory = self.cluster.data_dir().join("pg_wal");
+        self.archive_of(&self.cluster, &self.session, Timeline::FIRST)
+            .await
+    }
+
+    /// The same of another server of the cluster, one timeline of it.
+    pub(crate) async fn archive_of(
+        &self,
+        cluster: &TestCluster,
+        session: &Session,
+        timeline: Timeline,
+    ) -> Lsn {
+        let lineage = self.lineage().await;
+        let (wal, size) = (lineage.wal(Codec::DEFAULT), lineage.facts().segment_size);
+        let query = "SELECT pg_current_wal_flush_lsn()::text";
+        let row = session.row(query, &[]).await.unwrap();
+        let end: Lsn = row.get::<_, String>(0).parse().unwrap();
+        let directory = cluster.data_dir().join("pg_wal");
+        if let Ok(history) = std::fs::read(directory.join(timeline.history_file())) {
+            wal.put_history(timeline, history.into()).await.unwrap();
+        }
         for entry in std::fs::read_dir(&directory).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            let Ok(segment) = WalSegment::parse(&name, size) else { continue };
-            if segment.start() >= end || segment.timeline() != Timeline::FIRST {
+            let Ok(segment) = WalSegment::parse(&name, size) else {
+                continue;
+            };
+            if segment.start() >= end || segment.timeline() != timeline {
                 continue;
             }
             let bytes = std::fs::read(&path).unwrap();
@@ -159,7 +197,7 @@ impl Fixture {
             } else if let Some(range) = LsnRange::new(segment.start(), end) {
                 let length = usize::try_from(range.bytes()).unwrap();
                 let slice = bytes[..length].to_vec();
-                wal.put_slice(segment.timeline(), range, slice.into()).await.unwrap();
+                wal.put_slice(timeline, range, slice.into()).await.unwrap();
             }
         }
         end
@@ -189,11 +227,20 @@ impl Fixture {
     }
 
     pub(crate) async fn plan(&self, request: &RestoreRequest) -> Result<RestorePlan, Failure> {
+        self.plan_at(request, None).await
+    }
+
+    /// A plan with what a control plane knows of the frontier.
+    pub(crate) async fn plan_at(
+        &self,
+        request: &RestoreRequest,
+        frontier: Option<ReportedFrontier>,
+    ) -> Result<RestorePlan, Failure> {
         let question = PlanRequest {
             request_id: 1,
             repository: self.access.clone(),
             request: request.clone(),
-            frontier: None,
+            frontier,
             traceparent: None,
         };
         restore::plan(question, &self.host).await
@@ -202,9 +249,18 @@ impl Fixture {
     /// Plans and restores.
     pub(crate) async fn restore(&self, request: &RestoreRequest) -> Restored {
         let plan = self.plan(request).await.unwrap();
+        self.restore_as(request, plan).await
+    }
+
+    /// Restores as it was planned.
+    pub(crate) async fn restore_as(&self, request: &RestoreRequest, plan: RestorePlan) -> Restored {
         let outcome = self.execute(request, plan.clone()).await;
         let result = serde_json::from_value(succeeded(outcome).result).unwrap();
-        Restored { plan, result, programs: self.cluster.programs().clone() }
+        Restored {
+            plan,
+            result,
+            programs: self.cluster.programs().clone(),
+        }
     }
 
     pub(crate) async fn execute(&self, request: &RestoreRequest, plan: RestorePlan) -> JobOutcome {
@@ -220,13 +276,22 @@ impl Fixture {
     /// Where the repository keeps an object of the server's timeline.
     pub(crate) async fn wal_object(&self, name: &str) -> PathBuf {
         let lineage = self.lineage().await.lineage();
-        let below = format!("repo/clusters/{}/{lineage}/wal/00000001/{name}", crate::fixture::name());
+        let below = format!(
+            "repo/clusters/{}/{lineage}/wal/00000001/{name}",
+            crate::fixture::name()
+        );
         self.cluster.root().join(below)
     }
 
     /// How many backups the repository holds.
     pub(crate) async fn backups(&self) -> usize {
-        self.lineage().await.list_backups().await.unwrap().available.len()
+        self.lineage()
+            .await
+            .list_backups()
+            .await
+            .unwrap()
+            .available
+            .len()
     }
 
     /// Fails while PostgreSQL is in backup mode for us.
@@ -263,7 +328,10 @@ impl Restored {
 
     /// A session with the running copy.
     pub(crate) async fn connect(&self) -> Session {
-        let (socket, port) = (self.result.socket_dir.as_deref().unwrap(), self.result.port.unwrap());
+        let (socket, port) = (
+            self.result.socket_dir.as_deref().unwrap(),
+            self.result.port.unwrap(),
+        );
         connect(Path::new(socket), port).await
     }
 
@@ -272,7 +340,9 @@ impl Restored {
     pub(crate) fn start_plainly(&self, port: u16) -> bool {
         let mut start = self.program("pg_ctl");
         let options = format!("-p {port} -k {}", self.dir().parent().unwrap().display());
-        start.args(["start", "-w", "-t", "60", "-D"]).arg(self.dir());
+        start
+            .args(["start", "-w", "-t", "60", "-D"])
+            .arg(self.dir());
         start.arg("-l").arg(self.log()).args(["-o", &options]);
         start.output().unwrap().status.success()
     }
@@ -289,7 +359,13 @@ impl Restored {
 
     pub(crate) fn is_running(&self) -> bool {
         let mut status = self.program("pg_ctl");
-        status.args(["status", "-D"]).arg(self.dir()).output().unwrap().status.success()
+        status
+            .args(["status", "-D"])
+            .arg(self.dir())
+            .output()
+            .unwrap()
+            .status
+            .success()
     }
 
     /// `pg_verifybackup` of a directory that was not started.
@@ -301,8 +377,15 @@ impl Restored {
     /// stopped one.
     pub(crate) fn check_everything(&self) {
         let mut amcheck = self.program("pg_amcheck");
-        amcheck.arg("-h").arg(self.result.socket_dir.as_deref().unwrap());
-        amcheck.args(["-p", &self.result.port.unwrap().to_string(), "-U", "postgres"]);
+        amcheck
+            .arg("-h")
+            .arg(self.result.socket_dir.as_deref().unwrap());
+        amcheck.args([
+            "-p",
+            &self.result.port.unwrap().to_string(),
+            "-U",
+            "postgres",
+        ]);
         amcheck.args(["--install-missing", "--heapallindexed", "-d", "postgres"]);
         holdfast_pg::testkit::must_run(&mut amcheck);
         self.stop("fast");
@@ -321,11 +404,9 @@ impl Drop for Restored {
 
 pub(crate) async fn connect(socket: &Path, port: u16) -> Session {
     let text = format!("host={} port={port} user=postgres", socket.display());
-    Session::connect(&ConnectionInfo::parse(&text, None).unwrap()).await.unwrap()
-}
-
-async fn wal_segment_size(session: &Session) -> SegmentSize {
-    session.facts().await.unwrap().segment_size
+    Session::connect(&ConnectionInfo::parse(&text, None).unwrap())
+        .await
+        .unwrap()
 }
 
 pub(crate) fn name() -> Name {

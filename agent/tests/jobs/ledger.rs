@@ -22,8 +22,19 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) async fn new(session: Session) -> Self {
-        session.execute("CREATE TABLE ledger (id int8 PRIMARY KEY, filler text)").await.unwrap();
+        session
+            .execute("CREATE TABLE ledger (id int8 PRIMARY KEY, filler text)")
+            .await
+            .unwrap();
         Self { session, next: 1 }
+    }
+
+    /// The same ledger on another server.
+    pub(crate) fn go_on(self, session: Session) -> Self {
+        Self {
+            session,
+            next: self.next,
+        }
     }
 
     pub(crate) async fn write(&mut self) -> Noted {
@@ -53,5 +64,9 @@ pub(crate) async fn assert_rows(session: &Session, last: i64) {
     let query = "SELECT count(*), coalesce(max(id), 0), coalesce(sum(id), 0)::int8 FROM ledger";
     let row = session.row(query, &[]).await.unwrap();
     let found: (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
-    assert_eq!(found, (last, last, last * (last + 1) / 2), "rows 1 to {last}, and no other");
+    assert_eq!(
+        found,
+        (last, last, last * (last + 1) / 2),
+        "rows 1 to {last}, and no other"
+    );
 }

@@ -40,7 +40,9 @@ async fn story(programs: &Programs) {
     load.wait().unwrap();
     let last = *noted.last().unwrap();
     fixture.session.execute("DROP TABLE ledger").await.unwrap();
-    let dropped = fixture.lsn("SELECT pg_current_wal_insert_lsn()::text").await;
+    let dropped = fixture
+        .lsn("SELECT pg_current_wal_insert_lsn()::text")
+        .await;
     stored_up_to(&duty, dropped).await;
 
     // Just before the accident, by time.
@@ -49,21 +51,36 @@ async fn story(programs: &Programs) {
     assert!(copy.plan.stop_before.is_some(), "{:?}", copy.plan);
     assert_eq!(copy.plan.backup, backup.id);
     assert!(copy.result.timeline > copy.plan.timeline);
-    assert_eq!(copy.result.reached_lsn, copy.plan.wal.to_lsn, "exactly there");
-    assert!(!copy.dir().join(".holdfast/wal-fetch.toml").exists(), "the key is gone (I-10)");
+    assert_eq!(
+        copy.result.reached_lsn, copy.plan.wal.to_lsn,
+        "exactly there"
+    );
+    assert!(
+        !copy.dir().join(".holdfast/wal-fetch.toml").exists(),
+        "the key is gone (I-10)"
+    );
     let session = copy.connect().await;
     assert_rows(&session, last.id).await;
-    session.execute("INSERT INTO ledger VALUES (0, 'it accepts writes')").await.unwrap();
+    session
+        .execute("INSERT INTO ledger VALUES (0, 'it accepts writes')")
+        .await
+        .unwrap();
     drop(session);
     copy.check_everything();
     drop(copy);
 
     // In the middle, by position; started by somebody else.
     let middle = noted[noted.len() / 2];
-    let copy = fixture.restore(&fixture.request(&format!("lsn:{}", middle.lsn))).await;
+    let copy = fixture
+        .restore(&fixture.request(&format!("lsn:{}", middle.lsn)))
+        .await;
     copy.verify_backup();
     let port = free_port();
-    assert!(copy.start_plainly(port), "{}", std::fs::read_to_string(copy.log()).unwrap());
+    assert!(
+        copy.start_plainly(port),
+        "{}",
+        std::fs::read_to_string(copy.log()).unwrap()
+    );
     let session = connect(copy.dir().parent().unwrap(), port).await;
     promoted(&session).await;
     assert_rows(&session, middle.id).await;
@@ -72,22 +89,46 @@ async fn story(programs: &Programs) {
     // Everything: the accident too.
     let copy = fixture.restore(&started(fixture.request("latest"))).await;
     assert!(copy.result.reached_lsn >= copy.plan.wal.to_lsn);
-    let row = copy.connect().await.row("SELECT to_regclass('ledger')::text", &[]).await.unwrap();
-    assert_eq!(row.get::<_, Option<String>>(0), None, "the table is gone, as it was");
+    let row = copy
+        .connect()
+        .await
+        .row("SELECT to_regclass('ledger')::text", &[])
+        .await
+        .unwrap();
+    assert_eq!(
+        row.get::<_, Option<String>>(0),
+        None,
+        "the table is gone, as it was"
+    );
     drop(copy);
     duty.stop().await;
 }
 
 fn start_load(fixture: &Fixture) -> std::process::Child {
     let mut pgbench = fixture.cluster.program("pgbench");
-    pgbench.arg("-h").arg(fixture.cluster.socket_dir()).args(["-U", "postgres", "-n"]);
-    pgbench.args(["-p", &fixture.cluster.port().to_string(), "-c", "2", "-T", "600"]);
-    pgbench.stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+    pgbench
+        .arg("-h")
+        .arg(fixture.cluster.socket_dir())
+        .args(["-U", "postgres", "-n"]);
+    pgbench.args([
+        "-p",
+        &fixture.cluster.port().to_string(),
+        "-c",
+        "2",
+        "-T",
+        "600",
+    ]);
+    pgbench
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null());
     pgbench.arg("postgres").spawn().unwrap()
 }
 
 fn started(request: RestoreRequest) -> RestoreRequest {
-    RestoreRequest { start: true, ..request }
+    RestoreRequest {
+        start: true,
+        ..request
+    }
 }
 
 /// Waits until the duty has stored WAL up to a position.
@@ -95,8 +136,13 @@ async fn stored_up_to(duty: &holdfast_agent::wal::Duty, lsn: holdfast_types::Lsn
     let mut reports = duty.report();
     loop {
         let stored = reports.borrow_and_update().wal.as_ref().is_some_and(|wal| {
-            let ends = wal.timelines.iter().filter_map(|timeline| timeline.coverage.ranges().last());
-            ends.map(|range| range.to_lsn).max().is_some_and(|end| end >= lsn)
+            let ends = wal
+                .timelines
+                .iter()
+                .filter_map(|timeline| timeline.coverage.ranges().last());
+            ends.map(|range| range.to_lsn)
+                .max()
+                .is_some_and(|end| end >= lsn)
         });
         if stored {
             return;
@@ -108,7 +154,10 @@ async fn stored_up_to(duty: &holdfast_agent::wal::Duty, lsn: holdfast_types::Lsn
 /// Waits until a server that promotes itself has done so.
 pub(crate) async fn promoted(session: &Session) {
     loop {
-        let row = session.row("SELECT pg_is_in_recovery()", &[]).await.unwrap();
+        let row = session
+            .row("SELECT pg_is_in_recovery()", &[])
+            .await
+            .unwrap();
         if !row.get::<_, bool>(0) {
             return;
         }

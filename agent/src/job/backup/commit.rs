@@ -52,23 +52,40 @@ pub(super) async fn run(
         facts: facts(prepared, ended),
     };
     let backup = ended.finished.commit(facts).await?;
-    cx.log(format!("{} of cluster {} is available", backup.id, work.cluster));
+    cx.log(format!(
+        "{} of cluster {} is available",
+        backup.id, work.cluster
+    ));
     Ok(backup)
 }
 
 fn facts(prepared: &Ready, ended: &Ended) -> BTreeMap<String, String> {
     let path = |path: &Option<std::path::PathBuf>| {
-        path.as_ref().and_then(|path| path.to_str()).map(str::to_owned)
+        path.as_ref()
+            .and_then(|path| path.to_str())
+            .map(str::to_owned)
     };
     let facts = [
         (fact::SUPERUSER, Some(prepared.superuser.clone())),
-        (fact::DIRECTORY_MODE, Some(format!("{:o}", prepared.data_dir_mode))),
+        (
+            fact::DIRECTORY_MODE,
+            Some(format!("{:o}", prepared.data_dir_mode)),
+        ),
         (fact::CONFIG_FILE, path(&prepared.facts.config_file)),
         (fact::HBA_FILE, path(&prepared.facts.hba_file)),
         (fact::IDENT_FILE, path(&prepared.facts.ident_file)),
-        (fact::DATA_DIRECTORY, prepared.data_dir.to_str().map(str::to_owned)),
-        (fact::CHECKSUMS, Some(prepared.control.has_data_checksums().to_string())),
+        (
+            fact::DATA_DIRECTORY,
+            prepared.data_dir.to_str().map(str::to_owned),
+        ),
+        (
+            fact::CHECKSUMS,
+            Some(prepared.control.has_data_checksums().to_string()),
+        ),
         (fact::CORRUPT_PAGES, Some(ended.corrupt_pages.to_string())),
     ];
-    facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    facts
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
 }

@@ -25,12 +25,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::outside::OutsideFile;
 use super::pages::{PageCheck, RangeReader};
 use super::prepare::{Ready, unreadable};
-use crate::job::queue::Queue;
 use super::start::Started;
 use super::walk::{Found, FoundFile};
 use super::{Stopped, control};
 use crate::failure::of_repository;
 use crate::job::JobContext;
+use crate::job::queue::Queue;
 
 /// Pieces that wait for a thread.
 const WAITING: usize = 4096;
@@ -142,7 +142,12 @@ pub(super) async fn run(
     if cancelled {
         return Err(Stopped::Cancelled);
     }
-    if let Some(failure) = shared.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(failure) = shared
+        .failed
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+    {
         return Err(Stopped::Failed(failure));
     }
     copy_control_file(&shared, prepared).await?;
@@ -202,7 +207,11 @@ impl Shared {
         });
         (0..pieces).all(|index| {
             let bytes = (size - u64::from(index) * EXTENT_BYTES).min(EXTENT_BYTES);
-            self.queue.push(Piece { file: Arc::clone(&file), index, bytes })
+            self.queue.push(Piece {
+                file: Arc::clone(&file),
+                index,
+                bytes,
+            })
         })
     }
 
@@ -235,7 +244,10 @@ impl Shared {
             }
             Err(error) => return Err(unreadable(&path, &error)),
         };
-        let inode = file.metadata().map_err(|error| unreadable(&path, &error))?.ino();
+        let inode = file
+            .metadata()
+            .map_err(|error| unreadable(&path, &error))?
+            .ino();
         if inode != found.inode {
             // Dropped and made again under its name: the new one began after
             // the backup did, so WAL holds all of it.
@@ -260,7 +272,10 @@ impl Shared {
             error => of_repository(&error),
         })?;
         if extent.plain_bytes() > 0 {
-            piece.file.parts().insert(piece.index, (extent, range.bad_blocks));
+            piece
+                .file
+                .parts()
+                .insert(piece.index, (extent, range.bad_blocks));
         }
         Ok(())
     }
@@ -281,7 +296,9 @@ impl Shared {
             copied.files += 1;
             copied.corrupt_pages += bad_blocks.len() as u64;
             if !bad_blocks.is_empty() && copied.corrupt_files.len() < NAMED_FILES {
-                copied.corrupt_files.insert(found.path.display().to_string(), bad_blocks.clone());
+                copied
+                    .corrupt_files
+                    .insert(found.path.display().to_string(), bad_blocks.clone());
             }
         }
         self.add(&Entry::File(FileEntry {
@@ -321,7 +338,9 @@ impl Shared {
     }
 
     fn add(&self, entry: &Entry) -> Result<(), Failure> {
-        self.writer.add(entry).map_err(|error| of_repository(&error))
+        self.writer
+            .add(entry)
+            .map_err(|error| of_repository(&error))
     }
 
     fn copied(&self) -> std::sync::MutexGuard<'_, Copied> {
@@ -403,9 +422,8 @@ async fn copy_control_file(shared: &Arc<Shared>, prepared: &Ready) -> Result<(),
         let meta = std::fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
         let relative = Path::new(control_file::PATH);
         let extents = write_bytes(shared, &bytes)?;
-        let nanoseconds = |seconds: i64, rest: i64| {
-            seconds.saturating_mul(1_000_000_000).saturating_add(rest)
-        };
+        let nanoseconds =
+            |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         shared.copied().files += 1;
         shared.add(&Entry::File(FileEntry {
             path: entry_path(relative)?,
@@ -450,7 +468,11 @@ fn write_bytes(shared: &Shared, bytes: &[u8]) -> Result<Vec<Extent>, Failure> {
     let extent = worker.write_extent(|buffer| std::io::Read::read(&mut left, buffer));
     let extent = extent.map_err(|error| of_repository(&error))?;
     worker.finish().map_err(|error| of_repository(&error))?;
-    Ok(if extent.plain_bytes() == 0 { Vec::new() } else { vec![extent] })
+    Ok(if extent.plain_bytes() == 0 {
+        Vec::new()
+    } else {
+        vec![extent]
+    })
 }
 
 async fn on_thread(
@@ -459,13 +481,13 @@ async fn on_thread(
 ) -> Result<(), Stopped> {
     let shared = Arc::clone(shared);
     let done = tokio::task::spawn_blocking(move || work(&shared)).await;
-    done.map_err(|error| thread_died(&error))?.map_err(Stopped::Failed)
+    done.map_err(|error| thread_died(&error))?
+        .map_err(Stopped::Failed)
 }
 
 pub(super) fn entry_path(path: &Path) -> Result<EntryPath, Failure> {
-    EntryPath::new(path).map_err(|error| {
-        Failure::permanent("invalid_path", error.to_string(), "rename the file")
-    })
+    EntryPath::new(path)
+        .map_err(|error| Failure::permanent("invalid_path", error.to_string(), "rename the file"))
 }
 
 /// A panic in one of our threads: the process lives on, the job does not.
@@ -487,6 +509,9 @@ fn report(cx: &JobContext, copied: &Copied) {
         ));
     }
     if copied.corrupt_pages > 0 {
-        cx.log(format!("WARNING: {} damaged pages in all", copied.corrupt_pages));
+        cx.log(format!(
+            "WARNING: {} damaged pages in all",
+            copied.corrupt_pages
+        ));
     }
 }

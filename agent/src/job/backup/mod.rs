@@ -87,7 +87,8 @@ async fn attempt(
         prepare::Prepared::Ready(prepared) => *prepared,
         prepare::Prepared::Committed(backup) => {
             cx.log("an earlier attempt of this job committed this very backup");
-            return outcome::of_committed(work, &backup, &prepare::lineage(work, host).await?).await;
+            return outcome::of_committed(work, &backup, &prepare::lineage(work, host).await?)
+                .await;
         }
     };
     let started = or_cancelled(cx, start::run(work, cx, &prepared)).await?;

@@ -21,7 +21,11 @@ pub(super) fn of_backup(
     if !copied.corrupt_files.is_empty() {
         result["corruptFiles"] = json!(copied.corrupt_files);
     }
-    JobSuccess { result, backup: Some(committed(work, backup)), wal: Some(wal) }
+    JobSuccess {
+        result,
+        backup: Some(committed(work, backup)),
+        wal: Some(wal),
+    }
 }
 
 /// Of a backup that an earlier attempt committed, from its mark.
@@ -32,15 +36,32 @@ pub(super) async fn of_committed(
 ) -> Result<JobSuccess, Stopped> {
     // It only reads: the codec is for writing.
     let wal = lineage.wal(holdfast_repo::Codec::DEFAULT);
-    let coverage = wal.list_from(backup.timeline, backup.start_lsn).await?.coverage();
-    let timeline = TimelineWal { timeline: backup.timeline, coverage, gaps: Vec::new() };
-    let wal = LineageWal { lineage: backup.lineage, timelines: vec![timeline] };
+    let coverage = wal
+        .list_from(backup.timeline, backup.start_lsn)
+        .await?
+        .coverage();
+    let timeline = TimelineWal {
+        timeline: backup.timeline,
+        coverage,
+        gaps: Vec::new(),
+    };
+    let wal = LineageWal {
+        lineage: backup.lineage,
+        timelines: vec![timeline],
+    };
     let result = result(backup);
-    Ok(JobSuccess { result, backup: Some(committed(work, backup)), wal: Some(wal) })
+    Ok(JobSuccess {
+        result,
+        backup: Some(committed(work, backup)),
+        wal: Some(wal),
+    })
 }
 
 fn result(backup: &Backup) -> serde_json::Value {
-    let corrupt = backup.facts.get(fact::CORRUPT_PAGES).and_then(|count| count.parse::<u64>().ok());
+    let corrupt = backup
+        .facts
+        .get(fact::CORRUPT_PAGES)
+        .and_then(|count| count.parse::<u64>().ok());
     json!({
         "backup": backup.id,
         "startLsn": backup.start_lsn,

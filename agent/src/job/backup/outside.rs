@@ -37,10 +37,16 @@ pub(super) struct Outside {
 /// Reads the configuration that a copy of the data directory would miss.
 pub(super) fn gather(facts: &Facts, data_dir: &Path) -> Outside {
     let mut outside = Outside::default();
-    let data_dir = data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_owned());
+    let data_dir = data_dir
+        .canonicalize()
+        .unwrap_or_else(|_| data_dir.to_owned());
     let roots = [&facts.config_file, &facts.hba_file, &facts.ident_file];
     for root in roots.into_iter().flatten() {
-        let mut tree = Tree { data_dir: &data_dir, files: Vec::new(), outside: false };
+        let mut tree = Tree {
+            data_dir: &data_dir,
+            files: Vec::new(),
+            outside: false,
+        };
         match tree.read(root, 0) {
             Ok(()) if tree.outside => {
                 for file in tree.files {
@@ -126,9 +132,17 @@ fn read_file(path: &Path) -> io::Result<OutsideFile> {
     if !meta.is_file() || meta.len() > MOST_BYTES {
         return Err(io::Error::other("it is not a configuration file"));
     }
-    let mtime_ns = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
+    let mtime_ns = meta
+        .mtime()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(meta.mtime_nsec());
     let mode = meta.permissions().mode() & 0o7777;
-    Ok(OutsideFile { path: path.to_owned(), mode, mtime_ns, bytes: std::fs::read(path)? })
+    Ok(OutsideFile {
+        path: path.to_owned(),
+        mode,
+        mtime_ns,
+        bytes: std::fs::read(path)?,
+    })
 }
 
 #[cfg(test)]
@@ -138,10 +152,18 @@ mod tests {
     use super::*;
 
     fn captured(config: &Path, data_dir: &Path) -> Vec<PathBuf> {
-        let mut tree = Tree { data_dir, files: Vec::new(), outside: false };
+        let mut tree = Tree {
+            data_dir,
+            files: Vec::new(),
+            outside: false,
+        };
         tree.read(config, 0).unwrap();
         let paths = tree.files.into_iter().map(|file| file.path);
-        if tree.outside { paths.collect() } else { Vec::new() }
+        if tree.outside {
+            paths.collect()
+        } else {
+            Vec::new()
+        }
     }
 
     #[test]
@@ -159,7 +181,10 @@ mod tests {
 
         fs::write(data.join("postgresql.conf"), "include 'more.conf'\n").unwrap();
         fs::write(data.join("more.conf"), "port = 1\n").unwrap();
-        assert_eq!(captured(&data.join("postgresql.conf"), &data), Vec::<PathBuf>::new());
+        assert_eq!(
+            captured(&data.join("postgresql.conf"), &data),
+            Vec::<PathBuf>::new()
+        );
 
         let absolute = format!("include '{}'\n", data.join("more.conf").display());
         fs::write(data.join("postgresql.conf"), absolute).unwrap();

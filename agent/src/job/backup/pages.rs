@@ -49,7 +49,14 @@ impl<'a> RangeReader<'a> {
         check: Option<PageCheck<'a>>,
     ) -> Self {
         let bad_blocks = Vec::new();
-        Self { file, position: range.start, end: range.end, pad, check, bad_blocks }
+        Self {
+            file,
+            position: range.start,
+            end: range.end,
+            pad,
+            check,
+            bad_blocks,
+        }
     }
 
     /// Fills `buffer` as far as the range goes; 0 at its end.
@@ -76,8 +83,12 @@ impl<'a> RangeReader<'a> {
     fn check_pages(&mut self, check: PageCheck<'_>, pages: &mut [u8]) -> io::Result<()> {
         for (index, bytes) in pages.chunks_exact_mut(check.page_bytes).enumerate() {
             let offset = self.position + (index * check.page_bytes) as u64;
-            let Ok(in_file) = u32::try_from(offset / check.page_bytes as u64) else { continue };
-            let Some(block) = check.first_block.checked_add(in_file) else { continue };
+            let Ok(in_file) = u32::try_from(offset / check.page_bytes as u64) else {
+                continue;
+            };
+            let Some(block) = check.first_block.checked_add(in_file) else {
+                continue;
+            };
             if matches!(page::verify(bytes, block), PageState::Bad { .. })
                 && self.is_damaged(check, bytes, block, offset)?
             {
@@ -109,7 +120,9 @@ impl<'a> RangeReader<'a> {
         }
         // A damaged header shows any LSN, so one from the future is no excuse.
         let changed_at = page::page_lsn(bytes).filter(|lsn| *lsn >= check.start_lsn);
-        let Some(changed_at) = changed_at else { return Ok(true) };
+        let Some(changed_at) = changed_at else {
+            return Ok(true);
+        };
         Ok((check.insert_position)().is_some_and(|end| changed_at > end))
     }
 }
@@ -186,7 +199,10 @@ mod tests {
     fn a_file_is_read_as_far_as_it_was_seen_and_no_further() {
         let content: Vec<u8> = (100..104).flat_map(|block| page(block, 500)).collect();
         let page = PAGE as u64;
-        assert_eq!(read(&content, page..3 * page, false), (content[PAGE..3 * PAGE].to_vec(), vec![]));
+        assert_eq!(
+            read(&content, page..3 * page, false),
+            (content[PAGE..3 * PAGE].to_vec(), vec![])
+        );
         // It became shorter than it was seen.
         assert_eq!(read(&content, 3 * page..9 * page, false).0.len(), PAGE);
         let (padded, bad) = read(&content, 3 * page..9 * page, true);

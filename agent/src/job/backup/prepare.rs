@@ -70,8 +70,9 @@ pub(super) async fn run(
         segment_size: facts.segment_size,
         block_size: facts.block_size,
     };
-    let lineage =
-        repository.create_or_open_lineage(&work.cluster, lineage, lineage_facts).await?;
+    let lineage = repository
+        .create_or_open_lineage(&work.cluster, lineage, lineage_facts)
+        .await?;
     let run: RunKey = work.job.to_string().parse()?;
     if let Some(committed) = lineage.backup_of_run(&run).await? {
         if committed.id == work.backup {
@@ -90,7 +91,11 @@ pub(super) async fn run(
         data_dir.display(),
         facts.system_identifier,
         facts.timeline,
-        if facts.data_checksums { "on" } else { "off: damaged pages cannot be noticed" },
+        if facts.data_checksums {
+            "on"
+        } else {
+            "off: damaged pages cannot be noticed"
+        },
     ));
     Ok(Prepared::Ready(Box::new(Ready {
         info,
@@ -110,8 +115,15 @@ pub(super) async fn lineage(work: &BackupWork, host: &Host) -> Result<LineageRep
     let info = ConnectionInfo::parse(&work.instance.connection, work.instance.password.clone())?;
     let facts = Session::connect(&info).await?.facts().await?;
     let system_identifier = facts.system_identifier;
-    let lineage = Lineage { system_identifier, incarnation: work.incarnation };
-    Ok(host.repository(&work.repository).await?.lineage(&work.cluster, lineage).await?)
+    let lineage = Lineage {
+        system_identifier,
+        incarnation: work.incarnation,
+    };
+    Ok(host
+        .repository(&work.repository)
+        .await?
+        .lineage(&work.cluster, lineage)
+        .await?)
 }
 
 /// `server_version_num`, which is never negative.
@@ -132,7 +144,11 @@ fn refuse_kind(kind: BackupKind) -> Result<(), Failure> {
 
 fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
     let found = facts.system_identifier;
-    if let Some(expected) = work.instance.system_identifier.filter(|expected| *expected != found) {
+    if let Some(expected) = work
+        .instance
+        .system_identifier
+        .filter(|expected| *expected != found)
+    {
         return Err(Failure::permanent(
             "foreign_system_identifier",
             format!(
@@ -146,7 +162,10 @@ fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
     if !SUPPORTED.contains(&(facts.server_version_num / 10_000)) {
         return Err(Failure::permanent(
             "unsupported_postgres_version",
-            format!("PostgreSQL {} is not supported", facts.server_version_num / 10_000),
+            format!(
+                "PostgreSQL {} is not supported",
+                facts.server_version_num / 10_000
+            ),
             "PostgreSQL 14 to 18 are",
         ));
     }
@@ -181,10 +200,7 @@ fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
 
 /// Reads the control file of the directory that is to be copied: it must be
 /// there, ours to read, and that of the server we speak to.
-async fn local_control_file(
-    data_dir: &Path,
-    facts: &Facts,
-) -> Result<(ControlFile, u32), Stopped> {
+async fn local_control_file(data_dir: &Path, facts: &Facts) -> Result<(ControlFile, u32), Stopped> {
     let directory = data_dir.to_owned();
     let read = tokio::task::spawn_blocking(move || {
         use std::os::unix::fs::PermissionsExt;
@@ -195,7 +211,9 @@ async fn local_control_file(
         let (control, _) = control::read(&path)?;
         Ok::<_, Failure>((control, mode))
     });
-    let (control, mode) = read.await.map_err(|error| super::copy::thread_died(&error))??;
+    let (control, mode) = read
+        .await
+        .map_err(|error| super::copy::thread_died(&error))??;
     if control.system_identifier != facts.system_identifier {
         return Err(Stopped::Failed(Failure::permanent(
             "data_directory_of_another_server",
@@ -232,7 +250,9 @@ pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 
 async fn superuser(session: &Session) -> Result<String, Stopped> {
     // BOOTSTRAP_SUPERUSERID: it can be renamed, never dropped.
-    let row = session.row("SELECT rolname::text FROM pg_roles WHERE oid = 10", &[]).await?;
+    let row = session
+        .row("SELECT rolname::text FROM pg_roles WHERE oid = 10", &[])
+        .await?;
     let name: Option<String> = row.try_get(0).ok();
     Ok(name.unwrap_or_else(|| "postgres".to_owned()))
 }
@@ -249,7 +269,10 @@ async fn slot_exists(session: &Session, work: &BackupWork) -> Result<(), Stopped
         if tokio::time::Instant::now() >= deadline {
             return Err(Stopped::Failed(Failure::transient(
                 "replication_slot_missing",
-                format!("the server of cluster {} has no replication slot {slot}", work.cluster),
+                format!(
+                    "the server of cluster {} has no replication slot {slot}",
+                    work.cluster
+                ),
                 "WAL receiving makes it: check why the cluster's WAL is not being received",
             )));
         }

@@ -3,8 +3,8 @@
 use holdfast_pg::sql::{BackupSession, BackupStart};
 use holdfast_proto::BackupWork;
 use holdfast_repo::{BackupWriter, Codec, WriteOptions};
-use holdfast_types::{Failure, JobPhase};
 use holdfast_types::resource;
+use holdfast_types::{Failure, JobPhase};
 use jiff::Timestamp;
 
 use super::Stopped;
@@ -24,28 +24,43 @@ pub(super) async fn run(
     prepared: &Ready,
 ) -> Result<Started, Stopped> {
     cx.enter(JobPhase::Start);
-    let options = WriteOptions { codec: codec(work.compression), ..WriteOptions::default() };
+    let options = WriteOptions {
+        codec: codec(work.compression),
+        ..WriteOptions::default()
+    };
     // The repository first: what it refuses, PostgreSQL need not checkpoint for.
     let writer = prepared.lineage.begin_backup(work.backup, options).await?;
     let started_at = Timestamp::now();
     let label = format!("holdfast {}", work.backup);
-    let start = BackupStart { label: &label, fast: true };
+    let start = BackupStart {
+        label: &label,
+        fast: true,
+    };
     let session = BackupSession::start(&prepared.info, start).await?;
     if session.in_recovery() {
         return Err(Stopped::Failed(Failure::transient(
             "role_changed",
-            format!("the server of cluster {} has become a standby", work.cluster),
+            format!(
+                "the server of cluster {} has become a standby",
+                work.cluster
+            ),
             "name the instance that is the primary now",
         )));
     }
     cx.log(format!("backup mode since {}", session.start_lsn()));
-    Ok(Started { session, writer, started_at })
+    Ok(Started {
+        session,
+        writer,
+        started_at,
+    })
 }
 
 /// The repository's codec for a policy's compression.
 pub(super) fn codec(compression: resource::Compression) -> Codec {
     match compression.codec {
-        resource::Codec::Zstd => Codec::Zstd { level: compression.level() },
+        resource::Codec::Zstd => Codec::Zstd {
+            level: compression.level(),
+        },
         resource::Codec::Lz4 => Codec::Lz4,
         resource::Codec::None => Codec::None,
     }

@@ -6,10 +6,10 @@ use holdfast_types::{Failure, JobPhase};
 use jiff::Timestamp;
 use std::path::Path;
 
+use super::Stopped;
 use super::copy::{Copied, entry_path};
 use super::prepare::Ready;
 use super::start::Started;
-use super::Stopped;
 use crate::job::JobContext;
 
 /// A backup whose bytes are durable and that lacks its proof and its mark.
@@ -28,7 +28,11 @@ pub(super) async fn run(
     copied: &Copied,
 ) -> Result<Ended, Stopped> {
     cx.enter(JobPhase::Stop);
-    let Started { session, writer, started_at } = started;
+    let Started {
+        session,
+        writer,
+        started_at,
+    } = started;
     let start_lsn = session.start_lsn();
     let label = session.stop().await?;
     // Every commit before the stop position got its time before now.
@@ -59,13 +63,23 @@ pub(super) async fn run(
     }
     let finished = writer.finish().await?;
     let corrupt_pages = copied.corrupt_pages;
-    Ok(Ended { finished, label, started_at, finished_at, corrupt_pages })
+    Ok(Ended {
+        finished,
+        label,
+        started_at,
+        finished_at,
+        corrupt_pages,
+    })
 }
 
 /// The bytes go into the backup exactly as PostgreSQL gave them.
 async fn add_generated(writer: &BackupWriter, name: &str, bytes: &[u8]) -> Result<(), Stopped> {
     let path = entry_path(Path::new(name))?;
-    let entry = Entry::Generated(GeneratedEntry { path, mode: 0o600, bytes: bytes.to_vec() });
+    let entry = Entry::Generated(GeneratedEntry {
+        path,
+        mode: 0o600,
+        bytes: bytes.to_vec(),
+    });
     let writer = writer.clone();
     let added = tokio::task::spawn_blocking(move || writer.add(&entry)).await;
     added.map_err(|error| super::copy::thread_died(&error))??;

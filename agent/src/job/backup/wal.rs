@@ -22,7 +22,10 @@ pub(super) async fn run(
 ) -> Result<LineageWal, Stopped> {
     cx.enter(JobPhase::Wal);
     // From the start of the segment, because that is how WAL is fetched.
-    let from = prepared.facts.segment_size.start_of(ended.label.label.start_lsn);
+    let from = prepared
+        .facts
+        .segment_size
+        .start_of(ended.label.label.start_lsn);
     let to = ended.label.stop_lsn;
     cx.expect_bytes(to.bytes_since(from));
     let proved = prove(host, &prepared.lineage, prepared.facts.timeline, from, to).await;

@@ -32,7 +32,10 @@ pub(super) struct FoundFile {
 /// One thing the walk found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
-    Directory { path: PathBuf, mode: u32 },
+    Directory {
+        path: PathBuf,
+        mode: u32,
+    },
     File(FoundFile),
     /// Something that is not copied, and why somebody should know.
     Warning(String),
@@ -46,16 +49,24 @@ pub(super) fn walk(
     let mut pending = vec![PathBuf::new()];
     while let Some(directory) = pending.pop() {
         let full = root.join(&directory);
-        let Some(shapes) = init_forks(&full)? else { continue };
+        let Some(shapes) = init_forks(&full)? else {
+            continue;
+        };
         let rules = Directory::new(&directory, &shapes);
-        let Some(entries) = vanished(std::fs::read_dir(&full), &full)? else { continue };
+        let Some(entries) = vanished(std::fs::read_dir(&full), &full)? else {
+            continue;
+        };
         for entry in entries {
-            let name = entry.map_err(|error| unreadable(&full, &error))?.file_name();
+            let name = entry
+                .map_err(|error| unreadable(&full, &error))?
+                .file_name();
             let path = directory.join(&name);
             if directory.as_os_str().is_empty() && name == OURS {
                 continue;
             }
-            let Some(found) = look(root, &path, rules.decide(&name))? else { continue };
+            let Some(found) = look(root, &path, rules.decide(&name))? else {
+                continue;
+            };
             if let Found::Directory { .. } = found
                 && rules.decide(&name) == Decision::Copy
                 && !is_relocated_log(&root.join(&path))
@@ -73,7 +84,9 @@ pub(super) fn walk(
 /// The names that tell unlogged relations, from a first look at a directory:
 /// a few of them, however many files there are.
 fn init_forks(full: &Path) -> Result<Option<Vec<OsString>>, Failure> {
-    let Some(entries) = vanished(std::fs::read_dir(full), full)? else { return Ok(None) };
+    let Some(entries) = vanished(std::fs::read_dir(full), full)? else {
+        return Ok(None);
+    };
     let mut names = Vec::new();
     for entry in entries {
         let name = entry.map_err(|error| unreadable(full, &error))?.file_name();
@@ -90,20 +103,29 @@ fn look(root: &Path, path: &Path, decision: Decision) -> Result<Option<Found>, F
         return Ok(None);
     }
     let full = root.join(path);
-    let Some(meta) = vanished(std::fs::symlink_metadata(&full), &full)? else { return Ok(None) };
+    let Some(meta) = vanished(std::fs::symlink_metadata(&full), &full)? else {
+        return Ok(None);
+    };
     let kind = meta.file_type();
     if kind.is_symlink() {
         return look_through(&full, path, decision);
     }
     if decision == Decision::Empty && !kind.is_dir() {
-        return Ok(Some(Found::Warning(format!("{} is not a directory", path.display()))));
+        return Ok(Some(Found::Warning(format!(
+            "{} is not a directory",
+            path.display()
+        ))));
     }
     Ok(Some(if kind.is_dir() {
         directory(path, &meta)
     } else if kind.is_file() {
         file(path, &meta)
     } else {
-        let what = if kind.is_socket() { "a socket" } else { "a special file" };
+        let what = if kind.is_socket() {
+            "a socket"
+        } else {
+            "a special file"
+        };
         Found::Warning(format!("{} is {what} and is not copied", path.display()))
     }))
 }
@@ -141,13 +163,15 @@ fn is_relocated_log(full: &Path) -> bool {
 }
 
 fn directory(path: &Path, meta: &Metadata) -> Found {
-    Found::Directory { path: path.to_owned(), mode: meta.permissions().mode() & 0o7777 }
+    Found::Directory {
+        path: path.to_owned(),
+        mode: meta.permissions().mode() & 0o7777,
+    }
 }
 
 fn file(path: &Path, meta: &Metadata) -> Found {
-    let nanoseconds = |seconds: i64, rest: i64| {
-        seconds.saturating_mul(1_000_000_000).saturating_add(rest)
-    };
+    let nanoseconds =
+        |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
     Found::File(FoundFile {
         path: path.to_owned(),
         size: meta.len(),
@@ -201,14 +225,31 @@ mod tests {
     #[test]
     fn finds_what_belongs_into_a_backup() {
         let root = tree(&[
-            "PG_VERSION", "postmaster.pid", "global/pg_control", "global/1262", "base/5/1259",
-            "base/5/16384", "base/5/16384_init", "base/5/t3_16385", "base/pgsql_tmp/x",
-            "pg_wal/000000010000000000000001", "pg_xact/0000", ".holdfast/wal-fetch.json",
+            "PG_VERSION",
+            "postmaster.pid",
+            "global/pg_control",
+            "global/1262",
+            "base/5/1259",
+            "base/5/16384",
+            "base/5/16384_init",
+            "base/5/t3_16385",
+            "base/pgsql_tmp/x",
+            "pg_wal/000000010000000000000001",
+            "pg_xact/0000",
+            ".holdfast/wal-fetch.json",
         ]);
         let found = paths(root.path()).unwrap();
         let expected = [
-            "PG_VERSION", "base/", "base/5/", "base/5/1259", "base/5/16384_init", "global/",
-            "global/1262", "pg_wal/", "pg_xact/", "pg_xact/0000",
+            "PG_VERSION",
+            "base/",
+            "base/5/",
+            "base/5/1259",
+            "base/5/16384_init",
+            "global/",
+            "global/1262",
+            "pg_wal/",
+            "pg_xact/",
+            "pg_xact/0000",
         ];
         assert_eq!(found, expected.map(str::to_owned).into());
     }
@@ -217,7 +258,11 @@ mod tests {
     fn links_are_followed_emptied_or_refused() {
         let root = tree(&["PG_VERSION"]);
         let elsewhere = tree(&["conf", "dir/segment"]);
-        symlink(elsewhere.path().join("conf"), root.path().join("postgresql.conf")).unwrap();
+        symlink(
+            elsewhere.path().join("conf"),
+            root.path().join("postgresql.conf"),
+        )
+        .unwrap();
         symlink(elsewhere.path().join("dir"), root.path().join("pg_wal")).unwrap();
         symlink(elsewhere.path().join("dir"), root.path().join("log")).unwrap();
         symlink("/nonexistent", root.path().join("dangling")).unwrap();
@@ -226,6 +271,9 @@ mod tests {
         let expected = [warning, "PG_VERSION", "log/", "pg_wal/", "postgresql.conf"];
         assert_eq!(found, expected.map(str::to_owned).into());
         symlink(elsewhere.path().join("dir"), root.path().join("base")).unwrap();
-        assert_eq!(paths(root.path()).unwrap_err().code, "symlink_not_supported_yet");
+        assert_eq!(
+            paths(root.path()).unwrap_err().code,
+            "symlink_not_supported_yet"
+        );
     }
 }

@@ -37,12 +37,20 @@ pub(super) async fn list(repository: &Repository, cluster: &Name) -> Result<Held
         let lineage = repository.lineage(cluster, lineage).await.map_err(failed)?;
         let backups = lineage.list_backups().await.map_err(failed)?;
         for mark in backups.unreadable {
-            held.warnings.push(format!("{} cannot be read: {}", mark.object, mark.error));
+            held.warnings
+                .push(format!("{} cannot be read: {}", mark.object, mark.error));
         }
-        let physical = backups.available.into_iter().filter(|b| b.kind != BackupKind::Logical);
-        held.backups.extend(physical.map(|backup| Candidate { lineage: lineage.clone(), backup }));
+        let physical = backups
+            .available
+            .into_iter()
+            .filter(|b| b.kind != BackupKind::Logical);
+        held.backups.extend(physical.map(|backup| Candidate {
+            lineage: lineage.clone(),
+            backup,
+        }));
     }
-    held.backups.sort_by_key(|candidate| (candidate.backup.finished_at, candidate.backup.id));
+    held.backups
+        .sort_by_key(|candidate| (candidate.backup.finished_at, candidate.backup.id));
     Ok(held)
 }
 
@@ -71,7 +79,12 @@ pub(super) fn eligible(
         RestoreTarget::Immediate => candidate.backup.id == newest.backup.id,
         RestoreTarget::Latest | RestoreTarget::Xid(_) | RestoreTarget::Name(_) => true,
     };
-    let found: Vec<_> = backups.iter().rev().filter(|backup| fits(backup)).cloned().collect();
+    let found: Vec<_> = backups
+        .iter()
+        .rev()
+        .filter(|backup| fits(backup))
+        .cloned()
+        .collect();
     if !found.is_empty() {
         return Ok(found);
     }

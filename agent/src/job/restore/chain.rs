@@ -10,8 +10,8 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
-use holdfast_pg::wal::{Record, TransactionEnd, WalReader};
 use holdfast_pg::wal::Detail;
+use holdfast_pg::wal::{Record, TransactionEnd, WalReader};
 use holdfast_repo::{Codec, Fetched, LineageRepository, WalRepository};
 use holdfast_types::{
     Coverage, Failure, Lsn, LsnRange, SegmentSize, Timeline, TimelineHistory, WalSegment,
@@ -79,7 +79,10 @@ impl Chain {
         stop: Lsn,
     ) -> Result<Self, Failure> {
         let wal = lineage.wal(Codec::DEFAULT);
-        let history = wal.history(target).await.map_err(|error| of_repository(&error))?;
+        let history = wal
+            .history(target)
+            .await
+            .map_err(|error| of_repository(&error))?;
         if !history.contains(timeline, stop) {
             return Err(Failure::permanent(
                 "timeline_unreachable",
@@ -113,7 +116,14 @@ impl Chain {
             held.insert(leg.timeline, listed);
         }
         let system_identifier = lineage.lineage().system_identifier;
-        Ok(Self { wal, size, system_identifier, history, held, coverage })
+        Ok(Self {
+            wal,
+            size,
+            system_identifier,
+            history,
+            held,
+            coverage,
+        })
     }
 
     /// The timeline on which the way ends.
@@ -134,13 +144,12 @@ impl Chain {
     /// The first hole behind `from` that WAL follows.
     pub(super) fn hole_after(&self, from: Lsn) -> Option<LsnRange> {
         let hole = self.contiguous_end(from);
-        let next = self.coverage.ranges().iter().find(|range| range.from_lsn > hole)?;
+        let next = self
+            .coverage
+            .ranges()
+            .iter()
+            .find(|range| range.from_lsn > hole)?;
         LsnRange::new(hole, next.from_lsn)
-    }
-
-    /// The last position that is held.
-    pub(super) fn end(&self) -> Option<Lsn> {
-        self.coverage.ranges().last().map(|range| range.to_lsn)
     }
 
     /// Segments from the one that holds `from` to the one before `to`.
@@ -155,7 +164,12 @@ impl Chain {
         let start = Lsn::new(number * self.size.bytes());
         let newest_first = self.held.iter().rev();
         newest_first
-            .map(|(timeline, coverage)| (WalSegment::containing(*timeline, start, self.size), coverage))
+            .map(|(timeline, coverage)| {
+                (
+                    WalSegment::containing(*timeline, start, self.size),
+                    coverage,
+                )
+            })
             .filter(|(segment, _)| self.has_begun(*segment))
             .find(|(segment, coverage)| {
                 let overlaps = |range: &LsnRange| {
@@ -176,8 +190,12 @@ impl Chain {
 
     fn child_of(&self, parent: Timeline) -> Timeline {
         let ancestors = &self.history.ancestors;
-        let at = ancestors.iter().position(|switch| switch.timeline == parent);
-        let child = at.and_then(|at| ancestors.get(at + 1)).map(|switch| switch.timeline);
+        let at = ancestors
+            .iter()
+            .position(|switch| switch.timeline == parent);
+        let child = at
+            .and_then(|at| ancestors.get(at + 1))
+            .map(|switch| switch.timeline);
         child.unwrap_or(self.history.timeline)
     }
 
@@ -186,10 +204,21 @@ impl Chain {
         let start = Lsn::new(number * self.size.bytes());
         let missing = || {
             let to = start.checked_add(self.size.bytes()).unwrap_or(start);
-            wal_missing(LsnRange { from_lsn: start, to_lsn: to }, self.timeline())
+            wal_missing(
+                LsnRange {
+                    from_lsn: start,
+                    to_lsn: to,
+                },
+                self.timeline(),
+            )
         };
         let segment = self.segment(number).ok_or_else(missing)?;
-        match self.wal.fetch_segment(segment).await.map_err(|error| of_repository(&error))? {
+        match self
+            .wal
+            .fetch_segment(segment)
+            .await
+            .map_err(|error| of_repository(&error))?
+        {
             Fetched::Full(bytes) | Fetched::Assembled { bytes, .. } => Ok((segment, bytes)),
             Fetched::Absent => Err(missing()),
         }
@@ -203,8 +232,9 @@ impl Chain {
     {
         let first = self.size.number_of(from);
         let numbers = first..first + self.segments(from, to);
-        let mut fetched =
-            stream::iter(numbers).map(|number| self.fetch(number)).buffered(AHEAD);
+        let mut fetched = stream::iter(numbers)
+            .map(|number| self.fetch(number))
+            .buffered(AHEAD);
         let mut reader = WalReader::new(from, self.size).of_system(self.system_identifier);
         while let Some(next) = fetched.next().await {
             let (segment, bytes) = next?;
@@ -253,12 +283,16 @@ impl Chain {
         let seen = std::sync::Arc::new(std::sync::Mutex::new(Seen::default()));
         let into = std::sync::Arc::clone(&seen);
         let observe = move |record: &Record| {
-            let mut seen = into.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut seen = into
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             seen.observe(record);
             ControlFlow::Continue(())
         };
         drop(self.scan(from, to, observe).await?);
-        let seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let seen = seen
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         Ok(seen.clone())
     }
 }
@@ -300,11 +334,23 @@ struct Leg {
 fn legs(history: &TimelineHistory, first: Timeline, start: Lsn) -> Vec<Leg> {
     let mut legs = Vec::new();
     let mut from = start;
-    for switch in history.ancestors.iter().filter(|switch| switch.timeline >= first) {
-        legs.push(Leg { timeline: switch.timeline, from, to: Some(switch.switchpoint) });
+    for switch in history
+        .ancestors
+        .iter()
+        .filter(|switch| switch.timeline >= first)
+    {
+        legs.push(Leg {
+            timeline: switch.timeline,
+            from,
+            to: Some(switch.switchpoint),
+        });
         from = switch.switchpoint;
     }
-    legs.push(Leg { timeline: history.timeline, from, to: None });
+    legs.push(Leg {
+        timeline: history.timeline,
+        from,
+        to: None,
+    });
     legs
 }
 

@@ -20,7 +20,10 @@ pub(super) struct Asker {
 
 impl Asker {
     pub(super) fn new(ready: &Ready) -> Self {
-        Self { programs: ready.programs.clone(), dir: ready.dir.clone() }
+        Self {
+            programs: ready.programs.clone(),
+            dir: ready.dir.clone(),
+        }
     }
 
     /// The value of a setting as the files of the directory give it. Runs a
@@ -29,13 +32,18 @@ impl Asker {
         let user = RunAs::owner_of(&self.dir).map_err(|error| directory::of_programs(&error))?;
         let mut command = self.programs.blocking_command("postgres", user);
         command.arg("-D").arg(&self.dir).args(["-C", name]);
-        let output = command.output().map_err(|error| cannot_run("postgres", &error))?;
+        let output = command
+            .output()
+            .map_err(|error| cannot_run("postgres", &error))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
         }
         Err(Failure::permanent(
             "configuration_invalid",
-            format!("PostgreSQL cannot use the restored configuration: {}", said(&output)),
+            format!(
+                "PostgreSQL cannot use the restored configuration: {}",
+                said(&output)
+            ),
             "override the setting it names with --set name=value",
         ))
     }

@@ -50,14 +50,20 @@ pub(super) async fn run(
         (None, true) => Some(directory::free_port().map_err(|error| no_port(&error))?),
         (port, _) => port,
     };
-    let mut settings =
-        Settings::new(ready.plan.server_version, &restore_command(ready)?, ready.plan.timeline);
+    let mut settings = Settings::new(
+        ready.plan.server_version,
+        &restore_command(ready)?,
+        ready.plan.timeline,
+    );
     settings.end_with(ending);
     if let Some(port) = port {
         settings.lasting("port", &port.to_string());
     }
     if work.request.start {
-        settings.lasting("unix_socket_directories", path_text(&directory::ours(&ready.dir))?);
+        settings.lasting(
+            "unix_socket_directories",
+            path_text(&directory::ours(&ready.dir))?,
+        );
     }
     settings.ask(&work.request.set);
     let config = Config {
@@ -73,7 +79,11 @@ pub(super) async fn run(
         facts: ready.backup.facts.clone(),
         outside,
         asker: Asker::new(ready),
-        fetch: FetchConfig::new(&ready.access, ready.plan.cluster.clone(), ready.plan.lineage),
+        fetch: FetchConfig::new(
+            &ready.access,
+            ready.plan.cluster.clone(),
+            ready.plan.lineage,
+        ),
         cx: cx.clone(),
         start: work.request.start,
         config,
@@ -89,8 +99,15 @@ fn ending(work: &RestoreWork) -> Ending {
         return Ending::Standby;
     }
     // What we start, we check before it is promoted.
-    let action = if work.request.start { TargetAction::Pause } else { work.request.action };
-    Ending::At { last_record: work.plan.wal.last_record_lsn, action }
+    let action = if work.request.start {
+        TargetAction::Pause
+    } else {
+        work.request.action
+    };
+    Ending::At {
+        last_record: work.plan.wal.last_record_lsn,
+        action,
+    }
 }
 
 /// What PostgreSQL runs for each file of WAL. It needs neither an agent nor a
@@ -100,7 +117,9 @@ fn restore_command(ready: &Ready) -> Result<String, Failure> {
     let config = shell_word(path_text(&FetchConfig::path_in(&ready.dir))?);
     // PostgreSQL replaces %f and %p; a % of ours must be two.
     let (program, config) = (program.replace('%', "%%"), config.replace('%', "%%"));
-    Ok(format!("{program} wal-fetch \"%f\" \"%p\" --config {config}"))
+    Ok(format!(
+        "{program} wal-fetch \"%f\" \"%p\" --config {config}"
+    ))
 }
 
 fn shell_word(text: &str) -> String {
@@ -108,13 +127,18 @@ fn shell_word(text: &str) -> String {
 }
 
 fn path_text(path: &Path) -> Result<&str, Failure> {
-    path.to_str().filter(|text| !text.contains(['\n', ','])).ok_or_else(|| {
-        Failure::permanent(
-            "path_not_text",
-            format!("{} cannot be written into a configuration file", path.display()),
-            "use a path without commas, line breaks and bytes that are not UTF-8",
-        )
-    })
+    path.to_str()
+        .filter(|text| !text.contains(['\n', ',']))
+        .ok_or_else(|| {
+            Failure::permanent(
+                "path_not_text",
+                format!(
+                    "{} cannot be written into a configuration file",
+                    path.display()
+                ),
+                "use a path without commas, line breaks and bytes that are not UTF-8",
+            )
+        })
 }
 
 fn no_port(error: &io::Error) -> Failure {
@@ -143,7 +167,9 @@ impl Writer {
         self.write_base()?;
         self.config.base = self.read("postgresql.auto.conf")?.unwrap_or_default();
         let fetch = FetchConfig::path_in(&self.dir);
-        self.fetch.write(&fetch).map_err(|error| cannot_write(&fetch, &error))?;
+        self.fetch
+            .write(&fetch)
+            .map_err(|error| cannot_write(&fetch, &error))?;
         self.give(&fetch)?;
         self.config.write(&self.dir, true)?;
         self.give(&self.dir.join("postgresql.auto.conf"))?;
@@ -156,7 +182,10 @@ impl Writer {
         if self.start {
             // Until the target is reached, only we come in, by a socket in a
             // directory that only its owner can enter.
-            self.put(&Path::new(directory::OURS).join("pg_hba.conf"), b"local all all trust\n")?;
+            self.put(
+                &Path::new(directory::OURS).join("pg_hba.conf"),
+                b"local all all trust\n",
+            )?;
         }
         Ok(())
     }
@@ -166,22 +195,31 @@ impl Writer {
         let captured = |name: &str| {
             let origin = self.facts.get(name)?;
             let origin = Path::new(origin);
-            self.outside.contains_key(origin).then(|| conf::flatten(origin, &self.outside))
+            self.outside
+                .contains_key(origin)
+                .then(|| conf::flatten(origin, &self.outside))
         };
         let main = match captured(fact::CONFIG_FILE) {
             Some(flat) => Some(flat),
             None => self.read("postgresql.conf")?,
         };
         let main = main.unwrap_or_else(|| {
-            self.cx.log("warning: the backup holds no postgresql.conf; PostgreSQL's defaults apply");
+            self.cx
+                .log("warning: the backup holds no postgresql.conf; PostgreSQL's defaults apply");
             b"# The backup holds no postgresql.conf.\n".to_vec()
         });
-        self.put(Path::new("postgresql.conf"), &conf::without(&main, settings::is_place))?;
+        self.put(
+            Path::new("postgresql.conf"),
+            &conf::without(&main, settings::is_place),
+        )?;
         let hba = match captured(fact::HBA_FILE) {
             Some(flat) => Some(flat),
             None => self.read("pg_hba.conf")?,
         };
-        self.put(Path::new("pg_hba.conf"), &hba.unwrap_or_else(|| DEFAULT_HBA.into()))?;
+        self.put(
+            Path::new("pg_hba.conf"),
+            &hba.unwrap_or_else(|| DEFAULT_HBA.into()),
+        )?;
         let ident = match captured(fact::IDENT_FILE) {
             Some(flat) => Some(flat),
             None => self.read("pg_ident.conf")?,
@@ -232,7 +270,11 @@ impl Writer {
         }
         let logs = self.asker.ask("log_directory")?;
         if Path::new(&logs).is_absolute() {
-            corrected.push(("log_directory", "log".to_owned(), format!("{logs} is the original's")));
+            corrected.push((
+                "log_directory",
+                "log".to_owned(),
+                format!("{logs} is the original's"),
+            ));
         }
         if corrected.is_empty() {
             return Ok(());
@@ -247,7 +289,9 @@ impl Writer {
     /// Whether the owner of the directory can make a socket there.
     fn is_usable(&self, place: &Path) -> bool {
         use std::os::unix::fs::MetadataExt;
-        let Ok(meta) = fs::metadata(place) else { return place.starts_with("@") };
+        let Ok(meta) = fs::metadata(place) else {
+            return place.starts_with("@");
+        };
         let mode = meta.mode();
         meta.is_dir()
             && (mode & 0o002 != 0
@@ -292,7 +336,13 @@ fn required(required: &RequiredSettings) -> [(&'static str, u32); 5] {
         ("max_connections", required.max_connections),
         ("max_worker_processes", required.max_worker_processes),
         ("max_wal_senders", required.max_wal_senders),
-        ("max_prepared_transactions", required.max_prepared_transactions),
-        ("max_locks_per_transaction", required.max_locks_per_transaction),
+        (
+            "max_prepared_transactions",
+            required.max_prepared_transactions,
+        ),
+        (
+            "max_locks_per_transaction",
+            required.max_locks_per_transaction,
+        ),
     ]
 }

@@ -33,8 +33,12 @@ use crate::job::queue::Queue;
 /// Pieces that wait for a thread.
 const WAITING: usize = 1024;
 /// Configuration files are written anew later, and described then.
-pub(super) const CONFIGURATION: [&str; 4] =
-    ["postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf"];
+pub(super) const CONFIGURATION: [&str; 4] = [
+    "postgresql.conf",
+    "pg_hba.conf",
+    "pg_ident.conf",
+    "postgresql.auto.conf",
+];
 
 /// What was copied.
 pub(super) struct Copied {
@@ -90,7 +94,10 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
         failed: Mutex::default(),
     });
     let manifest = on_thread(&shared, {
-        let (version, system) = (ready.plan.server_version, ready.plan.lineage.system_identifier);
+        let (version, system) = (
+            ready.plan.server_version,
+            ready.plan.lineage.system_identifier,
+        );
         let mode = directory_mode(ready);
         move |shared| shared.begin(mode, version, system)
     })
@@ -118,7 +125,12 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
     if cancelled {
         return Err(Stopped::Cancelled);
     }
-    if let Some(failure) = shared.failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(failure) = shared
+        .failed
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+    {
         return Err(Stopped::Failed(failure));
     }
     Ok(copied?)
@@ -126,7 +138,8 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
 
 fn directory_mode(ready: &Ready) -> u32 {
     let mode = ready.backup.facts.get(fact::DIRECTORY_MODE);
-    mode.and_then(|mode| u32::from_str_radix(mode, 8).ok()).unwrap_or(0o700)
+    mode.and_then(|mode| u32::from_str_radix(mode, 8).ok())
+        .unwrap_or(0o700)
 }
 
 fn spawn_writers(shared: &Arc<Shared>, reader: &BackupReader) -> tokio::task::JoinSet<()> {
@@ -154,7 +167,12 @@ fn spawn_feeder(
     let (mut entries, extents) = (reader.entries(), reader.extent_reader());
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
-        let mut feeder = Feeder { shared: &shared, manifest, outside: Files::new(), extents };
+        let mut feeder = Feeder {
+            shared: &shared,
+            manifest,
+            outside: Files::new(),
+            extents,
+        };
         let fed = loop {
             if shared.queue.is_stopped() {
                 break Ok(());
@@ -169,7 +187,9 @@ fn spawn_feeder(
                 Err(error) => break Err(of_repository(&error)),
             }
         };
-        let Feeder { manifest, outside, .. } = feeder;
+        let Feeder {
+            manifest, outside, ..
+        } = feeder;
         match fed {
             Ok(()) => {
                 shared.queue.end();
@@ -189,7 +209,8 @@ async fn on_thread<T: Send + 'static>(
 ) -> Result<T, Stopped> {
     let shared = Arc::clone(shared);
     let done = tokio::task::spawn_blocking(move || work(&shared)).await;
-    done.map_err(|error| thread_died(&error))?.map_err(Stopped::Failed)
+    done.map_err(|error| thread_died(&error))?
+        .map_err(Stopped::Failed)
 }
 
 /// Reads the backup's manifest and hands out work.
@@ -224,18 +245,36 @@ impl Feeder<'_> {
         };
         let modified_at = Timestamp::from_nanosecond(entry.mtime_ns.into()).unwrap_or_default();
         let (size, crc32c) = (entry.size, entry.crc32c());
-        self.describe(ManifestFile { path: relative, size, modified_at, crc32c })?;
+        self.describe(ManifestFile {
+            path: relative,
+            size,
+            modified_at,
+            crc32c,
+        })?;
         let pieces = entry.extents.len().max(1);
         let left = AtomicU32::new(u32::try_from(pieces).unwrap_or(u32::MAX));
         let mode = entry.mode;
-        let file = Arc::new(Target { path, size, mode, left });
+        let file = Arc::new(Target {
+            path,
+            size,
+            mode,
+            left,
+        });
         if entry.extents.is_empty() {
-            self.shared.queue.push(Piece { file, index: 0, extent: None });
+            self.shared.queue.push(Piece {
+                file,
+                index: 0,
+                extent: None,
+            });
             return Ok(());
         }
         for (index, extent) in (0..).zip(entry.extents) {
             let (file, extent) = (Arc::clone(&file), Some(extent));
-            if !self.shared.queue.push(Piece { file, index, extent }) {
+            if !self.shared.queue.push(Piece {
+                file,
+                index,
+                extent,
+            }) {
                 break;
             }
         }
@@ -245,13 +284,21 @@ impl Feeder<'_> {
     fn generated(&mut self, entry: &GeneratedEntry) -> Result<(), Failure> {
         let relative = entry.path.as_path();
         let path = self.shared.dir.join(relative);
-        let written = self.shared.create(&path).and_then(|mut file| file.write_all(&entry.bytes));
+        let written = self
+            .shared
+            .create(&path)
+            .and_then(|mut file| file.write_all(&entry.bytes));
         written
             .and_then(|()| self.shared.hand_over(&path, entry.mode))
             .map_err(|error| cannot_write(&path, &error))?;
         let (size, modified_at) = (entry.bytes.len() as u64, Timestamp::now());
         let crc32c = crc32c::crc32c(&entry.bytes);
-        self.describe(ManifestFile { path: relative, size, modified_at, crc32c })
+        self.describe(ManifestFile {
+            path: relative,
+            size,
+            modified_at,
+            crc32c,
+        })
     }
 
     /// Configuration from outside is small, and kept for the phase that makes
@@ -270,16 +317,22 @@ impl Feeder<'_> {
             });
             read.map_err(|error| of_repository(&error))?;
         }
-        self.outside.insert(entry.origin.as_path().to_owned(), bytes);
+        self.outside
+            .insert(entry.origin.as_path().to_owned(), bytes);
         Ok(())
     }
 
     fn describe(&mut self, file: ManifestFile<'_>) -> Result<(), Failure> {
-        if CONFIGURATION.iter().any(|name| file.path == Path::new(name)) {
+        if CONFIGURATION
+            .iter()
+            .any(|name| file.path == Path::new(name))
+        {
             return Ok(());
         }
         let path = growing_manifest(&self.shared.dir);
-        self.manifest.add(file).map_err(|error| cannot_write(&path, &error))
+        self.manifest
+            .add(file)
+            .map_err(|error| cannot_write(&path, &error))
     }
 }
 
@@ -319,7 +372,12 @@ impl Shared {
     }
 
     fn create(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)
     }
 
     fn write(&self, reader: &mut ExtentReader, piece: &Piece) -> Result<(), Failure> {
@@ -351,7 +409,8 @@ impl Shared {
         if target.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             // It may end with zeros that were not written.
             file.set_len(target.size).map_err(|error| failed(&error))?;
-            self.hand_over(&target.path, target.mode).map_err(|error| failed(&error))?;
+            self.hand_over(&target.path, target.mode)
+                .map_err(|error| failed(&error))?;
         }
         Ok(())
     }

@@ -41,7 +41,10 @@ pub(super) fn problems(request: &RestoreRequest, bytes: u64) -> Vec<Failure> {
 
 fn check_path(dir: &Path) -> Result<(), Failure> {
     let plain = dir.components().all(|part| {
-        matches!(part, std::path::Component::RootDir | std::path::Component::Normal(_))
+        matches!(
+            part,
+            std::path::Component::RootDir | std::path::Component::Normal(_)
+        )
     });
     if dir.is_absolute() && plain && dir.parent().is_some() {
         return Ok(());
@@ -119,12 +122,17 @@ fn check_space(dir: &Path, bytes: u64) -> Result<(), Failure> {
 
 fn check_socket(dir: &Path) -> Result<(), Failure> {
     let socket = dir.join(OURS).join(SOCKET_NAME);
-    if socket.as_os_str().len() <= SOCKET_PATH && CString::new(socket.as_os_str().as_bytes()).is_ok() {
+    if socket.as_os_str().len() <= SOCKET_PATH
+        && CString::new(socket.as_os_str().as_bytes()).is_ok()
+    {
         return Ok(());
     }
     Err(Failure::permanent(
         "dir_too_long",
-        format!("{} is too long for the path of a socket in it", dir.display()),
+        format!(
+            "{} is too long for the path of a socket in it",
+            dir.display()
+        ),
         "give a directory of at most 80 characters, or restore without starting",
     ))
 }
@@ -150,7 +158,11 @@ pub(super) fn free_port() -> io::Result<u16> {
 /// owns its parent. When we are root and that is root, PostgreSQL's usual
 /// user, since PostgreSQL does not run as root.
 pub(super) fn owner(dir: &Path) -> Result<(u32, u32), binaries::Error> {
-    let of = if dir.is_dir() { RunAs::owner_of(dir) } else { RunAs::for_new(dir) };
+    let of = if dir.is_dir() {
+        RunAs::owner_of(dir)
+    } else {
+        RunAs::for_new(dir)
+    };
     match of {
         Ok(user) => Ok((user.uid(), user.gid())),
         Err(error @ binaries::Error::OwnedByRoot { .. }) => {
@@ -166,7 +178,11 @@ pub(super) fn owner(dir: &Path) -> Result<(u32, u32), binaries::Error> {
 
 fn usual_owner() -> Option<(u32, u32)> {
     let mut command = std::process::Command::new("getent");
-    let output = command.args(["passwd", "postgres"]).stdin(Stdio::null()).output().ok()?;
+    let output = command
+        .args(["passwd", "postgres"])
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let mut fields = text.trim_end().split(':').skip(2);
     let uid = fields.next()?.parse().ok().filter(|uid| *uid != 0)?;
@@ -201,7 +217,9 @@ pub(super) fn give(path: &Path, (uid, gid): (u32, u32)) -> io::Result<()> {
 
 /// The directory, or the nearest above it that exists.
 fn existing(dir: &Path) -> &Path {
-    dir.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/"))
+    dir.ancestors()
+        .find(|place| place.is_dir())
+        .unwrap_or(Path::new("/"))
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Failure {
@@ -239,7 +257,10 @@ mod tests {
     }
 
     fn codes(request: &RestoreRequest, bytes: u64) -> Vec<String> {
-        problems(request, bytes).into_iter().map(|problem| problem.code).collect()
+        problems(request, bytes)
+            .into_iter()
+            .map(|problem| problem.code)
+            .collect()
     }
 
     #[test]
@@ -247,18 +268,42 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let new = root.path().join("new");
         assert_eq!(codes(&request(&new), 1 << 60), ["not_enough_space"]);
-        assert_eq!(codes(&request(Path::new("relative/dir")), 0), ["dir_not_absolute"]);
-        assert_eq!(codes(&request(Path::new("/a/../b")), 0), ["dir_not_absolute"]);
-        assert_eq!(codes(&request(&new.join("deeper")), 0), ["dir_parent_missing"]);
-        assert_eq!(codes(&request(root.path()), 0).first().map(String::as_str), None);
+        assert_eq!(
+            codes(&request(Path::new("relative/dir")), 0),
+            ["dir_not_absolute"]
+        );
+        assert_eq!(
+            codes(&request(Path::new("/a/../b")), 0),
+            ["dir_not_absolute"]
+        );
+        assert_eq!(
+            codes(&request(&new.join("deeper")), 0),
+            ["dir_parent_missing"]
+        );
+        assert_eq!(
+            codes(&request(root.path()), 0).first().map(String::as_str),
+            None
+        );
         fs::write(root.path().join("file"), "x").unwrap();
         assert_eq!(codes(&request(root.path()), 0), ["dir_not_empty"]);
-        assert_eq!(codes(&request(&root.path().join("file")), 0), ["dir_not_a_directory"]);
+        assert_eq!(
+            codes(&request(&root.path().join("file")), 0),
+            ["dir_not_a_directory"]
+        );
         let long = root.path().join("x".repeat(100));
         assert_eq!(codes(&request(&long), 0), ["dir_too_long"]);
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = Some(taken.local_addr().unwrap().port());
-        assert_eq!(codes(&RestoreRequest { port, ..request(&new) }, 0), ["port_in_use"]);
+        assert_eq!(
+            codes(
+                &RestoreRequest {
+                    port,
+                    ..request(&new)
+                },
+                0
+            ),
+            ["port_in_use"]
+        );
         assert!(!new.exists());
     }
 }

@@ -69,7 +69,11 @@ pub async fn run(work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
     match attempt(&work, &cx, host).await {
         Ok(result) => {
             let result = serde_json::to_value(&result).unwrap_or_default();
-            JobOutcome::Succeeded(JobSuccess { result, backup: None, wal: None })
+            JobOutcome::Succeeded(JobSuccess {
+                result,
+                backup: None,
+                wal: None,
+            })
         }
         Err(Stopped::Failed(failure)) => {
             cx.log(format!("failed: {failure}"));

@@ -32,7 +32,12 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
         let (start, stop) = (backup.start_lsn, backup.stop_lsn);
         let chain = Chain::open(&candidate.lineage, backup.timeline, start, stop).await?;
         let (exclusive, frontier) = (asked.exclusive, request.frontier);
-        let question = Question { chain: &chain, backup, exclusive, frontier };
+        let question = Question {
+            chain: &chain,
+            backup,
+            exclusive,
+            frontier,
+        };
         match question.resolve(&asked.at).await {
             Ok(resolved) => {
                 return describe(asked, host, candidate, &chain, resolved, held.warnings).await;
@@ -129,7 +134,10 @@ pub(super) async fn problems(
 fn warnings_of(backup: &holdfast_repo::Backup) -> Option<String> {
     let corrupt = backup.facts.get(fact::CORRUPT_PAGES)?;
     (corrupt != "0").then(|| {
-        format!("{corrupt} pages were damaged on disk when {} was taken", backup.id)
+        format!(
+            "{corrupt} pages were damaged on disk when {} was taken",
+            backup.id
+        )
     })
 }
 
@@ -138,5 +146,7 @@ pub(super) async fn open(
     host: &Host,
     access: &holdfast_proto::RepositoryAccess,
 ) -> Result<std::sync::Arc<Repository>, Failure> {
-    host.existing_repository(access).await.map_err(|error| of_repository(&error))
+    host.existing_repository(access)
+        .await
+        .map_err(|error| of_repository(&error))
 }

@@ -45,8 +45,13 @@ pub(super) async fn run(
     if let Some(problem) = plan.problems.first() {
         return Err(Stopped::Failed(problem.clone()));
     }
-    let problems =
-        plan::problems(&work.request, host, plan.server_version, plan.database_bytes).await;
+    let problems = plan::problems(
+        &work.request,
+        host,
+        plan.server_version,
+        plan.database_bytes,
+    )
+    .await;
     if let Some(problem) = problems.into_iter().next() {
         return Err(Stopped::Failed(problem));
     }
@@ -93,10 +98,13 @@ async fn open_chain(
     if end > plan.wal.last_record_lsn {
         return Ok(chain);
     }
-    let hole = chain.hole_after(start).or_else(|| {
-        holdfast_types::LsnRange::new(end, plan.wal.to_lsn)
+    let hole = chain
+        .hole_after(start)
+        .or_else(|| holdfast_types::LsnRange::new(end, plan.wal.to_lsn));
+    let hole = hole.unwrap_or(holdfast_types::LsnRange {
+        from_lsn: end,
+        to_lsn: plan.wal.to_lsn,
     });
-    let hole = hole.unwrap_or(holdfast_types::LsnRange { from_lsn: end, to_lsn: plan.wal.to_lsn });
     Err(wal_missing(hole, plan.timeline))
 }
 

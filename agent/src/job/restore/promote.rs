@@ -41,7 +41,10 @@ pub(super) async fn run(
     open_to_others(&ready.dir, ready.owner)?;
     let reloaded = ready.instance().reload().await;
     reloaded.map_err(|error| not_promoted(ready, &error.to_string()))?;
-    let last = ready.chain.last_before(ready.backup.start_lsn, replayed.reached).await?;
+    let last = ready
+        .chain
+        .last_before(ready.backup.start_lsn, replayed.reached)
+        .await?;
     let committed = last.commit.map(|commit| commit.at);
     Ok(RestoreResult {
         dir: ready.dir.display().to_string(),
@@ -59,9 +62,15 @@ async fn promote(ready: &Ready, config: &Config, replayed: &Replayed) -> Result<
         let promoted = ready.instance().promote(PROMOTE_TIMEOUT).await;
         promoted.map_err(|error| not_promoted(ready, &error.to_string()))?;
     }
-    let session = server::connect(&ready.dir, config).await.map_err(|error| of_postgres(&error))?;
-    let after = server::progress(&session).await.map_err(|error| of_postgres(&error))?;
-    let timeline = server::timeline(&session).await.map_err(|error| of_postgres(&error));
+    let session = server::connect(&ready.dir, config)
+        .await
+        .map_err(|error| of_postgres(&error))?;
+    let after = server::progress(&session)
+        .await
+        .map_err(|error| of_postgres(&error))?;
+    let timeline = server::timeline(&session)
+        .await
+        .map_err(|error| of_postgres(&error));
     match (after.in_recovery, timeline) {
         (false, Ok(Some(timeline))) if timeline > ready.plan.timeline => Ok(timeline),
         (false, Err(failure)) => Err(failure),

@@ -64,11 +64,14 @@ fn path(host: &Host) -> PathBuf {
 
 fn read(host: &Host) -> Rates {
     let text = std::fs::read(path(host)).ok();
-    text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    text.and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default()
 }
 
 fn write(host: &Host, rates: Rates) {
-    let Ok(text) = serde_json::to_vec(&rates) else { return };
+    let Ok(text) = serde_json::to_vec(&rates) else {
+        return;
+    };
     if let Err(error) = write_atomically(&path(host), &text, 0o600) {
         tracing::debug!(%error, "the rate of restores is not remembered");
     }
@@ -94,6 +97,10 @@ mod tests {
         remember_replay(&host, &wal, Duration::from_secs(1));
         assert_eq!(estimate(&host, 2000, 1000), Some(22));
         remember_copy(&host, 3000, Duration::from_secs(10));
-        assert_eq!(estimate(&host, 2000, 1000), Some(12), "the mean of old and new");
+        assert_eq!(
+            estimate(&host, 2000, 1000),
+            Some(12),
+            "the mean of old and new"
+        );
     }
 }

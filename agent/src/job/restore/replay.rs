@@ -27,7 +27,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server that has reached the target.
 pub(super) struct Replayed {
-    pub(super) session: Session,
     pub(super) progress: Progress,
     pub(super) reached: Lsn,
 }
@@ -49,10 +48,16 @@ pub(super) async fn run(
     ];
     let options = StartOptions {
         log: server::log_path(&ready.dir),
-        settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
+        settings: settings
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
         timeout: START_TIMEOUT,
     };
-    ready.instance().start(&options).await.map_err(|error| not_started(ready, &error))?;
+    ready
+        .instance()
+        .start(&options)
+        .await
+        .map_err(|error| not_started(ready, &error))?;
     cx.log("PostgreSQL runs and is consistent");
     watch(cx, ready, config).await
 }
@@ -67,7 +72,9 @@ async fn watch(cx: &JobContext, ready: &Ready, config: &Config) -> Result<Replay
             None => server::connect(&ready.dir, config).await,
         };
         let asked = match asked {
-            Ok(session) => server::progress(&session).await.map(|progress| (session, progress)),
+            Ok(session) => server::progress(&session)
+                .await
+                .map(|progress| (session, progress)),
             Err(error) => Err(error),
         };
         match asked {
@@ -79,7 +86,7 @@ async fn watch(cx: &JobContext, ready: &Ready, config: &Config) -> Result<Replay
                 }
                 if let Some(reached) = judge(ready, config, &progress)? {
                     cx.log(format!("replayed to {reached}"));
-                    return Ok(Replayed { session: connected, progress, reached });
+                    return Ok(Replayed { progress, reached });
                 }
                 session = Some(connected);
             }

@@ -8,9 +8,7 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_pg::wal::{
-    Record, TimeResolver, TimeTarget, TransactionEnd, claimed_position,
-};
+use holdfast_pg::wal::{Record, TimeResolver, TimeTarget, TransactionEnd, claimed_position};
 use holdfast_proto::ReportedFrontier;
 use holdfast_repo::Backup;
 use holdfast_types::{Failure, Lsn, LsnRange, RestoreTarget, StopBefore};
@@ -78,7 +76,18 @@ impl Question<'_> {
         if let Some(hole) = self.chain.hole_after(self.backup.start_lsn) {
             return Err(wal_missing(hole, self.chain.timeline()).into());
         }
-        self.up_to(end).await
+        let resolved = self.up_to(end).await?;
+        // What was proved to be there must still be.
+        let proved = self
+            .frontier
+            .filter(|known| known.timeline == self.chain.timeline());
+        let claimed = proved
+            .map(|known| claimed_position(known.frontier.lsn, self.chain.segment_size()))
+            .and_then(|claimed| LsnRange::new(resolved.to_lsn, claimed));
+        match claimed {
+            Some(lost) => Err(wal_missing(lost, self.chain.timeline()).into()),
+            None => Ok(resolved),
+        }
     }
 
     /// As soon as the copy is consistent.
@@ -91,16 +100,26 @@ impl Question<'_> {
     /// is known that nothing is missing until then.
     async fn time(&self, time: Timestamp) -> Result<Resolved, Unresolved> {
         let end = self.end()?;
-        let target = TimeTarget { at: time, exclusive: self.exclusive };
+        let target = TimeTarget {
+            at: time,
+            exclusive: self.exclusive,
+        };
         let scanned = Arc::new(Mutex::new(TimeResolver::new(target)));
         let into = Arc::clone(&scanned);
         let observe = move |record: &Record| {
             let mut resolver = into.lock().unwrap_or_else(PoisonError::into_inner);
             let found = resolver.observe(record);
-            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if found {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         };
         drop(self.chain.scan(self.backup.start_lsn, end, observe).await?);
-        let resolver = scanned.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let resolver = scanned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let Some(last) = resolver.last_record() else {
             return Err(Unresolved::BeforeBackup);
         };
@@ -113,7 +132,11 @@ impl Question<'_> {
                 last_record_lsn: last.start,
                 last_commit,
                 recovers_to: time,
-                stop_before: Some(StopBefore { time, inclusive, record_lsn }),
+                stop_before: Some(StopBefore {
+                    time,
+                    inclusive,
+                    record_lsn,
+                }),
             });
         }
         if let Some(hole) = self.chain.hole_after(self.backup.start_lsn) {
@@ -139,12 +162,19 @@ impl Question<'_> {
         let mut from = size.start_of(lsn).max(self.backup.start_lsn).min(end);
         loop {
             let (before, at) = self.around(lsn, from, end).await?;
-            let chosen = if self.exclusive || at.is_none() { before } else { at.clone() };
+            let chosen = if self.exclusive || at.is_none() {
+                before
+            } else {
+                at.clone()
+            };
             if let Some(record) = chosen {
                 if at.is_none() && claimed_position(lsn, size) > record.end {
                     return Err(self.past_the_end(lsn, &record));
                 }
-                let seen = self.chain.last_before(self.backup.start_lsn, record.end).await?;
+                let seen = self
+                    .chain
+                    .last_before(self.backup.start_lsn, record.end)
+                    .await?;
                 return Ok(self.finish(record.end, record.start, seen.commit));
             }
             if from <= self.backup.start_lsn {
@@ -192,7 +222,10 @@ impl Question<'_> {
         let seen = self.chain.last_before(self.backup.start_lsn, limit).await?;
         let Some(last) = seen.last else {
             // Held, and yet no record can be read: it is not the WAL it says.
-            let hole = LsnRange { from_lsn: self.backup.start_lsn, to_lsn: limit };
+            let hole = LsnRange {
+                from_lsn: self.backup.start_lsn,
+                to_lsn: limit,
+            };
             return Err(wal_missing(hole, self.chain.timeline()).into());
         };
         Ok(self.finish(last.end, last.start, seen.commit))
@@ -208,12 +241,25 @@ impl Question<'_> {
             reported.timeline <= self.chain.timeline()
                 && claimed_position(reported.frontier.lsn, self.chain.segment_size()) <= to_lsn
         };
-        let proved = self.frontier.filter(reached).map(|reported| reported.frontier.time);
+        let proved = self
+            .frontier
+            .filter(reached)
+            .map(|reported| reported.frontier.time);
         let committed = last_commit.map(|commit| commit.at);
         let known = [proved, committed, Some(self.backup.finished_at)];
         // An empty log until the backup was complete: it holds all until then.
-        let recovers_to = known.into_iter().flatten().max().unwrap_or(self.backup.finished_at);
-        Resolved { to_lsn, last_record_lsn, last_commit, recovers_to, stop_before: None }
+        let recovers_to = known
+            .into_iter()
+            .flatten()
+            .max()
+            .unwrap_or(self.backup.finished_at);
+        Resolved {
+            to_lsn,
+            last_record_lsn,
+            last_commit,
+            recovers_to,
+            stop_before: None,
+        }
     }
 
     /// Where the WAL that is there without a hole ends: behind the backup.
@@ -223,8 +269,17 @@ impl Question<'_> {
         if end >= self.backup.stop_lsn {
             return Ok(end);
         }
-        let to_lsn = self.chain.hole_after(start).map_or(self.backup.stop_lsn, |hole| hole.to_lsn);
-        Err(wal_missing(LsnRange { from_lsn: end, to_lsn }, self.chain.timeline()))
+        let to_lsn = self
+            .chain
+            .hole_after(start)
+            .map_or(self.backup.stop_lsn, |hole| hole.to_lsn);
+        Err(wal_missing(
+            LsnRange {
+                from_lsn: end,
+                to_lsn,
+            },
+            self.chain.timeline(),
+        ))
     }
 }
 

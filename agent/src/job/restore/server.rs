@@ -77,14 +77,20 @@ pub(super) async fn timeline(session: &Session) -> Result<Option<Timeline>, hold
 
 /// The result of a restore that was not to start anything.
 pub(super) async fn not_started(ready: &Ready) -> Result<RestoreResult, Stopped> {
-    let last = ready.chain.last_before(ready.backup.start_lsn, ready.plan.wal.to_lsn).await?;
+    let last = ready
+        .chain
+        .last_before(ready.backup.start_lsn, ready.plan.wal.to_lsn)
+        .await?;
     Ok(RestoreResult {
         dir: ready.dir.display().to_string(),
         port: None,
         socket_dir: None,
         timeline: ready.plan.timeline,
         reached_lsn: ready.plan.wal.to_lsn,
-        reached_time: last.commit.map(|commit| commit.at).or(ready.plan.last_commit_at),
+        reached_time: last
+            .commit
+            .map(|commit| commit.at)
+            .or(ready.plan.last_commit_at),
         last_xid: last.commit.map(|commit| commit.xid),
     })
 }
@@ -97,11 +103,17 @@ pub(super) fn log_path(dir: &Path) -> PathBuf {
 /// The end of the server's log.
 pub(super) fn log_tail(dir: &Path) -> String {
     const CHARS: usize = 3000;
-    let Ok(bytes) = std::fs::read(log_path(dir)) else { return String::new() };
+    let Ok(bytes) = std::fs::read(log_path(dir)) else {
+        return String::new();
+    };
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_end();
     let from = text.char_indices().rev().nth(CHARS).map_or(0, |(at, _)| at);
     // From the start of a line on.
-    let from = if from == 0 { 0 } else { text[from..].find('\n').map_or(from, |at| from + at + 1) };
+    let from = if from == 0 {
+        0
+    } else {
+        text[from..].find('\n').map_or(from, |at| from + at + 1)
+    };
     text[from..].to_owned()
 }

@@ -45,7 +45,12 @@ const PROMOTE_TRIGGER_FILE: &str = "promote_trigger_file";
 const PROMOTE_TRIGGER_UNTIL: u32 = 160_000;
 
 /// Settings that `--set` may not give, because a restore depends on them.
-const RESERVED: [&str; 4] = ["archive_mode", "hot_standby", "port", "unix_socket_directories"];
+const RESERVED: [&str; 4] = [
+    "archive_mode",
+    "hot_standby",
+    "port",
+    "unix_socket_directories",
+];
 
 /// The settings that we add.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +68,10 @@ pub(super) enum Ending {
     /// promotes it once it has reached the end of the plan.
     Standby,
     /// PostgreSQL stops after this record, or fails: it never stops short.
-    At { last_record: Lsn, action: TargetAction },
+    At {
+        last_record: Lsn,
+        action: TargetAction,
+    },
 }
 
 impl Settings {
@@ -76,7 +84,11 @@ impl Settings {
         // Nobody is there to confirm a commit.
         settings.lasting("synchronous_standby_names", "");
         settings.lasting("listen_addresses", "localhost");
-        for name in ["archive_cleanup_command", "primary_conninfo", "primary_slot_name"] {
+        for name in [
+            "archive_cleanup_command",
+            "primary_conninfo",
+            "primary_slot_name",
+        ] {
             settings.lasting(name, "");
         }
         settings.lasting("recovery_end_command", "");
@@ -100,7 +112,13 @@ impl Settings {
 
     /// Says how recovery ends.
     pub(super) fn end_with(&mut self, ending: Ending) {
-        let Ending::At { last_record, action } = ending else { return };
+        let Ending::At {
+            last_record,
+            action,
+        } = ending
+        else {
+            return;
+        };
         self.recovery("recovery_target_lsn", &last_record.to_string());
         self.recovery("recovery_target_inclusive", "on");
         self.recovery("recovery_target_action", action.as_str());
@@ -168,11 +186,18 @@ mod tests {
     fn rendered(base: &[u8], in_recovery: bool, set: &[(&str, &str)]) -> BTreeMap<String, String> {
         let mut settings = Settings::new(150_000, "fetch '%f' \"%p\"", Timeline::FIRST);
         let (last_record, action) = (Lsn::new(0x28), TargetAction::Promote);
-        settings.end_with(Ending::At { last_record, action });
-        let set = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        settings.end_with(Ending::At {
+            last_record,
+            action,
+        });
+        let set = set
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         settings.ask(&set.collect());
         let text = settings.render(base, in_recovery);
-        text.split(|&byte| byte == b'\n').filter_map(conf::setting).collect()
+        text.split(|&byte| byte == b'\n')
+            .filter_map(conf::setting)
+            .collect()
     }
 
     #[test]
@@ -195,7 +220,10 @@ mod tests {
     fn what_is_asked_for_wins_and_recovery_goes() {
         let set = [("listen_addresses", "*"), ("work_mem", "1MB")];
         let settings = rendered(b"work_mem = '8MB'\n", false, &set);
-        assert_eq!(settings.get("listen_addresses").map(String::as_str), Some("*"));
+        assert_eq!(
+            settings.get("listen_addresses").map(String::as_str),
+            Some("*")
+        );
         assert_eq!(settings.get("work_mem").map(String::as_str), Some("1MB"));
         assert!(!settings.contains_key("restore_command"));
         assert!(!settings.contains_key("recovery_target_lsn"));
@@ -204,7 +232,15 @@ mod tests {
     #[test]
     fn reserved_settings_are_refused() {
         let set = |name: &str| [(name.to_owned(), "x".to_owned())].into();
-        for name in ["restore_command", "Data_Directory", "archive_mode", "port", "a\nb", "", "1"] {
+        for name in [
+            "restore_command",
+            "Data_Directory",
+            "archive_mode",
+            "port",
+            "a\nb",
+            "",
+            "1",
+        ] {
             assert_eq!(reserved(&set(name)).len(), 1, "{name}");
         }
         assert!(reserved(&set("my_extension.setting")).is_empty());

@@ -71,7 +71,12 @@ fn describe(
 ) -> io::Result<()> {
     let bytes = fs::read(dir.join(path))?;
     let (size, crc32c) = (bytes.len() as u64, crc32c::crc32c(&bytes));
-    manifest.add(ManifestFile { path, size, modified_at: Timestamp::now(), crc32c })
+    manifest.add(ManifestFile {
+        path,
+        size,
+        modified_at: Timestamp::now(),
+        crc32c,
+    })
 }
 
 /// From here on the directory can be started.
@@ -103,7 +108,12 @@ async fn verify(ready: &Ready) -> Result<(), Failure> {
     let user = RunAs::owner_of(&ready.dir).map_err(|error| directory::of_programs(&error))?;
     let mut program = ready.programs.command("pg_verifybackup", user);
     let dir: &PathBuf = &ready.dir;
-    let output = program.arg("--quiet").arg(dir).kill_on_drop(true).output().await;
+    let output = program
+        .arg("--quiet")
+        .arg(dir)
+        .kill_on_drop(true)
+        .output()
+        .await;
     let output = output.map_err(|error| command::cannot_run("pg_verifybackup", &error))?;
     if output.status.success() {
         return Ok(());

@@ -32,7 +32,10 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<(), Stopped> {
             // What is not known lies behind what the copy needs.
             Fetched::Assembled { bytes, valid_to } if valid_to >= stop => bytes,
             Fetched::Assembled { .. } | Fetched::Absent => {
-                let hole = LsnRange { from_lsn: segment.start(), to_lsn: segment.end().min(stop) };
+                let hole = LsnRange {
+                    from_lsn: segment.start(),
+                    to_lsn: segment.end().min(stop),
+                };
                 return Err(Stopped::Failed(wal_missing(hole, ready.backup.timeline)));
             }
         };
@@ -53,8 +56,11 @@ async fn put(ready: &Ready, segment: WalSegment, bytes: Bytes) -> Result<(), Sto
 }
 
 fn write(path: &Path, bytes: &[u8], owner: (u32, u32)) -> io::Result<()> {
-    let mut file: File =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file: File = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     directory::give(path, owner)
 }
