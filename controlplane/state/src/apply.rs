@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::column::{Bytes, Moment, Text};
 use crate::context::{ApplyContext, AuditItem};
 use crate::entity::idempotency;
+use crate::lookup::Lookup;
 use crate::{
     Cause, Digest, Effect, Entry, IdempotencyKey, Refusal, Reply, StateError, audit, meta,
 };
@@ -105,7 +106,7 @@ impl<'a> Batch<'a> {
         key: IdempotencyKey,
     ) -> Result<Applied, StateError> {
         let id = (Text(key.principal.clone()), key.key.clone());
-        let kept = idempotency::Entity::find_by_id(id).one(self.tx).await?;
+        let kept = idempotency::Entity::find_by_id(id).only(self.tx).await?;
         let kept = kept.filter(|kept| at.now.duration_since(kept.at.0) < IDEMPOTENCY_KEPT);
         if let Some(kept) = kept {
             if kept.fingerprint.0 == key.fingerprint {

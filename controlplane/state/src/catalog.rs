@@ -9,6 +9,7 @@ use crate::column::{Count, Json, Moment, Position, Text};
 use crate::command::BackupCommit;
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{backup_repositories, backups};
+use crate::lookup::Lookup;
 use crate::{Noun, Refusal, TaskName, wal};
 
 /// Makes a backup `available` whose commit mark is in the repository, if its
@@ -21,7 +22,7 @@ pub(crate) async fn make_available(
 ) -> Result<Revision, Stop> {
     let backup = &commit.backup;
     let id = Text(backup.id);
-    let known = backups::Entity::find_by_id(id).one(cx.tx()).await?;
+    let known = backups::Entity::find_by_id(id).only(cx.tx()).await?;
     if let Some(known) = &known {
         if known.job.0 != backup.job || known.cluster.0 != backup.cluster {
             return Err(Refusal::already_exists(Noun::Backup, backup.id).into());
@@ -46,6 +47,8 @@ pub(crate) async fn make_available(
     cx.put(backup_repositories::Model {
         backup: id,
         repository: Text(backup.repository.clone()),
+        kind: Text(backup.kind),
+        state: Text(BackupState::Available),
         started_at: Moment(backup.started_at),
         recorded_at: Moment(cx.now()),
     })
@@ -133,8 +136,12 @@ pub(crate) async fn fail_running(
         .await?;
     for backup in running {
         cx.changed("backups", backup.id.0);
+        let places = "UPDATE backup_repositories SET state = ? WHERE backup = ?";
+        let failed = Text(BackupState::Failed);
+        cx.execute(places, [failed.into(), backup.id.into()])
+            .await?;
         cx.put(backups::Model {
-            state: Text(BackupState::Failed),
+            state: failed,
             finished_at: Some(Moment(cx.now())),
             failure: Some(Json(reason.clone())),
             revision: cx.revision().into(),

@@ -6,12 +6,13 @@ use holdfast_types::{AgentId, Generation, JobId, Name, Revision};
 use jiff::Timestamp;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
-    Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, Statement, Value,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IdenStatic,
+    IntoActiveModel, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, Statement, Value,
 };
 
 use crate::column::Text;
 use crate::entity::{agents, jobs, resources};
+use crate::lookup::Lookup;
 use crate::{Effect, Noun, Principal, Refusal, StateError, TaskName};
 
 /// Why a command did not do what it says.
@@ -134,7 +135,7 @@ impl<'a> ApplyContext<'a> {
         let keys =
             || <M::Entity as EntityTrait>::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
         let is_key = |column: &<M::Entity as EntityTrait>::Column| {
-            keys().any(|key| format!("{key:?}") == format!("{column:?}"))
+            keys().any(|key| key.as_str() == column.as_str())
         };
         let rest = <M::Entity as EntityTrait>::Column::iter().filter(|column| !is_key(column));
         let replace = OnConflict::columns(keys()).update_columns(rest).to_owned();
@@ -175,6 +176,7 @@ impl<'a> ApplyContext<'a> {
         values: impl IntoIterator<Item = Value>,
     ) -> Result<bool, StateError> {
         let backend = self.tx.get_database_backend();
+        let sql = format!("SELECT 1 WHERE EXISTS ({sql})");
         let statement = Statement::from_sql_and_values(backend, sql, values);
         Ok(self.tx.query_one_raw(statement).await?.is_some())
     }
@@ -185,12 +187,14 @@ impl<'a> ApplyContext<'a> {
         name: &Name,
     ) -> Result<Option<resources::Model>, StateError> {
         let key = (Text(kind), Text(name.clone()));
-        Ok(resources::Entity::find_by_id(key).one(self.tx).await?)
+        Ok(resources::Entity::find_by_id(key).only(self.tx).await?)
     }
 
     /// An agent that may act.
     pub(crate) async fn live_agent(&self, agent: AgentId) -> Result<agents::Model, Stop> {
-        let found = agents::Entity::find_by_id(Text(agent)).one(self.tx).await?;
+        let found = agents::Entity::find_by_id(Text(agent))
+            .only(self.tx)
+            .await?;
         Self::live(found, agent)
     }
 
@@ -198,7 +202,7 @@ impl<'a> ApplyContext<'a> {
     pub(crate) async fn live_agent_named(&self, name: &Name) -> Result<agents::Model, Stop> {
         let found = agents::Entity::find()
             .filter(agents::Column::Name.eq(name.as_str()))
-            .one(self.tx)
+            .only(self.tx)
             .await?;
         Self::live(found, name)
     }
@@ -217,7 +221,7 @@ impl<'a> ApplyContext<'a> {
 
     /// A job that has not ended.
     pub(crate) async fn open_job(&self, job: JobId) -> Result<jobs::Model, Stop> {
-        let found = jobs::Entity::find_by_id(Text(job)).one(self.tx).await?;
+        let found = jobs::Entity::find_by_id(Text(job)).only(self.tx).await?;
         let row = found.ok_or_else(|| Refusal::not_found(Noun::Job, job))?;
         let state = row.state.0;
         if state.is_terminal() {

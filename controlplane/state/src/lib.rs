@@ -23,6 +23,7 @@ mod effect;
 mod entity;
 mod entry;
 mod error;
+mod lookup;
 pub mod meta;
 pub mod policy;
 pub mod query;

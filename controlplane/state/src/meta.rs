@@ -6,10 +6,11 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 
 use crate::StateError;
 use crate::entity::meta;
+use crate::lookup::Lookup;
 
 /// The value under `key`.
 pub async fn read(conn: &impl ConnectionTrait, key: &str) -> Result<Option<Vec<u8>>, StateError> {
-    let row = meta::Entity::find_by_id(key).one(conn).await?;
+    let row = meta::Entity::find_by_id(key).only(conn).await?;
     Ok(row.map(|row| row.value))
 }
 

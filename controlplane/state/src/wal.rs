@@ -7,6 +7,7 @@ use crate::column::{Count, Moment, Position, Text};
 use crate::command::TimelineWal;
 use crate::context::ApplyContext;
 use crate::entity::{wal_gaps, wal_ranges};
+use crate::lookup::Lookup;
 use crate::{Refusal, StateError};
 
 /// Where WAL is, and whose it is.
@@ -57,7 +58,7 @@ pub(crate) async fn record(
             Position(gap.range.from_lsn),
             Position(gap.range.to_lsn),
         );
-        let known = wal_gaps::Entity::find_by_id(key).one(cx.tx()).await?;
+        let known = wal_gaps::Entity::find_by_id(key).only(cx.tx()).await?;
         if known.is_none() {
             cx.insert(wal_gaps::Model {
                 cluster: Text(place.cluster.clone()),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use crate::lookup::Lookup;
 use crate::column::{Count, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{job_attempts, job_phases, jobs};
@@ -97,7 +98,7 @@ pub(super) async fn current_attempt(
 ) -> Result<job_attempts::Model, StateError> {
     let found = job_attempts::Entity::find_by_id((job.id, job.attempts));
     let missing = || StateError::corrupt(format!("{} lacks its attempt", job.id.0));
-    found.one(cx.tx()).await?.ok_or_else(missing)
+    found.only(cx.tx()).await?.ok_or_else(missing)
 }
 
 /// Writes a job that has changed, and says so.

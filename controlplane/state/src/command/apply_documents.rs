@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
 use super::document_check::{Plan, references, refuse_clashes, refuse_dangling, refuse_immutable};
+use crate::lookup::Lookup;
 use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::{assignments, repository_keys, resource_references, resources};
@@ -222,7 +223,7 @@ async fn keys_to_store(
             continue;
         }
         let known = repository_keys::Entity::find_by_id(Text(name.clone()));
-        if known.one(cx.tx()).await?.is_some() {
+        if known.only(cx.tx()).await?.is_some() {
             continue;
         }
         let Some(sealed) = made.remove(name) else {

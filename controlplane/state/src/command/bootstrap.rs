@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::ReplicatedCommand;
 use super::apply_documents::{DEFAULT_FLEET, resource_row};
 use super::create_user::user_row;
+use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{pki, signing_keys};
@@ -50,7 +51,7 @@ impl ReplicatedCommand for Bootstrap {
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
-        if pki::Entity::find_by_id(1).one(cx.tx()).await?.is_some() {
+        if pki::Entity::find_by_id(1).only(cx.tx()).await?.is_some() {
             return Err(Refusal::AlreadyBootstrapped.into());
         }
         cx.insert(pki::Model {

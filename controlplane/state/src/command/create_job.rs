@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use crate::lookup::Lookup;
 use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::jobs;
@@ -57,7 +58,7 @@ impl ReplicatedCommand for CreateJob {
             return Err(Refusal::invalid("attempts_max", message).into());
         }
         let known = jobs::Entity::find_by_id(Text(self.job));
-        if known.one(cx.tx()).await?.is_some() {
+        if known.only(cx.tx()).await?.is_some() {
             return Err(Refusal::already_exists(Noun::Job, self.job).into());
         }
         let Some(cluster) = cx.resource(Kind::Cluster, &self.cluster).await? else {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::join_tokens;
@@ -41,7 +42,7 @@ impl ReplicatedCommand for CreateJoinToken {
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
         let found = join_tokens::Entity::find_by_id(Text(self.token));
-        if found.one(cx.tx()).await?.is_some() {
+        if found.only(cx.tx()).await?.is_some() {
             return Err(Refusal::already_exists(Noun::JoinToken, self.token).into());
         }
         cx.insert(join_tokens::Model {

@@ -136,7 +136,7 @@ async fn delete_cluster(
         withdraw(cx, duty).await?; // I-15: its slots are dropped by the agent
     }
     let sql = "SELECT 1 FROM backups WHERE cluster = ? \
-               AND state IN ('running', 'available', 'condemned') LIMIT 1";
+               AND state IN ('running', 'available', 'condemned')";
     let key = Text(name.clone());
     if cx.exists(sql, [key.clone().into()]).await? {
         if row.retired_at.is_none() {

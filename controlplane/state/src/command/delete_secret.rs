@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::document_check::refuse_if_named;
+use crate::lookup::Lookup;
 use crate::column::Text;
 use crate::context::{ApplyContext, Stop};
 use crate::entity::secrets;
@@ -31,7 +32,7 @@ impl ReplicatedCommand for DeleteSecret {
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
         let key = Text(self.name.clone());
         let found = secrets::Entity::find_by_id(key.clone());
-        if found.one(cx.tx()).await?.is_none() {
+        if found.only(cx.tx()).await?.is_none() {
             return Err(Refusal::not_found(Noun::Secret, self.name).into());
         }
         refuse_if_named(cx, Noun::Secret, ReferenceKind::Secret, &self.name).await?;

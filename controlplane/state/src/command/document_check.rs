@@ -11,6 +11,7 @@ use crate::column::{Json, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::ReferenceKind;
 use crate::entity::{resource_references, resources, secrets};
+use crate::lookup::Lookup;
 use crate::{Noun, Refusal, StateError, policy};
 
 /// The field of a repository that names its key.
@@ -140,7 +141,7 @@ pub(super) async fn refuse_dangling(cx: &ApplyContext<'_>, plans: &[Plan]) -> Re
                 }
                 ReferenceKind::Secret => {
                     let secret = secrets::Entity::find_by_id(Text(target.clone()));
-                    (Noun::Secret, secret.one(cx.tx()).await?.is_some())
+                    (Noun::Secret, secret.only(cx.tx()).await?.is_some())
                 }
             };
             if !exists {
@@ -202,9 +203,8 @@ pub(super) async fn holds_data(
     repository: &Name,
 ) -> Result<bool, StateError> {
     let sql = "SELECT 1 FROM wal_ranges WHERE repository = ?1 UNION ALL \
-               SELECT 1 FROM backup_repositories AS place JOIN backups ON backups.id = place.backup \
-               WHERE place.repository = ?1 AND backups.state IN ('running', 'available', 'condemned') \
-               LIMIT 1";
+               SELECT 1 FROM backup_repositories WHERE repository = ?1 \
+               AND state IN ('running', 'available', 'condemned')";
     cx.exists(sql, [Text(repository.clone()).into()]).await
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{agents, instances, join_tokens};
@@ -80,7 +81,7 @@ impl ReplicatedCommand for EnrollAgent {
         };
         let predecessor = agents::Entity::find()
             .filter(agents::Column::Name.eq(self.name.as_str()))
-            .one(cx.tx())
+            .only(cx.tx())
             .await?;
         if predecessor.as_ref().is_some_and(|old| old.revoked_at.is_none()) {
             let name = self.name;
@@ -133,7 +134,7 @@ async fn usable_token(
 ) -> Result<join_tokens::Model, Stop> {
     let found = join_tokens::Entity::find_by_id(Text(token));
     // A wrong secret answers as an unknown token does: it tells nothing.
-    let token = found.one(cx.tx()).await?;
+    let token = found.only(cx.tx()).await?;
     let token = token
         .filter(|token| token.hash.0 == hash)
         .ok_or(Refusal::TokenUnknown)?;

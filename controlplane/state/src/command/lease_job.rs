@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
 use super::advance_job::changed;
+use crate::lookup::Lookup;
 use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState};
@@ -126,7 +127,7 @@ async fn write(
 pub(super) async fn release(cx: &mut ApplyContext<'_>, job: &jobs::Model) -> Result<(), Stop> {
     let key = (Text(AssignmentKind::Job), job.id.0.to_string());
     let found = assignments::Entity::find_by_id(key.clone());
-    if let Some(assignment) = found.one(cx.tx()).await? {
+    if let Some(assignment) = found.only(cx.tx()).await? {
         assignments::Entity::delete_by_id(key).exec(cx.tx()).await?;
         cx.effect(Effect::AgentChanged(assignment.agent.0));
     }

@@ -6,6 +6,7 @@ use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
+use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{sessions, users};
@@ -35,11 +36,11 @@ impl ReplicatedCommand for OpenSession {
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
         let user = users::Entity::find_by_id(Text(self.user));
-        if user.one(cx.tx()).await?.is_none() {
+        if user.only(cx.tx()).await?.is_none() {
             return Err(Refusal::not_found(Noun::User, self.user).into());
         }
         let session = sessions::Entity::find_by_id(Text(self.session));
-        if session.one(cx.tx()).await?.is_some() {
+        if session.only(cx.tx()).await?.is_some() {
             return Err(Refusal::already_exists(Noun::Session, self.session).into());
         }
         let taken = "SELECT 1 FROM sessions WHERE refresh = ?";

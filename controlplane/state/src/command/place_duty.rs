@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use crate::lookup::Lookup;
 use crate::column::{Count, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::assignments;
@@ -65,7 +66,7 @@ impl ReplicatedCommand for PlaceDuty {
         let agent = cx.live_agent(self.agent).await?;
         let key = duty_key(&self.cluster, &self.repository);
         let before = assignments::Entity::find_by_id(key.clone());
-        let before = before.one(cx.tx()).await?;
+        let before = before.only(cx.tx()).await?;
         if let Some(duty) = before.as_ref().filter(|duty| is_active(duty))
             && duty.agent == agent.id
         {

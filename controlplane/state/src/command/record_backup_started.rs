@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use crate::lookup::Lookup;
 use crate::column::{Moment, Position, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{backup_repositories, backups};
@@ -56,7 +57,7 @@ impl ReplicatedCommand for RecordBackupStarted {
         let job = cx.held_job(self.job, self.generation).await?;
         refuse_absurd("start_lsn", self.start_lsn)?;
         let known = backups::Entity::find_by_id(Text(self.backup));
-        if let Some(known) = known.one(cx.tx()).await? {
+        if let Some(known) = known.only(cx.tx()).await? {
             if known.job.0 == self.job && known.attempt == job.attempts {
                 return Ok(known.revision.into());
             }
@@ -65,6 +66,8 @@ impl ReplicatedCommand for RecordBackupStarted {
         cx.insert(backup_repositories::Model {
             backup: Text(self.backup),
             repository: job.repository.clone(),
+            kind: Text(self.kind),
+            state: Text(BackupState::Running),
             started_at: Moment(self.started_at),
             recorded_at: Moment(cx.now()),
         })

@@ -8,6 +8,7 @@ use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
+use crate::lookup::Lookup;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::repository_identities;
@@ -42,7 +43,7 @@ impl ReplicatedCommand for RecordRepository {
         }
         let key = Text(repository.clone());
         let known = repository_identities::Entity::find_by_id(key.clone());
-        if let Some(known) = known.one(cx.tx()).await? {
+        if let Some(known) = known.only(cx.tx()).await? {
             let expected = known.identity.0;
             if expected == identity {
                 return Ok(());

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::place_duty::{duty_key, is_active};
+use crate::lookup::Lookup;
 use crate::column::{Count, Moment, Position, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{assignments, exposure_facts, frontiers};
@@ -105,7 +106,7 @@ impl ReplicatedCommand for RecordWal {
 
 async fn refuse_stranger(cx: &ApplyContext<'_>, wal: &RecordWal) -> Result<(), Stop> {
     let key = duty_key(&wal.cluster, &wal.repository);
-    let duty = assignments::Entity::find_by_id(key).one(cx.tx()).await?;
+    let duty = assignments::Entity::find_by_id(key).only(cx.tx()).await?;
     let Some(duty) = duty else {
         return Err(Refusal::not_found(Noun::Assignment, wal.assignment).into());
     };
@@ -126,7 +127,7 @@ async fn advance_frontier(
     let (cluster, repository) = (Text(place.cluster.clone()), Text(place.repository.clone()));
     let event_time = Moment(Moment::truncate(frontier.time));
     let known = frontiers::Entity::find_by_id((cluster.clone(), repository.clone()));
-    if let Some(known) = known.one(cx.tx()).await?
+    if let Some(known) = known.only(cx.tx()).await?
         && known.event_time >= event_time
     {
         return Ok(());

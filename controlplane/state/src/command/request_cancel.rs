@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::advance_job::changed;
+use crate::lookup::Lookup;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::AssignmentKind;
@@ -65,6 +66,6 @@ impl ReplicatedCommand for RequestCancel {
 
 async fn holder(cx: &ApplyContext<'_>, job: &jobs::Model) -> Result<Option<AgentId>, Stop> {
     let key = (Text(AssignmentKind::Job), job.id.0.to_string());
-    let assignment = assignments::Entity::find_by_id(key).one(cx.tx()).await?;
+    let assignment = assignments::Entity::find_by_id(key).only(cx.tx()).await?;
     Ok(assignment.map(|assignment| assignment.agent.0))
 }

@@ -5,6 +5,7 @@ use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
+use crate::lookup::Lookup;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::api_tokens;
@@ -28,7 +29,7 @@ impl ReplicatedCommand for RevokeApiToken {
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
         let found = api_tokens::Entity::find_by_id(Text(self.token));
-        let Some(token) = found.one(cx.tx()).await? else {
+        let Some(token) = found.only(cx.tx()).await? else {
             return Err(Refusal::not_found(Noun::ApiToken, self.token).into());
         };
         if token.revoked_at.is_none() {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::close_session::end_session;
+use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{sessions, spent_refreshes, users};
@@ -58,7 +59,7 @@ impl ReplicatedCommand for RotateSession {
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Rotation, Stop> {
         let found = sessions::Entity::find()
             .filter(sessions::Column::Refresh.eq(Bytes(self.old)))
-            .one(cx.tx())
+            .only(cx.tx())
             .await?;
         let Some(session) = found else {
             return reused(cx, self.old).await;
@@ -71,7 +72,7 @@ impl ReplicatedCommand for RotateSession {
         if cx.exists(taken, [Bytes(self.new).into()]).await? {
             return Err(Refusal::invalid("new", "the refresh token is in use").into());
         }
-        let user = users::Entity::find_by_id(session.user).one(cx.tx()).await?;
+        let user = users::Entity::find_by_id(session.user).only(cx.tx()).await?;
         let user = user.ok_or_else(|| StateError::corrupt("a session belongs to no user"))?;
         cx.insert(spent_refreshes::Model {
             refresh: Bytes(self.old),
@@ -96,7 +97,7 @@ impl ReplicatedCommand for RotateSession {
 
 async fn reused(cx: &ApplyContext<'_>, old: Digest) -> Result<Rotation, Stop> {
     let spent = spent_refreshes::Entity::find_by_id(Bytes(old));
-    let Some(spent) = spent.one(cx.tx()).await? else {
+    let Some(spent) = spent.only(cx.tx()).await? else {
         return Err(Refusal::SessionUnknown.into());
     };
     end_session(cx, spent.session).await?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::document_check::holds_data;
+use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::ReferenceKind;
@@ -44,7 +45,7 @@ impl ReplicatedCommand for SetSecret {
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<SecretSet, Stop> {
         refuse_to_lose_a_repository(cx, &self.name).await?;
         let old = secrets::Entity::find_by_id(Text(self.name.clone()));
-        let old = old.one(cx.tx()).await?;
+        let old = old.only(cx.tx()).await?;
         cx.put(secrets::Model {
             name: Text(self.name.clone()),
             sealed: Bytes(self.sealed),

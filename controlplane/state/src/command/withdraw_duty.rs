@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
 use super::place_duty::{duty_key, is_active};
+use crate::lookup::Lookup;
 use crate::Effect;
 use crate::column::{Count, Moment, Text};
 use crate::context::{ApplyContext, Stop};
@@ -40,7 +41,7 @@ impl ReplicatedCommand for WithdrawDuty {
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<bool, Stop> {
         let key = duty_key(&self.cluster, &self.repository);
-        let duty = assignments::Entity::find_by_id(key).one(cx.tx()).await?;
+        let duty = assignments::Entity::find_by_id(key).only(cx.tx()).await?;
         let Some(duty) = duty.filter(is_active) else {
             return Ok(false);
         };

@@ -1,6 +1,6 @@
 //! Where backups are.
 
-use holdfast_types::{BackupId, Name};
+use holdfast_types::{BackupId, BackupKind, BackupState, Name};
 use sea_orm::entity::prelude::*;
 
 use crate::column::{Moment, Text};
@@ -12,6 +12,8 @@ pub struct Model {
     pub backup: Text<BackupId>,
     #[sea_orm(primary_key, auto_increment = false)]
     pub repository: Text<Name>,
+    pub kind: Text<BackupKind>,
+    pub state: Text<BackupState>,
     pub started_at: Moment,
     pub recorded_at: Moment,
 }

@@ -266,17 +266,23 @@ CREATE INDEX backups_started ON backups (started_at, id);
 CREATE INDEX backups_cluster ON backups (cluster, started_at, id);
 CREATE INDEX backups_cluster_state ON backups (cluster, state, started_at, id);
 CREATE INDEX backups_state ON backups (state, started_at, id);
+CREATE INDEX backups_kind ON backups (kind, started_at, id);
 CREATE INDEX backups_job ON backups (job);
 
--- Where the bytes of a backup are.
+-- Where the bytes of a backup are. Kind, state and start are the backup's, so
+-- that the backups of a repository are found from an index.
 CREATE TABLE backup_repositories (
   backup TEXT NOT NULL,
   repository TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  state TEXT NOT NULL,
   started_at INTEGER NOT NULL,
   recorded_at INTEGER NOT NULL,
   PRIMARY KEY (backup, repository)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX backup_repositories_repository ON backup_repositories (repository, started_at, backup);
+CREATE INDEX backup_repositories_started ON backup_repositories (repository, started_at, backup);
+CREATE INDEX backup_repositories_state ON backup_repositories (repository, state, started_at, backup);
+CREATE INDEX backup_repositories_kind ON backup_repositories (repository, kind, started_at, backup);
 
 CREATE TABLE wal_ranges (
   cluster TEXT NOT NULL,

@@ -13,6 +13,7 @@ use crate::entity::{
     join_tokens, pki as pki_rows, repository_identities, repository_keys, secrets as secret_rows,
     signing_keys as signing_key_rows,
 };
+use crate::lookup::Lookup;
 use crate::{Digest, Sealed, StateError};
 
 /// The control plane's certificate authority.
@@ -30,7 +31,7 @@ pub struct PkiView {
 
 /// The certificate authority; `None` before the bootstrap.
 pub async fn pki(conn: &impl ConnectionTrait) -> Result<Option<PkiView>, StateError> {
-    let row = pki_rows::Entity::find_by_id(1).one(conn).await?;
+    let row = pki_rows::Entity::find_by_id(1).only(conn).await?;
     Ok(row.map(|row| PkiView {
         ca_certificate: row.ca_certificate,
         ca_key: row.ca_key.0,
@@ -113,7 +114,7 @@ pub async fn sealed_secret(
     name: &Name,
 ) -> Result<Option<Sealed>, StateError> {
     let found = secret_rows::Entity::find_by_id(Text(name.clone()));
-    Ok(found.one(conn).await?.map(|row| row.sealed.0))
+    Ok(found.only(conn).await?.map(|row| row.sealed.0))
 }
 
 /// Where the key of a repository is.
@@ -147,7 +148,7 @@ pub async fn repository_key(
         return Ok(Some(RepositoryKey::Secret { name, sealed }));
     }
     let key = repository_keys::Entity::find_by_id(Text(repository.clone()));
-    let key = key.one(conn).await?.ok_or_else(missing)?;
+    let key = key.only(conn).await?.ok_or_else(missing)?;
     Ok(Some(RepositoryKey::Made(key.sealed.0)))
 }
 
@@ -158,7 +159,7 @@ pub async fn repository_identity(
     repository: &Name,
 ) -> Result<Option<RepositoryId>, StateError> {
     let found = repository_identities::Entity::find_by_id(Text(repository.clone()));
-    Ok(found.one(conn).await?.map(|row| row.identity.0))
+    Ok(found.only(conn).await?.map(|row| row.identity.0))
 }
 
 /// A one-time token with which an agent enrols.
@@ -202,7 +203,7 @@ pub async fn join_token(
     token: JoinTokenId,
 ) -> Result<Option<JoinTokenView>, StateError> {
     let found = join_tokens::Entity::find_by_id(Text(token))
-        .one(conn)
+        .only(conn)
         .await?;
     Ok(found.map(JoinTokenView::from))
 }

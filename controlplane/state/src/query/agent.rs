@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::page::{Page, PageRequest, ascending};
 use crate::column::{Bytes, Text};
 use crate::entity::{agents as agent_rows, instances};
+use crate::lookup::Lookup;
 use crate::{Digest, StateError};
 
 /// An agent.
@@ -116,7 +117,7 @@ pub async fn agent(
     agent: AgentId,
 ) -> Result<Option<AgentView>, StateError> {
     let row = agent_rows::Entity::find_by_id(Text(agent))
-        .one(conn)
+        .only(conn)
         .await?;
     with_instances(conn, row).await
 }
@@ -128,7 +129,7 @@ pub async fn agent_named(
 ) -> Result<Option<AgentView>, StateError> {
     let row = agent_rows::Entity::find()
         .filter(agent_rows::Column::Name.eq(name.as_str()))
-        .one(conn)
+        .only(conn)
         .await?;
     with_instances(conn, row).await
 }
@@ -140,7 +141,7 @@ pub async fn agent_by_fingerprint(
 ) -> Result<Option<AgentView>, StateError> {
     let row = agent_rows::Entity::find()
         .filter(agent_rows::Column::Fingerprint.eq(Bytes(fingerprint)))
-        .one(conn)
+        .only(conn)
         .await?;
     with_instances(conn, row).await
 }

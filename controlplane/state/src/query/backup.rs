@@ -13,6 +13,7 @@ use super::page::{Page, PageRequest, newest_first};
 use crate::StateError;
 use crate::column::{Moment, Text, timeline};
 use crate::entity::{backup_repositories as places, backups as rows};
+use crate::lookup::Lookup;
 
 /// A backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,9 +80,7 @@ pub async fn backups(
     let limit = request.limit() as u64 + 1;
     let found = match (&filter.repository, &filter.cluster) {
         // A repository holds many clusters; a cluster is in few repositories.
-        (Some(repository), None) => {
-            in_repository(conn, repository, filter, before, request.limit() + 1).await?
-        }
+        (Some(repository), None) => in_repository(conn, repository, filter, before, limit).await?,
         _ => {
             let select = newest_first(matching(filter), KEY, before.map(key), limit);
             select.all(conn).await?
@@ -128,37 +127,35 @@ fn matching(filter: &BackupFilter) -> sea_orm::Select<rows::Entity> {
     select
 }
 
-/// Backups of one repository, newest first, by the index of its places.
+/// Backups of one repository, newest first, by the indexes of its places.
 async fn in_repository(
     conn: &impl ConnectionTrait,
     repository: &Name,
     filter: &BackupFilter,
-    mut before: Option<(Timestamp, BackupId)>,
-    wanted: usize,
+    before: Option<(Timestamp, BackupId)>,
+    limit: u64,
 ) -> Result<Vec<rows::Model>, StateError> {
     use places::{Column, Entity};
-    let mut found = Vec::new();
-    while found.len() < wanted {
-        let select = Entity::find().filter(Column::Repository.eq(repository.as_str()));
-        let columns = (Column::StartedAt, Column::Backup);
-        let select = newest_first(select, columns, before.map(key), wanted as u64);
-        let page = select.all(conn).await?;
-        let Some(last) = page.last() else { break };
-        before = Some((last.started_at.0, last.backup.0));
-        let exhausted = page.len() < wanted;
-        let ids = page.iter().map(|place| place.backup);
-        let backups = matching(filter).filter(rows::Column::Id.is_in(ids));
-        let backups = backups
-            .order_by_desc(KEY.0)
-            .order_by_desc(KEY.1)
-            .all(conn)
-            .await?;
-        found.extend(backups);
-        if exhausted {
-            break;
-        }
+    let mut select = Entity::find().filter(Column::Repository.eq(repository.as_str()));
+    if let Some(state) = filter.state {
+        select = select.filter(Column::State.eq(Text(state)));
     }
-    found.truncate(wanted);
+    if let Some(kind) = filter.kind {
+        select = select.filter(Column::Kind.eq(Text(kind)));
+    }
+    let columns = (Column::StartedAt, Column::Backup);
+    let select = newest_first(select, columns, before.map(key), limit);
+    let places = select.all(conn).await?;
+    let mut found = Vec::new();
+    // In the order of the places, which is that of the backups.
+    for some in places.chunks(PLACES_AT_ONCE) {
+        let ids = some.iter().map(|place| place.backup);
+        let backups = rows::Entity::find()
+            .filter(rows::Column::Id.is_in(ids))
+            .order_by_desc(KEY.0)
+            .order_by_desc(KEY.1);
+        found.extend(backups.all(conn).await?);
+    }
     Ok(found)
 }
 
@@ -167,7 +164,7 @@ pub async fn backup(
     conn: &impl ConnectionTrait,
     backup: BackupId,
 ) -> Result<Option<BackupView>, StateError> {
-    let row = rows::Entity::find_by_id(Text(backup)).one(conn).await?;
+    let row = rows::Entity::find_by_id(Text(backup)).only(conn).await?;
     let views = with_repositories(conn, row.into_iter().collect()).await?;
     Ok(views.into_iter().next())
 }

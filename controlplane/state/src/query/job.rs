@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::page::{Page, PageRequest, newest_first};
 use crate::column::{Moment, Text};
 use crate::entity::{job_attempts, job_phases, jobs as rows};
+use crate::lookup::Lookup;
 use crate::{Principal, StateError};
 
 /// A job.
@@ -188,7 +189,7 @@ pub async fn jobs(
 
 /// The job of this id.
 pub async fn job(conn: &impl ConnectionTrait, job: JobId) -> Result<Option<JobView>, StateError> {
-    let row = rows::Entity::find_by_id(Text(job)).one(conn).await?;
+    let row = rows::Entity::find_by_id(Text(job)).only(conn).await?;
     Ok(row.map(JobView::from))
 }
 

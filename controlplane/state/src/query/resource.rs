@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::page::{Page, PageRequest, ascending};
 use crate::column::Text;
 use crate::entity::resources as rows;
+use crate::lookup::Lookup;
 use crate::{StateError, policy};
 
 /// A declared resource.
@@ -75,7 +76,7 @@ pub async fn resource(
     name: &Name,
 ) -> Result<Option<ResourceView>, StateError> {
     let key = (Text(kind), Text(name.clone()));
-    let row = rows::Entity::find_by_id(key).one(conn).await?;
+    let row = rows::Entity::find_by_id(key).only(conn).await?;
     Ok(row.map(ResourceView::from))
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::page::{Page, PageRequest, ascending};
 use crate::column::{Bytes, Text};
 use crate::entity::{api_tokens, sessions, users};
+use crate::lookup::Lookup;
 use crate::{Digest, PasswordHash, StateError};
 
 /// A user.
@@ -60,7 +61,7 @@ pub async fn user(
     conn: &impl ConnectionTrait,
     user: UserId,
 ) -> Result<Option<UserView>, StateError> {
-    let row = users::Entity::find_by_id(Text(user)).one(conn).await?;
+    let row = users::Entity::find_by_id(Text(user)).only(conn).await?;
     Ok(row.map(UserView::from))
 }
 
@@ -78,7 +79,7 @@ pub(crate) async fn user_row_named(
 ) -> Result<Option<users::Model>, StateError> {
     Ok(users::Entity::find()
         .filter(users::Column::Name.eq(name.as_str()))
-        .one(conn)
+        .only(conn)
         .await?)
 }
 
@@ -116,7 +117,7 @@ pub async fn session(
     session: SessionId,
 ) -> Result<Option<SessionView>, StateError> {
     let found = sessions::Entity::find_by_id(Text(session))
-        .one(conn)
+        .only(conn)
         .await?;
     Ok(found.map(SessionView::from))
 }
@@ -128,7 +129,7 @@ pub async fn session_by_refresh(
 ) -> Result<Option<SessionView>, StateError> {
     let found = sessions::Entity::find()
         .filter(sessions::Column::Refresh.eq(Bytes(refresh)))
-        .one(conn)
+        .only(conn)
         .await?;
     Ok(found.map(SessionView::from))
 }
@@ -196,7 +197,7 @@ pub async fn api_token(
     token: TokenId,
 ) -> Result<Option<ApiTokenView>, StateError> {
     let found = api_tokens::Entity::find_by_id(Text(token))
-        .one(conn)
+        .only(conn)
         .await?;
     Ok(found.map(ApiTokenView::from))
 }
@@ -209,7 +210,7 @@ pub async fn api_token_named(
     let found = api_tokens::Entity::find()
         .filter(api_tokens::Column::Name.eq(name.as_str()))
         .filter(api_tokens::Column::RevokedAt.is_null())
-        .one(conn)
+        .only(conn)
         .await?;
     Ok(found.map(ApiTokenView::from))
 }
@@ -221,7 +222,7 @@ pub async fn api_token_by_hash(
 ) -> Result<Option<ApiTokenView>, StateError> {
     let found = api_tokens::Entity::find()
         .filter(api_tokens::Column::Hash.eq(Bytes(hash)))
-        .one(conn)
+        .only(conn)
         .await?;
     Ok(found.map(ApiTokenView::from))
 }

@@ -136,6 +136,14 @@ async fn a_backup_belongs_to_one_attempt() {
     };
     state.accept(requeue).await;
     assert_eq!(state_of(&state, 1).await, BackupState::Failed);
+    let failed = query::BackupFilter {
+        state: Some(BackupState::Failed),
+        repository: Some(name("eu")),
+        ..query::BackupFilter::default()
+    };
+    let page = query::PageRequest::first(9);
+    let listed = query::backups(&state.conn, &failed, &page).await.unwrap();
+    assert_eq!(listed.items[0].id, backup_id(1));
     let second = state.accept(lease(1, 2, 2)).await;
     let refusal = state
         .refuse(backup_started(1, second.generation.0, 1))

@@ -146,11 +146,23 @@ async fn backups_are_found_by_cluster_state_kind_and_repository() {
         5
     );
     assert_eq!(backups(&state, of(BackupState::Failed), 9).await, []);
-    let logical = BackupFilter {
+    let logical = |repository: Option<&str>| BackupFilter {
         kind: Some(BackupKind::Logical),
+        repository: repository.map(name),
         ..none()
     };
-    assert_eq!(backups(&state, logical, 9).await, []);
+    assert_eq!(backups(&state, logical(None), 9).await, []);
+    assert_eq!(backups(&state, logical(Some("us")), 9).await, []);
+    let of = |state, kind| BackupFilter {
+        state: Some(state),
+        kind: Some(kind),
+        repository: Some(name("eu")),
+        ..none()
+    };
+    let full = of(BackupState::Available, BackupKind::Full);
+    assert_eq!(backups(&state, full, 1).await, [5, 3, 1]);
+    let failed = of(BackupState::Failed, BackupKind::Full);
+    assert_eq!(backups(&state, failed, 1).await, []);
 }
 
 #[tokio::test]
@@ -262,6 +274,13 @@ async fn every_list_is_answered_from_an_index() {
         let order = format!("ORDER BY {time} DESC, id DESC LIMIT 3");
         format!("SELECT * FROM {table} WHERE {filter} AND {seek} {order}")
     };
+    let in_repository = |filter: &str| {
+        let seek = "started_at <= 9 AND (started_at < 9 OR (started_at = 9 AND backup < 'x'))";
+        format!(
+            "SELECT * FROM backup_repositories WHERE repository = 'eu' {filter} AND {seek} \
+             ORDER BY started_at DESC, backup DESC LIMIT 3"
+        )
+    };
     let queries = [
         newest("jobs", "true"),
         newest("jobs", "state = 'failed'"),
@@ -271,11 +290,11 @@ async fn every_list_is_answered_from_an_index() {
         newest("backups", "cluster = 'orders'"),
         newest("backups", "cluster = 'orders' AND state = 'available'"),
         newest("backups", "state = 'failed'"),
+        newest("backups", "kind = 'logical'"),
         "SELECT * FROM jobs WHERE state = 'queued' ORDER BY created_at, id LIMIT 3".to_owned(),
-        "SELECT * FROM backup_repositories WHERE repository = 'eu' AND started_at <= 9 \
-         AND (started_at < 9 OR (started_at = 9 AND backup < 'x')) \
-         ORDER BY started_at DESC, backup DESC LIMIT 3"
-            .to_owned(),
+        in_repository(""),
+        in_repository("AND state = 'failed'"),
+        in_repository("AND kind = 'logical'"),
         "SELECT * FROM audit WHERE principal = 'user:a' AND seq < 9 ORDER BY seq DESC LIMIT 3"
             .to_owned(),
         "SELECT * FROM audit WHERE action = 'a' AND seq < 9 ORDER BY seq DESC LIMIT 3".to_owned(),
