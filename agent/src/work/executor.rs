@@ -1,48 +1,24 @@
 //! What is assigned against what runs.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_proto::{
-    Assignment, Assignments, Held, JobOutcome, ObservedInstance, PlanRequest, WalReport, WalWork,
-    Work,
-};
-use holdfast_types::{AssignmentId, Failure, Generation, RestorePlan};
+use holdfast_proto::{Assignment, Assignments, ObservedInstance, PlanRequest};
+use holdfast_types::{Failure, RestorePlan};
 use tokio::sync::{Mutex, watch};
-use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::job::{self, Surroundings};
-use super::{Runner, WalDuty};
+use super::Runner;
+use super::duties::{Duties, DutyReports};
+use super::job::Surroundings;
+use super::jobs::{Jobs, RunningJob};
 use crate::host::Host;
-use crate::job::JobContext;
 use crate::journal::{Journal, JournalError};
 
-/// How soon assignments that the journal did not take are applied again.
+/// How soon what could not be done is tried again, and what waits for a
+/// confirmation is looked at.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long a duty may take to store what it has received.
-const DUTY_ENDS_WITHIN: Duration = Duration::from_secs(30);
-/// How old the proof of a quorum may be when a slot is dropped (I-04).
-const QUORUM_AGE: Duration = Duration::from_secs(15);
-
-/// A job that runs.
-#[derive(Debug, Clone)]
-pub struct RunningJob {
-    /// Which, under which generation.
-    pub held: Held,
-    /// What it says of itself.
-    pub context: JobContext,
-}
-
-/// Where a duty reports.
-#[derive(Debug, Clone)]
-pub struct DutyReports {
-    /// Which, under which generation.
-    pub held: Held,
-    /// Its state, and every change of it.
-    pub report: watch::Receiver<WalReport>,
-}
 
 /// Executes assignments. Cheap to clone.
 #[derive(Clone)]
@@ -54,7 +30,7 @@ struct Inner {
     around: Surroundings,
     /// Held while assignments are applied: one set after the other.
     state: Mutex<State>,
-    jobs: SyncMutex<HashMap<AssignmentId, Job>>,
+    jobs: Jobs,
     assigned: watch::Sender<Option<Arc<Assignments>>>,
     duties: watch::Sender<Vec<DutyReports>>,
     instances: watch::Sender<Vec<ObservedInstance>>,
@@ -62,37 +38,23 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    duties: HashMap<AssignmentId, Duty>,
+    duties: Duties,
     closed: bool,
-}
-
-struct Job {
-    generation: Generation,
-    context: JobContext,
-    /// Fires when nothing of it runs any more.
-    ended: CancellationToken,
-    abort: AbortHandle,
-}
-
-struct Duty {
-    generation: Generation,
-    work: WalWork,
-    duty: Box<dyn WalDuty>,
 }
 
 impl Executor {
     /// An executor that runs nothing yet.
     pub fn new(host: Host, journal: Journal, runner: Arc<dyn Runner>) -> Self {
-        let around = Surroundings {
-            host,
-            journal,
-            runner,
-            ending: CancellationToken::new(),
-        };
+        let ending = CancellationToken::new();
         let inner = Inner {
-            around,
+            around: Surroundings {
+                host,
+                journal,
+                runner,
+                ending,
+            },
             state: Mutex::default(),
-            jobs: SyncMutex::default(),
+            jobs: Jobs::default(),
             assigned: watch::Sender::new(None),
             duties: watch::Sender::new(Vec::new()),
             instances: watch::Sender::new(Vec::new()),
@@ -118,10 +80,12 @@ impl Executor {
         let standing = journal.standing().await?;
         tracing::info!(duties = standing.assignments.len(), "standing duties go on");
         let mut state = self.inner.state.lock().await;
-        self.inner
-            .instances
-            .send_replace(standing.instances.clone());
-        self.apply_duties(&mut state, &standing.assignments).await;
+        self.inner.instances.send_replace(standing.instances);
+        state
+            .duties
+            .follow(&standing.assignments, &self.inner.around)
+            .await;
+        self.publish(&state);
         Ok(())
     }
 
@@ -138,9 +102,11 @@ impl Executor {
         let mut assigned = self.inner.assigned.subscribe();
         assigned.mark_changed();
         loop {
+            let waits = self.waits_for_confirmation().await;
             tokio::select! {
                 () = stop.cancelled() => return,
                 Ok(()) = assigned.changed() => {}
+                () = tokio::time::sleep(AGAIN), if waits => {}
             }
             let Some(assignments) = assigned.borrow_and_update().clone() else {
                 continue;
@@ -154,97 +120,59 @@ impl Executor {
         }
     }
 
-    /// Makes what runs equal to what is assigned.
-    pub async fn apply(&self, assignments: &Assignments) -> Result<(), JournalError> {
+    async fn waits_for_confirmation(&self) -> bool {
+        self.inner.jobs.any_unwanted() || self.inner.state.lock().await.duties.any_unwanted()
+    }
+
+    /// Makes what runs equal to what is assigned. Doing it again changes
+    /// nothing, but for what has been confirmed meanwhile.
+    async fn apply(&self, assignments: &Assignments) -> Result<(), JournalError> {
+        let Inner {
+            around,
+            jobs,
+            instances,
+            ..
+        } = &*self.inner;
         let mut state = self.inner.state.lock().await;
         if state.closed {
             return Ok(());
         }
+        let assigned = assignments.assignments.as_slice();
         // First the journal: a duty that was begun must survive us (I-08).
-        self.inner.around.journal.keep_standing(assignments).await?;
-        self.inner.instances.send_if_modified(|instances| {
+        keep(
+            &around.journal,
+            &state.duties,
+            assigned,
+            &assignments.instances,
+        )
+        .await?;
+        instances.send_if_modified(|instances| {
             let changed = *instances != assignments.instances;
             instances.clone_from(&assignments.instances);
             changed
         });
-        self.apply_duties(&mut state, &assignments.assignments)
-            .await;
-        self.apply_jobs(&assignments.assignments);
+        state.duties.follow(assigned, around).await;
+        jobs.follow(assigned, around);
+        let session = *around.host.session().borrow();
+        jobs.end_unwanted(session);
+        let retired = state.duties.retire(session).await;
+        self.publish(&state);
+        if retired {
+            // Only now: had we died before, the slot would have been dropped
+            // by the next process.
+            keep(
+                &around.journal,
+                &state.duties,
+                assigned,
+                &assignments.instances,
+            )
+            .await?;
+        }
         Ok(())
     }
 
-    async fn apply_duties(&self, state: &mut State, assigned: &[Assignment]) {
-        let named = |id: &AssignmentId| assigned.iter().find(|one| one.id == *id);
-        let mut ended = Vec::new();
-        for (id, duty) in &state.duties {
-            let goes_on = named(id).is_some_and(|one| match &one.work {
-                // A lower generation is an older word than the one we follow.
-                Work::ReceiveWal(_) if one.generation < duty.generation => true,
-                Work::ReceiveWal(work) => one.generation == duty.generation && **work == duty.work,
-                _ => false,
-            });
-            if !goes_on {
-                ended.push(*id);
-            }
-        }
-        let ending = ended.into_iter().filter_map(|id| {
-            let duty = state.duties.remove(&id)?.duty;
-            Some(self.end_duty(id, duty, named(&id).is_none()))
-        });
-        futures_util::future::join_all(ending).await;
-        for one in assigned {
-            let Work::ReceiveWal(work) = &one.work else {
-                continue;
-            };
-            if state.duties.contains_key(&one.id) {
-                continue;
-            }
-            tracing::info!(assignment.id = %one.id, cluster = %work.cluster, "WAL duty begins");
-            let Surroundings { host, runner, .. } = &self.inner.around;
-            let work = (**work).clone();
-            let duty = runner.receive_wal(one.id, one.generation, work.clone(), host.clone());
-            state.duties.insert(
-                one.id,
-                Duty {
-                    generation: one.generation,
-                    work,
-                    duty,
-                },
-            );
-        }
-        self.publish_duties(state);
-    }
-
-    /// Without its duty, a slot would keep WAL until the volume is full; but
-    /// dropping it cannot be undone, so it needs a proved quorum (I-04, I-15).
-    async fn end_duty(&self, id: AssignmentId, duty: Box<dyn WalDuty>, unassigned: bool) {
-        let session = *self.inner.around.host.session().borrow();
-        let retires = unassigned && session.has_quorum_within(QUORUM_AGE);
-        tracing::info!(assignment.id = %id, for_good = retires, "WAL duty ends");
-        let ending = async {
-            if retires {
-                duty.retire().await
-            } else {
-                duty.stop().await;
-                Ok(())
-            }
-        };
-        match tokio::time::timeout(DUTY_ENDS_WITHIN, ending).await {
-            Ok(Ok(())) => {}
-            Ok(Err(failure)) => tracing::warn!("the replication slot stays: {failure}"),
-            Err(_) => tracing::warn!(assignment.id = %id, "a WAL duty did not end in time"),
-        }
-    }
-
-    fn publish_duties(&self, state: &State) {
-        let reports = state.duties.iter().map(|(id, duty)| DutyReports {
-            held: Held {
-                assignment: *id,
-                generation: duty.generation,
-            },
-            report: duty.duty.report(),
-        });
-        let reports: Vec<_> = reports.collect();
+    fn publish(&self, state: &State) {
+        let reports = state.duties.reports();
         self.inner.duties.send_if_modified(|known| {
             let same = |a: &DutyReports, b: &DutyReports| {
                 a.held == b.held && a.report.same_channel(&b.report)
@@ -258,74 +186,6 @@ impl Executor {
         });
     }
 
-    fn apply_jobs(&self, assigned: &[Assignment]) {
-        for (id, job) in &*self.jobs_locked() {
-            let named = assigned.iter().find(|one| one.id == *id);
-            // Not named, replaced by a later generation, or asked to end.
-            let ends = named.is_none_or(|one| {
-                one.generation > job.generation
-                    || (one.generation == job.generation && one.cancel_requested)
-            });
-            if ends && !job.context.cancel().is_cancelled() {
-                tracing::info!(assignment.id = %id, "job is told to end");
-                job.context.cancel().cancel();
-            }
-        }
-        for one in assigned {
-            if !matches!(one.work, Work::ReceiveWal(_)) {
-                self.begin(one);
-            }
-        }
-    }
-
-    /// Starts a job in a task of its own, which asks the journal first. A job
-    /// of an earlier generation is told to end and awaited there.
-    fn begin(&self, one: &Assignment) {
-        let mut jobs = self.jobs_locked();
-        let earlier = match jobs.get(&one.id) {
-            // It runs, or a later one does: this word is known or stale (I-04).
-            Some(job) if job.generation >= one.generation => return,
-            Some(job) => Some(job.ended.clone()),
-            None => None,
-        };
-        let cancel = CancellationToken::new();
-        if one.cancel_requested {
-            cancel.cancel();
-        }
-        let context = JobContext::new(cancel);
-        let (executor, assignment, cx) = (self.clone(), one.clone(), context.clone());
-        let ended = CancellationToken::new();
-        let end = ended.clone().drop_guard();
-        let task = tokio::spawn(async move {
-            let _end = end;
-            if let Some(earlier) = earlier {
-                earlier.cancelled().await;
-            }
-            let held = Held {
-                assignment: assignment.id,
-                generation: assignment.generation,
-            };
-            job::run(assignment, cx, executor.inner.around.clone()).await;
-            let mut jobs = executor.jobs_locked();
-            if jobs
-                .get(&held.assignment)
-                .is_some_and(|job| job.generation == held.generation)
-            {
-                jobs.remove(&held.assignment);
-            }
-        });
-        let abort = task.abort_handle();
-        jobs.insert(
-            one.id,
-            Job {
-                generation: one.generation,
-                context,
-                ended,
-                abort,
-            },
-        );
-    }
-
     /// Plans a restore.
     pub async fn plan(&self, request: PlanRequest) -> Result<RestorePlan, Failure> {
         let Surroundings { runner, host, .. } = &self.inner.around;
@@ -334,14 +194,7 @@ impl Executor {
 
     /// The jobs that run now.
     pub fn jobs(&self) -> Vec<RunningJob> {
-        let running = |(id, job): (&AssignmentId, &Job)| RunningJob {
-            held: Held {
-                assignment: *id,
-                generation: job.generation,
-            },
-            context: job.context.clone(),
-        };
-        self.jobs_locked().iter().map(running).collect()
+        self.inner.jobs.list()
     }
 
     /// The duties that stand, and every change of them.
@@ -358,66 +211,43 @@ impl Executor {
     /// interrupted, received WAL is stored. Assignments are not applied any
     /// more; standing duties stay in the journal.
     pub async fn stop(&self, grace: Duration) {
-        let deadline = tokio::time::Instant::now() + grace;
-        self.inner.around.ending.cancel();
+        let Inner {
+            around,
+            jobs,
+            state,
+            ..
+        } = &*self.inner;
+        let deadline = Instant::now() + grace;
+        around.ending.cancel();
         let duties = async {
-            let mut state = self.inner.state.lock().await;
+            let mut state = state.lock().await;
             state.closed = true;
-            let duties = std::mem::take(&mut state.duties);
-            let stopping = duties.into_values().map(|duty| duty.duty.stop());
-            futures_util::future::join_all(stopping).await;
+            state.duties.stop().await;
         };
-        let (_, ended) = tokio::join!(
-            self.stop_jobs(deadline),
-            tokio::time::timeout_at(deadline, duties)
-        );
+        let (_, ended) = tokio::join!(jobs.stop(deadline, around), timeout_at(deadline, duties));
         if ended.is_err() {
             tracing::warn!("a WAL duty did not end in time; it goes on where it left off");
         }
     }
+}
 
-    async fn stop_jobs(&self, deadline: tokio::time::Instant) {
-        let tell = |(id, job): (&AssignmentId, &Job)| {
-            job.context.cancel().cancel();
-            let held = Held {
-                assignment: *id,
-                generation: job.generation,
-            };
-            (held, job.ended.clone(), job.abort.clone())
-        };
-        let told: Vec<_> = self.jobs_locked().iter().map(tell).collect();
-        let ending = told.into_iter().map(|(held, ended, abort)| async move {
-            if tokio::time::timeout_at(deadline, ended.cancelled())
-                .await
-                .is_ok()
-            {
-                return;
-            }
-            abort.abort();
-            tracing::warn!(assignment.id = %held.assignment, "a job did not end in time");
-            let outcome = JobOutcome::Interrupted(job::agent_ended());
-            let log = vec!["it did not end in time".to_owned()];
-            if let Err(error) = self.inner.around.journal.finish(held, outcome, log).await {
-                // The next start finds it running and reports it all the same.
-                tracing::warn!(error = %crate::failure::chain(&error), "not journaled");
-            }
-        });
-        futures_util::future::join_all(ending).await;
-    }
-
-    fn jobs_locked(&self) -> std::sync::MutexGuard<'_, HashMap<AssignmentId, Job>> {
-        self.inner
-            .jobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
+async fn keep(
+    journal: &Journal,
+    duties: &Duties,
+    assigned: &[Assignment],
+    instances: &[ObservedInstance],
+) -> Result<(), JournalError> {
+    let kept = Assignments {
+        assignments: duties.kept(assigned),
+        instances: instances.to_vec(),
+    };
+    journal.keep_standing(&kept).await
 }
 
 impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let jobs = self.jobs_locked().len();
         f.debug_struct("Executor")
-            .field("jobs", &jobs)
+            .field("jobs", &self.jobs())
             .finish_non_exhaustive()
     }
 }

@@ -137,7 +137,13 @@ fn a_misspelt_restore_command_does_not_end_recovery() {
         assert_eq!(output.status.code(), Some(130), "{arguments:?}");
         assert!(!output.stderr.is_empty());
     }
-    assert!(agent(&["wal-fetch", "--help"]).status().unwrap().success());
+    assert!(
+        agent(&["wal-fetch", "--help"])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
 }
 
 #[test]

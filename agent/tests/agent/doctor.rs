@@ -47,7 +47,7 @@ async fn its_statements_make_a_poor_role_a_backup_role() {
                 .all(|code| *code == "pg_right_missing"),
             "{before:?}"
         );
-        let text = doctor::text(&[before.clone()]);
+        let text = doctor::text(std::slice::from_ref(&before));
         assert!(text.contains("ALTER ROLE holdfast REPLICATION;"), "{text}");
         assert!(text.contains("GRANT pg_monitor TO holdfast;"), "{text}");
         cluster.psql(&statements(&before));
