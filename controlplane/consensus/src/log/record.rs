@@ -148,6 +148,9 @@ mod tests {
     /// Never edited: a change of these bytes is a change of the file format.
     #[test]
     fn golden_check() {
-        assert_eq!(hex::encode(sample().check), "5985d6500e7b64d3f0aeb15ccb3daa1db0f88608263007db795e9e97b2fc847b");
+        assert_eq!(
+            hex::encode(sample().check),
+            "5985d6500e7b64d3f0aeb15ccb3daa1db0f88608263007db795e9e97b2fc847b"
+        );
     }
 }

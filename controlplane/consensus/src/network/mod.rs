@@ -10,6 +10,8 @@
 mod client;
 mod exchange;
 mod freshness;
+#[cfg(test)]
+mod golden;
 mod receive;
 mod server;
 mod tls;

@@ -125,3 +125,67 @@ where
     }
     Ok((incoming, snapshot))
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use pb::raft_snapshot_part::Part;
+    use tonic::Code;
+
+    use super::*;
+
+    fn frames(
+        bytes: u64,
+        chunks: &[&'static [u8]],
+    ) -> impl Stream<Item = Result<pb::RaftFrame, Status>> + Unpin {
+        let header = pb::RaftSnapshotHeader {
+            to: 2,
+            vote: Some(pb::RaftVote::default()),
+            membership: Some(pb::RaftStoredMembership {
+                membership: Some(pb::RaftMembership::default()),
+                ..Default::default()
+            }),
+            bytes,
+            blake3: blake3::hash(b"whole snapshot").as_bytes().to_vec().into(),
+            ..Default::default()
+        };
+        let chunks = chunks.iter().map(|chunk| Part::Chunk((*chunk).into()));
+        let parts: Vec<_> = std::iter::once(Part::Header(header))
+            .chain(chunks)
+            .collect();
+        stream::iter(parts.into_iter().map(|part| {
+            let message = pb::RaftSnapshotPart { part: Some(part) };
+            Ok(pb::RaftFrame {
+                payload: wire::encode(&message).into(),
+            })
+        }))
+    }
+
+    async fn received(bytes: u64, chunks: &[&'static [u8]]) -> Result<u64, Code> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut frames = frames(bytes, chunks);
+        let announced = announced(&mut frames).await.unwrap();
+        assert_eq!(announced.to, 2);
+        let outcome = receive(dir.path(), &announced, &mut frames).await;
+        let outcome = outcome.map(|(incoming, file)| {
+            assert!(file.path.exists());
+            drop(incoming);
+            file.bytes
+        });
+        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, 0, "something was left behind");
+        outcome.map_err(|status| status.code())
+    }
+
+    #[tokio::test]
+    async fn only_the_announced_bytes_are_taken() {
+        assert_eq!(received(14, &[b"whole ", b"snapshot"]).await, Ok(14));
+        assert_eq!(
+            received(14, &[b"whole snapshoT"]).await,
+            Err(Code::DataLoss)
+        );
+        assert_eq!(received(14, &[b"whole "]).await, Err(Code::DataLoss));
+        let longer = received(6, &[b"whole ", b"snapshot"]).await;
+        assert_eq!(longer, Err(Code::InvalidArgument));
+    }
+}

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
+use openraft::errors::Fatal;
 use tokio::sync::watch;
 
 use super::{Node, open};
@@ -11,20 +12,22 @@ use crate::error::{Leader, OpenError};
 use crate::fault::FaultCell;
 use crate::raft::{Metrics, Raft};
 
-/// The leader, published as it changes. Ends with the consensus task.
+/// The leader, published as it changes. Ends with the consensus task, which
+/// it stops when this node's storage has failed: openraft learns of a failure
+/// only where it waits for the answer.
 pub(super) fn follow(raft: &Raft, fault: FaultCell, dir: &Path) -> watch::Receiver<Option<Leader>> {
-    let mut metrics = raft.metrics();
     let (publish, leader) = watch::channel(None);
-    let dir = dir.to_owned();
+    let (raft, dir) = (raft.clone(), dir.to_owned());
     tokio::spawn(async move {
+        let mut metrics = raft.metrics();
+        let mut failed = fault.watch();
         loop {
             let now = metrics.borrow_and_update().clone();
             if let Err(fatal) = &now.running_state {
-                if !matches!(fatal, openraft::errors::Fatal::Stopped) {
+                if !matches!(fatal, Fatal::Stopped) {
                     open::fault_of(&fault, &dir, fatal);
                 }
-                publish.send_replace(None);
-                return;
+                break;
             }
             let leader = leader_of(&now);
             publish.send_if_modified(|known| {
@@ -32,11 +35,20 @@ pub(super) fn follow(raft: &Raft, fault: FaultCell, dir: &Path) -> watch::Receiv
                 *known = leader;
                 changed
             });
-            if metrics.changed().await.is_err() {
-                publish.send_replace(None);
-                return;
+            tokio::select! {
+                changed = metrics.changed() => if changed.is_err() {
+                    break;
+                },
+                // The guard it gives must not be held while awaiting.
+                () = async { drop(failed.wait_for(Option::is_some).await) } => {
+                    if let Err(error) = raft.shutdown().await {
+                        tracing::error!("the consensus task did not end cleanly: {error}");
+                    }
+                    break;
+                }
             }
         }
+        publish.send_replace(None);
     });
     leader
 }

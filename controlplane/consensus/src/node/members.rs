@@ -40,19 +40,24 @@ impl Node {
     /// Takes a snapshot now, and waits until one holds all that was applied
     /// when this was called.
     pub async fn snapshot(&self, timeout: Duration) -> Result<(), OpenError> {
-        let stopped = |fatal: &_| OpenError::Fault(self.stopped(fatal));
         let wanted = self.metrics().last_applied;
-        let triggered = self.inner.raft.trigger().snapshot().await;
-        triggered.map_err(|fatal| stopped(&fatal))?;
-        let mut metrics = self.inner.raft.metrics();
         let taken = async {
+            let mut metrics = self.inner.raft.metrics();
+            let mut before = None;
             loop {
                 let now = metrics.borrow_and_update().clone();
                 if let Err(fatal) = &now.running_state {
-                    return Err(stopped(fatal));
+                    return Err(self.stopped(fatal).into());
                 }
                 if now.snapshot >= wanted {
                     return Ok(());
+                }
+                // While one is being built the request is not heard: it is
+                // repeated after each that turns out to be too old.
+                if before != Some(now.snapshot) {
+                    before = Some(now.snapshot);
+                    let triggered = self.inner.raft.trigger().snapshot().await;
+                    triggered.map_err(|fatal| self.stopped(&fatal))?;
                 }
                 if metrics.changed().await.is_err() {
                     return Err(OpenError::NotReady(timeout));

@@ -31,8 +31,8 @@ use crate::raft::{NodeId, Raft};
 
 /// One member of the group. Cheap to clone; the clones are one node.
 ///
-/// Dropping it without [`Node::shutdown`] is as good as a crash: nothing that
-/// was acknowledged is lost.
+/// It works until [`Node::shutdown`], also when every clone was dropped. Ending
+/// the process without is as good as a crash: nothing acknowledged is lost.
 #[derive(Clone)]
 pub struct Node {
     inner: Arc<Inner>,

@@ -1,5 +1,6 @@
 //! Making a node, and starting it again.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -28,18 +29,8 @@ impl Node {
     pub async fn bootstrap(config: NodeConfig, member: Member) -> Result<Self, OpenError> {
         let lock = prepare(&config).await?;
         let node = Self::start(config, lock).await?;
-        let raft = &node.inner.raft;
-        let members = std::collections::BTreeMap::from([(node.inner.id, member)]);
-        match raft.initialize(members).await {
-            Ok(()) => {}
-            Err(RaftError::Fatal(fatal)) => return Err(node.stopped(&fatal).into()),
-            Err(RaftError::APIError(error)) => {
-                return Err(OpenError::Configuration(error.to_string()));
-            }
-        }
-        node.await_leader(BOOTSTRAP_TIMEOUT).await?;
-        node.inner.log.set_prepared().await?;
-        Ok(node)
+        let begun = node.begin_group(member).await;
+        node.or_shut_down(begun).await
     }
 
     /// Makes a node in an empty directory that waits to be added to a control
@@ -47,8 +38,8 @@ impl Node {
     pub async fn join(config: NodeConfig) -> Result<Self, OpenError> {
         let lock = prepare(&config).await?;
         let node = Self::start(config, lock).await?;
-        node.inner.log.set_prepared().await?;
-        Ok(node)
+        let prepared = node.inner.log.set_prepared().await;
+        node.or_shut_down(prepared.map_err(OpenError::from)).await
     }
 
     /// Starts the node that is in the directory.
@@ -59,13 +50,46 @@ impl Node {
         }
         let lock = DirectoryLock::take(dir)?;
         let node = Self::start(config, Arc::new(lock)).await?;
-        if !node.inner.log.is_prepared()? {
-            let dir = node.inner.config.dir.clone();
-            node.shutdown().await;
+        let resumed = node.resume().await;
+        node.or_shut_down(resumed).await
+    }
+
+    /// The node, or, when it could not be made, nothing that still runs.
+    async fn or_shut_down(self, made: Result<(), OpenError>) -> Result<Self, OpenError> {
+        match made {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin_group(&self, member: Member) -> Result<(), OpenError> {
+        let members = BTreeMap::from([(self.inner.id, member)]);
+        match self.inner.raft.initialize(members).await {
+            Ok(()) => {}
+            Err(RaftError::Fatal(fatal)) => return Err(self.stopped(&fatal).into()),
+            Err(RaftError::APIError(error)) => {
+                return Err(OpenError::Configuration(error.to_string()));
+            }
+        }
+        self.await_leader(BOOTSTRAP_TIMEOUT).await?;
+        Ok(self.inner.log.set_prepared().await?)
+    }
+
+    async fn resume(&self) -> Result<(), OpenError> {
+        if !self.inner.log.is_prepared()? {
+            let dir = self.inner.config.dir.clone();
             return Err(OpenError::Unfinished { dir });
         }
-        node.lead_if_alone().await?;
-        Ok(node)
+        // A single node need not wait for an election timeout.
+        let voters: Vec<_> = self.inner.raft.voter_ids().collect();
+        if voters != [self.inner.id] {
+            return Ok(());
+        }
+        let elected = self.inner.raft.trigger().elect(false).await;
+        elected.map_err(|fatal| self.stopped(&fatal).into())
     }
 
     async fn start(config: NodeConfig, lock: Arc<DirectoryLock>) -> Result<Self, OpenError> {
@@ -109,16 +133,6 @@ impl Node {
         Ok(Self {
             inner: Arc::new(inner),
         })
-    }
-
-    /// A single node need not wait for an election timeout.
-    async fn lead_if_alone(&self) -> Result<(), OpenError> {
-        let voters: Vec<_> = self.inner.raft.voter_ids().collect();
-        if voters != [self.inner.id] {
-            return Ok(());
-        }
-        let elected = self.inner.raft.trigger().elect(false).await;
-        elected.map_err(|fatal| self.stopped(&fatal).into())
     }
 
     /// What stopped the node, as its own storage said it if it did.

@@ -70,14 +70,7 @@ impl Node {
     pub async fn read(&self) -> Result<StateView, ReadError> {
         let limit = self.inner.config.timings.read;
         let deadline = Instant::now() + limit;
-        let below = loop {
-            let barrier = tokio::time::timeout_at(deadline, self.barrier(deadline)).await;
-            match barrier.unwrap_or_else(|_| Ok(Barrier::Again(ReadError::Timeout(limit))))? {
-                Barrier::Below(below) => break below,
-                Barrier::Again(error) if Instant::now() + PAUSE >= deadline => return Err(error),
-                Barrier::Again(_) => tokio::time::sleep(PAUSE).await,
-            }
-        };
+        let below = self.await_barrier(deadline, limit).await?;
         let mut applied = self.applied();
         let caught_up = applied.wait_for(|applied| *applied >= below);
         tokio::select! {
@@ -103,6 +96,24 @@ impl Node {
         StateView {
             connection: self.inner.machine.readers(),
             applied,
+        }
+    }
+
+    /// Asks until somebody can say how far to have applied.
+    async fn await_barrier(&self, deadline: Instant, limit: Duration) -> Result<u64, ReadError> {
+        let mut last = ReadError::Timeout(limit);
+        loop {
+            let barrier = tokio::time::timeout_at(deadline, self.barrier(deadline)).await;
+            match barrier {
+                Ok(Ok(Barrier::Below(below))) => return Ok(below),
+                Ok(Ok(Barrier::Again(error))) => last = error,
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(last),
+            }
+            if Instant::now() + PAUSE >= deadline {
+                return Err(last);
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

@@ -26,7 +26,8 @@ async fn damaged_node(dir: &Path, damage: &str) -> OpenError {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_entry_stops_the_node_and_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let flip = "UPDATE entry SET body = substr(body, 1, 40) || x'00' || substr(body, 42)
+    let flip =
+        "UPDATE entry SET body = CAST(substr(body, 1, 40) || x'00' || substr(body, 42) AS BLOB)
                 WHERE position = 7";
     let error = damaged_node(dir.path(), flip).await;
     assert_eq!(error.code(), "node_log_damaged");
@@ -51,7 +52,7 @@ async fn a_lost_end_of_the_log_stops_the_node() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_vote_stops_the_node() {
     let dir = tempfile::tempdir().unwrap();
-    let flip = "UPDATE fact SET value = value || x'00' WHERE name = 'vote'";
+    let flip = "UPDATE fact SET value = CAST(value || x'00' AS BLOB) WHERE name = 'vote'";
     let error = damaged_node(dir.path(), flip).await;
     assert_eq!(error.code(), "node_log_damaged");
     assert!(error.to_string().contains("\"vote\""), "{error}");

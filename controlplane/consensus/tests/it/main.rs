@@ -1,9 +1,16 @@
 //! Nodes as their owner uses them: real files, real processes, real sockets.
 
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod damage;
+#[cfg(test)]
 mod directory;
+#[cfg(test)]
 mod group;
+#[cfg(test)]
 mod snapshot;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod tls;

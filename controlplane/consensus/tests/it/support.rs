@@ -10,15 +10,15 @@ use rusqlite::{Connection, OpenFlags};
 use sea_orm::{ConnectionTrait, Database, TransactionTrait};
 use uuid::Uuid;
 
-pub fn config(dir: &Path) -> NodeConfig {
+pub(crate) fn config(dir: &Path) -> NodeConfig {
     NodeConfig::new(dir.join("raft"), NodeId(1))
 }
 
-pub async fn bootstrap(config: NodeConfig) -> Node {
+pub(crate) async fn bootstrap(config: NodeConfig) -> Node {
     Node::bootstrap(config, Member::default()).await.unwrap()
 }
 
-pub fn secret(name: &str) -> SetSecret {
+pub(crate) fn secret(name: &str) -> SetSecret {
     SetSecret {
         name: name.parse().unwrap(),
         sealed: Sealed::new(name.as_bytes().to_vec()),
@@ -26,7 +26,7 @@ pub fn secret(name: &str) -> SetSecret {
 }
 
 /// As a person's request: audited.
-pub fn context() -> ProposeContext {
+pub(crate) fn context() -> ProposeContext {
     ProposeContext::caused_by(Cause {
         principal: Principal::user("admin"),
         request: RequestId::from_uuid(Uuid::now_v7()),
@@ -34,38 +34,38 @@ pub fn context() -> ProposeContext {
     })
 }
 
-pub async fn set(node: &Node, name: &str) -> Result<(), ProposeError> {
+pub(crate) async fn set(node: &Node, name: &str) -> Result<(), ProposeError> {
     let outcome = node.propose(context(), secret(name)).await?;
     outcome.unwrap();
     Ok(())
 }
 
-pub async fn set_many(node: &Node, prefix: &str, count: usize) {
+pub(crate) async fn set_many(node: &Node, prefix: &str, count: usize) {
     for number in 0..count {
         set(node, &format!("{prefix}-{number}")).await.unwrap();
     }
 }
 
 /// Every row, but for what Raft itself keeps.
-pub async fn dump(conn: &impl ConnectionTrait) -> String {
+pub(crate) async fn dump(conn: &impl ConnectionTrait) -> String {
     let all = full_dump(conn).await;
     let kept = all.lines().filter(|line| !line.contains("'raft_"));
     kept.collect::<Vec<_>>().join("\n")
 }
 
-pub async fn full_dump(conn: &impl ConnectionTrait) -> String {
+pub(crate) async fn full_dump(conn: &impl ConnectionTrait) -> String {
     let mut out = Vec::new();
     dump::ordered_dump(conn, &mut out).await.unwrap();
     String::from_utf8(out).unwrap()
 }
 
-pub async fn dump_of(node: &Node) -> String {
+pub(crate) async fn dump_of(node: &Node) -> String {
     dump(node.read().await.unwrap().connection()).await
 }
 
 /// What a fresh database holds after the commands in `log`, up to the entry
 /// `last`: applied one by one, as no node does.
-pub async fn replay(log: &Path, last: u64) -> String {
+pub(crate) async fn replay(log: &Path, last: u64) -> String {
     let fresh = Database::connect("sqlite::memory:").await.unwrap();
     let tx = fresh.begin().await.unwrap();
     schema::create(&tx).await.unwrap();
@@ -90,7 +90,7 @@ fn commands(log: &Path) -> Vec<(u64, Vec<u8>)> {
 }
 
 /// The index of the newest entry that `log` holds.
-pub fn last_index(log: &Path) -> u64 {
+pub(crate) fn last_index(log: &Path) -> u64 {
     let log = Connection::open_with_flags(log, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
     let sql = "SELECT coalesce(max(position), 0) FROM entry";
     let last: i64 = log.query_row(sql, [], |row| row.get(0)).unwrap();

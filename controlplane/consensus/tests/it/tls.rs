@@ -10,17 +10,17 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// A certificate authority, and who of its subjects is a node.
-pub struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
-pub struct Identity {
+pub(crate) struct Identity {
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -28,7 +28,7 @@ impl Authority {
         Self { issuer }
     }
 
-    pub fn issue(&self) -> Identity {
+    pub(crate) fn issue(&self) -> Identity {
         let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -44,7 +44,7 @@ impl Authority {
         roots
     }
 
-    pub fn client(&self, identity: &Identity) -> ClientConfig {
+    pub(crate) fn client(&self, identity: &Identity) -> ClientConfig {
         ClientConfig::builder()
             .with_root_certificates(self.roots())
             .with_client_auth_cert(vec![identity.certificate.clone()], identity.key.clone_key())
@@ -52,7 +52,7 @@ impl Authority {
     }
 
     /// What a node with `identity` is configured with, when `nodes` are all.
-    pub fn peer_tls(&self, identity: &Identity, nodes: &[Identity]) -> PeerTls {
+    pub(crate) fn peer_tls(&self, identity: &Identity, nodes: &[Identity]) -> PeerTls {
         let verifier = WebPkiClientVerifier::builder(Arc::new(self.roots()))
             .build()
             .unwrap();
