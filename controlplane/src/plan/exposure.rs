@@ -117,10 +117,14 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
     };
     let oldest = repository.and_then(|facts| facts.backups.iter().min_by_key(|b| b.finished_at));
     let cause = cause(facts, seen.as_ref(), exposure, status);
+    // Before the first backup WAL may be complete in a repository already:
+    // worth seeing, though nothing can be restored from it yet.
+    let complete =
+        |facts: &RepositoryFacts| frontier.or(facts.frontier.map(|(_, frontier)| frontier));
     let shown = |facts: &RepositoryFacts| RepositoryExposure {
         name: facts.name.to_string(),
-        frontier: frontier.map(|frontier| frontier.time),
-        frontier_lsn: frontier.map(|frontier| frontier.lsn),
+        frontier: complete(facts).map(|frontier| frontier.time),
+        frontier_lsn: complete(facts).map(|frontier| frontier.lsn),
         gaps: seen
             .as_ref()
             .map(|seen| seen.gaps.clone())
@@ -230,16 +234,20 @@ fn cause(
     let Some(policy) = facts.policy else {
         return Some("no_policy".to_owned());
     };
+    let receiving = facts
+        .repository
+        .as_ref()
+        .and_then(|facts| facts.trouble.as_ref());
     let code = match (seen, exposure) {
-        (None, _) | (_, None) => "no_backup".to_owned(),
+        (None, _) | (_, None) => match receiving {
+            // What keeps WAL from arriving would keep a backup from it too.
+            Some(trouble) if facts.agent_online => trouble.code.clone(),
+            _ => "no_backup".to_owned(),
+        },
         (Some(seen), Some(_)) if seen.cut => "wal_gap".to_owned(),
         (Some(_), Some(exposure)) => {
             let fresh = exposure <= blind_after(policy.flush_every());
-            let trouble = facts
-                .repository
-                .as_ref()
-                .and_then(|facts| facts.trouble.as_ref());
-            match (facts.agent_online, trouble) {
+            match (facts.agent_online, receiving) {
                 (false, _) => "agent_offline".to_owned(),
                 (true, Some(trouble)) => trouble.code.clone(),
                 (true, None) if status.is_none() && fresh => return None,
