@@ -203,3 +203,25 @@ async fn a_wrong_key_is_told_from_everything_else() {
     let outcome = holdfast_agent::job::restore::plan(question, &fixture.host).await;
     assert_eq!(code(outcome), "wrong_repository_key");
 }
+
+/// PostgreSQL does not run as root, so what root restores below a directory of
+/// root's belongs to PostgreSQL's usual user.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn below_a_directory_of_roots_the_copy_belongs_to_postgres() {
+    use std::os::unix::fs::MetadataExt;
+    let (fixture, noted) = long_story(15).await;
+    let parent = fixture.cluster.root().join("made-by-us");
+    std::fs::create_dir(&parent).unwrap();
+    let ours = std::fs::metadata(&parent).unwrap().uid();
+    let dir = parent.join("copy");
+    let request = RestoreRequest {
+        start: true,
+        dir: dir.to_str().unwrap().to_owned(),
+        ..fixture.request("latest")
+    };
+    let copy = fixture.restore(&request).await;
+    let owner = std::fs::metadata(&dir).unwrap().uid();
+    assert_eq!(owner, fixture.cluster.run_as().uid());
+    assert!(ours == owner || ours == 0);
+    assert_rows(&copy.connect().await, noted.last().unwrap().id).await;
+}

@@ -4,6 +4,11 @@
 //! with its position and time; after a restore the rows must be exactly those
 //! up to the target.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in their helpers"
+)]
+
 mod backup;
 mod faults;
 mod fixture;

@@ -3,10 +3,10 @@
 use holdfast_pg::binaries::Programs;
 use holdfast_pg::sql::Session;
 use holdfast_pg::testkit::{self, TestCluster};
-use holdfast_types::RestoreRequest;
+use holdfast_types::{CommittedBackup, RestoreRequest};
 
 use crate::fixture::{Fixture, connect, free_port};
-use crate::ledger::{Ledger, assert_rows};
+use crate::ledger::{Ledger, Noted, assert_rows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_comes_back_on_15() {
@@ -45,7 +45,13 @@ async fn story(programs: &Programs) {
         .await;
     stored_up_to(&duty, dropped).await;
 
-    // Just before the accident, by time.
+    before_the_accident(&fixture, &backup, last).await;
+    in_the_middle(&fixture, noted[noted.len() / 2]).await;
+    with_the_accident(&fixture).await;
+    duty.stop().await;
+}
+
+async fn before_the_accident(fixture: &Fixture, backup: &CommittedBackup, last: Noted) {
     let request = started(fixture.request(&last.at.to_string()));
     let copy = fixture.restore(&request).await;
     assert!(copy.plan.stop_before.is_some(), "{:?}", copy.plan);
@@ -67,10 +73,10 @@ async fn story(programs: &Programs) {
         .unwrap();
     drop(session);
     copy.check_everything();
-    drop(copy);
+}
 
-    // In the middle, by position; started by somebody else.
-    let middle = noted[noted.len() / 2];
+/// By position, and started by somebody else.
+async fn in_the_middle(fixture: &Fixture, middle: Noted) {
     let copy = fixture
         .restore(&fixture.request(&format!("lsn:{}", middle.lsn)))
         .await;
@@ -84,9 +90,9 @@ async fn story(programs: &Programs) {
     let session = connect(copy.dir().parent().unwrap(), port).await;
     promoted(&session).await;
     assert_rows(&session, middle.id).await;
-    drop(copy);
+}
 
-    // Everything: the accident too.
+async fn with_the_accident(fixture: &Fixture) {
     let copy = fixture.restore(&started(fixture.request("latest"))).await;
     assert!(copy.result.reached_lsn >= copy.plan.wal.to_lsn);
     let row = copy
@@ -100,8 +106,6 @@ async fn story(programs: &Programs) {
         None,
         "the table is gone, as it was"
     );
-    drop(copy);
-    duty.stop().await;
 }
 
 fn start_load(fixture: &Fixture) -> std::process::Child {

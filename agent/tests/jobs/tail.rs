@@ -120,8 +120,7 @@ async fn a_tail_after_a_switch_counts_to_the_end_of_the_segment() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn positions_and_times_have_two_sides() {
     let (fixture, mut ledger) = prepared(15).await;
-    let before_backup = ledger.write().await;
-    let backup = fixture.archived_backup().await.backup.unwrap();
+    fixture.archived_backup().await;
     let noted = ledger.write_many(10).await;
     fixture.archive().await;
     let middle = noted[5];
@@ -166,8 +165,14 @@ async fn positions_and_times_have_two_sides() {
         .await;
     assert!(copy.plan.wal.to_lsn < plan.wal.to_lsn);
     assert_rows(&copy.connect().await, middle.id - 1).await;
-    drop(copy);
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn targets_that_cannot_be_are_refused_by_name() {
+    let (fixture, mut ledger) = prepared(15).await;
+    let before_backup = ledger.write().await;
+    let backup = fixture.archived_backup().await.backup.unwrap();
+    fixture.archive().await;
     let early = fixture
         .plan(&fixture.request(&before_backup.at.to_string()))
         .await;

@@ -14,6 +14,7 @@ mod pages;
 mod prepare;
 mod start;
 mod stop;
+mod threads;
 mod wal;
 mod walk;
 
@@ -61,7 +62,8 @@ impl From<holdfast_pg::Error> for Stopped {
 
 /// Takes the backup that `work` describes.
 pub async fn run(work: BackupWork, cx: JobContext, host: &Host) -> JobOutcome {
-    match attempt(&work, &cx, host).await {
+    // Boxed: it is large, and lives in the futures of all who call.
+    match Box::pin(attempt(&work, &cx, host)).await {
         Ok(success) => JobOutcome::Succeeded(success),
         Err(Stopped::Failed(failure)) => {
             cx.log(format!("failed: {failure}"));

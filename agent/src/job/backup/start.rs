@@ -11,6 +11,13 @@ use super::Stopped;
 use super::prepare::Ready;
 use crate::job::JobContext;
 
+/// The most threads that copy; more would wait for the disk.
+const MOST_THREADS: usize = 16;
+/// Memory for packs that are being filled or uploaded, however many threads
+/// fill them.
+const PACK_MEMORY: usize = 144 << 20;
+const PACK_BYTES: std::ops::RangeInclusive<usize> = (8 << 20)..=(32 << 20);
+
 /// A backup that PostgreSQL and the repository know of.
 pub(super) struct Started {
     pub(super) session: BackupSession,
@@ -24,10 +31,7 @@ pub(super) async fn run(
     prepared: &Ready,
 ) -> Result<Started, Stopped> {
     cx.enter(JobPhase::Start);
-    let options = WriteOptions {
-        codec: codec(work.compression),
-        ..WriteOptions::default()
-    };
+    let options = write_options(work.compression);
     // The repository first: what it refuses, PostgreSQL need not checkpoint for.
     let writer = prepared.lineage.begin_backup(work.backup, options).await?;
     let started_at = Timestamp::now();
@@ -53,6 +57,26 @@ pub(super) async fn run(
         writer,
         started_at,
     })
+}
+
+/// Threads that copy: one per core.
+pub(super) fn threads() -> usize {
+    std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .min(MOST_THREADS)
+}
+
+/// One pack per thread and upload, and one in between, within the bound.
+fn write_options(compression: resource::Compression) -> WriteOptions {
+    let uploads = WriteOptions::default().uploads;
+    let pack = PACK_MEMORY / (threads() + uploads + 1);
+    let pack = pack.clamp(*PACK_BYTES.start(), *PACK_BYTES.end());
+    let pack_bytes = u32::try_from(pack).unwrap_or(u32::MAX);
+    WriteOptions {
+        codec: codec(compression),
+        pack_bytes,
+        uploads,
+    }
 }
 
 /// The repository's codec for a policy's compression.

@@ -66,7 +66,8 @@ impl From<holdfast_repo::Error> for Stopped {
 
 /// Executes the plan of `work`.
 pub async fn run(work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
-    match attempt(&work, &cx, host).await {
+    // Boxed: it is large, and lives in the futures of all who call.
+    match Box::pin(attempt(&work, &cx, host)).await {
         Ok(result) => {
             let result = serde_json::to_value(&result).unwrap_or_default();
             JobOutcome::Succeeded(JobSuccess {
