@@ -75,11 +75,8 @@ impl Place {
     pub(super) fn access(&self) -> Result<RepositoryAccess, CommandError> {
         let url = self.url()?;
         let key = RepositoryKey::read(&self.key_file).map_err(|error| failed(&error))?;
-        let credentials: BTreeMap<String, Secret> = if self.repo.starts_with("s3://") {
-            let named = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
-            named
-                .map(|(name, value)| (name, Secret::new(value)))
-                .collect()
+        let credentials = if self.repo.starts_with("s3://") {
+            credentials()
         } else {
             BTreeMap::new()
         };
@@ -93,6 +90,21 @@ impl Place {
             key: Secret::new(key.to_text().expose().trim_end()),
         })
     }
+}
+
+/// The keys in the environment. Without any, whoever opens the store asks the
+/// host's own role, now and later.
+fn credentials() -> BTreeMap<String, Secret> {
+    const NAMES: [&str; 3] = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+    ];
+    let set = NAMES.into_iter().filter_map(|name| {
+        let value = std::env::var(name).ok()?;
+        Some((name.to_owned(), Secret::new(value)))
+    });
+    set.collect()
 }
 
 /// A failure of a repository, with the exit code that belongs to it.
