@@ -180,6 +180,8 @@ impl Observer {
         let bound_bytes = self
             .bound
             .bytes(directory.as_deref(), seen.system_identifier);
+        // As the operating system names it: the path may hold links.
+        let directory = directory.map(|path| std::fs::canonicalize(&path).unwrap_or(path));
         self.host
             .wal()
             .update(self.id, |source| source.data_directory = directory);

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Another agent may be the one that stores, so we look without being woken.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A busy duty stores many times a second; a listing each time helps nobody.
-const LOOK_AT_MOST: Duration = Duration::from_millis(100);
+const LOOK_AT_MOST: Duration = Duration::from_millis(250);
 
 /// WAL that is not in the repository.
 #[derive(Debug, thiserror::Error)]

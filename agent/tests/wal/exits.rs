@@ -1,10 +1,12 @@
 //! `wal-fetch`: what PostgreSQL is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use holdfast_agent::socket;
-use holdfast_agent::wal::{FetchArgs, FetchConfig, FetchExit, FetchHandler, fetch_command};
+use holdfast_agent::socket::{self, Handler};
+use holdfast_agent::wal::{
+    FetchAnswer, FetchArgs, FetchConfig, FetchExit, FetchHandler, FetchQuestion, fetch_command,
+};
 use holdfast_pg::testkit::{TestCluster, major};
 use holdfast_types::{Lineage, Timeline, WalSegment};
 use tokio_util::sync::CancellationToken;
@@ -191,6 +193,19 @@ async fn the_agent_answers_for_its_clusters() {
         through_agent(absent, "orders", "0s").await,
         FetchExit::Failed
     );
+
+    // Without a name, the directory that the command runs in decides.
+    let question = |directory: &Path| FetchQuestion {
+        name: absent.to_owned(),
+        cluster: None,
+        directory: Some(directory.to_owned()),
+    };
+    let handler = FetchHandler::new(host.clone());
+    let data_directory = std::fs::canonicalize(fetching.server.data_dir()).unwrap();
+    let reply = handler.answer(question(&data_directory)).await.unwrap();
+    assert_eq!(reply.answer, FetchAnswer::Absent);
+    let elsewhere = handler.answer(question(Path::new("/elsewhere"))).await;
+    assert_eq!(elsewhere.unwrap_err().code, "cluster_not_on_agent");
 
     let stop = CancellationToken::new();
     let handler = FetchHandler::new(host.clone());

@@ -1,12 +1,14 @@
 //! Bad days: each has a code, says what to do, confirms nothing, and passes.
 
+use std::time::{Duration, Instant};
+
 use holdfast_pg::testkit::{TestCluster, major};
 use holdfast_proto::WalReport;
 use holdfast_repo::RepositoryKey;
 use holdfast_types::{Secret, Timeline};
 
 use crate::support::{
-    Place, Receiving, eventually, insert_position, kept_from, system_identifier, write,
+    Place, Receiving, eventually, gaps, insert_position, kept_from, system_identifier, write,
 };
 
 async fn stop(receiving: Receiving) {
@@ -142,4 +144,30 @@ async fn a_slot_in_use_is_waited_for() {
         .await;
     waiting.caught_up(&server).await;
     stop(waiting).await;
+}
+
+/// What cannot be stored does not keep the agent from ending, and is received
+/// again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_duty_that_cannot_store_still_ends_in_time() {
+    let server = TestCluster::builder(&major(15)).start();
+    let place = Place::new();
+    let mut receiving = place.start(&server);
+    receiving.caught_up(&server).await;
+    place.break_it();
+    write(&server, 40);
+    receiving
+        .until("trouble", |report| report.trouble.is_some())
+        .await;
+    let started = Instant::now();
+    stop(receiving).await;
+    // The whole agent has ten seconds.
+    assert!(started.elapsed() < Duration::from_secs(9));
+    place.repair_it();
+    let mut receiving = place.start(&server);
+    let report = receiving.caught_up(&server).await;
+    assert_eq!(gaps(&report), []);
+    let stored = place.coverage(&server, Timeline::FIRST).await;
+    assert_eq!(stored.ranges().len(), 1, "{stored:?}");
+    stop(receiving).await;
 }

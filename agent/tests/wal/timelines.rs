@@ -1,7 +1,7 @@
 //! Promotions, and servers that do not continue what is stored.
 
 use holdfast_pg::testkit::{TestCluster, major};
-use holdfast_types::{LsnRange, Timeline};
+use holdfast_types::{LsnRange, SegmentSize, Timeline, WalSegment};
 
 use crate::support::{
     Place, compare_with_server, end, eventually, gaps, insert_position, system_identifier, write,
@@ -113,11 +113,24 @@ async fn other_bytes_at_the_same_place_stop_everything() {
     receiving.duty.stop().await;
     let wal = place.wal(&server).await;
     let end = wal.list(Timeline::FIRST).await.unwrap().end().unwrap();
-    let foreign = LsnRange::new(end, end.checked_add(256).unwrap()).unwrap();
-    wal.put_slice(Timeline::FIRST, foreign, vec![7; 256].into())
+    write(&server, 1);
+    // Other bytes first, the server's own behind them: whoever looks only at
+    // the last ones sees nothing.
+    let middle = end.checked_add(128).unwrap();
+    let foreign = LsnRange::new(end, middle).unwrap();
+    let own = LsnRange::new(middle, middle.checked_add(128).unwrap()).unwrap();
+    let segment = WalSegment::containing(Timeline::FIRST, end, SegmentSize::DEFAULT);
+    assert!(own.to_lsn <= segment.end());
+    let file = server.data_dir().join("pg_wal").join(segment.to_string());
+    let bytes = std::fs::read(file).unwrap();
+    let at = usize::try_from(middle.bytes_since(segment.start())).unwrap();
+    let own_bytes = bytes[at..at + 128].to_vec();
+    wal.put_slice(Timeline::FIRST, foreign, vec![7; 128].into())
         .await
         .unwrap();
-    write(&server, 1);
+    wal.put_slice(Timeline::FIRST, own, own_bytes.into())
+        .await
+        .unwrap();
     let slot_before = crate::support::kept_from(&server);
 
     let mut stopped = place.start(&server);
@@ -126,7 +139,7 @@ async fn other_bytes_at_the_same_place_stop_everything() {
     let listed = wal.list(Timeline::FIRST).await.unwrap();
     assert_eq!(
         listed.end(),
-        Some(foreign.to_lsn),
+        Some(own.to_lsn),
         "nothing was stored behind it"
     );
     assert_eq!(
