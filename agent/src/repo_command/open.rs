@@ -84,12 +84,17 @@ impl Place {
         Ok(RepositoryAccess {
             name,
             url: url.to_string(),
-            region: self.region.clone(),
-            endpoint: self.endpoint.clone(),
+            region: self.region.clone().or_else(|| set("AWS_DEFAULT_REGION")),
+            endpoint: self.endpoint.clone().or_else(|| set("AWS_ENDPOINT")),
             credentials,
             key: Secret::new(key.to_text().expose().trim_end()),
         })
     }
+}
+
+/// A variable of the stores' own tools that is another name of an option.
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The keys in the environment. Without any, whoever opens the store asks the
