@@ -66,7 +66,7 @@ fn agents_enrol_once_under_a_name_of_their_own() {
     assert!(said.contains("token_expired"), "{said}");
 
     let said = refused_enroll(&node, "hfj1.nonsense", "db3", &scratch);
-    assert!(said.contains("hfj1."), "{said}");
+    assert!(said.contains("join_token_malformed"), "{said}");
 
     // Another CA's hash in the token: we would be talking to a stranger.
     let token = join_token(&cli, "1h");
@@ -167,7 +167,7 @@ fn nobody_gets_in_without_a_right_to() {
     );
     assert_eq!(wrong.code, 1, "{}", wrong.stderr);
     assert!(
-        !wrong.stderr.contains("wrong\""),
+        !wrong.stderr.contains("hunter22"),
         "the password is shown: {}",
         wrong.stderr
     );

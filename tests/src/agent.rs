@@ -15,6 +15,7 @@ use crate::until::until;
 pub struct Agent {
     name: String,
     data: PathBuf,
+    bin_dir: Option<PathBuf>,
     process: Process,
 }
 
@@ -24,16 +25,32 @@ impl Agent {
     /// # Panics
     /// When that does not happen.
     pub fn enroll(control_plane: &ControlPlane, cli: &Cli, folder: &Path, name: &str) -> Self {
+        Self::enroll_with(control_plane, cli, folder, name, None)
+    }
+
+    /// The same, on a host whose PostgreSQL is installed in `bin_dir`.
+    ///
+    /// # Panics
+    /// When that does not happen.
+    pub fn enroll_with(
+        control_plane: &ControlPlane,
+        cli: &Cli,
+        folder: &Path,
+        name: &str,
+        bin_dir: Option<&Path>,
+    ) -> Self {
         let data = folder.join(format!("agent-{name}"));
         let token = cli.json(["agent", "token", "create"]);
         let token = token["token"].as_str().expect("a join token");
         let output = try_enroll(&control_plane.grpc(), token, name, &data);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "enrolling {name}: {said}");
-        let process = run(&data);
+        let bin_dir = bin_dir.map(Path::to_owned);
+        let process = run(&data, bin_dir.as_deref());
         let mut agent = Self {
             name: name.to_owned(),
             data,
+            bin_dir,
             process,
         };
         agent.wait_ready();
@@ -73,7 +90,7 @@ impl Agent {
 
     /// Starts it again.
     pub fn restart(&mut self) {
-        self.process = run(&self.data);
+        self.process = run(&self.data, self.bin_dir.as_deref());
     }
 
     /// Waits until its session is up.
@@ -103,8 +120,14 @@ pub fn try_enroll(server: &str, token: &str, name: &str, data: &Path) -> Output 
     command.arg(data).output().expect("holdfast-agent starts")
 }
 
-fn run(data: &Path) -> Process {
+fn run(data: &Path, bin_dir: Option<&Path>) -> Process {
     let mut command = Command::new(program("holdfast-agent"));
+    if let Some(bin_dir) = bin_dir {
+        command.env(
+            "HOLDFAST_POSTGRES__BIN_DIRS",
+            format!("[\"{}\"]", bin_dir.display()),
+        );
+    }
     command.arg("run").arg("--data").arg(data);
     Process::start(&mut command, &data.with_extension("log"))
 }

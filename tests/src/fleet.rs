@@ -64,7 +64,8 @@ impl Fleet {
         postgres.psql(ROLE);
         let control_plane = ControlPlane::bootstrap(scratch.path());
         let cli = control_plane.cli();
-        let agent = Agent::enroll(&control_plane, &cli, scratch.path(), "db1");
+        let bin_dir = Some(programs.directory());
+        let agent = Agent::enroll_with(&control_plane, &cli, scratch.path(), "db1", bin_dir);
         Self {
             agent,
             cli,
@@ -226,7 +227,9 @@ impl Restored {
     pub fn check_pages(&self) {
         self.psql("CREATE EXTENSION IF NOT EXISTS amcheck");
         let mut amcheck = self.program("pg_amcheck");
-        amcheck.args(["--heapallindexed", "-d", &self.connection()]);
+        let socket = self.result["socketDir"].as_str().expect("a socket");
+        amcheck.args(["--heapallindexed", "--username=postgres", "--host", socket]);
+        amcheck.args(["--port", &self.result["port"].to_string(), "postgres"]);
         holdfast_pg::testkit::must_run(&mut amcheck);
         self.stop();
         let mut checksums = self.program("pg_checksums");

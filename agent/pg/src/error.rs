@@ -292,7 +292,7 @@ impl Error {
             Self::SlotExists { .. } => "pg_slot_exists",
             Self::SlotInvalidated { .. } => "pg_slot_invalidated",
             Self::WalRemoved { .. } => "pg_wal_removed",
-            Self::OtherSystem { .. } => "pg_other_system",
+            Self::OtherSystem { .. } => "foreign_system_identifier",
             Self::OutOfSequence { .. } => "pg_wal_out_of_sequence",
             Self::Protocol { .. } => "pg_protocol_error",
             Self::Server { .. } => "pg_server_error",

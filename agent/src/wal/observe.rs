@@ -144,7 +144,7 @@ impl Observer {
             .map(|lineage| lineage.system_identifier);
         match known.or(self.system_identifier) {
             Some(expected) if expected != found => Err(Trouble::Waiting(Failure::permanent(
-                "pg_other_system",
+                "foreign_system_identifier",
                 format!("the server has system identifier {found}, not {expected}"),
                 "the address leads to another database, or this one was created anew: correct \
                  the connection, or enrol it as a new lineage",

@@ -101,7 +101,7 @@ async fn the_ways_to_be_refused_have_codes_and_hints() {
 
     let mut other = work.clone();
     other.instance.system_identifier = Some(system_identifier(&server) + 1);
-    expect("pg_other_system", other).await;
+    expect("foreign_system_identifier", other).await;
     assert_eq!(
         kept_from(&server),
         None,

@@ -48,7 +48,7 @@ async fn identifies_the_system_over_tcp_and_sockets() {
             assert!(!client.in_recovery());
             assert_eq!(client.show("wal_level").await.unwrap(), "replica");
             let other = client.require_system(1).await.unwrap_err();
-            assert_eq!(other.code(), "pg_other_system");
+            assert_eq!(other.code(), "foreign_system_identifier");
             // An answer that is a refusal leaves the session usable.
             let refused = client.show("no such setting").await.unwrap_err();
             assert_eq!(refused.code(), "pg_server_error");
