@@ -17,7 +17,7 @@ use super::document_check::{Plan, references, refuse_clashes, refuse_dangling, r
 use crate::lookup::Lookup;
 use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
-use crate::entity::{assignments, repository_keys, resource_references, resources};
+use crate::entity::{repository_keys, resource_references, resources};
 use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName};
 
 /// The fleet of clusters that name none. It always exists.
@@ -108,14 +108,14 @@ impl ReplicatedCommand for ApplyDocuments {
 
         let mut outcome = Vec::new();
         let mut audit = Vec::new();
-        let mut before = BTreeSet::new();
+        let mut agents = BTreeSet::new();
         for plan in plans {
             let (kind, name) = (plan.kind(), plan.name().clone());
             let mut revision = cx.revision();
             match (&plan.old, plan.change) {
                 (Some(old), Change::Unchanged) => revision = old.revision.into(),
                 _ => {
-                    before.extend(plan.agents());
+                    agents.extend(plan.agents());
                     audit.push(audit_item(&plan));
                     write(cx, plan.document, plan.old).await?;
                 }
@@ -136,7 +136,7 @@ impl ReplicatedCommand for ApplyDocuments {
             .await?;
         }
         if !audit.is_empty() {
-            wake(cx, before).await?;
+            wake(cx, agents).await?;
         }
         // What is unchanged is no change: a controller that applies the same
         // documents every minute does not flood the audit log.
@@ -311,20 +311,4 @@ async fn wake(cx: &mut ApplyContext<'_>, named: BTreeSet<Name>) -> Result<(), St
     cx.activate(TaskName::Duties);
     cx.activate(TaskName::Exposure);
     Ok(())
-}
-
-pub(super) async fn has_active_duties(
-    cx: &ApplyContext<'_>,
-    cluster: &Name,
-) -> Result<Vec<assignments::Model>, StateError> {
-    use crate::entity::word::{AssignmentKind, AssignmentState};
-    use assignments::{Column, Entity};
-    use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
-    Ok(Entity::find()
-        .filter(Column::Cluster.eq(cluster.as_str()))
-        .filter(Column::State.eq(Text(AssignmentState::Active)))
-        .filter(Column::Kind.eq(Text(AssignmentKind::Wal)))
-        .order_by_asc(Column::Subject)
-        .all(cx.tx())
-        .await?)
 }

@@ -3,17 +3,17 @@
 
 use holdfast_types::resource::Kind;
 use holdfast_types::{JobId, Name, Revision};
-use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
-use super::apply_documents::{DEFAULT_FLEET, forget_references, has_active_duties, noun};
+use super::apply_documents::{DEFAULT_FLEET, forget_references, noun};
 use super::document_check::{holds_data, refuse_if_named};
 use super::withdraw_duty::withdraw;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
-use crate::entity::word::ReferenceKind;
-use crate::entity::{jobs, resources};
+use crate::entity::word::{AssignmentKind, AssignmentState, ReferenceKind};
+use crate::entity::{assignments, jobs, resources};
 use crate::{Noun, Refusal, StateError, TaskName};
 
 /// Since v0.1.
@@ -103,7 +103,7 @@ async fn delete_fleet(cx: &ApplyContext<'_>, name: &Name) -> Result<Deleted, Sto
     Ok(delete_row(cx, Kind::Fleet, name).await?)
 }
 
-async fn delete_repository(cx: &ApplyContext<'_>, name: &Name) -> Result<Deleted, Stop> {
+async fn delete_repository(cx: &mut ApplyContext<'_>, name: &Name) -> Result<Deleted, Stop> {
     refuse_if_named(cx, Noun::Repository, ReferenceKind::Repository, name).await?;
     let in_use = |by: String| Refusal::InUse {
         what: Noun::Repository,
@@ -114,6 +114,10 @@ async fn delete_repository(cx: &ApplyContext<'_>, name: &Name) -> Result<Deleted
         return Err(in_use("backups or WAL in it".to_owned()).into());
     }
     refuse_if_working(cx, jobs::Column::Repository, name, in_use).await?;
+    for duty in active_duties(cx, assignments::Column::Repository, name).await? {
+        // No policy names the repository any more; its leader is yet to notice.
+        withdraw(cx, duty).await?;
+    }
     for table in ["repository_keys", "repository_identities"] {
         let sql = format!("DELETE FROM {table} WHERE repository = ?");
         cx.execute(&sql, [Text(name.clone()).into()]).await?;
@@ -132,7 +136,7 @@ async fn delete_cluster(
         by: vec![by],
     };
     refuse_if_working(cx, jobs::Column::Cluster, &name, in_use).await?;
-    for duty in has_active_duties(cx, &name).await? {
+    for duty in active_duties(cx, assignments::Column::Cluster, &name).await? {
         withdraw(cx, duty).await?; // I-15: its slots are dropped by the agent
     }
     let sql = "SELECT 1 FROM backups WHERE cluster = ? \
@@ -158,6 +162,22 @@ async fn delete_cluster(
     Ok(delete_row(cx, Kind::Cluster, &name).await?)
 }
 
+/// The standing duties that are in force for it.
+async fn active_duties(
+    cx: &ApplyContext<'_>,
+    column: assignments::Column,
+    name: &Name,
+) -> Result<Vec<assignments::Model>, StateError> {
+    use assignments::{Column, Entity};
+    Ok(Entity::find()
+        .filter(column.eq(name.as_str()))
+        .filter(Column::State.eq(Text(AssignmentState::Active)))
+        .filter(Column::Kind.eq(Text(AssignmentKind::Wal)))
+        .order_by_asc(Column::Subject)
+        .all(cx.tx())
+        .await?)
+}
+
 /// Refuses while a job still works on it.
 async fn refuse_if_working(
     cx: &ApplyContext<'_>,
@@ -165,7 +185,6 @@ async fn refuse_if_working(
     name: &Name,
     refusal: impl FnOnce(String) -> Refusal,
 ) -> Result<(), Stop> {
-    use sea_orm::ColumnTrait;
     let open = ["queued", "leased", "running", "committing"];
     let job: Option<Text<JobId>> = jobs::Entity::find()
         .select_only()

@@ -406,3 +406,16 @@ async fn a_cluster_without_backups_is_deleted_with_its_traces() {
         .unwrap();
     assert_eq!(key, None);
 }
+
+#[tokio::test]
+async fn a_duty_ends_with_its_repository() {
+    let mut state = TestState::protecting().await;
+    let placed = state.accept(duty(1, 1)).await;
+    state.accept(delete(Kind::Policy, "gold")).await;
+    state.accept(delete(Kind::Repository, "eu")).await;
+    assert!(state.woke(&agent_id(1).to_string()));
+    assert_eq!(query::active_duties(&state.conn).await.unwrap(), []);
+    state.accept(apply([repository("eu")])).await;
+    let again = state.accept(duty(1, 2)).await;
+    assert!(again.generation > placed.generation, "I-04");
+}
