@@ -20,6 +20,7 @@ async fn stores_what_the_server_wrote(number: u32, segment_size: &str) {
     let mut receiving = place.start(&server);
     server.pgbench(&["-i", "-q", "-s", "2"]);
     server.pgbench(&["-c", "4", "-T", "3", "-n"]);
+    write(&server, 48);
     server.psql("SELECT pg_switch_wal()");
     let report = receiving.caught_up(&server).await;
     assert_eq!(report.trouble, None);
