@@ -88,11 +88,11 @@ impl ConfigArguments {
 /// Why the program did not do what it was told.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("{0}")]
+    #[error(transparent)]
     Start(#[from] StartError),
-    #[error("{0}")]
+    #[error(transparent)]
     Other(#[from] anyhow::Error),
 }
 
@@ -123,12 +123,7 @@ fn complain(failure: &Failure) {
     use std::error::Error as _;
 
     let mut text = format!("error: {failure}");
-    let source = match failure {
-        Failure::Config(error) => error.source(),
-        Failure::Start(error) => error.source(),
-        Failure::Other(error) => error.source(),
-    };
-    let mut cause = source;
+    let mut cause = failure.source();
     while let Some(next) = cause {
         text.push_str(": ");
         text.push_str(&next.to_string());

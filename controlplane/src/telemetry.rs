@@ -1,6 +1,8 @@
 //! Logs and traces: text or JSON lines on stderr, and OTLP when it is asked
 //! for. Handlers carry a W3C trace context in and out.
 
+use std::io::IsTerminal;
+
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry_otlp::WithExportConfig;
@@ -43,7 +45,10 @@ pub fn install(telemetry: &Telemetry) -> anyhow::Result<Guard> {
         provider = provider.with_batch_exporter(exporter);
     }
     let provider = provider.build();
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let terminal = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal);
     let lines = match telemetry.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

@@ -38,6 +38,8 @@ pub async fn surround(mut request: Request, next: Next) -> Response {
         .get::<MatchedPath>()
         .map_or("", MatchedPath::as_str)
         .to_owned();
+    // Probes come every few seconds and say nothing while all is well.
+    let is_probe = ["/healthz", "/readyz", "/metrics"].contains(&route.as_str());
     let span = tracing::info_span!(
         "request",
         request.id = %id,
@@ -60,11 +62,12 @@ pub async fn surround(mut request: Request, next: Next) -> Response {
         }
         let status = response.status().as_u16();
         let took: Duration = began.elapsed();
-        tracing::info!(
-            http.response.status_code = status,
-            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            "answered"
-        );
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if is_probe && status < 400 {
+            tracing::debug!(http.response.status_code = status, duration_ms, "answered");
+        } else {
+            tracing::info!(http.response.status_code = status, duration_ms, "answered");
+        }
         response
     };
     answer.instrument(span).await

@@ -98,7 +98,13 @@ impl App {
     ) -> Result<Option<Name>> {
         let seen = self.instances(view, cluster).await?;
         let seen = seen.iter().map(|(_, name, facts)| (name, facts));
-        Ok(placement::receiver(declared, seen).cloned())
+        let duties = query::duties_of_cluster(view.connection(), cluster).await?;
+        let current = match duties.iter().find(|duty| duty.active) {
+            Some(duty) => query::agent(view.connection(), duty.agent).await?,
+            None => None,
+        };
+        let current = current.as_ref().map(|agent| &agent.name);
+        Ok(placement::receiver(declared, seen, current).cloned())
     }
 
     /// Refuses to back up a PostgreSQL that is not the one this cluster was.

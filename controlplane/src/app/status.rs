@@ -91,7 +91,11 @@ impl App {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             node: self.node_status(),
             counts: Counts {
-                clusters: counts.resources.get("Cluster").copied().unwrap_or_default(),
+                clusters: counts
+                    .resources
+                    .get("clusters")
+                    .copied()
+                    .unwrap_or_default(),
                 agents,
                 jobs: counts.jobs,
                 backups: counts.backups,

@@ -136,17 +136,15 @@ impl Config {
             access,
             jobs,
         } = self;
-        let invalid = |problem: String| Err(ConfigError::Invalid(problem));
-        for problem in [
+        let problems = [
             node.problem(),
             listen.problem(),
             telemetry.problem(),
             access.problem(),
             jobs.problem(),
-        ] {
-            if let Some(problem) = problem {
-                return invalid(problem);
-            }
+        ];
+        if let Some(problem) = problems.into_iter().flatten().next() {
+            return Err(ConfigError::Invalid(problem));
         }
         Ok(())
     }

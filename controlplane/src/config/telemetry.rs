@@ -30,7 +30,8 @@ impl Default for Telemetry {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
-            level: "info".to_owned(),
+            // openraft tells of every election step at info.
+            level: "info,openraft=warn".to_owned(),
             otlp_endpoint: None,
         }
     }

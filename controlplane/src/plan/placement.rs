@@ -4,11 +4,13 @@ use holdfast_types::resource::Cluster;
 use holdfast_types::{InstanceFacts, InstanceRole, Name, Observation};
 
 /// The agent that should receive a cluster's WAL: that of the instance last
-/// seen as primary; while none was seen, that of the first instance. With two
-/// that say so, the latest to have said it: the older one is being replaced.
+/// seen as primary. With two that say so, the latest to have said it: the
+/// older one is being replaced. While none is seen, as in a restart of
+/// PostgreSQL, it stays where it is, or begins at the first instance.
 pub fn receiver<'a>(
     cluster: &'a Cluster,
     seen: impl IntoIterator<Item = (&'a Name, &'a InstanceFacts)>,
+    current: Option<&'a Name>,
 ) -> Option<&'a Name> {
     let belongs = |agent: &Name| {
         cluster
@@ -20,9 +22,10 @@ pub fn receiver<'a>(
         .into_iter()
         .filter(|(agent, facts)| belongs(agent) && is_primary(facts))
         .max_by_key(|(_, facts)| facts.observed_at);
+    let first = || cluster.instances.first().map(|instance| &instance.agent);
     match primary {
         Some((agent, _)) => Some(agent),
-        None => cluster.instances.first().map(|instance| &instance.agent),
+        None => current.filter(|agent| belongs(agent)).or_else(first),
     }
 }
 
@@ -65,18 +68,22 @@ mod tests {
     fn wal_is_received_where_the_primary_is() {
         let (one, other): (Name, Name) = ("db1".parse().unwrap(), "db2".parse().unwrap());
         let cluster = cluster();
-        assert_eq!(receiver(&cluster, []), Some(&one));
+        assert_eq!(receiver(&cluster, [], None), Some(&one));
+        assert_eq!(receiver(&cluster, [], Some(&other)), Some(&other));
         let (standby, primary) = (facts("standby", 5), facts("primary", 3));
         assert_eq!(
-            receiver(&cluster, [(&one, &standby), (&other, &primary)]),
+            receiver(&cluster, [(&one, &standby), (&other, &primary)], None),
             Some(&other)
         );
         let newer = facts("primary", 9);
         assert_eq!(
-            receiver(&cluster, [(&one, &newer), (&other, &primary)]),
+            receiver(&cluster, [(&one, &newer), (&other, &primary)], None),
             Some(&one)
         );
         let stranger: Name = "db3".parse().unwrap();
-        assert_eq!(receiver(&cluster, [(&stranger, &newer)]), Some(&one));
+        assert_eq!(
+            receiver(&cluster, [(&stranger, &newer)], Some(&stranger)),
+            Some(&one)
+        );
     }
 }

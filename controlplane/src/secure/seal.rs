@@ -101,7 +101,7 @@ impl Sealer {
         file.write_all(text.as_bytes()).map_err(io)?;
         file.sync_all().map_err(io)?;
         sync_parent(path).map_err(io)?;
-        Self::from_key(&*key)
+        Self::from_key(&key)
     }
 
     /// Reads the key from its file.
@@ -121,7 +121,7 @@ impl Sealer {
         let mut key = Zeroizing::new([0; 32]);
         hex::decode_to_slice(text.trim_end(), &mut *key)
             .map_err(|_| SealError::NotAKey(path.to_owned()))?;
-        Self::from_key(&*key)
+        Self::from_key(&key)
     }
 
     fn from_key(key: &[u8; 32]) -> Result<Self, SealError> {

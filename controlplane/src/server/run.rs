@@ -60,10 +60,10 @@ pub enum StartError {
         problem: String,
     },
     /// The consensus node did not start.
-    #[error("{0}")]
+    #[error(transparent)]
     Open(#[from] OpenError),
     /// The sealing key.
-    #[error("{0}")]
+    #[error(transparent)]
     Seal(#[from] SealError),
     /// TLS.
     #[error("TLS cannot be set up")]
@@ -72,7 +72,7 @@ pub enum StartError {
     #[error("the operating system gives no randomness")]
     Randomness,
     /// Anything else.
-    #[error("{0}")]
+    #[error("the node cannot start")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The node stopped by itself.
     #[error("the node had to stop: {0}")]

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use holdfast_proto::{LineageWal, ReportedFrontier, WalReport};
-use holdfast_types::{Failure, Generation, Name};
+use holdfast_types::{Failure, Generation, Lineage, Name};
 
 /// How often a duty's ranges and frontier enter the log at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
@@ -116,21 +116,31 @@ impl Entry {
     }
 }
 
+#[derive(PartialEq, Eq)]
+struct Shape {
+    lineage: Lineage,
+    /// Timeline, runs, gaps.
+    timelines: Vec<(u32, usize, usize)>,
+}
+
 /// What of the WAL is worth a log entry at once: which timelines there are,
 /// how many runs each has, and which gaps are known.
-fn shape(wal: Option<&LineageWal>) -> Option<(String, Vec<(u32, usize, usize)>)> {
+fn shape(wal: Option<&LineageWal>) -> Option<Shape> {
     let wal = wal?;
     let timelines = wal.timelines.iter().map(|timeline| {
         let runs = timeline.coverage.ranges().len();
         (timeline.timeline.get(), runs, timeline.gaps.len())
     });
-    Some((wal.lineage.to_string(), timelines.collect()))
+    Some(Shape {
+        lineage: wal.lineage,
+        timelines: timelines.collect(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use holdfast_proto::TimelineWal;
-    use holdfast_types::{AssignmentId, Lineage, Lsn, LsnRange, Timeline};
+    use holdfast_types::{AssignmentId, Lsn, LsnRange, Timeline};
 
     use super::*;
 
@@ -161,7 +171,7 @@ mod tests {
     fn only_what_is_new_enters_the_log_at_once() {
         let board = WalBoard::default();
         let key: WalKey = ("orders".parse().unwrap(), "eu".parse().unwrap());
-        let mut feed = |report: WalReport| {
+        let feed = |report: WalReport| {
             let due = board.record(key.clone(), &report);
             if due {
                 board.recorded(&key, &report);

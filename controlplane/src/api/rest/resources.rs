@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use holdfast_state::command::Deleted;
 use holdfast_state::query::ResourceFilter;
-use holdfast_types::resource::{Kind, Labels};
+use holdfast_types::resource::{self, Kind, Labels, Metadata};
 use holdfast_types::{Name, Revision, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -165,11 +165,28 @@ async fn delete(
 
 /// The handlers of one kind: the same for each, under its own plural.
 macro_rules! resource {
-    ($module:ident, $kind:expr, $tag:literal, $list_path:literal, $path:literal,
+    ($module:ident, $kind:expr, $spec:ty, $document:ident, $tag:literal,
+     $list_path:literal, $path:literal,
      $list:ident = $list_id:literal, $show:ident = $show_id:literal,
      $put:ident = $put_id:literal, $delete:ident = $delete_id:literal) => {
         mod $module {
             use super::*;
+
+            /// The document that is written, for OpenAPI: reading it is the
+            /// business of `types::resource`, which names the field at fault.
+            #[derive(ToSchema)]
+            #[schema(rename_all = "camelCase")]
+            #[expect(dead_code, reason = "describes a document, is never made")]
+            struct $document {
+                /// `holdfast/v1`
+                api_version: String,
+                /// Its kind.
+                kind: Kind,
+                /// Name and labels.
+                metadata: Metadata,
+                /// What it declares.
+                spec: $spec,
+            }
 
             pub(super) fn router() -> OpenApiRouter<Arc<App>> {
                 OpenApiRouter::new()
@@ -205,7 +222,7 @@ macro_rules! resource {
                 params(("name" = String, Path),
                     ("If-Match" = Option<String>, Header, description = "Only when it is at this revision"),
                     ("If-None-Match" = Option<String>, Header, description = "`*`: only when there is none")),
-                request_body(content = Object, description = "The document"),
+                request_body = $document,
                 responses((status = 200, description = "Replaced, or unchanged", body = ResourceView),
                     (status = 201, description = "Created", body = ResourceView), Problems))]
             async fn $put(
@@ -238,6 +255,8 @@ macro_rules! resource {
 resource!(
     repositories,
     Kind::Repository,
+    resource::Repository,
+    RepositoryDocument,
     "repositories",
     "/api/v1/repositories",
     "/api/v1/repositories/{name}",
@@ -249,6 +268,8 @@ resource!(
 resource!(
     fleets,
     Kind::Fleet,
+    resource::Fleet,
+    FleetDocument,
     "fleets",
     "/api/v1/fleets",
     "/api/v1/fleets/{name}",
@@ -260,6 +281,8 @@ resource!(
 resource!(
     clusters,
     Kind::Cluster,
+    resource::Cluster,
+    ClusterDocument,
     "clusters",
     "/api/v1/clusters",
     "/api/v1/clusters/{name}",
@@ -271,6 +294,8 @@ resource!(
 resource!(
     policies,
     Kind::Policy,
+    resource::Policy,
+    PolicyDocument,
     "policies",
     "/api/v1/policies",
     "/api/v1/policies/{name}",

@@ -1,0 +1,184 @@
+//! A simulated agent that speaks the real protocol.
+
+use holdfast_proto::v1::agent_service_client::AgentServiceClient;
+use holdfast_proto::v1::{self, agent_message, control_message};
+use holdfast_proto::{Assignment, Assignments, Held, JobEvent, JobReport};
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Status, Streaming};
+
+use crate::node::Node;
+
+pub struct Agent {
+    pub name: String,
+    certificate: String,
+    key: String,
+}
+
+pub struct Session {
+    pub sender: mpsc::Sender<v1::AgentMessage>,
+    inbox: Streaming<v1::ControlMessage>,
+    sequence: u64,
+}
+
+async fn connect(node: &Node, identity: Option<Identity>) -> Result<Channel, Status> {
+    let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(node.ca()));
+    if let Some(identity) = identity {
+        tls = tls.identity(identity);
+    }
+    let endpoint = Endpoint::from_shared(node.grpc.clone()).unwrap();
+    let connected = endpoint.tls_config(tls).unwrap().connect().await;
+    connected.map_err(|error| Status::unavailable(error.to_string()))
+}
+
+pub async fn join_token(node: &Node, body: serde_json::Value) -> String {
+    let token = node.post("/api/v1/agents/tokens", body).await.expect(201);
+    token["token"].as_str().unwrap().to_owned()
+}
+
+impl Agent {
+    pub async fn enrol(node: &Node, name: &str) -> Self {
+        let token = join_token(node, json!({})).await;
+        Self::enrol_with(node, name, &token, "").await.unwrap()
+    }
+
+    pub async fn enrol_with(
+        node: &Node,
+        name: &str,
+        token: &str,
+        region: &str,
+    ) -> Result<Self, Status> {
+        let key = KeyPair::generate().unwrap();
+        let request = CertificateParams::default()
+            .serialize_request(&key)
+            .unwrap();
+        let mut client = AgentServiceClient::new(connect(node, None).await?);
+        let enrolled = client
+            .enroll(v1::EnrollRequest {
+                token: token.to_owned(),
+                name: name.to_owned(),
+                region: region.to_owned(),
+                csr_pem: request.pem().unwrap(),
+                version: "0.1.0".to_owned(),
+            })
+            .await?
+            .into_inner();
+        assert_eq!(enrolled.ca_pem, node.ca());
+        Ok(Self {
+            name: name.to_owned(),
+            certificate: enrolled.certificate_pem,
+            key: key.serialize_pem(),
+        })
+    }
+
+    pub async fn session(&self, node: &Node, held: &[Held]) -> Result<Session, Status> {
+        let identity = Identity::from_pem(&self.certificate, &self.key);
+        let mut client = AgentServiceClient::new(connect(node, Some(identity)).await?);
+        let (sender, receiver) = mpsc::channel(16);
+        let hello = v1::Hello {
+            version: "0.1.0".to_owned(),
+            boot_id: "boot".to_owned(),
+            held: held.iter().copied().map(Into::into).collect(),
+        };
+        let hello = agent_message::Message::Hello(hello);
+        sender
+            .send(v1::AgentMessage {
+                message: Some(hello),
+            })
+            .await
+            .unwrap();
+        let inbox = client
+            .session(ReceiverStream::new(receiver))
+            .await?
+            .into_inner();
+        let mut session = Session {
+            sender,
+            inbox,
+            sequence: 0,
+        };
+        match session.next().await? {
+            control_message::Message::Welcome(welcome) => {
+                assert_eq!(welcome.heartbeat_every_ms, 5000);
+                assert_eq!(welcome.lost_after_ms, 15000);
+            }
+            other => panic!("{other:?} is no welcome"),
+        }
+        Ok(session)
+    }
+}
+
+impl Session {
+    pub async fn next(&mut self) -> Result<control_message::Message, Status> {
+        let within = std::time::Duration::from_secs(30);
+        let message = tokio::time::timeout(within, self.inbox.message());
+        let message = message.await.expect("no message came")?;
+        message
+            .and_then(|message| message.message)
+            .ok_or_else(|| Status::cancelled("the session has ended"))
+    }
+
+    pub async fn send(&self, message: agent_message::Message) {
+        let message = v1::AgentMessage {
+            message: Some(message),
+        };
+        self.sender.send(message).await.unwrap();
+    }
+
+    /// The next set of assignments that fits.
+    pub async fn assigned(&mut self, fits: impl Fn(&Assignments) -> bool) -> Assignments {
+        loop {
+            if let control_message::Message::Assignments(set) = self.next().await.unwrap() {
+                let set = Assignments::try_from(set).unwrap();
+                if fits(&set) {
+                    return set;
+                }
+            }
+        }
+    }
+
+    /// The assignment of the next job that comes.
+    pub async fn job(&mut self) -> Assignment {
+        let is_job = |assignment: &Assignment| {
+            !matches!(assignment.work, holdfast_proto::Work::ReceiveWal(_))
+        };
+        let set = self
+            .assigned(|set| set.assignments.iter().any(is_job))
+            .await;
+        set.assignments.into_iter().find(is_job).unwrap()
+    }
+
+    /// Reports a transition; gives the code of the refusal, if it is one.
+    pub async fn report(&mut self, assignment: &Assignment, event: JobEvent) -> String {
+        self.sequence += 1;
+        let report = JobReport {
+            sequence: self.sequence,
+            assignment: assignment.id,
+            generation: assignment.generation,
+            event,
+        };
+        self.send(agent_message::Message::Job((&report).into()))
+            .await;
+        loop {
+            if let control_message::Message::Report(answer) = self.next().await.unwrap() {
+                assert_eq!(answer.sequence, self.sequence);
+                return answer.refused_code;
+            }
+        }
+    }
+
+    pub async fn observe(&self, cluster: &str, system_identifier: u64) {
+        let facts = json!({"cluster": cluster, "observedAt": jiff::Timestamp::now(), "reachable": {
+            "serverVersion": 150_018, "systemIdentifier": system_identifier.to_string(),
+            "role": "primary", "timeline": 1, "dataDirectory": "/d", "databaseBytes": 1,
+            "checksums": true, "archiver": {"mode": "off", "lastArchived": null, "lastFailed": null},
+            "slots": [], "disk": null}});
+        let facts_json = vec![facts.to_string()];
+        self.send(agent_message::Message::Instances(v1::InstanceReport {
+            facts_json,
+        }))
+        .await;
+    }
+}

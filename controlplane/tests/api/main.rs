@@ -1,0 +1,16 @@
+//! The control plane from outside: REST and the agents' protocol against a
+//! whole node in this process, with a real log, state and TLS.
+#![expect(unreachable_pub, reason = "modules of one test binary")]
+
+mod access;
+mod agent;
+mod coverage;
+mod documents;
+mod enrol;
+mod events;
+mod idempotency;
+mod jobs;
+mod node;
+mod resources;
+mod restart;
+mod tls;
