@@ -15,7 +15,9 @@ use crate::wire::pb::raft_read_reply::Outcome;
 
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Connections to the state that may only read.
+/// Connections to the state that may only read. For one request, not for
+/// keeping: when a snapshot takes the place of the state, a view made before
+/// finishes the query it is in and then answers no more.
 #[derive(Debug, Clone)]
 pub struct StateView {
     connection: DatabaseConnection,
