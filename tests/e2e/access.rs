@@ -173,7 +173,7 @@ fn nobody_gets_in_without_a_right_to() {
     );
     assert_eq!(
         stranger.refused(1, ["status", "--token", "hft1.x.y"])["code"],
-        "unauthorized"
+        "unauthenticated"
     );
 
     let cli = node.cli();
@@ -187,7 +187,7 @@ fn nobody_gets_in_without_a_right_to() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(
         stranger.refused(1, ["status", "--token", token])["code"],
-        "unauthorized"
+        "unauthenticated"
     );
 }
 

@@ -154,6 +154,8 @@ impl Config {
 /// is `telemetry.otlpEndpoint`. Names without `__` belong to other programs.
 fn variables() -> Env {
     Env::prefixed("HOLDFAST_")
+        // Keys are camelCase, which the default would undo.
+        .lowercase(false)
         .filter(|key| key.as_str().contains("__"))
         .map(|key| camel(key.as_str()).into())
         .split("__")
