@@ -213,7 +213,9 @@ pub(crate) enum Token {
     /// End a token
     Revoke {
         /// Its id or name
-        token: String,
+        // Not `token`: that is the global flag, which clap would fill instead.
+        #[arg(value_name = "TOKEN")]
+        id_or_name: String,
     },
 }
 

@@ -8,11 +8,11 @@ const PREFIX: &str = "HOLDFAST_";
 /// to the command-line tool (`HOLDFAST_SERVER`, `HOLDFAST_TOKEN`) and others.
 pub(super) fn settings() -> Env {
     Env::prefixed(PREFIX)
-        // Keys are camelCase, which the default would undo.
-        .lowercase(false)
         .filter(|name| name.as_str().contains("__"))
         .map(|name| camel(name.as_str()).into())
         .split(".")
+        // Keys are camelCase. Last, for every step before sets it back.
+        .lowercase(false)
 }
 
 /// `POSTGRES__BIN_DIRS` is `postgres.binDirs`.

@@ -37,7 +37,7 @@ pub(super) async fn run(cx: &mut Context, command: Token) -> Outcome {
                 .client
                 .delete(&format!("tokens/{}", encoded(&token)))
                 .await?;
-            done(cx, &body, &format!("token {token} revoked"))
+            done(cx, &body, &format!("token {id_or_name} revoked"))
         }
     }
 }

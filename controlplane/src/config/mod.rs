@@ -154,11 +154,11 @@ impl Config {
 /// is `telemetry.otlpEndpoint`. Names without `__` belong to other programs.
 fn variables() -> Env {
     Env::prefixed("HOLDFAST_")
-        // Keys are camelCase, which the default would undo.
-        .lowercase(false)
         .filter(|key| key.as_str().contains("__"))
         .map(|key| camel(key.as_str()).into())
         .split("__")
+        // Keys are camelCase. Last, for every step before sets it back.
+        .lowercase(false)
 }
 
 fn camel(key: &str) -> String {
