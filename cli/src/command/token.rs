@@ -32,10 +32,10 @@ pub(super) async fn run(cx: &mut Context, command: Token) -> Outcome {
             output::list(cx.format, &body, COLUMNS)?;
             DONE
         }
-        Token::Revoke { token } => {
+        Token::Revoke { id_or_name } => {
             let body = cx
                 .client
-                .delete(&format!("tokens/{}", encoded(&token)))
+                .delete(&format!("tokens/{}", encoded(&id_or_name)))
                 .await?;
             done(cx, &body, &format!("token {id_or_name} revoked"))
         }
