@@ -45,7 +45,7 @@ pub struct ResourceStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retired_at: Option<Timestamp>,
     /// Of a cluster.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
     pub cluster: Option<ClusterStatus>,
     /// Of a repository: the id its marker object names, once an agent saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +57,8 @@ pub struct ResourceStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterStatus {
+    /// Whether it was deleted while it had backups.
+    pub retired: bool,
     /// The policy in force.
     #[schema(value_type = Option<String>)]
     pub policy: Option<Name>,
@@ -140,7 +142,7 @@ impl App {
         let kind = found.document.kind();
         let name = found.document.metadata.name.clone();
         let cluster = match kind {
-            Kind::Cluster => Some(self.cluster_status(view, &name).await?),
+            Kind::Cluster => Some(self.cluster_status(view, &name, found.retired_at).await?),
             Kind::Repository | Kind::Fleet | Kind::Policy => None,
         };
         let repository_id = match kind {
@@ -172,6 +174,7 @@ impl App {
         &self,
         view: &holdfast_consensus::StateView,
         cluster: &Name,
+        retired_at: Option<Timestamp>,
     ) -> Result<ClusterStatus> {
         let connection = view.connection();
         let policy = query::effective_policy(connection, cluster).await?;
@@ -186,6 +189,7 @@ impl App {
             });
         }
         Ok(ClusterStatus {
+            retired: retired_at.is_some(),
             policy: policy.map(|(name, _): (Name, Policy)| name),
             system_identifier: identifier.map(|identifier| identifier.to_string()),
             instances,

@@ -13,7 +13,6 @@ use tonic::{Status, Streaming};
 use crate::node::Node;
 
 pub struct Agent {
-    pub name: String,
     certificate: String,
     key: String,
 }
@@ -68,7 +67,6 @@ impl Agent {
             .into_inner();
         assert_eq!(enrolled.ca_pem, node.ca());
         Ok(Self {
-            name: name.to_owned(),
             certificate: enrolled.certificate_pem,
             key: key.serialize_pem(),
         })

@@ -1,6 +1,10 @@
 //! The control plane from outside: REST and the agents' protocol against a
 //! whole node in this process, with a real log, state and TLS.
 #![expect(unreachable_pub, reason = "modules of one test binary")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy spares only functions marked as tests"
+)]
 
 mod access;
 mod agent;
@@ -13,4 +17,5 @@ mod jobs;
 mod node;
 mod resources;
 mod restart;
+mod restores;
 mod tls;

@@ -229,7 +229,7 @@ async fn lists_come_in_pages() {
     let mut node = Node::start().await;
     let fleet = |number: usize| {
         json!({"apiVersion": "holdfast/v1", "kind": "Fleet", "metadata":
-               {"name": format!("f{number}"), "labels": {"even": (number % 2 == 0).to_string()}}})
+               {"name": format!("f{number}"), "labels": {"even": number.is_multiple_of(2).to_string()}}})
     };
     let fleets: Vec<_> = (0..5).map(fleet).collect();
     node.apply(json!(fleets)).await.expect(200);
