@@ -100,11 +100,12 @@ impl Link {
         let worker = reports::work(
             self.app.clone(),
             self.agent.clone(),
-            self.sender.clone(),
+            (self.sender.clone(), self.opened.close.clone()),
             queue,
         );
         let worker = tokio::spawn(worker);
         let why = self.exchange(&mut inbox, reports).await;
+        self.opened.close.cancel();
         // What was taken in is finished: its answers are lost, its effect is not.
         if tokio::time::timeout(Duration::from_secs(5), worker)
             .await
@@ -264,10 +265,27 @@ impl Link {
                 }
             }
         };
-        reports
-            .send(report)
-            .await
-            .map_err(|_| "its reports could not be taken in".to_owned())
+        self.hand_over(report, reports).await
+    }
+
+    /// A job's transition waits for its turn. Facts and WAL reports stand
+    /// alone: while the log takes nothing they are dropped rather than let
+    /// heartbeats wait behind them; the next one says the same.
+    async fn hand_over(
+        &self,
+        report: Report,
+        reports: &mpsc::Sender<Report>,
+    ) -> std::result::Result<(), String> {
+        let gone = || "its reports could not be taken in".to_owned();
+        match &report {
+            Report::Job(_) | Report::Interrupted(..) => {
+                reports.send(report).await.map_err(|_| gone())
+            }
+            Report::Wal(..) | Report::Instances(_) => match reports.try_send(report) {
+                Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
+                Err(mpsc::error::TrySendError::Closed(_)) => Err(gone()),
+            },
+        }
     }
 
     fn holds(&self, assignment: AssignmentId, generation: Generation) -> bool {

@@ -18,6 +18,7 @@ use holdfast_state::{Cause, Principal, Refusal};
 use holdfast_types::{AssignmentId, Failure, Generation, InstanceFacts, JobId, RequestId};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::facts::differs;
@@ -59,12 +60,12 @@ impl Report {
 pub(super) async fn work(
     app: Arc<App>,
     agent: AgentView,
-    sender: mpsc::Sender<v1::ControlMessage>,
+    (sender, close): (mpsc::Sender<v1::ControlMessage>, CancellationToken),
     mut queue: mpsc::Receiver<Report>,
 ) {
     while let Some(report) = queue.recv().await {
         let taken = match &report {
-            Report::Job(report) => take_job(&app, &agent, &sender, report).await,
+            Report::Job(report) => take_job(&app, &agent, (&sender, &close), report).await,
             Report::Wal(key, report) => take_wal(&app, key, report).await,
             Report::Instances(facts) => take_instances(&app, &agent, facts).await,
             Report::Interrupted(assignment, generation) => {
@@ -92,14 +93,14 @@ fn context(agent: &AgentView, traceparent: Option<String>) -> ProposeContext {
 async fn take_job(
     app: &App,
     agent: &AgentView,
-    sender: &mpsc::Sender<v1::ControlMessage>,
+    (sender, close): (&mpsc::Sender<v1::ControlMessage>, &CancellationToken),
     report: &JobReport,
 ) -> Result<()> {
     // Without a quorum nothing can be taken in: the agent keeps its report, and
     // so do we while its session lasts.
     let answer = loop {
         match decide(app, agent, report).await {
-            Err(error) if error.retryable() && !sender.is_closed() && !app.stop.is_cancelled() => {
+            Err(error) if error.retryable() && !close.is_cancelled() => {
                 tracing::debug!(agent = %agent.name, "a job's report has to wait: {error}");
                 tokio::time::sleep(AGAIN).await;
             }

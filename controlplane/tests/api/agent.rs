@@ -168,9 +168,13 @@ impl Session {
     }
 
     pub async fn observe(&self, cluster: &str, system_identifier: u64) {
+        self.observe_as("primary", cluster, system_identifier).await;
+    }
+
+    pub async fn observe_as(&self, role: &str, cluster: &str, system_identifier: u64) {
         let facts = json!({"cluster": cluster, "observedAt": jiff::Timestamp::now(), "reachable": {
             "serverVersion": 150_018, "systemIdentifier": system_identifier.to_string(),
-            "role": "primary", "timeline": 1, "dataDirectory": "/d", "databaseBytes": 1,
+            "role": role, "timeline": 1, "dataDirectory": "/d", "databaseBytes": 1,
             "checksums": true, "archiver": {"mode": "off", "lastArchived": null, "lastFailed": null},
             "slots": [], "disk": null}});
         let facts_json = vec![facts.to_string()];

@@ -10,6 +10,7 @@ mod access;
 mod agent;
 mod coverage;
 mod documents;
+mod duties;
 mod enrol;
 mod events;
 mod idempotency;
