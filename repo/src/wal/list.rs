@@ -83,8 +83,9 @@ impl WalRepository {
     /// The WAL of a timeline.
     pub async fn list(&self, timeline: Timeline) -> Result<TimelineWal> {
         let directory = self.lineage.name(&timeline_directory(timeline));
-        self.collect(timeline, self.lineage.repository.store.list(&directory))
-            .await
+        let slices = self.slices_from(timeline, Lsn::INVALID).await?;
+        let rest = self.lineage.repository.store.list(&directory);
+        self.collect(timeline, slices, rest).await
     }
 
     /// The WAL of a timeline from the segment that holds `from` on, without
@@ -100,13 +101,9 @@ impl WalRepository {
             None => timeline_directory(timeline),
         };
         let after = self.lineage.name(&before);
-        let mut wal = self
-            .collect(
-                timeline,
-                self.lineage.repository.store.list_after(&directory, &after),
-            )
-            .await?;
-        wal.slices.retain(|slice| slice.from_lsn >= first);
+        let slices = self.slices_from(timeline, first).await?;
+        let rest = self.lineage.repository.store.list_after(&directory, &after);
+        let mut wal = self.collect(timeline, slices, rest).await?;
         let history = self.lineage.name(&history_name(timeline));
         wal.history = self
             .lineage
@@ -118,19 +115,24 @@ impl WalRepository {
         Ok(wal)
     }
 
+    /// Puts a listing together. The slices were listed first: one is deleted
+    /// only once its segment is durable, so whatever they lack by then, the
+    /// segments listed after them have. The other way round a segment that is
+    /// completed in between would be in neither list.
     async fn collect(
         &self,
         timeline: Timeline,
+        slices: Vec<LsnRange>,
         mut listed: futures_util::stream::BoxStream<'static, Result<Listed>>,
     ) -> Result<TimelineWal> {
         let mut wal = TimelineWal::empty(timeline);
+        wal.slices = slices;
         let mut ranges: Vec<LsnRange> = Vec::new();
         while let Some(item) = listed.try_next().await? {
             match self.recognise(&item.name) {
                 Some(WalObject::Segment(segment)) if segment.timeline() == timeline => {
                     ranges.extend(LsnRange::new(segment.start(), segment.end()));
                 }
-                Some(WalObject::Slice(of, range)) if of == timeline => wal.slices.push(range),
                 Some(WalObject::History(of)) if of == timeline => wal.history = true,
                 _ => {}
             }
@@ -138,7 +140,6 @@ impl WalRepository {
         // In order, each joins the last range: one step instead of a search.
         ranges.sort_unstable();
         wal.segments = ranges.into_iter().collect();
-        wal.slices.sort_unstable();
         if wal == TimelineWal::empty(timeline) {
             self.lineage.prove_present().await?;
         }
@@ -147,14 +148,23 @@ impl WalRepository {
 
     /// The slices that lie in a segment, by start.
     pub(super) async fn slices_in(&self, segment: WalSegment) -> Result<Vec<LsnRange>> {
-        let directory = self.lineage.name(&slices_directory(segment.timeline()));
-        let after = format!("{directory}/{:016X}", segment.start().get());
+        let mut slices = self
+            .slices_from(segment.timeline(), segment.start())
+            .await?;
+        slices.retain(|slice| slice.from_lsn < segment.end());
+        Ok(slices)
+    }
+
+    /// The slices of a timeline that start at `from` or later, by start.
+    async fn slices_from(&self, timeline: Timeline, from: Lsn) -> Result<Vec<LsnRange>> {
+        let directory = self.lineage.name(&slices_directory(timeline));
+        let after = format!("{directory}/{:016X}", from.get());
         let mut listed = self.lineage.repository.store.list_after(&directory, &after);
         let mut slices = Vec::new();
         while let Some(item) = listed.try_next().await? {
-            if let Some(WalObject::Slice(timeline, range)) = self.recognise(&item.name)
-                && timeline == segment.timeline()
-                && (segment.start()..segment.end()).contains(&range.from_lsn)
+            if let Some(WalObject::Slice(of, range)) = self.recognise(&item.name)
+                && of == timeline
+                && range.from_lsn >= from
             {
                 slices.push(range);
             }
