@@ -26,6 +26,7 @@ on_both_stores! {
     histories_come_back
     damaged_wal_is_an_error_and_never_absence
     a_slice_stays_inside_one_segment
+    a_segment_completed_meanwhile_is_in_every_list
 }
 
 async fn a_segment_comes_back(place: Place) {
@@ -409,4 +410,34 @@ async fn a_slice_stays_inside_one_segment(place: Place) {
             .count(),
         0
     );
+}
+
+/// Its slices go once it is there: a listing must not miss both.
+async fn a_segment_completed_meanwhile_is_in_every_list(place: Place) {
+    let fixture = Fixture::new(place).await;
+    let mut segment = segment(1, "0/300000");
+    for _ in 0..20 {
+        put_slice(&fixture, segment, 0, 1000).await;
+        let held = holdfast_types::LsnRange {
+            from_lsn: segment.start(),
+            to_lsn: segment.start().checked_add(1000).unwrap(),
+        };
+        let complete = async {
+            let wal = fixture.wal();
+            wal.put_segment(segment, wal_bytes(segment)).await.unwrap();
+            wal.delete_covered_slices(segment).await.unwrap()
+        };
+        let look = async {
+            for _ in 0..10 {
+                let wal = fixture
+                    .wal()
+                    .list_from(Timeline::FIRST, held.from_lsn)
+                    .await;
+                assert!(wal.unwrap().coverage().covers(held), "{held:?}");
+            }
+        };
+        let (deleted, ()) = tokio::join!(complete, look);
+        assert_eq!(deleted, 1);
+        segment = segment.next();
+    }
 }
