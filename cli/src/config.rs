@@ -101,7 +101,7 @@ impl Config {
 }
 
 fn config_path() -> Result<PathBuf, Failure> {
-    if let Some(path) = std::env::var_os("HOLDFAST_CONFIG") {
+    if let Some(path) = std::env::var_os("HOLDFAST_CLI_CONFIG") {
         return Ok(path.into());
     }
     let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
@@ -109,7 +109,7 @@ fn config_path() -> Result<PathBuf, Failure> {
     let base = base.or_else(home).ok_or_else(|| {
         Failure::usage(
             "neither HOME nor XDG_CONFIG_HOME is set",
-            "set HOLDFAST_CONFIG to a file",
+            "set HOLDFAST_CLI_CONFIG to a file",
         )
     })?;
     Ok(base.join("holdfast/config.toml"))

@@ -87,7 +87,7 @@ impl Cli {
         let mut command = Command::new(program("holdfast"));
         command
             .env("HOLDFAST_SERVER", &self.server)
-            .env("HOLDFAST_CONFIG", &self.config);
+            .env("HOLDFAST_CLI_CONFIG", &self.config);
         command
             .env_remove("HOLDFAST_TOKEN")
             .env_remove("HOLDFAST_CA");
