@@ -26,7 +26,7 @@ const CLUSTERS: &[Column] = &[
         fleet if fleet.is_empty() => "default".to_owned(),
         fleet => fleet,
     }),
-    ("policy", |item| text(&item["status"]["policy"])),
+    ("policy", |item| text(&item["status"]["cluster"]["policy"])),
     ("instances", |item| {
         let instances = item["spec"]["instances"].as_array();
         let agents = instances.map(|all| all.iter().map(|one| text(&one["agent"])).collect());
