@@ -67,22 +67,16 @@ pub(super) async fn get(cx: &mut Context, word: &str, name: Option<&Name>) -> Ou
 
 pub(super) async fn delete(cx: &mut Context, word: &str, name: &Name) -> Outcome {
     let kind = kind(word)?;
-    let body = cx
-        .client
-        .delete(&format!("{}/{name}", kind.plural()))
-        .await?;
+    let path = format!("{}/{name}", kind.plural());
+    let body = cx.client.delete(&path).await?;
     let singular = kind.as_str().to_lowercase();
     // A cluster with backups is kept, retired: the answer says so.
-    let retired = body["status"]["retired"].as_bool() == Some(true);
+    let retired = body["action"] == "retired";
     let verb = if retired {
         "retired; its backups stay"
     } else {
         "deleted"
     };
-    if cx.format != Format::Table && body.is_null() {
-        let gone = serde_json::json!({ "kind": kind.as_str(), "name": name, "deleted": true });
-        return done(cx, &gone, "");
-    }
     done(cx, &body, &format!("{singular}/{name} {verb}"))
 }
 

@@ -107,8 +107,8 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// What is used when a policy does not say: zstd at level 1, which stores
-    /// about what level 3 does at nearly twice its speed (docs/performance.md).
+    /// What is used when a policy does not say: zstd at its fastest usual level
+    /// (docs/performance.md compares it with level 3).
     pub const DEFAULT: Self = Self {
         codec: Codec::Zstd,
         level: Some(1),
