@@ -240,7 +240,12 @@ mod tests {
 
     fn report(event: JobEvent) -> JobReport {
         let assignment: AssignmentId = "asg_00000000000000000000000000000001".parse().unwrap();
-        JobReport { sequence: 7, assignment, generation: Generation(2), event }
+        JobReport {
+            sequence: 7,
+            assignment,
+            generation: Generation(2),
+            event,
+        }
     }
 
     #[test]
@@ -250,11 +255,18 @@ mod tests {
             JobOutcome::Failed(failure.clone()),
             JobOutcome::Interrupted(failure),
             JobOutcome::Cancelled,
-            JobOutcome::Succeeded(JobSuccess { result: Value::from(1), backup: None, wal: None }),
+            JobOutcome::Succeeded(JobSuccess {
+                result: Value::from(1),
+                backup: None,
+                wal: None,
+            }),
         ];
         for outcome in outcomes {
             let log = vec!["line".to_owned()];
-            let sent = report(JobEvent::Finished { outcome: Box::new(outcome), log });
+            let sent = report(JobEvent::Finished {
+                outcome: Box::new(outcome),
+                log,
+            });
             let received = JobReport::try_from(v1::JobReport::from(&sent)).unwrap();
             assert_eq!(received, sent);
         }
@@ -264,7 +276,10 @@ mod tests {
     fn a_broken_report_names_its_field() {
         let mut broken = v1::JobReport::from(&report(JobEvent::Started));
         broken.assignment_id = JobId::PREFIX.to_owned();
-        assert_eq!(JobReport::try_from(broken).unwrap_err().field, "assignment_id");
+        assert_eq!(
+            JobReport::try_from(broken).unwrap_err().field,
+            "assignment_id"
+        );
         let mut empty = v1::JobReport::from(&report(JobEvent::Started));
         empty.event = None;
         assert_eq!(JobReport::try_from(empty).unwrap_err().field, "event");

@@ -50,7 +50,9 @@ impl JobContext {
             bytes_total: AtomicU64::new(0),
             cancel,
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Enters a phase: its byte counters start anew.
@@ -108,8 +110,11 @@ impl JobContext {
     }
 
     fn with_state<T>(&self, act: impl FnOnce(&mut JobState) -> T) -> T {
-        let mut state =
-            self.inner.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self
+            .inner
+            .state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         act(&mut state)
     }
 }
