@@ -6,7 +6,7 @@ use holdfast_types::resource::Kind;
 use super::{Context, DONE, Outcome, done};
 use crate::failure::Failure;
 use crate::format::{text, time};
-use crate::output::{self, Column, Format};
+use crate::output::{self, Column};
 
 const REPOSITORIES: &[Column] = &[
     ("name", |item| text(&item["metadata"]["name"])),
