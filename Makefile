@@ -7,6 +7,10 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+# Where deploy/dev/install puts what tests need; it differs without root.
+DEV_DIR := $(or $(HOLDFAST_DEV_DIR),$(if $(filter 0,$(shell id -u)),/opt/holdfast-dev,$(HOME)/.local/share/holdfast-dev))
+export HOLDFAST_TEST_PG18_BIN ?= $(DEV_DIR)/pg/18/bin
+export HOLDFAST_TEST_MOTO ?= $(DEV_DIR)/venv/bin/moto_server
 PORT_BASE ?= 18400
 ONCE ?=
 NODES ?= 1
