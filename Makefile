@@ -42,10 +42,11 @@ lint: ## what a reviewer would otherwise have to say
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) run --locked -q -p xtask -- check-deps
+	export PATH="$(DEV_DIR)/deny/bin:$$PATH"
 	if command -v cargo-deny >/dev/null; then
 	  $(CARGO) deny --locked check bans licenses sources
 	else
-	  echo "cargo-deny is not installed: licences, bans and sources were not checked" >&2
+	  echo "licences, bans and sources were not checked: deploy/dev/install lint" >&2
 	fi
 
 fix: ## format, and mend what clippy can

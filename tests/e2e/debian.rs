@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use holdfast_pg::testkit::server_user;
 use holdfast_pg::testkit::{major, must_run};
 use holdfast_tests::agent::Agent;
 use holdfast_tests::control_plane::ControlPlane;
 use holdfast_tests::fleet::{LONG, ROLE, Restored};
-use holdfast_tests::scratch::{Scratch, server_user};
+use holdfast_tests::scratch::Scratch;
 use holdfast_tests::store::Store;
 use holdfast_tests::until::until;
 use jiff::Timestamp;

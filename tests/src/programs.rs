@@ -3,7 +3,8 @@
 use std::env;
 use std::path::PathBuf;
 
-/// The path of one of our programs: they lie beside the test's own folder.
+/// The path of one of our programs: they lie beside the test's own folder, or
+/// where PostgreSQL's user can run them too.
 ///
 /// # Panics
 /// When it has not been built.
@@ -13,5 +14,6 @@ pub fn program(name: &str) -> PathBuf {
     let found = folders
         .map(|folder| folder.join(name))
         .find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("{name} is not built: run `make build` first"))
+    let found = found.unwrap_or_else(|| panic!("{name} is not built: run `make build` first"));
+    holdfast_pg::testkit::reachable(&found)
 }

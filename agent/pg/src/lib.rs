@@ -17,6 +17,7 @@ mod hint;
 pub mod instance;
 pub mod page;
 pub mod replication;
+mod run_as;
 mod server_message;
 mod slot;
 mod socket;

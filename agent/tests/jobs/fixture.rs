@@ -9,7 +9,7 @@ use holdfast_agent::job::{JobContext, backup, restore};
 use holdfast_agent::wal::Duty;
 use holdfast_pg::binaries::Programs;
 use holdfast_pg::sql::Session;
-use holdfast_pg::testkit::TestCluster;
+use holdfast_pg::testkit::{TestCluster, reachable};
 use holdfast_pg::{ConnectionInfo, SlotName};
 use holdfast_proto::{
     BackupWork, InstanceAccess, JobOutcome, JobSuccess, PlanRequest, ReportedFrontier,
@@ -53,7 +53,7 @@ impl Fixture {
         let config = HostConfig {
             postgres: PostgresConfig { bin_dirs },
         };
-        let executable = env!("CARGO_BIN_EXE_holdfast-agent");
+        let executable = reachable(Path::new(env!("CARGO_BIN_EXE_holdfast-agent")));
         let access = RepositoryAccess {
             name: "local".parse().unwrap(),
             url: format!("file://{}", cluster.root().join("repo").display()),

@@ -19,7 +19,9 @@ struct Offline {
 
 impl Offline {
     fn run(&self, verb: &str, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast-agent"));
+        let mut command = Command::new(testkit::reachable(Path::new(env!(
+            "CARGO_BIN_EXE_holdfast-agent"
+        ))));
         command.args([
             "repo",
             verb,

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use holdfast_pg::testkit::{give_to_server_user, server_user};
 use holdfast_tests::control_plane::Addresses;
-use holdfast_tests::scratch::server_user;
 
 /// The demo's folder and ports.
 #[derive(Debug)]
@@ -73,10 +73,10 @@ impl Place {
     /// `postgres`, who may not be able to get into this folder at all.
     pub(crate) fn servers(&self) -> Result<PathBuf> {
         let here = self.path.join("servers");
-        let Some((uid, gid)) = server_user() else {
+        if server_user().is_none() {
             fs::create_dir_all(&here).context("the servers' folder")?;
             return Ok(here);
-        };
+        }
         let open = |folder: &Path| fs::metadata(folder).is_ok_and(|it| it.mode() & 0o001 != 0);
         let folder = if self.path.ancestors().all(open) {
             fs::create_dir_all(&here).context("the servers' folder")?;
@@ -89,7 +89,7 @@ impl Place {
             elsewhere
         };
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).context("its mode")?;
-        chown(&folder, Some(uid), Some(gid)).context("hand the folder to postgres")?;
+        give_to_server_user(&folder);
         Ok(folder)
     }
 }

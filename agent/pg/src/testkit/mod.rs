@@ -7,4 +7,4 @@ mod cluster;
 mod programs;
 
 pub use cluster::{Builder, TestCluster};
-pub use programs::{all_majors, major, must_run};
+pub use programs::{all_majors, give_to_server_user, major, must_run, reachable, server_user};

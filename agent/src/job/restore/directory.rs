@@ -22,15 +22,16 @@ const SOCKET_NAME: &str = ".s.PGSQL.65535";
 const SLACK: u64 = 128 << 20;
 
 /// Everything that speaks against restoring into the directory of `request`,
-/// which will hold so many bytes. Touches nothing.
-pub(super) fn problems(request: &RestoreRequest, bytes: u64) -> Vec<Failure> {
+/// which will hold so many bytes and fetch its WAL by `executable`. Touches
+/// nothing.
+pub(super) fn problems(request: &RestoreRequest, bytes: u64, executable: &Path) -> Vec<Failure> {
     let dir = Path::new(&request.dir);
     let mut problems = Vec::new();
     if let Err(failure) = check_path(dir).and_then(|()| check_place(dir)) {
         problems.push(failure);
         return problems;
     }
-    problems.extend(check_owner(dir).err());
+    problems.extend(check_owner(dir, executable).err());
     problems.extend(check_space(dir, bytes).err());
     if request.start {
         problems.extend(check_socket(dir).err());
@@ -93,11 +94,31 @@ fn check_parent(dir: &Path) -> Result<(), Failure> {
     writable.map_err(|error| unusable(parent, &error.into()))
 }
 
-fn check_owner(dir: &Path) -> Result<(), Failure> {
-    match owner(dir) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(of_programs(&error)),
-    }
+fn check_owner(dir: &Path, executable: &Path) -> Result<(), Failure> {
+    let owner = owner(dir).map_err(|error| of_programs(&error))?;
+    // PostgreSQL runs our program as `restore_command`, as its own user, who
+    // may not be able to get to it: then recovery would end on its first
+    // segment.
+    // Through the shell as PostgreSQL does it: the program that changes the
+    // user can still open what that user cannot.
+    let mut asked = owner.command(Path::new("/bin/sh"));
+    asked.args(["-c", "exec \"$0\" --version"]).arg(executable);
+    let asked = asked.stdout(Stdio::null()).output();
+    let why = match asked {
+        Ok(output) if output.status.success() => return Ok(()),
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(Failure::permanent(
+        "own_program_unreachable",
+        format!(
+            "user {} of {} cannot run {}, which PostgreSQL needs to fetch WAL: {why}",
+            owner.uid(),
+            dir.display(),
+            executable.display()
+        ),
+        "install the program where every user can run it, such as /usr/bin, and run it from there",
+    ))
 }
 
 fn check_space(dir: &Path, bytes: u64) -> Result<(), Failure> {
@@ -157,36 +178,16 @@ pub(super) fn free_port() -> io::Result<u16> {
 /// To whom the new directory belongs: who owns it when it is there, else who
 /// owns its parent. When we are root and that is root, PostgreSQL's usual
 /// user, since PostgreSQL does not run as root.
-pub(super) fn owner(dir: &Path) -> Result<(u32, u32), binaries::Error> {
+pub(super) fn owner(dir: &Path) -> Result<RunAs, binaries::Error> {
     let of = if dir.is_dir() {
         RunAs::owner_of(dir)
     } else {
         RunAs::for_new(dir)
     };
     match of {
-        Ok(user) => Ok((user.uid(), user.gid())),
-        Err(error @ binaries::Error::OwnedByRoot { .. }) => {
-            if rustix::process::geteuid().is_root() {
-                usual_owner().ok_or(error)
-            } else {
-                Err(error)
-            }
-        }
-        Err(error) => Err(error),
+        Err(error @ binaries::Error::OwnedByRoot { .. }) => RunAs::postgres().ok_or(error),
+        of => of,
     }
-}
-
-fn usual_owner() -> Option<(u32, u32)> {
-    let mut command = std::process::Command::new("getent");
-    let output = command
-        .args(["passwd", "postgres"])
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let mut fields = text.trim_end().split(':').skip(2);
-    let uid = fields.next()?.parse().ok().filter(|uid| *uid != 0)?;
-    Some((uid, fields.next()?.parse().ok()?))
 }
 
 /// Makes the directory, or takes the empty one that is there.
@@ -257,7 +258,7 @@ mod tests {
     }
 
     fn codes(request: &RestoreRequest, bytes: u64) -> Vec<String> {
-        problems(request, bytes)
+        problems(request, bytes, Path::new("/bin/true"))
             .into_iter()
             .map(|problem| problem.code)
             .collect()
@@ -305,5 +306,32 @@ mod tests {
             ["port_in_use"]
         );
         assert!(!new.exists());
+    }
+
+    #[test]
+    fn a_program_that_postgres_cannot_run_is_told_before_anything_is_written() {
+        let root = tempfile::tempdir().unwrap();
+        let program = root.path().join("holdfast-agent");
+        fs::copy("/bin/true", &program).unwrap();
+        let request = request(&root.path().join("new"));
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(root.path(), Permissions::from_mode(0o700)).unwrap();
+        // When we are root, PostgreSQL's user is another, and cannot get in.
+        let expected: &[&str] = if rustix::process::geteuid().is_root() {
+            &["own_program_unreachable"]
+        } else {
+            &[]
+        };
+        let found = problems(&request, 0, &program);
+        let found: Vec<_> = found.iter().map(|problem| problem.code.as_str()).collect();
+        assert_eq!(found, expected);
+        fs::set_permissions(&program, Permissions::from_mode(0o644)).unwrap();
+        let found = problems(&request, 0, &program);
+        assert_eq!(found[0].code, "own_program_unreachable");
+        assert!(
+            found[0].message.contains("holdfast-agent"),
+            "{}",
+            found[0].message
+        );
     }
 }

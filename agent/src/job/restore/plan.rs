@@ -116,9 +116,10 @@ pub(super) async fn problems(
 ) -> Vec<Failure> {
     let mut problems = settings::reserved(&asked.set);
     let (asked, bin_dirs) = (asked.clone(), host.config().postgres.bin_dirs.clone());
+    let executable = host.executable().to_owned();
     // It runs programs and looks at file systems that may be slow.
     let looked = tokio::task::spawn_blocking(move || {
-        let mut problems = directory::problems(&asked, bytes);
+        let mut problems = directory::problems(&asked, bytes, &executable);
         if let Err(error) = Programs::find(server_version / 10_000, &bin_dirs) {
             problems.push(directory::of_programs(&error));
         }

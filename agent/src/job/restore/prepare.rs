@@ -76,7 +76,7 @@ pub(super) async fn run(
         access: work.repository.clone(),
         executable: host.executable().to_owned(),
         dir,
-        owner,
+        owner: (owner.uid(), owner.gid()),
         lineage,
         backup,
         chain,
