@@ -2,7 +2,8 @@
 //!
 //! The gate is a layer around the whole router of the API; a handler takes the
 //! [`Caller`] it left behind, and cannot be reached without one. Open are only
-//! login, refresh and the two health checks (`rest::open`), which sit outside.
+//! login, refresh, the two health checks and the pages that explain error codes
+//! (`rest::open`), which sit outside.
 
 use std::sync::Arc;
 

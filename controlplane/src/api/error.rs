@@ -18,11 +18,9 @@ use holdfast_types::RequestId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::error_page::type_of;
 use crate::app::code::{Category, Code};
 use crate::app::error::AppError;
-
-/// Where a code's page is.
-const PAGES: &str = "https://github.com/holdfast-pg/holdfast/blob/main/docs/errors";
 
 /// What every answer carries to find its traces.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,8 +29,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
-    /// The page that explains the code.
+    /// Where the page is that explains the code, relative to the request's URL.
     #[serde(rename = "type")]
+    #[schema(format = "uri-reference", example = "/errors/not_found")]
     pub kind: String,
     /// The status in words.
     pub title: String,
@@ -124,7 +123,7 @@ pub fn render(request: RequestId, mut response: Response<Body>) -> Response<Body
 
 fn problem_of(error: &AppError, status: StatusCode, request: RequestId) -> Problem {
     Problem {
-        kind: format!("{PAGES}/{}.md", error.code()),
+        kind: type_of(error.code()),
         title: status.canonical_reason().unwrap_or("Error").to_owned(),
         status: status.as_u16(),
         detail: error.message().to_owned(),

@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod body;
 pub mod error;
+pub mod error_page;
 pub mod grpc;
 pub mod page;
 pub mod request;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_state::Sealed;
-use holdfast_state::command::{AppliedDocument, ApplyDocuments, Change, DocumentChange, Expected};
-use holdfast_state::query;
+use holdfast_state::command::{
+    AppliedDocument, ApplyDocuments, Change, DocumentChange, Expected, RehearsedDocument,
+};
 use holdfast_types::resource::{Document, Kind, Resource};
 use holdfast_types::{Name, Revision};
 use serde::{Deserialize, Serialize};
@@ -76,23 +77,39 @@ impl From<AppliedDocument> for ApplyResult {
     }
 }
 
+impl From<RehearsedDocument> for ApplyResult {
+    fn from(rehearsed: RehearsedDocument) -> Self {
+        Self {
+            kind: rehearsed.kind,
+            name: rehearsed.name,
+            action: rehearsed.change.into(),
+            revision: rehearsed.revision,
+        }
+    }
+}
+
 impl App {
-    /// Applies documents, or says what applying them would do.
+    /// Applies documents, or says what applying them would do: the command is
+    /// the same, only whether it is proposed or rehearsed differs.
     pub async fn apply(
         &self,
         by: &Caller,
         documents: Vec<Value>,
         dry_run: bool,
     ) -> Result<Vec<ApplyResult>> {
-        let documents = read_all(documents)?;
+        let changes = read_all(documents)?
+            .into_iter()
+            .map(|document| DocumentChange {
+                document,
+                expected: Expected::Any,
+            });
+        let command = self.command(changes.collect())?;
         if dry_run {
-            return self.rehearse(by, documents).await;
+            let view = self.read(by).await?;
+            let rehearsed = command.rehearse(view.connection()).await??;
+            return Ok(rehearsed.into_iter().map(Into::into).collect());
         }
-        let changes = documents.into_iter().map(|document| DocumentChange {
-            document,
-            expected: Expected::Any,
-        });
-        let applied = self.propose_documents(by, changes.collect()).await?;
+        let applied = self.propose(by, command).await?;
         Ok(applied.into_iter().map(Into::into).collect())
     }
 
@@ -123,24 +140,20 @@ impl App {
             Condition::Absent => Expected::Absent,
         };
         let change = DocumentChange { document, expected };
-        let applied = self.propose_documents(by, vec![change]).await?;
+        let command = self.command(vec![change])?;
+        let applied = self.propose(by, command).await?;
         let applied = applied.into_iter().next();
         applied
             .map(Into::into)
             .ok_or_else(|| AppError::failed("applying a document had no outcome"))
     }
 
-    async fn propose_documents(
-        &self,
-        by: &Caller,
-        documents: Vec<DocumentChange>,
-    ) -> Result<Vec<AppliedDocument>> {
+    fn command(&self, documents: Vec<DocumentChange>) -> Result<ApplyDocuments> {
         let repository_keys = self.make_repository_keys(&documents)?;
-        let command = ApplyDocuments {
+        Ok(ApplyDocuments {
             documents,
             repository_keys,
-        };
-        self.propose(by, command).await
+        })
     }
 
     /// A key for each repository that brings none. It is used only when the
@@ -164,68 +177,6 @@ impl App {
             keys.insert(name, sealed);
         }
         Ok(keys)
-    }
-
-    async fn rehearse(&self, by: &Caller, documents: Vec<Document>) -> Result<Vec<ApplyResult>> {
-        let view = self.read(by).await?;
-        let coming: BTreeSet<_> = documents
-            .iter()
-            .map(|document| (document.kind(), document.metadata.name.clone()))
-            .collect();
-        let mut results = Vec::with_capacity(documents.len());
-        for document in documents {
-            for (kind, name, field) in references(&document) {
-                let known = coming.contains(&(kind, name.clone()))
-                    || query::resource(view.connection(), kind, &name)
-                        .await?
-                        .is_some();
-                if !known {
-                    let message =
-                        format!("{field} names the {kind} \"{name}\", which does not exist");
-                    return Err(AppError::new(Code::DANGLING_REFERENCE, message).with_field(field));
-                }
-            }
-            let (kind, name) = (document.kind(), document.metadata.name.clone());
-            let known = query::resource(view.connection(), kind, &name).await?;
-            let action = match &known {
-                None => ApplyAction::Created,
-                Some(known)
-                    if known.retired_at.is_none()
-                        && known.document.to_value() == document.to_value() =>
-                {
-                    ApplyAction::Unchanged
-                }
-                Some(_) => ApplyAction::Configured,
-            };
-            results.push(ApplyResult {
-                kind,
-                name,
-                action,
-                revision: known.map(|known| known.revision),
-            });
-        }
-        Ok(results)
-    }
-}
-
-/// What a document names among declared resources.
-fn references(document: &Document) -> Vec<(Kind, Name, &'static str)> {
-    match &document.resource {
-        Resource::Policy(policy) => {
-            vec![(
-                Kind::Repository,
-                policy.repository.clone(),
-                "spec.repository",
-            )]
-        }
-        Resource::Cluster(_) => document
-            .metadata
-            .fleet
-            .iter()
-            .filter(|fleet| fleet.as_str() != "default")
-            .map(|fleet| (Kind::Fleet, fleet.clone(), "metadata.fleet"))
-            .collect(),
-        Resource::Repository(_) | Resource::Fleet(_) => Vec::new(),
     }
 }
 

@@ -109,9 +109,6 @@ codes! {
     /// One request names a resource twice.
     DUPLICATE_DOCUMENT = "duplicate_document", Invalid,
         "name every resource once";
-    /// A reference to what does not exist.
-    DANGLING_REFERENCE = "dangling_reference", Invalid,
-        "apply what it names first, or in the same request";
     /// A token that an earlier answer showed.
     SHOWN_ONCE = "shown_once", Conflict,
         "use the token of the first answer, or make another with a new Idempotency-Key";

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::node::{Node, answer};
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -38,8 +40,8 @@ fn codes_of(source: &str) -> BTreeSet<String> {
     codes
 }
 
-#[test]
-fn every_code_has_its_page() {
+/// Every code that the control plane itself answers or keeps on record.
+fn codes() -> BTreeSet<String> {
     let mut codes: BTreeSet<String> = holdfastd::app::code::Code::ALL
         .iter()
         .map(|code| code.name.to_owned())
@@ -54,8 +56,13 @@ fn every_code_has_its_page() {
     for code in ["interrupted", "agent_lost", "wal_gap", "wal_behind"] {
         codes.insert(code.to_owned());
     }
+    codes
+}
+
+#[test]
+fn every_code_has_its_page() {
     let pages = root().join("../docs/errors");
-    for code in codes {
+    for code in codes() {
         let page = pages.join(format!("{code}.md"));
         let text = std::fs::read_to_string(&page).unwrap_or_default();
         assert!(
@@ -69,4 +76,39 @@ fn every_code_has_its_page() {
             page.display()
         );
     }
+}
+
+#[tokio::test]
+async fn every_page_is_served_to_anybody() {
+    let mut node = Node::start().await;
+    let mut codes = codes();
+    // What agents report is explained too.
+    for entry in std::fs::read_dir(root().join("../docs/errors")).unwrap() {
+        let path = entry.unwrap().path();
+        codes.insert(path.file_stem().unwrap().to_str().unwrap().to_owned());
+    }
+    for code in codes {
+        let url = format!("{}/errors/{code}", node.rest);
+        let page = node.http.get(url).send().await.unwrap();
+        assert_eq!(page.status(), 200, "{code}");
+        let kind = &page.headers()["content-type"];
+        assert_eq!(kind, "text/markdown; charset=utf-8");
+        let text = page.text().await.unwrap();
+        assert!(text.starts_with(&format!("# `{code}`: ")), "{text}");
+    }
+    for (path, code) in [
+        ("/errors/no_such_code", "not_found"),
+        ("/errors/not_found.md", "not_found"),
+        ("/errors/..%2F..%2FREADME", "not_found"),
+        ("/errors", "no_such_path"),
+        ("/errors/", "no_such_path"),
+    ] {
+        let problem = answer(node.http.get(format!("{}{path}", node.rest)))
+            .await
+            .refused(404, code);
+        // Where a problem's type leads is a page.
+        let url = format!("{}{}", node.rest, problem["type"].as_str().unwrap());
+        assert_eq!(node.http.get(url).send().await.unwrap().status(), 200);
+    }
+    node.stop().await;
 }

@@ -85,6 +85,19 @@ pub async fn protected() -> (Node, Agent) {
     (node, agent)
 }
 
+/// The same with a backup of `orders` in `eu`.
+pub async fn backed_up() -> (Node, Agent) {
+    let (node, agent) = protected().await;
+    let id = backup(&node).await;
+    let mut session = agent.session(&node, &[]).await.unwrap();
+    let assignment = session.job().await;
+    run_to_commit(&node, &mut session, &assignment, &id).await;
+    let outcome = finished(committed(&assignment, 100, 200));
+    assert_eq!(session.report(&assignment, outcome).await, "");
+    job_is(&node, &id, "succeeded").await;
+    (node, agent)
+}
+
 async fn backup(node: &Node) -> String {
     let path = "/api/v1/clusters/orders/backups";
     let started = node.post(path, json!({"kind": "full"})).await.expect(202);

@@ -16,6 +16,7 @@ mod events;
 mod idempotency;
 mod jobs;
 mod node;
+mod rehearsals;
 mod resources;
 mod restart;
 mod restores;

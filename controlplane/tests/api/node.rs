@@ -35,6 +35,7 @@ impl Answer {
     #[track_caller]
     pub fn refused(self, status: u16, code: &str) -> Value {
         assert_eq!(self.body["code"], code, "{}", self.body);
+        assert_eq!(self.body["type"], format!("/errors/{code}"));
         assert_eq!(self.headers["content-type"], "application/problem+json");
         assert_eq!(
             self.headers["x-request-id"].to_str().unwrap(),

@@ -62,20 +62,17 @@ async fn a_restore_is_planned_by_its_agent_and_done_as_planned() {
     );
     assert_eq!(asked.request.dir, "/srv/copy");
     assert_eq!(planned.expect(200)["wal"]["toLsn"], "0/C8");
-    let full = Failure::permanent("directory_not_empty", "it is not empty", "choose another");
+    let full = Failure::permanent("dir_not_empty", "it is not empty", "choose another");
     let (_, planned) = tokio::join!(
         answer_plan(&mut session, Ok(plan(std::slice::from_ref(&full)))),
         node.post("/api/v1/restores/plan", request.clone()),
     );
-    assert_eq!(
-        planned.expect(200)["problems"][0]["code"],
-        "directory_not_empty"
-    );
+    assert_eq!(planned.expect(200)["problems"][0]["code"], "dir_not_empty");
     let (_, refused) = tokio::join!(
         answer_plan(&mut session, Ok(plan(&[full]))),
         node.post("/api/v1/restores", request.clone()),
     );
-    refused.refused(422, "directory_not_empty");
+    refused.refused(422, "dir_not_empty");
     let early = Failure::permanent("target_before_first_backup", "too early", "choose later");
     let (_, refused) = tokio::join!(
         answer_plan(&mut session, Err(early)),

@@ -1,13 +1,15 @@
 //! REST under `/api/v1`: thin handlers and the OpenAPI document they make.
 //!
-//! Everything but login, refresh and the health checks sits behind one gate
-//! (`api::auth`), metrics and the OpenAPI document included.
+//! Everything but login, refresh, the health checks and the pages of error
+//! codes sits behind one gate (`api::auth`), metrics and the OpenAPI document
+//! included.
 
 mod access;
 mod agents;
 mod apply;
 mod audit;
 mod backups;
+mod errors;
 mod events;
 mod exposure;
 mod health;
@@ -88,10 +90,12 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(openapi_show))
 }
 
-/// Outside it: how one gets credentials, and whether the node lives.
+/// Outside it: how one gets credentials, whether the node lives, and what its
+/// codes mean.
 fn open() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(access::open())
+        .merge(errors::open())
         .merge(health::router())
 }
 

@@ -3,21 +3,25 @@
 //! References are checked against what exists after the whole command, so
 //! documents may come in any order. What is equal to what is there already is
 //! `unchanged` and keeps its revision.
+//!
+//! Everything is decided before anything is written, and rehearsing the
+//! command is that same decision: it cannot answer otherwise than applying.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_types::resource::{Document, Kind, Resource};
 use holdfast_types::{Name, Revision};
-use sea_orm::EntityTrait;
+use sea_orm::{DatabaseConnection, EntityTrait, TransactionTrait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
 use super::document_check::{Plan, references, refuse_clashes, refuse_dangling, refuse_immutable};
-use crate::lookup::Lookup;
+use crate::apply::Head;
 use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::{repository_keys, resource_references, resources};
+use crate::lookup::Lookup;
 use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName};
 
 /// The fleet of clusters that name none. It always exists.
@@ -71,6 +75,19 @@ pub struct AppliedDocument {
     pub revision: Revision,
 }
 
+/// What would become of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RehearsedDocument {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: Name,
+    /// What would be done.
+    pub change: Change,
+    /// Its revision as it is; `None` for what does not exist yet.
+    pub revision: Option<Revision>,
+}
+
 /// What applying did to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,12 +117,7 @@ impl ReplicatedCommand for ApplyDocuments {
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Vec<AppliedDocument>, Stop> {
-        let plans = plan(cx, self.documents).await?;
-        refuse_immutable(cx, &plans).await?;
-        refuse_dangling(cx, &plans).await?;
-        refuse_clashes(cx, &plans).await?;
-        let keys = keys_to_store(cx, &plans, self.repository_keys).await?;
-
+        let Decision { plans, keys } = self.decide(cx).await?;
         let mut outcome = Vec::new();
         let mut audit = Vec::new();
         let mut agents = BTreeSet::new();
@@ -142,6 +154,53 @@ impl ReplicatedCommand for ApplyDocuments {
         // documents every minute does not flood the audit log.
         cx.audit_instead(audit);
         Ok(outcome)
+    }
+}
+
+/// What is to be written, once nothing speaks against it.
+struct Decision {
+    plans: Vec<Plan>,
+    keys: Vec<(Name, Sealed)>,
+}
+
+impl ApplyDocuments {
+    /// What applying this to the state as it is would answer. It only reads,
+    /// so a connection that may not write will do, and it waits for nobody.
+    pub async fn rehearse(
+        self,
+        conn: &DatabaseConnection,
+    ) -> Result<Result<Vec<RehearsedDocument>, Refusal>, StateError> {
+        // One transaction, so that all of it is decided on one state.
+        let tx = conn.begin().await?;
+        let head = Head::read(&tx).await?;
+        let cx = ApplyContext::new(&tx, head.index + 1, head.time, None);
+        let decided = self.decide(&cx).await;
+        tx.rollback().await?;
+        match decided {
+            Ok(Decision { plans, .. }) => Ok(Ok(plans.iter().map(rehearsed).collect())),
+            Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Every check there is, and no write: whatever can be refused is refused
+    /// here.
+    async fn decide(self, cx: &ApplyContext<'_>) -> Result<Decision, Stop> {
+        let plans = plan(cx, self.documents).await?;
+        refuse_immutable(cx, &plans).await?;
+        refuse_dangling(cx, &plans).await?;
+        refuse_clashes(cx, &plans).await?;
+        let keys = keys_to_store(cx, &plans, self.repository_keys).await?;
+        Ok(Decision { plans, keys })
+    }
+}
+
+fn rehearsed(plan: &Plan) -> RehearsedDocument {
+    RehearsedDocument {
+        kind: plan.kind(),
+        name: plan.name().clone(),
+        change: plan.change,
+        revision: plan.old.as_ref().map(|old| old.revision.into()),
     }
 }
 

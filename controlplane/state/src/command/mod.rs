@@ -121,7 +121,7 @@ commands! {
 
 mod document_check;
 
-pub use apply_documents::{AppliedDocument, Change, DocumentChange, Expected};
+pub use apply_documents::{AppliedDocument, Change, DocumentChange, Expected, RehearsedDocument};
 pub use delete_resource::Deleted;
 pub use enroll_agent::{Certificate, Enrolled};
 pub use finish_job::{BackupCommit, JobOutcome};

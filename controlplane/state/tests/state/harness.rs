@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use holdfast_state::apply::{Applied, Batch, apply_entry};
+use holdfast_state::command::{AppliedDocument, ApplyDocuments, Change, RehearsedDocument};
 use holdfast_state::{
-    Cause, Effect, Entry, IdempotencyKey, Principal, Refusal, ReplicatedCommand, Reply, dump,
-    schema,
+    Cause, Command, Effect, Entry, IdempotencyKey, Principal, Refusal, ReplicatedCommand, Reply,
+    dump, schema,
 };
-use holdfast_types::RequestId;
+use holdfast_types::resource::Kind;
+use holdfast_types::{Name, RequestId, Revision};
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, TransactionTrait};
 use uuid::Uuid;
@@ -93,9 +95,20 @@ impl TestState {
     }
 
     /// Applies an entry; a refusal must leave nothing behind and wake nobody.
+    /// Documents are rehearsed first, which must change nothing and tell what
+    /// applying then answers.
     pub(crate) async fn apply_entry(&mut self, entry: &Entry) -> Reply {
         self.index += 1;
         let before = dump_of(&self.conn).await;
+        let rehearsed = match &entry.command {
+            // A repeat is answered without looking at the state.
+            Command::ApplyDocuments(command) if entry.idempotency.is_none() => {
+                let rehearsed = command.clone().rehearse(&self.conn).await.unwrap();
+                assert_eq!(dump_of(&self.conn).await, before, "a rehearsal wrote");
+                Some(rehearsed)
+            }
+            _ => None,
+        };
         let tx = self.conn.begin().await.unwrap();
         let Applied { reply, effects } =
             apply_entry(&tx, self.index, &entry.encode()).await.unwrap();
@@ -104,6 +117,10 @@ impl TestState {
             let after = dump_of(&self.conn).await;
             assert_eq!(without_bookkeeping(&after), without_bookkeeping(&before));
             assert!(effects.is_empty(), "a refusal woke {effects:?}");
+        }
+        if let Some(rehearsed) = rehearsed {
+            let applied = reply.outcome::<ApplyDocuments>().unwrap();
+            assert_eq!(told(rehearsed), done(applied, self.index));
         }
         self.effects = effects.iter().map(effect).collect();
         reply
@@ -138,6 +155,27 @@ impl TestState {
     pub(crate) fn woke(&self, effect: &str) -> bool {
         self.effects.contains(effect)
     }
+}
+
+/// A document, what was done to it, and its revision unless that is new.
+type Verdict = Result<Vec<(Kind, Name, Change, Option<Revision>)>, Refusal>;
+
+fn told(rehearsed: Result<Vec<RehearsedDocument>, Refusal>) -> Verdict {
+    let kept = |one: &RehearsedDocument| match one.change {
+        Change::Unchanged => one.revision,
+        Change::Created | Change::Configured => {
+            assert_eq!(one.revision.is_none(), one.change == Change::Created);
+            None
+        }
+    };
+    let tell = |one: RehearsedDocument| (one.kind, one.name.clone(), one.change, kept(&one));
+    rehearsed.map(|all| all.into_iter().map(tell).collect())
+}
+
+fn done(applied: Result<Vec<AppliedDocument>, Refusal>, index: u64) -> Verdict {
+    let kept = |revision| (revision != Revision(index)).then_some(revision);
+    let tell = |one: AppliedDocument| (one.kind, one.name, one.change, kept(one.revision));
+    applied.map(|all| all.into_iter().map(tell).collect())
 }
 
 fn effect(effect: &Effect) -> String {
