@@ -2,7 +2,7 @@
 
 use holdfast_proto::{BackupWork, JobSuccess, LineageWal, TimelineWal};
 use holdfast_repo::{Backup, LineageRepository};
-use holdfast_types::{BackupKind, CommittedBackup};
+use holdfast_types::{BackupKind, CommittedBackup, RepositoryId};
 use serde_json::json;
 
 use super::Stopped;
@@ -14,6 +14,7 @@ pub(super) fn of_backup(
     work: &BackupWork,
     copied: &Copied,
     backup: &Backup,
+    repository: RepositoryId,
     wal: LineageWal,
 ) -> JobSuccess {
     let mut result = result(backup);
@@ -25,6 +26,7 @@ pub(super) fn of_backup(
         result,
         backup: Some(committed(work, backup)),
         wal: Some(wal),
+        repository: Some(repository),
     }
 }
 
@@ -54,6 +56,7 @@ pub(super) async fn of_committed(
         result,
         backup: Some(committed(work, backup)),
         wal: Some(wal),
+        repository: Some(lineage.repository().id()),
     })
 }
 
