@@ -104,7 +104,7 @@ pub struct JobSuccess {
     /// What a person is shown.
     pub result: Value,
     /// The backup it committed.
-    pub backup: Option<CommittedBackup>,
+    pub backup: Option<Box<CommittedBackup>>,
     /// The WAL that the backup needs, proved to be there (I-05).
     pub wal: Option<LineageWal>,
     /// The repository that was opened, which holds the backup.

@@ -348,7 +348,7 @@ async fn rescue(app: &App, agent: &AgentView, report: &JobReport) -> Result<()> 
 }
 
 fn commit_of(success: &JobSuccess) -> Option<BackupCommit> {
-    let backup = success.backup.clone()?;
+    let backup = *success.backup.clone()?;
     let wal = success
         .wal
         .as_ref()

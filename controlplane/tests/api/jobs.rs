@@ -64,7 +64,7 @@ pub fn committed(assignment: &Assignment, from: u64, to: u64) -> JobOutcome {
     };
     JobOutcome::Succeeded(JobSuccess {
         result: json!({"backup": work.backup}),
-        backup: Some(backup),
+        backup: Some(Box::new(backup)),
         wal: Some(wal(&[(from, to)])),
         repository: None,
     })

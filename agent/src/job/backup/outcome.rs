@@ -24,7 +24,7 @@ pub(super) fn of_backup(
     }
     JobSuccess {
         result,
-        backup: Some(committed(work, backup)),
+        backup: Some(Box::new(committed(work, backup))),
         wal: Some(wal),
         repository: Some(repository),
     }
@@ -54,7 +54,7 @@ pub(super) async fn of_committed(
     let result = result(backup);
     Ok(JobSuccess {
         result,
-        backup: Some(committed(work, backup)),
+        backup: Some(Box::new(committed(work, backup))),
         wal: Some(wal),
         repository: Some(lineage.repository().id()),
     })
