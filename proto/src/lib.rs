@@ -18,7 +18,7 @@ pub use assignment::{
 };
 pub use invalid::Invalid;
 pub use plan::{PlanAnswer, PlanRequest};
-pub use report::{Held, JobEvent, JobOutcome, JobProgress, JobReport, JobSuccess};
+pub use report::{BackupStarted, Held, JobEvent, JobOutcome, JobProgress, JobReport, JobSuccess};
 pub use wal::{LineageWal, ReportedFrontier, TimelineWal, WalGap, WalReport};
 
 /// The generated code of package `holdfast.v1`.

@@ -1,7 +1,8 @@
 //! What an agent has proved of the WAL in a repository.
 
 use holdfast_types::{
-    AssignmentId, Coverage, Failure, Frontier, Generation, Lineage, Lsn, LsnRange, Timeline,
+    AssignmentId, Coverage, Failure, Frontier, Generation, Lineage, Lsn, LsnRange, RepositoryId,
+    Timeline,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,8 @@ pub struct WalReport {
     pub frontier: Option<ReportedFrontier>,
     /// Why WAL is not being received.
     pub trouble: Option<Failure>,
+    /// The repository that was opened, which holds the WAL.
+    pub repository: Option<RepositoryId>,
 }
 
 /// A frontier on its timeline.
@@ -176,6 +179,7 @@ impl From<&WalReport> for v1::WalReport {
             wal: report.wal.as_ref().map(Into::into),
             frontier: report.frontier.map(Into::into),
             trouble_json: report.trouble.as_ref().map(to_json).unwrap_or_default(),
+            repository_id: id_text(report.repository),
         }
     }
 }
@@ -193,10 +197,18 @@ impl TryFrom<v1::WalReport> for WalReport {
             trouble: trouble
                 .map(|json| from_json("trouble_json", &json))
                 .transpose()?,
+            repository: non_empty(report.repository_id)
+                .map(|id| parse("repository_id", &id))
+                .transpose()?,
         })
     }
 }
 
-fn timeline(number: u32) -> Result<Timeline, Invalid> {
+/// An id that may not be said.
+pub(crate) fn id_text(id: Option<RepositoryId>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
+}
+
+pub(crate) fn timeline(number: u32) -> Result<Timeline, Invalid> {
     Timeline::new(number).ok_or_else(|| Invalid::new("timeline", "is zero"))
 }

@@ -149,12 +149,49 @@ fn a_cancelled_backup_leaves_nothing_behind() {
     let fleet = Fleet::start(&major(15), Store::directory);
     fill(&fleet);
     let job = backup_under_way(&fleet);
+    let running = only_backup(&fleet, "running");
+    assert_eq!(running["job"], Value::from(job.as_str()), "{running}");
+    assert!(running["startLsn"].is_string(), "{running}");
+    assert!(running["stopLsn"].is_null(), "{running}");
     let ran = fleet.cli.run(["job", "cancel", &job]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(ended(&fleet, &job)["state"], "cancelled");
     assert_no_backup_mode(&fleet);
     assert_eq!(fleet.exposure()["status"], "UNPROTECTED");
-    fleet.backup();
+    assert_eq!(only_backup(&fleet, "failed")["id"], running["id"]);
+
+    // The next one is the same row from its start to its end.
+    let job = backup_under_way(&fleet);
+    let running = backups(&fleet, "running");
+    assert_eq!(running.len(), 1, "{running:?}");
+    assert_eq!(ended(&fleet, &job)["state"], "succeeded");
+    let available = backups(&fleet, "available");
+    assert_eq!(available.len(), 1, "{available:?}");
+    assert_eq!(available[0]["id"], running[0]["id"]);
+    assert_eq!(available[0]["startLsn"], running[0]["startLsn"]);
+    assert!(backups(&fleet, "running").is_empty());
+    let repository = fleet.cli.json(["get", "repository", "main"]);
+    let id = repository["status"]["repositoryId"].as_str();
+    assert!(id.is_some_and(|id| id.starts_with("rep_")), "{repository}");
+}
+
+/// The backups of `orders` in this state.
+fn backups(fleet: &Fleet, state: &str) -> Vec<Value> {
+    let list = fleet.cli.json(["backup", "list", "orders"]);
+    let items = list["items"].as_array().expect("a list").iter();
+    items
+        .filter(|item| item["state"] == state)
+        .cloned()
+        .collect()
+}
+
+/// The one backup that there is, which is in this state.
+fn only_backup(fleet: &Fleet, state: &str) -> Value {
+    let list = fleet.cli.json(["backup", "list", "orders"]);
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(1), "{list}");
+    let item = list["items"][0].clone();
+    assert_eq!(item["state"], state, "{list}");
+    item
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use holdfast_proto::BackupStarted;
 use holdfast_types::JobPhase;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,8 @@ const LOG_LINES: usize = 500;
 pub struct JobState {
     /// The phase it is in.
     pub phase: Option<JobPhase>,
+    /// The backup it takes, once PostgreSQL is in backup mode for it.
+    pub backup: Option<BackupStarted>,
     /// Lines logged since the job began; older ones may be gone from `log`.
     pub lines: u64,
     /// The last lines of its log.
@@ -62,6 +65,13 @@ impl JobContext {
         self.inner.bytes_total.store(0, Ordering::Relaxed);
         self.with_state(|state| state.phase = Some(phase));
         self.log(format!("phase {phase}"));
+    }
+
+    /// Says that PostgreSQL is in backup mode.
+    pub fn backup_started(&self, backup: BackupStarted) {
+        let start_lsn = backup.start_lsn;
+        self.with_state(|state| state.backup = Some(backup));
+        self.log(format!("backup mode since {start_lsn}"));
     }
 
     /// Says how many bytes this phase is about.

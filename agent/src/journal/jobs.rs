@@ -1,6 +1,6 @@
 //! Jobs: which ran, which ended, and what of it is still to be answered.
 
-use holdfast_proto::{Held, JobEvent, JobOutcome, JobReport};
+use holdfast_proto::{BackupStarted, Held, JobEvent, JobOutcome, JobReport};
 use holdfast_types::{AssignmentId, Failure, Generation, JobPhase};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -54,10 +54,26 @@ impl Journal {
 
     /// Records that a running job entered a phase.
     pub async fn reached(&self, job: Held, phase: JobPhase) -> Result<(), JournalError> {
+        self.tell(job, JobEvent::Phase(phase)).await
+    }
+
+    /// Records that PostgreSQL entered backup mode for a running job.
+    pub async fn backup_started(
+        &self,
+        job: Held,
+        phase: JobPhase,
+        backup: BackupStarted,
+    ) -> Result<(), JournalError> {
+        self.tell(job, JobEvent::BackupStarted { phase, backup })
+            .await
+    }
+
+    /// Records a transition of a job that has not ended.
+    async fn tell(&self, job: Held, event: JobEvent) -> Result<(), JournalError> {
         let sequence = self.with(move |connection| {
             let transaction = connection.transaction()?;
             let sequence = match is_running(&transaction, job)? {
-                true => Some(append(&transaction, job, &JobEvent::Phase(phase))?),
+                true => Some(append(&transaction, job, &event)?),
                 false => None,
             };
             transaction.commit()?;

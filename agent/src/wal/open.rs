@@ -81,7 +81,8 @@ impl Receiver {
             .await?;
         let wal = repository.wal(codec(self.work.compression));
         let stored = Stored::load(&wal, size).await?;
-        self.status.listed(lineage, &stored.timelines);
+        let id = repository.repository().id();
+        self.status.listed(id, lineage, &stored.timelines);
         self.host
             .wal()
             .update(self.id, |source| source.lineage = Some(lineage));

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_proto::{LineageWal, TimelineWal, WalGap, WalReport};
-use holdfast_types::{AssignmentId, Coverage, Failure, Generation, Lineage, LsnRange, Timeline};
+use holdfast_types::{
+    AssignmentId, Coverage, Failure, Generation, Lineage, LsnRange, RepositoryId, Timeline,
+};
 use tokio::sync::watch;
 
 use super::Position;
@@ -40,6 +42,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct State {
+    repository: Option<RepositoryId>,
     lineage: Option<Lineage>,
     timelines: BTreeMap<Timeline, OfTimeline>,
     frontier: FrontierTracker,
@@ -60,6 +63,7 @@ impl Status {
             wal: None,
             frontier: None,
             trouble: None,
+            repository: None,
         };
         let report = watch::Sender::new(report);
         let inner = Inner {
@@ -84,8 +88,14 @@ impl Status {
     }
 
     /// What a listing of the repository has found.
-    pub(super) fn listed(&self, lineage: Lineage, timelines: &BTreeMap<Timeline, Coverage>) {
+    pub(super) fn listed(
+        &self,
+        repository: RepositoryId,
+        lineage: Lineage,
+        timelines: &BTreeMap<Timeline, Coverage>,
+    ) {
         self.update(|state| {
+            state.repository = Some(repository);
             state.lineage = Some(lineage);
             for (timeline, coverage) in timelines {
                 let known = state.timelines.entry(*timeline).or_default();
@@ -197,6 +207,7 @@ impl Status {
             }),
             frontier: state.frontier.frontier(),
             trouble: state.troubles.values().next().cloned(),
+            repository: state.repository,
         }
     }
 }

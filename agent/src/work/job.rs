@@ -123,29 +123,47 @@ async fn follow(
     // Whoever gives up waiting gives up the work.
     let _abort = AbortOnDrop(work.abort_handle());
     let mut changed = cx.subscribe();
-    let mut phase = None;
+    let mut noted = Noted::default();
     loop {
         tokio::select! {
             ended = &mut work => {
-                note_phase(&mut phase, job, cx, journal).await;
+                noted.catch_up(job, cx, journal).await;
                 return ended.map_err(|error| defect(&error));
             }
-            Ok(()) = changed.changed() => note_phase(&mut phase, job, cx, journal).await,
+            Ok(()) = changed.changed() => noted.catch_up(job, cx, journal).await,
         }
     }
 }
 
-async fn note_phase(known: &mut Option<JobPhase>, job: Held, cx: &JobContext, journal: &Journal) {
-    let phase = cx.state().phase;
-    if phase == *known {
-        return;
-    }
-    *known = phase;
-    if let Some(phase) = phase
-        && let Err(error) = journal.reached(job, phase).await
-    {
-        // Phases are for people; the outcome is what must not be lost.
-        tracing::warn!(error = %crate::failure::chain(&error), "a phase was not journaled");
+/// What of a running job is in the journal.
+#[derive(Default)]
+struct Noted {
+    phase: Option<JobPhase>,
+    backup: bool,
+}
+
+impl Noted {
+    /// Journals what is new since the last time.
+    async fn catch_up(&mut self, job: Held, cx: &JobContext, journal: &Journal) {
+        let state = cx.state();
+        let Some(phase) = state.phase else {
+            return;
+        };
+        let entered = (self.phase != Some(phase)).then_some(phase);
+        let started = state.backup.filter(|_| !self.backup);
+        self.phase = Some(phase);
+        self.backup |= started.is_some();
+        let journaled = match (started, entered) {
+            // It says the phase too.
+            (Some(backup), _) => journal.backup_started(job, phase, backup).await,
+            (None, Some(phase)) => journal.reached(job, phase).await,
+            (None, None) => return,
+        };
+        if let Err(error) = journaled {
+            // Phases are for people; the outcome is what must not be lost.
+            let error = crate::failure::chain(&error);
+            tracing::warn!(%error, "the progress of a job was not journaled");
+        }
     }
 }
 

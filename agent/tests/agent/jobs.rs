@@ -1,7 +1,7 @@
 //! Jobs: reported until answered, ended on request, run once.
 
-use holdfast_proto::{JobEvent, JobOutcome, JobSuccess};
-use holdfast_types::{Generation, JobPhase};
+use holdfast_proto::{BackupStarted, JobEvent, JobOutcome, JobSuccess};
+use holdfast_types::{BackupId, BackupKind, Generation, JobPhase, Lsn, Timeline};
 use serde_json::Value;
 
 use crate::control::Control;
@@ -12,6 +12,7 @@ fn success() -> JobOutcome {
         result: Value::from("a result"),
         backup: None,
         wal: None,
+        repository: None,
     })
 }
 
@@ -85,6 +86,57 @@ async fn an_outcome_is_sent_until_it_is_answered_and_the_job_never_runs_again() 
         [&assignment_id(2).to_string()],
         "the first one is answered"
     );
+    agent.stop().await;
+}
+
+// I-14
+#[tokio::test]
+async fn the_start_of_a_backup_is_told_once_and_until_it_is_answered() {
+    let mut control = Control::start().await;
+    let rig = Rig::enrolled(&control).await;
+    let mut agent = rig.start();
+    let mut session = control.session().await;
+    session.assign(&all(&[backup(1, 4)])).await;
+    let job = agent.job().await;
+    for expected in [JobEvent::Started, JobEvent::Phase(JobPhase::Copy)] {
+        assert_eq!(session.report().await.event, expected);
+    }
+    let started = BackupStarted {
+        backup: BackupId::from_uuid(uuid::Uuid::from_u128(1)),
+        kind: BackupKind::Full,
+        parent: None,
+        lineage: "7301234567890123456-1".parse().unwrap(),
+        timeline: Timeline::FIRST,
+        start_lsn: Lsn::new(0x100),
+        started_at: "2026-02-03T02:41:08Z".parse().unwrap(),
+    };
+    job.context.backup_started(started.clone());
+    let told = session.report().await;
+    assert_eq!(told.generation, Generation(4));
+    let event = JobEvent::BackupStarted {
+        phase: JobPhase::Copy,
+        backup: started,
+    };
+    assert_eq!(told.event, event);
+    job.context.enter(JobPhase::Stop);
+    let stop = JobEvent::Phase(JobPhase::Stop);
+    assert_eq!(session.report().await.event, stop, "told once");
+
+    // Nothing was answered: the journal says it all again.
+    drop(session);
+    let mut session = control.session().await;
+    for expected in [
+        JobEvent::Started,
+        JobEvent::Phase(JobPhase::Copy),
+        event,
+        stop,
+    ] {
+        let report = session.report().await;
+        assert_eq!(report.event, expected);
+        session.answer(&report, "").await;
+    }
+    job.end.send(success()).unwrap();
+    session.finished().await;
     agent.stop().await;
 }
 

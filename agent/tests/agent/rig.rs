@@ -136,6 +136,7 @@ pub(crate) fn blank(assignment: AssignmentId, generation: Generation) -> WalRepo
         wal: None,
         frontier: None,
         trouble: None,
+        repository: None,
     }
 }
 

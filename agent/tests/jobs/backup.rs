@@ -47,6 +47,36 @@ async fn a_damaged_page_is_found_named_and_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_says_where_it_starts_and_where_it_is() {
+    let fixture = Fixture::new(&testkit::major(15)).await;
+    let (cx, work) = (context(), fixture.backup_work());
+    let id = work.backup;
+    let run = backup::run(work, cx.clone(), &fixture.host);
+    let archive = async {
+        let mut changes = cx.subscribe();
+        while cx.state().phase != Some(JobPhase::Wal) {
+            changes.changed().await.unwrap();
+        }
+        fixture.archive().await;
+        std::future::pending::<()>().await;
+    };
+    let success = tokio::select! {
+        outcome = run => succeeded(outcome),
+        () = archive => unreachable!("it never ends"),
+    };
+    let started = cx.state().backup.expect("it has started");
+    let committed = success.backup.expect("it is committed");
+    assert_eq!((started.backup, committed.id), (id, id));
+    assert_eq!(
+        (started.lineage, started.timeline, started.start_lsn),
+        (committed.lineage, committed.timeline, committed.start_lsn)
+    );
+    assert_eq!(started.started_at, committed.started_at);
+    let opened = fixture.host.repository(&fixture.access).await.unwrap();
+    assert_eq!(success.repository, Some(opened.id()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_come_and_go_while_they_are_copied() {
     let fixture = Fixture::new(&testkit::major(18)).await;
     fixture

@@ -8,7 +8,7 @@ use holdfast_proto::{
 };
 use holdfast_state::query::{self, AgentView, AssignmentView, PageRequest, ResourceFilter};
 use holdfast_types::resource::{Cluster, Compression, InstanceSpec, Kind, Resource};
-use holdfast_types::{AssignmentId, Generation, JobId, JobState, Name};
+use holdfast_types::{AssignmentId, Generation, JobId, JobState, Name, RepositoryId};
 
 use super::access;
 use crate::app::App;
@@ -24,7 +24,7 @@ pub(super) enum Holding {
     /// A job.
     Job(JobId),
     /// The WAL of a cluster, into a repository.
-    Wal(Name, Name),
+    Wal(Name, Name, Option<RepositoryId>),
 }
 
 /// Everything an agent is to do, and what each assignment is.
@@ -47,7 +47,9 @@ pub async fn assignments_of(
         let holding = match &assignment.work {
             query::Work::Job(job) => Holding::Job(job.id),
             query::Work::Wal => {
-                Holding::Wal(assignment.cluster.clone(), assignment.repository.clone())
+                let (cluster, repository) = (&assignment.cluster, &assignment.repository);
+                let known = query::repository_identity(view.connection(), repository).await?;
+                Holding::Wal(cluster.clone(), repository.clone(), known)
             }
         };
         let key = (assignment.id, assignment.generation);

@@ -14,6 +14,7 @@ use tokio_stream::StreamExt;
 use tonic::{Status, Streaming};
 
 use super::assign::{self, Holding};
+use super::identity;
 use super::registry::Opened;
 use super::reports::{self, Report};
 use super::{HEARTBEAT_EVERY, LOST_AFTER};
@@ -251,9 +252,10 @@ impl Link {
                 let report: holdfast_proto::WalReport = report.try_into().map_err(broken)?;
                 let holding = self.holdings.get(&report.assignment);
                 match holding {
-                    Some((generation, Holding::Wal(cluster, repository)))
+                    Some((generation, Holding::Wal(cluster, repository, known)))
                         if *generation == report.generation =>
                     {
+                        let report = identity::as_it_counts(report, repository, *known);
                         let key = (cluster.clone(), repository.clone());
                         if !self.app.wal.record(key.clone(), &report) {
                             return Ok(());

@@ -8,6 +8,7 @@
 pub(crate) mod access;
 mod assign;
 mod facts;
+mod identity;
 mod link;
 mod plans;
 mod progress;

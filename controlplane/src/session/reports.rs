@@ -8,23 +8,27 @@ use std::time::Duration;
 
 use holdfast_consensus::ProposeContext;
 use holdfast_proto::v1::{self, control_message};
-use holdfast_proto::{JobEvent, JobOutcome, JobReport, JobSuccess, LineageWal, WalReport};
+use holdfast_proto::{
+    BackupStarted, JobEvent, JobOutcome, JobReport, JobSuccess, LineageWal, WalReport,
+};
 use holdfast_state::command::{
     self as commands, AdvanceJob, BackupCommit, FinishJob, FrontierCheckpoint, RecordBackup,
-    RecordInstances, RecordWal, RequeueJob, StartJob,
+    RecordBackupStarted, RecordInstances, RecordWal, RequeueJob, StartJob,
 };
 use holdfast_state::query::{self, AgentView};
 use holdfast_state::{Cause, Principal, Refusal};
-use holdfast_types::{AssignmentId, Failure, Generation, InstanceFacts, JobId, RequestId};
+use holdfast_types::{AssignmentId, Failure, Generation, InstanceFacts, JobId, Name, RequestId};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::facts::differs;
+use super::identity;
 use super::wal::WalKey;
 use crate::app::App;
 use crate::app::error::{AppError, Result};
+use crate::app::job::{JobSpec, backup_of};
 
 /// How long after a failure that may pass a job is tried again, at first.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
@@ -66,7 +70,7 @@ pub(super) async fn work(
     while let Some(report) = queue.recv().await {
         let taken = match &report {
             Report::Job(report) => take_job(&app, &agent, (&sender, &close), report).await,
-            Report::Wal(key, report) => take_wal(&app, key, report).await,
+            Report::Wal(key, report) => take_wal(&app, &agent, key, report).await,
             Report::Instances(facts) => take_instances(&app, &agent, facts).await,
             Report::Interrupted(assignment, generation) => {
                 take_interrupted(&app, &agent, *assignment, *generation).await
@@ -78,7 +82,7 @@ pub(super) async fn work(
     }
 }
 
-fn context(agent: &AgentView, traceparent: Option<String>) -> ProposeContext {
+pub(super) fn context(agent: &AgentView, traceparent: Option<String>) -> ProposeContext {
     let cause = Cause {
         principal: Principal::agent(&agent.name),
         request: RequestId::from_uuid(Uuid::now_v7()),
@@ -123,18 +127,18 @@ async fn take_job(
     Ok(())
 }
 
-type Verdict = std::result::Result<(), Refusal>;
+pub(super) type Verdict = std::result::Result<(), Refusal>;
 
 async fn decide(app: &App, agent: &AgentView, report: &JobReport) -> Result<Verdict> {
-    let Some((job, traceparent)) = job_of(app, agent, report).await? else {
+    let Some(held) = job_of(app, agent, report).await? else {
         // Taken back, or ended. A backup that is in the repository all the
         // same is known to the catalog even so: the repository is the truth.
         rescue(app, agent, report).await?;
         let current = report.generation.next();
         return Ok(Err(Refusal::StaleGeneration { current }));
     };
-    let cx = context(agent, traceparent);
-    let generation = report.generation;
+    let cx = context(agent, held.traceparent.clone());
+    let (job, generation) = (held.job, held.generation);
     match &report.event {
         JobEvent::Started => propose(app, cx, StartJob { job, generation }).await,
         JobEvent::Phase(phase) => {
@@ -146,21 +150,38 @@ async fn decide(app: &App, agent: &AgentView, report: &JobReport) -> Result<Verd
             };
             propose(app, cx, command).await
         }
+        JobEvent::BackupStarted { phase, backup } => {
+            let phase = *phase;
+            let command = AdvanceJob {
+                job,
+                generation,
+                phase,
+            };
+            match propose(app, cx.clone(), command).await? {
+                Ok(()) => begin_backup(app, cx, &held, backup).await,
+                refused => Ok(refused),
+            }
+        }
         JobEvent::Finished { outcome, log } => {
-            let ended = finish(app, cx, (job, generation), outcome, log.clone()).await?;
+            let ended = finish(app, cx, &held, outcome, log.clone()).await?;
             app.progress.forget(report.assignment);
             Ok(ended)
         }
     }
 }
 
+/// A job that is in the hands of the agent that reports of it.
+#[derive(Debug)]
+struct HeldJob {
+    job: JobId,
+    generation: Generation,
+    repository: Name,
+    traceparent: Option<String>,
+}
+
 /// The job of a report, when the reporting agent holds it under the report's
 /// generation (I-04).
-async fn job_of(
-    app: &App,
-    agent: &AgentView,
-    report: &JobReport,
-) -> Result<Option<(JobId, Option<String>)>> {
+async fn job_of(app: &App, agent: &AgentView, report: &JobReport) -> Result<Option<HeldJob>> {
     let view = app.node.read().await?;
     let assignments = query::assignments_of_agent(view.connection(), agent.id).await?;
     let held = assignments.into_iter().find(|assignment| {
@@ -169,17 +190,50 @@ async fn job_of(
     let Some(query::Work::Job(job)) = held.map(|held| held.work) else {
         return Ok(None);
     };
-    let spec = crate::app::job::JobSpec::read(&job.spec)?;
-    Ok(Some((job.id, spec.traceparent)))
+    let spec = JobSpec::read(&job.spec)?;
+    Ok(Some(HeldJob {
+        job: job.id,
+        generation: report.generation,
+        repository: job.repository,
+        traceparent: spec.traceparent,
+    }))
+}
+
+/// The catalog shows a backup from the moment that PostgreSQL is in backup
+/// mode for it.
+async fn begin_backup(
+    app: &App,
+    cx: ProposeContext,
+    held: &HeldJob,
+    started: &BackupStarted,
+) -> Result<Verdict> {
+    let (job, generation) = (held.job, held.generation);
+    if started.backup != backup_of(job, generation) {
+        let message = "it is not the backup that this attempt was to make";
+        return Ok(Err(Refusal::invalid("backup.backupId", message)));
+    }
+    let command = RecordBackupStarted {
+        job,
+        generation,
+        backup: started.backup,
+        kind: started.kind,
+        parent: started.parent,
+        lineage: started.lineage,
+        timeline: started.timeline,
+        start_lsn: started.start_lsn,
+        started_at: started.started_at,
+    };
+    propose(app, cx, command).await
 }
 
 async fn finish(
     app: &App,
     cx: ProposeContext,
-    (job, generation): (JobId, Generation),
+    held: &HeldJob,
     outcome: &JobOutcome,
     log: Vec<String>,
 ) -> Result<Verdict> {
+    let (job, generation) = (held.job, held.generation);
     let ended = match outcome {
         JobOutcome::Succeeded(success) => commands::JobOutcome::Succeeded {
             result: success.result.clone(),
@@ -203,7 +257,10 @@ async fn finish(
         outcome: ended,
         log: log.clone(),
     };
-    let verdict = propose(app, cx.clone(), command).await?;
+    let verdict = match same_repository(app, &cx, &held.repository, outcome).await? {
+        Ok(()) => propose(app, cx.clone(), command).await?,
+        another => another,
+    };
     match &verdict {
         Ok(()) | Err(Refusal::StaleGeneration { .. } | Refusal::JobFinal { .. }) => Ok(verdict),
         Err(refusal) => {
@@ -220,6 +277,20 @@ async fn finish(
             Ok(verdict)
         }
     }
+}
+
+/// A backup counts only in the repository that the catalog means by the name.
+async fn same_repository(
+    app: &App,
+    cx: &ProposeContext,
+    repository: &Name,
+    outcome: &JobOutcome,
+) -> Result<Verdict> {
+    let JobOutcome::Succeeded(success) = outcome else {
+        return Ok(Ok(()));
+    };
+    let view = app.node.read().await?;
+    identity::settle(app, &view, cx, repository, success.repository).await
 }
 
 /// How long a job waits for its next attempt: longer each time.
@@ -264,15 +335,20 @@ async fn rescue(app: &App, agent: &AgentView, report: &JobReport) -> Result<()> 
     let Some(commit) = commit_of(success) else {
         return Ok(());
     };
-    let command = RecordBackup { commit };
-    if let Err(refusal) = app.node.propose(context(agent, None), command).await? {
+    let cx = context(agent, None);
+    let repository = commit.backup.repository.clone();
+    let recorded = match same_repository(app, &cx, &repository, outcome).await? {
+        Ok(()) => propose(app, cx, RecordBackup { commit }).await?,
+        another => another,
+    };
+    if let Err(refusal) = recorded {
         tracing::warn!(agent = %agent.name, "a late backup was not recorded: {refusal}");
     }
     Ok(())
 }
 
 fn commit_of(success: &JobSuccess) -> Option<BackupCommit> {
-    let backup = success.backup.clone()?;
+    let backup = *success.backup.clone()?;
     let wal = success
         .wal
         .as_ref()
@@ -327,10 +403,16 @@ async fn take_interrupted(
     Ok(())
 }
 
-async fn take_wal(app: &App, key: &WalKey, report: &WalReport) -> Result<()> {
+async fn take_wal(app: &App, agent: &AgentView, key: &WalKey, report: &WalReport) -> Result<()> {
     let Some(wal) = &report.wal else {
         return Ok(());
     };
+    let (cx, view) = (context(agent, None), app.local());
+    if let Err(refusal) = identity::settle(app, &view, &cx, &key.1, report.repository).await? {
+        // From its next report on, this shows as the duty's trouble.
+        tracing::warn!(cluster = %key.0, "WAL was not recorded: {refusal}");
+        return Ok(());
+    }
     let command = RecordWal {
         assignment: report.assignment,
         generation: report.generation,
@@ -381,7 +463,7 @@ async fn take_instances(app: &App, agent: &AgentView, seen: &[InstanceFacts]) ->
     }
 }
 
-async fn propose<C: holdfast_state::ReplicatedCommand>(
+pub(super) async fn propose<C: holdfast_state::ReplicatedCommand>(
     app: &App,
     cx: ProposeContext,
     command: C,

@@ -164,6 +164,7 @@ mod tests {
             }),
             frontier: None,
             trouble: None,
+            repository: None,
         }
     }
 

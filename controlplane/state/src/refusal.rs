@@ -253,7 +253,8 @@ impl Refusal {
         Self::AlreadyExists { what, name }
     }
 
-    pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+    /// Something is not as it must be.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         let (field, message) = (field.into(), message.into());
         Self::Invalid { field, message }
     }

@@ -28,7 +28,7 @@ fn range(from: u64, to: u64) -> LsnRange {
     LsnRange::new(Lsn::new(from), Lsn::new(to)).unwrap()
 }
 
-fn wal(ranges: &[(u64, u64)]) -> LineageWal {
+pub fn wal(ranges: &[(u64, u64)]) -> LineageWal {
     let coverage = ranges.iter().map(|(from, to)| range(*from, *to)).collect();
     let timeline = TimelineWal {
         timeline: Timeline::FIRST,
@@ -41,7 +41,7 @@ fn wal(ranges: &[(u64, u64)]) -> LineageWal {
     }
 }
 
-fn committed(assignment: &Assignment, from: u64, to: u64) -> JobOutcome {
+pub fn committed(assignment: &Assignment, from: u64, to: u64) -> JobOutcome {
     let Work::Backup(work) = &assignment.work else {
         panic!("{assignment:?} is no backup")
     };
@@ -64,8 +64,9 @@ fn committed(assignment: &Assignment, from: u64, to: u64) -> JobOutcome {
     };
     JobOutcome::Succeeded(JobSuccess {
         result: json!({"backup": work.backup}),
-        backup: Some(backup),
+        backup: Some(Box::new(backup)),
         wal: Some(wal(&[(from, to)])),
+        repository: None,
     })
 }
 
@@ -98,13 +99,13 @@ pub async fn backed_up() -> (Node, Agent) {
     (node, agent)
 }
 
-async fn backup(node: &Node) -> String {
+pub async fn backup(node: &Node) -> String {
     let path = "/api/v1/clusters/orders/backups";
     let started = node.post(path, json!({"kind": "full"})).await.expect(202);
     started["job"].as_str().unwrap().to_owned()
 }
 
-async fn job(node: &Node, id: &str) -> Value {
+pub async fn job(node: &Node, id: &str) -> Value {
     node.get(&format!("/api/v1/jobs/{id}")).await.expect(200)
 }
 
@@ -341,7 +342,7 @@ async fn failures_are_final_or_tried_again() {
     node.stop().await;
 }
 
-async fn duty(session: &mut Session) -> Assignment {
+pub async fn duty(session: &mut Session) -> Assignment {
     let is_wal = |assignment: &Assignment| matches!(assignment.work, Work::ReceiveWal(_));
     let set = session
         .assigned(|set| set.assignments.iter().any(is_wal))
@@ -363,13 +364,14 @@ async fn report_wal(session: &Session, duty: &Assignment, ranges: &[(u64, u64)],
             frontier,
         }),
         trouble: None,
+        repository: None,
     };
     session
         .send(agent_message::Message::Wal((&report).into()))
         .await;
 }
 
-async fn exposure_is(node: &Node, status: &str) -> Value {
+pub async fn exposure_is(node: &Node, status: &str) -> Value {
     let reached = || async {
         let list = node
             .get("/api/v1/exposure?cluster=orders")

@@ -8,6 +8,7 @@
 
 mod access;
 mod agent;
+mod backups;
 mod coverage;
 mod documents;
 mod duties;

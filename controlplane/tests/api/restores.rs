@@ -98,6 +98,7 @@ async fn a_restore_is_planned_by_its_agent_and_done_as_planned() {
         result: json!({"dir": "/srv/copy"}),
         backup: None,
         wal: None,
+        repository: None,
     };
     session
         .report(&assignment, finished(JobOutcome::Succeeded(success)))

@@ -101,7 +101,8 @@ async fn attempt(
     let wal = or_cancelled(cx, wal::run(cx, host, &prepared, &stopped)).await?;
     // From here on it cannot be taken back: the mark may be there already.
     let backup = commit::run(work, cx, &prepared, &stopped).await?;
-    Ok(outcome::of_backup(work, &copied, &backup, wal))
+    let repository = prepared.lineage.repository().id();
+    Ok(outcome::of_backup(work, &copied, &backup, repository, wal))
 }
 
 /// `work`, unless somebody asks for the job to end first.

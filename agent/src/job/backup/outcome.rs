@@ -2,7 +2,7 @@
 
 use holdfast_proto::{BackupWork, JobSuccess, LineageWal, TimelineWal};
 use holdfast_repo::{Backup, LineageRepository};
-use holdfast_types::{BackupKind, CommittedBackup};
+use holdfast_types::{BackupKind, CommittedBackup, RepositoryId};
 use serde_json::json;
 
 use super::Stopped;
@@ -14,6 +14,7 @@ pub(super) fn of_backup(
     work: &BackupWork,
     copied: &Copied,
     backup: &Backup,
+    repository: RepositoryId,
     wal: LineageWal,
 ) -> JobSuccess {
     let mut result = result(backup);
@@ -23,8 +24,9 @@ pub(super) fn of_backup(
     }
     JobSuccess {
         result,
-        backup: Some(committed(work, backup)),
+        backup: Some(Box::new(committed(work, backup))),
         wal: Some(wal),
+        repository: Some(repository),
     }
 }
 
@@ -52,8 +54,9 @@ pub(super) async fn of_committed(
     let result = result(backup);
     Ok(JobSuccess {
         result,
-        backup: Some(committed(work, backup)),
+        backup: Some(Box::new(committed(work, backup))),
         wal: Some(wal),
+        repository: Some(lineage.repository().id()),
     })
 }
 

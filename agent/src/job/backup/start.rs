@@ -1,7 +1,7 @@
 //! Phase start: PostgreSQL enters backup mode, the repository an attempt.
 
 use holdfast_pg::sql::{BackupSession, BackupStart};
-use holdfast_proto::BackupWork;
+use holdfast_proto::{BackupStarted, BackupWork};
 use holdfast_repo::{BackupWriter, Codec, WriteOptions};
 use holdfast_types::resource;
 use holdfast_types::{Failure, JobPhase};
@@ -51,7 +51,15 @@ pub(super) async fn run(
             "name the instance that is the primary now",
         )));
     }
-    cx.log(format!("backup mode since {}", session.start_lsn()));
+    cx.backup_started(BackupStarted {
+        backup: work.backup,
+        kind: work.kind,
+        parent: None,
+        lineage: prepared.lineage.lineage(),
+        timeline: prepared.facts.timeline,
+        start_lsn: session.start_lsn(),
+        started_at,
+    });
     Ok(Started {
         session,
         writer,

@@ -74,6 +74,7 @@ pub async fn run(work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
                 result,
                 backup: None,
                 wal: None,
+                repository: None,
             })
         }
         Err(Stopped::Failed(failure)) => {

@@ -2,7 +2,7 @@
 
 use holdfast_state::Refusal;
 use holdfast_state::command::{
-    BackupCommit, FinishJob, JobOutcome, RecordBackup, RecordWal, RequeueJob,
+    BackupCommit, FinishJob, JobOutcome, RecordBackup, RecordWal, RequestCancel, RequeueJob,
 };
 use holdfast_state::query;
 use holdfast_types::{BackupKind, BackupState, Failure, Generation, JobState, Lsn};
@@ -164,6 +164,66 @@ async fn a_backup_belongs_to_one_attempt() {
     assert_eq!(state_of(&state, 2).await, BackupState::Failed);
     let of_job = query::backups_of_job(&state.conn, job_id(1)).await.unwrap();
     assert_eq!(of_job.len(), 2);
+}
+
+/// What holds whichever way an attempt ends: nobody writes its backup any more.
+#[tokio::test]
+async fn no_end_of_an_attempt_leaves_its_backup_running() {
+    let failure = || Failure::permanent("password_wrong", "no", "set it");
+    let ends = [
+        JobOutcome::Failed(failure()),
+        JobOutcome::Cancelled,
+        JobOutcome::Superseded {
+            winner: backup_id(9),
+        },
+        JobOutcome::Succeeded {
+            result: json!({}),
+            backup: None,
+        },
+    ];
+    for outcome in ends {
+        let (mut state, given) = TestState::backing_up().await;
+        state.accept(backup_started(1, given.generation.0, 1)).await;
+        let end = FinishJob {
+            job: job_id(1),
+            generation: given.generation,
+            outcome: outcome.clone(),
+            log: Vec::new(),
+        };
+        state.accept(end).await;
+        assert!(state.woke(&format!("backups/{}", backup_id(1))));
+        let backup = query::backup(&state.conn, backup_id(1)).await.unwrap();
+        let backup = backup.unwrap();
+        assert_eq!(backup.state, BackupState::Failed, "{outcome:?}");
+        assert!(backup.failure.is_some() && backup.finished_at.is_some());
+        // A report that was late begins nothing anew.
+        let late = backup_started(1, given.generation.0, 1);
+        assert_eq!(state.refuse(late).await.code(), "job_final");
+    }
+    // Taken back: to be tried again, tried often enough, or not wanted any more.
+    for (attempts, cancelled) in [(1_u128, false), (2, false), (1, true)] {
+        let (mut state, mut given) = TestState::backing_up().await;
+        for number in 1..=attempts {
+            let generation = given.generation;
+            state.accept(backup_started(1, generation.0, number)).await;
+            if cancelled {
+                state.accept(RequestCancel { job: job_id(1) }).await;
+                assert_eq!(state_of(&state, number).await, BackupState::Running);
+            }
+            let requeue = RequeueJob {
+                job: job_id(1),
+                generation,
+                reason: failure(),
+                not_before: None,
+                log: Vec::new(),
+            };
+            let job = state.accept(requeue).await;
+            assert_eq!(state_of(&state, number).await, BackupState::Failed);
+            if job == JobState::Queued {
+                given = state.accept(lease(1, 1, number + 1)).await;
+            }
+        }
+    }
 }
 
 #[tokio::test]
