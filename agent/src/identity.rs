@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_types::{Failure, Secret};
 use jiff::Timestamp;
@@ -94,9 +95,25 @@ impl Identity {
 
     /// When the certificate ends.
     pub fn expires_at(&self) -> Option<Timestamp> {
+        self.validity().map(|(_, to)| to)
+    }
+
+    /// Whether it is time for the next certificate: a third of its life is left.
+    pub fn should_renew(&self, now: Timestamp) -> bool {
+        let Some((from, to)) = self.validity() else {
+            return true;
+        };
+        let life = to.duration_since(from);
+        to.duration_since(now) < life / 3
+    }
+
+    fn validity(&self) -> Option<(Timestamp, Timestamp)> {
         let (_, pem) = parse_x509_pem(self.certificate.as_bytes()).ok()?;
         let certificate = pem.parse_x509().ok()?;
-        Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
+        let validity = certificate.validity();
+        let from = Timestamp::from_second(validity.not_before.timestamp()).ok()?;
+        let to = Timestamp::from_second(validity.not_after.timestamp()).ok()?;
+        Some((from, to))
     }
 
     /// TLS in both directions: we trust only our CA, and show our certificate.
@@ -105,5 +122,29 @@ impl Identity {
         ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&self.ca))
             .identity(identity)
+    }
+}
+
+/// The identity of a running agent, which is renewed while it runs.
+#[derive(Debug, Clone)]
+pub struct SharedIdentity(Arc<Mutex<Identity>>);
+
+impl SharedIdentity {
+    /// Begins with this one.
+    pub fn new(identity: Identity) -> Self {
+        Self(Arc::new(Mutex::new(identity)))
+    }
+
+    /// The one that counts now.
+    pub fn get(&self) -> Identity {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Another counts from now on.
+    pub fn replace(&self, identity: Identity) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 }

@@ -106,6 +106,9 @@ pub(crate) enum Command {
     /// Manage the agents on database hosts
     #[command(subcommand)]
     Agent(Agent),
+    /// Manage the control plane's own nodes
+    #[command(subcommand)]
+    Node(Node),
     /// Take and list backups
     #[command(subcommand)]
     Backup(Backup),
@@ -251,6 +254,31 @@ pub(crate) enum Agent {
     Revoke {
         /// Its name
         name: Name,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Node {
+    /// List the nodes
+    List,
+    /// Make a token with which one node can join, once
+    Add {
+        /// How long it can be used
+        #[arg(long, default_value = "1h")]
+        ttl: Span,
+    },
+    /// Take a node out of the group; refused when no quorum would be left
+    Remove {
+        /// Its id or name
+        node: String,
+        /// Only show what would be left
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Make a node lead
+    Lead {
+        /// Its id or name
+        node: String,
     },
 }
 

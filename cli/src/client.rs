@@ -1,10 +1,10 @@
 //! The REST client: finds a node that answers, logs in again when a token has
 //! ended, and turns problem answers into failures.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::{Certificate, Method, Response, StatusCode};
+use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,6 +14,10 @@ use crate::failure::{Exit, Failure};
 
 /// Items asked for at once.
 const PAGE: usize = 500;
+
+/// How long the servers are asked again that have no leader at the moment.
+const PATIENCE: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// A client of the control plane.
 #[derive(Debug)]
@@ -233,7 +237,10 @@ impl Client {
         self.config.keep_session(Some(session))
     }
 
-    /// Sends to the first server that can be reached.
+    /// Sends to the servers in turn until one takes it. A server without a
+    /// leader or a quorum may have one in a moment: it is asked again for a
+    /// while, and so is the next. A repeat is safe: a POST carries its
+    /// Idempotency-Key, the others say what is to be and not what to do.
     async fn send(
         &self,
         method: Method,
@@ -243,37 +250,80 @@ impl Client {
         token: Option<&str>,
         key: Option<&str>,
     ) -> Result<Response, Failure> {
-        let mut unreachable = Vec::new();
-        for server in &self.config.servers {
-            let mut url = format!("{}/api/v1/{path}", server.trim_end_matches('/'));
-            for (index, (name, value)) in query.iter().enumerate() {
-                let separator = if index == 0 { '?' } else { '&' };
-                url.push_str(&format!("{separator}{name}={}", encoded(value)));
+        let began = Instant::now();
+        let repeatable = method != Method::POST || key.is_some();
+        loop {
+            let mut unreachable = Vec::new();
+            let mut unavailable = None;
+            for server in &self.config.servers {
+                let request = self.request(server, &method, path, query, body);
+                let request = with(request, token, key);
+                match request.send().await {
+                    Ok(answer) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                        unavailable = Some(answer);
+                        if !repeatable {
+                            break;
+                        }
+                    }
+                    Ok(answer) => return Ok(answer),
+                    Err(error) if error.is_connect() || repeatable => {
+                        unreachable.push(format!("{server}: {}", chain(&error)));
+                    }
+                    Err(error) => {
+                        let message = format!("{server}: {}", chain(&error));
+                        let hint = "look whether it was done before you repeat it";
+                        let exit = Exit::Failed;
+                        return Err(Failure::new(exit, "outcome_unknown", message, hint));
+                    }
+                }
             }
-            let mut request = self.http.request(method.clone(), &url);
-            if let Some(body) = body {
-                request = request.json(body);
+            let several = self.config.servers.len() > 1;
+            // A server that is alone and down is down; of several one may be
+            // about to lead.
+            let worth = repeatable && (unavailable.is_some() || several);
+            if worth && began.elapsed() < PATIENCE {
+                tokio::time::sleep(AGAIN).await;
+                continue;
             }
-            if let Some(token) = token {
-                request = request.bearer_auth(token);
+            if let Some(answer) = unavailable {
+                return Ok(answer);
             }
-            if let Some(key) = key {
-                request = request.header("Idempotency-Key", key);
-            }
-            match request.send().await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => unreachable.push(format!("{server}: {}", chain(&error))),
-            }
+            let message = format!("no server could be reached: {}", unreachable.join("; "));
+            let hint = "check --server (or HOLDFAST_SERVER) and that holdfastd runs";
+            let exit = Exit::Failed;
+            return Err(Failure::new(exit, "server_unreachable", message, hint));
         }
-        let message = format!("no server could be reached: {}", unreachable.join("; "));
-        let hint = "check --server (or HOLDFAST_SERVER) and that holdfastd runs";
-        Err(Failure::new(
-            Exit::Failed,
-            "server_unreachable",
-            message,
-            hint,
-        ))
     }
+
+    fn request(
+        &self,
+        server: &str,
+        method: &Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> RequestBuilder {
+        let mut url = format!("{}/api/v1/{path}", server.trim_end_matches('/'));
+        for (index, (name, value)) in query.iter().enumerate() {
+            let separator = if index == 0 { '?' } else { '&' };
+            url.push_str(&format!("{separator}{name}={}", encoded(value)));
+        }
+        let request = self.http.request(method.clone(), &url);
+        match body {
+            Some(body) => request.json(body),
+            None => request,
+        }
+    }
+}
+
+fn with(mut request: RequestBuilder, token: Option<&str>, key: Option<&str>) -> RequestBuilder {
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    if let Some(key) = key {
+        request = request.header("Idempotency-Key", key);
+    }
+    request
 }
 
 async fn read(answer: Response) -> Result<Answer, Failure> {

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use holdfast_proto::join::{InvalidToken, JoinToken};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, ConfigError, Flags};
-use crate::server::{self, StartError};
+use crate::server::{self, JoinError, StartError};
 use crate::{secure, telemetry};
 
 /// How long the process may take to end once it was asked to.
@@ -26,6 +27,8 @@ struct Arguments {
 enum Command {
     /// Run a node
     Run(RunArguments),
+    /// Make the node of an empty data directory a member of a control plane
+    Join(JoinArguments),
     /// Look at the configuration
     Config {
         #[command(subcommand)]
@@ -49,6 +52,26 @@ struct RunArguments {
     /// Found a new control plane in an empty data directory
     #[arg(long)]
     bootstrap: bool,
+}
+
+#[derive(Debug, Args)]
+struct JoinArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The gRPC URL of a node of the control plane
+    #[arg(long, value_name = "URL")]
+    server: String,
+    /// The token that `holdfast node add` printed
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "HOLDFAST_NODE_TOKEN",
+        hide_env_values = true
+    )]
+    token: String,
+    /// The node's name [default: node-ID]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +115,10 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error("the token cannot be used: {0}")]
+    Token(#[from] InvalidToken),
+    #[error(transparent)]
+    Join(#[from] JoinError),
     #[error(transparent)]
     Other(#[from] anyhow::Error),
 }
@@ -101,6 +128,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Run(arguments) => run(arguments),
+        Command::Join(arguments) => join(arguments),
         Command::Config {
             command: ConfigCommand::Check(arguments),
         } => check(arguments),
@@ -111,8 +139,9 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             complain(&failure);
             match failure {
-                Failure::Config(_) => ExitCode::from(2),
-                Failure::Start(_) | Failure::Other(_) => ExitCode::FAILURE,
+                Failure::Config(_) | Failure::Token(_) => ExitCode::from(2),
+                Failure::Join(error) if error.is_refusal() => ExitCode::from(4),
+                Failure::Join(_) | Failure::Start(_) | Failure::Other(_) => ExitCode::FAILURE,
             }
         }
     }
@@ -130,8 +159,11 @@ fn complain(failure: &Failure) {
         cause = next.source();
     }
     eprintln!("{text}");
-    if let Failure::Start(error) = failure {
-        eprintln!("hint: {}", error.hint());
+    match failure {
+        Failure::Start(error) => eprintln!("hint: {}", error.hint()),
+        Failure::Join(error) => eprintln!("hint: {}", error.hint()),
+        Failure::Token(_) => eprintln!("hint: copy the whole token of `holdfast node add`"),
+        Failure::Config(_) | Failure::Other(_) => {}
     }
 }
 
@@ -146,6 +178,22 @@ fn check(arguments: ConfigArguments) -> Result<(), Failure> {
 #[expect(clippy::print_stdout, reason = "what the command is for")]
 fn print_openapi() -> Result<(), Failure> {
     println!("{}", crate::api::rest::openapi_json());
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "what the command tells people")]
+fn join(arguments: JoinArguments) -> Result<(), Failure> {
+    let token: JoinToken = arguments.token.parse()?;
+    let mut config = arguments.config.load()?;
+    config.node.name = arguments.name.or(config.node.name);
+    config.check()?;
+    secure::install_provider();
+    let runtime = tokio::runtime::Runtime::new().map_err(anyhow::Error::from)?;
+    let (id, name) = runtime.block_on(server::join(&config, &arguments.server, &token))?;
+    eprintln!(
+        "{} is node {id}, \"{name}\"; start it with `holdfastd run`",
+        config.node.data.display()
+    );
     Ok(())
 }
 
@@ -180,7 +228,7 @@ async fn serve(config: Config, bootstrap: bool) -> Result<(), Failure> {
     notify(sd_notify::NotifyState::Ready);
     let failed = tokio::select! {
         () = &mut asked => None,
-        fault = running.failed() => Some(fault),
+        why = running.failed() => Some(why),
     };
     notify(sd_notify::NotifyState::Stopping);
     tracing::info!("stopping");
@@ -194,7 +242,7 @@ async fn serve(config: Config, bootstrap: bool) -> Result<(), Failure> {
     }
     match failed {
         None => Ok(()),
-        Some(fault) => Err(StartError::Failed(fault).into()),
+        Some(why) => Err(why.into()),
     }
 }
 

@@ -1,13 +1,14 @@
 //! A node of the control plane.
 //!
 //! `api` translates, `app` decides, `task` reconciles on the leader, `plan`
-//! computes, `session` talks to agents. What is replicated is proposed to the
+//! computes, `session` talks to agents, `peer` to other nodes. What is replicated is proposed to the
 //! consensus crate and applied by the state crate; nothing here writes rows.
 
 pub mod api;
 pub mod app;
 pub mod command;
 pub mod config;
+mod peer;
 pub mod plan;
 pub mod secure;
 pub mod server;

@@ -8,6 +8,7 @@
 mod access;
 mod assignment;
 mod invalid;
+pub mod join;
 mod plan;
 mod report;
 mod wal;

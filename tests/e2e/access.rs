@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_tests::agent::{Agent, try_enroll};
 use holdfast_tests::cli::Cli;
-use holdfast_tests::control_plane::ControlPlane;
+use holdfast_tests::control_plane::{Addresses, ControlPlane};
 use holdfast_tests::scratch::Scratch;
 use holdfast_tests::until::until;
 use serde_json::Value;
@@ -96,6 +96,37 @@ fn agents_enrol_once_under_a_name_of_their_own() {
 }
 
 #[test]
+fn an_agent_outlives_its_certificate() {
+    let scratch = Scratch::new();
+    let short = [("HOLDFAST_ACCESS__AGENT_CERTIFICATE", "12s")];
+    let node = ControlPlane::bootstrap_with(scratch.path(), Addresses::any(), &short);
+    let cli = node.cli();
+    let mut agent = Agent::enroll(&node, &cli, scratch.path(), "db1");
+    let enrolled = std::fs::read(agent.data().join("agent.crt")).expect("its certificate");
+    let first: jiff::Timestamp = {
+        let shown = cli.json(["agent", "list"]);
+        let expires = shown["items"][0]["certificateExpiresAt"].as_str();
+        expires.expect("a time").parse().expect("a time")
+    };
+    until(
+        "the first certificate to end",
+        Duration::from_secs(30),
+        || (jiff::Timestamp::now() > first).then_some(()),
+    );
+    let kept = std::fs::read(agent.data().join("agent.crt")).expect("its certificate");
+    assert_ne!(kept, enrolled, "{}", agent.log());
+    // A new connection needs a certificate that has not ended.
+    agent.kill();
+    agent.restart();
+    agent.wait_ready();
+    let shown = cli.json(["agent", "list"]);
+    assert_eq!(shown["items"][0]["state"], "online");
+    let audit = cli.json(["audit", "list"]);
+    let rows = audit["items"].as_array().expect("rows");
+    assert!(rows.iter().any(|row| row["action"] == "renew_agent"));
+}
+
+#[test]
 fn documents_are_applied_all_or_none_and_faults_have_a_path() {
     let scratch = Scratch::new();
     let node = ControlPlane::bootstrap(scratch.path());
@@ -136,7 +167,7 @@ fn documents_are_applied_all_or_none_and_faults_have_a_path() {
         "{error}"
     );
 
-    let later = dangling.replace("wal: {flushEvery: 5s}", "schedules: []");
+    let later = dangling.replace("wal: {flushEvery: 5s}", "retention: {}");
     let (code, error) = apply(&later);
     assert_eq!(
         (code, &error["code"]),

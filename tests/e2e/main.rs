@@ -5,3 +5,4 @@ mod bad_days;
 mod bad_input;
 mod debian;
 mod first_light;
+mod nodes;

@@ -1,7 +1,7 @@
 //! A node of the control plane.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,6 +16,7 @@ use crate::until::until;
 pub struct ControlPlane {
     data: PathBuf,
     addresses: Addresses,
+    settings: Vec<(&'static str, &'static str)>,
     process: Process,
 }
 
@@ -60,24 +61,72 @@ impl ControlPlane {
     /// # Panics
     /// When it does not become ready.
     pub fn bootstrap_at(folder: &Path, addresses: Addresses) -> Self {
+        Self::bootstrap_with(folder, addresses, &[])
+    }
+
+    /// The same with settings, as environment variables.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn bootstrap_with(
+        folder: &Path,
+        addresses: Addresses,
+        settings: &[(&'static str, &'static str)],
+    ) -> Self {
         let data = folder.join("control-plane");
-        let process = start(&data, &addresses, true);
+        let settings = settings.to_vec();
+        let process = start(&data, &addresses, &settings, true);
         let mut node = Self {
             data,
             addresses,
+            settings,
             process,
         };
         node.wait_ready();
+        node.keep_addresses();
+        node
+    }
+
+    /// Lets a node join this one's control plane, and waits until it votes.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn join(&self, cli: &Cli, folder: &Path, name: &str, addresses: Addresses) -> Self {
+        let data = folder.join(name);
+        let token = cli.json(["node", "add"])["token"].clone();
+        let token = token.as_str().expect("a node token");
+        let joined = try_join(&self.grpc(), token, name, &data);
+        let said = String::from_utf8_lossy(&joined.stderr);
+        assert!(joined.status.success(), "{name} joins: {said}");
+        let settings = self.settings.clone();
+        let process = start(&data, &addresses, &settings, false);
+        let mut node = Self {
+            data,
+            addresses,
+            settings,
+            process,
+        };
+        node.wait_ready();
+        node.keep_addresses();
+        until("the node to vote", Duration::from_secs(30), || {
+            let nodes = cli.json(["node", "list"]);
+            let items = nodes["items"].as_array().expect("a list").clone();
+            let mut own = items.iter().filter(|item| item["name"] == name);
+            own.any(|item| item["state"] == "member").then_some(())
+        });
+        node
+    }
+
+    fn keep_addresses(&mut self) {
         let address = |name: &str| {
-            let url = node.listen()[name].as_str().expect("an address").to_owned();
+            let url = self.listen()[name].as_str().expect("an address").to_owned();
             url.split_once("://").expect("a URL").1.to_owned()
         };
-        node.addresses = Addresses {
+        self.addresses = Addresses {
             rest: address("rest"),
             grpc: address("grpc"),
             raft: address("raft"),
         };
-        node
     }
 
     /// What it wrote when it became ready.
@@ -100,6 +149,11 @@ impl ControlPlane {
     /// When it is not ready.
     pub fn rest(&self) -> String {
         self.listen()["rest"].as_str().expect("a URL").to_owned()
+    }
+
+    /// The address of its REST API, also while it is down.
+    pub fn rest_address(&self) -> &str {
+        &self.addresses.rest
     }
 
     /// The URL that agents dial.
@@ -159,11 +213,20 @@ impl ControlPlane {
 
     /// Starts it again on the same data and addresses.
     pub fn restart(&mut self) {
-        self.process = start(&self.data, &self.addresses, false);
+        self.begin_restart();
         self.wait_ready();
     }
 
-    fn wait_ready(&mut self) {
+    /// The same without waiting: others may have to come back first.
+    pub fn begin_restart(&mut self) {
+        self.process = start(&self.data, &self.addresses, &self.settings, false);
+    }
+
+    /// Waits until it serves.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub fn wait_ready(&mut self) {
         let listen = self.data.join("listen.json");
         until(
             "the control plane to be ready",
@@ -178,8 +241,25 @@ impl ControlPlane {
     }
 }
 
-fn start(data: &Path, addresses: &Addresses, bootstrap: bool) -> Process {
+/// Runs `holdfastd join` and says how that went.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn try_join(server: &str, token: &str, name: &str, data: &Path) -> Output {
     let mut command = Command::new(program("holdfastd"));
+    command.args(["join", "--server", server, "--token", token, "--name", name]);
+    command.arg("--data").arg(data);
+    command.output().expect("holdfastd starts")
+}
+
+fn start(
+    data: &Path,
+    addresses: &Addresses,
+    settings: &[(&'static str, &'static str)],
+    bootstrap: bool,
+) -> Process {
+    let mut command = Command::new(program("holdfastd"));
+    command.envs(settings.iter().copied());
     command.arg("run").arg("--data").arg(data);
     command.args(["--rest", &addresses.rest]);
     command.args(["--grpc", &addresses.grpc]);

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod cli;
 pub mod control_plane;
 pub mod fleet;
+pub mod group;
 pub mod ledger;
 pub mod process;
 pub mod programs;

@@ -96,6 +96,8 @@ ids! {
     JoinTokenId = "jtk_";
     /// A key in a repository.
     KeyId = "key_";
+    /// A one-time token with which a node joins.
+    NodeTokenId = "ntk_";
     /// A repository, as its own marker object names it.
     RepositoryId = "rep_";
     /// One request, for finding its traces.

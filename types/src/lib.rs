@@ -17,6 +17,7 @@ mod name;
 mod quantity;
 pub mod resource;
 mod restore;
+pub mod schedule;
 mod secret;
 mod target;
 mod wal;
@@ -30,8 +31,8 @@ pub use facts::{
 pub use failure::Failure;
 pub use generation::{Generation, Revision};
 pub use id::{
-    AgentId, AssignmentId, BackupId, DrillId, InvalidId, JobId, JoinTokenId, KeyId, RepositoryId,
-    RequestId, RestoreId, SessionId, TokenId, UserId,
+    AgentId, AssignmentId, BackupId, DrillId, InvalidId, JobId, JoinTokenId, KeyId, NodeTokenId,
+    RepositoryId, RequestId, RestoreId, SessionId, TokenId, UserId,
 };
 pub use job::{JobKind, JobPhase, JobState};
 pub use lineage::{InvalidLineage, Lineage};

@@ -18,7 +18,7 @@ pub enum InvalidQuantity {
 }
 
 /// A span of time, written `\d+(ms|s|m|h|d|w)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(Duration);
 
 const SPANS: [(&str, u64); 6] = [
@@ -51,7 +51,8 @@ impl Span {
         self.0.as_secs_f64()
     }
 
-    fn millis(self) -> u64 {
+    /// Its length in thousandths of a second.
+    pub fn millis(self) -> u64 {
         u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
     }
 }

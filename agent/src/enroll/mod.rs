@@ -6,8 +6,6 @@
 //! directory has it exactly when the enrolment is complete.
 
 mod request;
-mod token;
-mod verifier;
 
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -17,7 +15,7 @@ use holdfast_types::{AgentId, Failure, Name};
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use token::{InvalidToken, JoinToken};
+pub use holdfast_proto::join::{InvalidToken, JoinToken};
 
 use crate::command_error::CommandError;
 use crate::config::{self, AgentConfig, Config, ControlConfig, LogConfig, TelemetryConfig};

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_proto::join::{PinnedCa, sha256};
 use holdfast_proto::v1;
 use holdfast_proto::v1::agent_service_client::AgentServiceClient;
 use holdfast_types::{AgentId, Failure, Secret};
@@ -11,7 +12,6 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use tonic::transport::{ClientTlsConfig, Endpoint};
 use x509_parser::pem::parse_x509_pem;
 
-use super::verifier::{PinnedCa, sha256};
 use super::{Enrol, EnrolError};
 use crate::failure::chain;
 use crate::status;

@@ -19,9 +19,9 @@ use crate::command_error::CommandError;
 use crate::config::Config;
 use crate::failure::chain;
 use crate::host::Host;
-use crate::identity::Identity;
+use crate::identity::{Identity, SharedIdentity};
 use crate::journal::Journal;
-use crate::session::{Link, LinkParts};
+use crate::session::{Link, LinkParts, Nodes, keep_fresh};
 use crate::wal::FetchHandler;
 use crate::work::{Executor, LocalRunner, Runner};
 use crate::{facts, socket};
@@ -63,12 +63,15 @@ pub async fn run_until(
         .await
         .map_err(|error| CommandError::failed(error.failure()))?;
     let readiness = Readiness::new(&data, &config);
+    let identity = SharedIdentity::new(identity);
+    let nodes = Arc::new(Nodes::new(&data, config.control.servers.clone()));
+    let renewing = keep_fresh(identity.clone(), nodes.clone(), data.clone(), stop.clone());
     let parts = LinkParts {
         facts: facts::observe(host.clone(), executor.instances(), stop.clone()),
         executor: executor.clone(),
         readiness,
         identity,
-        servers: config.control.servers.clone(),
+        nodes,
         journal: journal.clone(),
         host: host.clone(),
     };
@@ -76,6 +79,7 @@ pub async fn run_until(
     let (applying, stopped) = (executor.clone(), stop.clone());
     tasks.spawn(async move { applying.run(stopped).await });
     tasks.spawn(Link::new(parts).run(stop.clone()));
+    tasks.spawn(renewing);
     tasks.spawn(answer_locally(host.clone(), stop.clone()));
     tasks.spawn(keep_peers(host, journal, stop.clone()));
     tracing::info!(agent = %config.agent.name, "the agent runs");
@@ -146,7 +150,8 @@ fn warn_of_expiry(identity: &Identity) {
     if left < EXPIRES_SOON {
         tracing::warn!(
             %expires_at,
-            "the agent's certificate ends soon: revoke the agent and enrol it anew"
+            "the agent's certificate ends soon, and is renewed when a node can be reached; one that \
+             has ended needs the agent to be revoked and enrolled anew"
         );
     }
 }

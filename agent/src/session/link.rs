@@ -1,5 +1,6 @@
 //! Staying connected: which server next, and when.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -7,13 +8,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::backoff::{Backoff, chance};
 use super::connect::connect;
+use super::nodes::Nodes;
 use super::stream::{self, Ended};
 use crate::facts::Seen;
 use crate::host::{Host, SessionState};
-use crate::identity::Identity;
+use crate::identity::SharedIdentity;
 use crate::journal::Journal;
 use crate::run::Readiness;
 use crate::work::Executor;
+
+/// Over how long the agents of a node that is gone spread their next dials.
+const SPREAD: Duration = Duration::from_secs(2);
 
 /// What the link connects.
 #[derive(Debug)]
@@ -29,9 +34,9 @@ pub struct LinkParts {
     /// Whom to tell when the link is up.
     pub readiness: Readiness,
     /// Who we are.
-    pub identity: Identity,
+    pub identity: SharedIdentity,
     /// The control plane's nodes.
-    pub servers: Vec<String>,
+    pub nodes: Arc<Nodes>,
 }
 
 /// The link to the control plane.
@@ -52,12 +57,15 @@ impl Link {
 
     /// Keeps a session with one of the servers until `stop` fires.
     pub async fn run(self, stop: CancellationToken) {
-        let servers = &self.parts.servers;
         let mut backoff = Backoff::default();
         // Agents spread over the nodes by starting anywhere in the list.
         let mut turn = usize::from(uuid::Uuid::new_v4().as_bytes()[0]);
         let mut failed_in_a_row = 0;
-        while !stop.is_cancelled() && !servers.is_empty() {
+        while !stop.is_cancelled() {
+            let servers = self.parts.nodes.all();
+            if servers.is_empty() {
+                break;
+            }
             let server = &servers[turn % servers.len()];
             turn = turn.wrapping_add(1);
             let was_up = tokio::select! {
@@ -70,8 +78,12 @@ impl Link {
             } else {
                 failed_in_a_row += 1;
             }
-            // The other nodes are tried at once; then we wait.
-            let wait = if failed_in_a_row > 0 && failed_in_a_row % servers.len() != 0 {
+            // The other nodes are tried at once; then we wait. One that was up
+            // and is gone had many agents: they do not all run to the next at
+            // the same moment.
+            let wait = if was_up && servers.len() > 1 {
+                SPREAD.mul_f64(chance())
+            } else if failed_in_a_row > 0 && failed_in_a_row % servers.len() != 0 {
                 Duration::ZERO
             } else {
                 backoff.next(chance())
@@ -86,7 +98,7 @@ impl Link {
 
     /// One session, to its end; whether it was ever up.
     async fn session(&self, server: &str, stop: &CancellationToken) -> bool {
-        let client = match connect(server, &self.parts.identity).await {
+        let client = match connect(server, &self.parts.identity.get()).await {
             Ok(client) => client,
             Err(reason) => {
                 tracing::warn!(server, reason, "the control plane cannot be reached");

@@ -10,7 +10,11 @@ mod backoff;
 mod connect;
 mod heart;
 mod link;
+mod nodes;
+mod renew;
 mod reports;
 mod stream;
 
 pub use link::{Link, LinkParts};
+pub use nodes::Nodes;
+pub use renew::keep_fresh;

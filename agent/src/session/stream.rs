@@ -81,6 +81,7 @@ pub(super) async fn run(
         }
     };
     tracing::info!(server, "the session is up");
+    parts.nodes.learn(welcome.servers.clone());
     parts.host.set_session(SessionState {
         connected: true,
         quorum_at: None,

@@ -219,6 +219,17 @@ impl AgentService for Service {
         }))
     }
 
+    async fn renew(
+        &self,
+        request: Request<v1::RenewRequest>,
+    ) -> Result<Response<v1::RenewResponse>, Status> {
+        Ok(Response::new(v1::RenewResponse {
+            certificate_pem: self.ca.sign(&request.get_ref().csr_pem),
+            ca_pem: self.ca.pem(),
+            certificate_expires_at_us: 0,
+        }))
+    }
+
     type SessionStream =
         Pin<Box<dyn Stream<Item = Result<v1::ControlMessage, Status>> + Send + 'static>>;
 
@@ -269,6 +280,7 @@ impl Session {
             panic!("not a hello: {first:?}")
         };
         let welcome = v1::Welcome {
+            servers: Vec::new(),
             agent_id: "agt_0199f3c2a7b47d1e8f0123456789abcd".to_owned(),
             heartbeat_every_ms: 100,
             lost_after_ms: heartbeats.lost_after_ms,

@@ -7,6 +7,7 @@ mod backup;
 mod exposure;
 mod job;
 mod login;
+mod node;
 mod repository;
 mod resource;
 mod restore;
@@ -64,6 +65,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Token(command) => token::run(&mut cx, command).await,
         Command::Repository(command) => repository::run(&mut cx, command).await,
         Command::Agent(command) => agent::run(&mut cx, command).await,
+        Command::Node(command) => node::run(&mut cx, command).await,
         Command::Backup(command) => backup::run(&mut cx, command).await,
         Command::Restore(command) => restore::run(&mut cx, command).await,
         Command::Job(command) => job::run(&mut cx, command).await,

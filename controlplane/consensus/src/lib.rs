@@ -1,9 +1,10 @@
 //! The control plane's replicated log and state on this node: everything that
 //! names openraft.
 //!
-//! A [`Node`] is one member of the group. It proposes commands, answers when
-//! they are committed and applied, and gives connections to read the state
-//! with. What it promises:
+//! A [`Node`] is one member of the group. It proposes commands (through the
+//! leader, when it does not lead itself), answers when they are committed and
+//! applied, and gives connections to read the state with; for what is never
+//! replicated, nodes call each other. What it promises:
 //!
 //! - An acknowledged command survives losing any minority of nodes, power
 //!   loss included (I-01): the log is fsynced before anything is acknowledged.
@@ -31,13 +32,15 @@ mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use error::{Leader, MembershipError, OpenError, ProposeError, ReadError};
+pub use error::{
+    CallError, CallFault, Leader, MembershipError, OpenError, ProposeError, ReadError,
+};
 pub use fault::{Fault, FaultKind};
 pub use machine::Notice;
-pub use network::{AdmitPeer, PeerTls};
+pub use network::{AdmitPeer, PeerCalls, PeerTls};
 pub use node::{
-    Age, MemberStatus, Node, NodeConfig, ProposeContext, Role, StaleView, StateView, Status,
-    Timings,
+    Age, MemberStatus, MembershipChange, Node, NodeConfig, ProposeContext, QuorumPreview, Role,
+    StaleView, StateView, Status, Timings,
 };
 pub use raft::{Member, NodeId};
 

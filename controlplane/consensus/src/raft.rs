@@ -9,6 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::machine::Machine;
 
+/// The most bytes one command may have. It must fit a frame between nodes.
+pub(crate) const COMMAND_BYTES_MAX: usize = 16 << 20;
+
 /// A member of the control plane's Raft group. Never reused: a node that lost
 /// its disk comes back under a new id, or a vote it has forgotten could be
 /// given twice.

@@ -39,7 +39,7 @@ pub struct AgentView {
     pub region: Option<String>,
     /// Whether it works.
     pub state: AgentState,
-    /// When it last spoke to this node; null when it did not since its start.
+    /// When it last spoke to a node; null when no node remembers.
     pub last_seen_at: Option<Timestamp>,
     /// The version it runs, once it has spoken.
     pub version: Option<String>,

@@ -151,6 +151,12 @@ codes! {
     /// The certificate request cannot be signed.
     BAD_CERTIFICATE_REQUEST = "bad_certificate_request", Malformed,
         "send the certificate request that holdfast-agent enroll makes";
+    /// Too few nodes would be left.
+    NO_QUORUM_LEFT = "no_quorum_left", Conflict,
+        "bring back nodes that are down, or add another one first";
+    /// A node of an older release than the group needs.
+    NODE_TOO_OLD = "node_too_old", Conflict,
+        "install the release that the other nodes run, then join again";
     /// An agent's certificate that is not, or no longer, known.
     AGENT_UNKNOWN = "agent_unknown", Unauthenticated,
         "enrol the agent again with a new join token";

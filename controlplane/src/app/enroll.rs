@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use holdfast_consensus::ProposeContext;
-use holdfast_state::command::{Certificate, EnrollAgent};
+use holdfast_state::command::{Certificate, EnrollAgent, RenewAgent};
 use holdfast_state::query::{self, AgentView};
 use holdfast_state::{Cause, Digest, Principal};
 use holdfast_types::{AgentId, Name, RequestId};
@@ -88,6 +88,39 @@ impl App {
             certificate,
             ca_pem: self.authority.certificate_pem().to_owned(),
             region: enrolled.region,
+        })
+    }
+
+    /// Gives an agent, known by the certificate it shows, its next one. The one
+    /// it shows counts until it asks with the new one.
+    pub async fn renew(&self, used: Digest, csr_pem: &str) -> Result<Enrollment> {
+        let agent = self.recognise(used).await?;
+        let lasts = self.config.access.agent_certificate.get();
+        let now = Timestamp::now();
+        let certificate =
+            self.authority
+                .sign_agent(csr_pem, (agent.id, &agent.name), now, lasts)?;
+        let cause = Cause {
+            principal: Principal::agent(&agent.name),
+            request: RequestId::from_uuid(Uuid::now_v7()),
+            remote: None,
+        };
+        let command = RenewAgent {
+            agent: agent.id,
+            used,
+            certificate: Certificate {
+                serial: certificate.serial.clone(),
+                fingerprint: certificate.fingerprint,
+                expires_at: certificate.expires_at,
+            },
+        };
+        self.propose_as(ProposeContext::caused_by(cause), command)
+            .await?;
+        Ok(Enrollment {
+            agent: agent.id,
+            certificate,
+            ca_pem: self.authority.certificate_pem().to_owned(),
+            region: agent.region,
         })
     }
 

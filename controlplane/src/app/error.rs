@@ -68,6 +68,16 @@ impl AppError {
         Self::internal(what)
     }
 
+    /// What the leader refuses about its group, with its own code.
+    pub fn refused_by_leader(code: String, message: String) -> Self {
+        let mut error = Self::new(Code::NO_QUORUM_LEFT, message);
+        if code != Code::NO_QUORUM_LEFT.name {
+            error.0.hint = "list the nodes, and see the page of the code".to_owned();
+        }
+        error.0.code = Cow::Owned(code);
+        error
+    }
+
     /// What an agent refused.
     pub fn from_agent(failure: Failure) -> Self {
         let category = if failure.retryable {
@@ -220,6 +230,8 @@ fn category_of(refusal: &Refusal) -> Category {
         | Refusal::ClusterRetired { .. }
         | Refusal::WalMissing { .. }
         | Refusal::RepositoryMismatch { .. }
+        | Refusal::LevelTooLow { .. }
+        | Refusal::LastNode
         | Refusal::IdempotencyMismatch => Category::Conflict,
     }
 }
@@ -233,7 +245,8 @@ impl From<ProposeError> for AppError {
         let unavailable = match &error {
             ProposeError::NotLeader { .. }
             | ProposeError::NoQuorum
-            | ProposeError::Timeout(_)
+            | ProposeError::Unknown(_)
+            | ProposeError::LeaderTooOld { .. }
             | ProposeError::ShuttingDown => true,
             ProposeError::TooLarge { .. } | ProposeError::Storage(_) => false,
         };

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::App;
 use super::caller::Caller;
 use super::error::{AppError, Result};
+use crate::peer;
 use crate::session::Progress;
 
 /// What a job is asked to do, as the state keeps it. Holds no secret (I-10).
@@ -226,7 +227,12 @@ impl App {
         let detail = detail.ok_or_else(|| AppError::not_found("job", id))?;
         let held = query::active_job_assignments(view.connection()).await?;
         if let Some(assignment) = assignment_of(&held, id) {
-            return Ok(self.progress.lines(assignment, detail.job.generation));
+            let agent = held.iter().find(|held| held.id == assignment);
+            let key = (assignment, detail.job.generation);
+            return Ok(match agent {
+                Some(held) => peer::ask_lines(self, held.agent, key).await,
+                None => self.progress.lines(key.0, key.1),
+            });
         }
         let last = detail
             .attempts_made

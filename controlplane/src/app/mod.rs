@@ -10,8 +10,10 @@ mod enroll;
 pub mod error;
 mod exposure;
 pub(crate) mod job;
+mod join;
 mod limiter;
 pub mod login;
+mod node;
 mod repository;
 mod resource;
 mod restore;
@@ -23,16 +25,19 @@ mod user;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdfast_consensus::{Age, Node, ProposeContext, StateView};
+use holdfast_consensus::{Age, Member, Node, ProposeContext, StateView};
 use holdfast_state::{Effect, ReplicatedCommand};
 use tokio::sync::{Mutex, broadcast};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use agent::AgentView;
 pub use apply::{ApplyAction, ApplyResult, Condition};
 pub use enroll::{EnrollRequest, Enrollment};
 pub use job::{AttemptView, JobView, PhaseView};
+pub use join::{JoinRequest, Welcome};
 pub use login::Login;
+pub use node::{NodeAddresses, NodeView, QuorumView};
 pub use resource::{ResourceView, Written};
 pub use restore::PlannedRestore;
 pub use status::{Counts, StatusView};
@@ -42,6 +47,7 @@ use self::caller::{Caller, Consistency};
 use self::error::Result;
 use self::limiter::LoginLimiter;
 use crate::config::Config;
+use crate::peer::Hellos;
 use crate::secure::{Authority, Passwords, Sealer, Signer};
 use crate::session::{FactsBoard, PendingPlans, ProgressBoard, Registry, WalBoard};
 
@@ -77,6 +83,13 @@ pub struct App {
     pub(crate) changes: broadcast::Sender<Changed>,
     pub(crate) stop: CancellationToken,
     quorum: Mutex<Option<(Instant, bool)>>,
+    /// Where this node is reached.
+    pub(crate) member: Member,
+    pub(crate) hellos: Hellos,
+    /// Tells the numbers of this process from those of another.
+    pub(crate) process: Uuid,
+    /// Cancelled when the others have removed this node.
+    pub(crate) removed: CancellationToken,
 }
 
 impl std::fmt::Debug for App {
@@ -98,6 +111,8 @@ pub struct Parts {
     pub authority: Authority,
     /// Signs access tokens.
     pub signer: Signer,
+    /// Where this node is reached.
+    pub member: Member,
 }
 
 impl App {
@@ -109,6 +124,7 @@ impl App {
             sealer,
             authority,
             signer,
+            member,
         } = parts;
         Arc::new(Self {
             node,
@@ -127,6 +143,10 @@ impl App {
             changes: broadcast::channel(1024).0,
             stop: CancellationToken::new(),
             quorum: Mutex::new(None),
+            member,
+            hellos: Hellos::default(),
+            process: Uuid::now_v7(),
+            removed: CancellationToken::new(),
         })
     }
 

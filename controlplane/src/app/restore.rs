@@ -10,6 +10,7 @@ use super::caller::Caller;
 use super::code::Code;
 use super::error::{AppError, Result};
 use super::job::WorkSpec;
+use crate::peer;
 use crate::session::{PlanError, access};
 
 /// A restore that was planned.
@@ -54,7 +55,7 @@ impl App {
             traceparent: by.traceparent.clone(),
         };
         let within = self.config.jobs.plan_timeout.get();
-        let answer = self.plans.ask(self.sessions.sender(agent.id), ask, within);
+        let answer = peer::ask_plan(self, agent.id, ask, within);
         let plan = answer.await.map_err(|error| match error {
             PlanError::Gone => offline(),
             PlanError::Timeout(_) => AppError::new(Code::AGENT_TIMEOUT, error.to_string()),

@@ -127,7 +127,7 @@ fn shown_once() -> AppError {
     )
 }
 
-fn after(field: &str, span: Span) -> Result<Timestamp> {
+pub(super) fn after(field: &str, span: Span) -> Result<Timestamp> {
     let end = Timestamp::now().checked_add(span.get());
     end.ok()
         .filter(|_| !span.get().is_zero())

@@ -15,7 +15,8 @@ pub struct Access {
     pub session: Span,
     /// How long a join token is good for when it is not said.
     pub join_token: Span,
-    /// How long an agent's certificate is good for.
+    /// How long an agent's certificate is good for. Agents renew theirs when a
+    /// third of it is left.
     pub agent_certificate: Span,
 }
 
@@ -47,6 +48,6 @@ impl Access {
         within("accessToken", self.access_token, 30, DAY)
             .or_else(|| within("session", self.session, 60, 90 * DAY))
             .or_else(|| within("joinToken", self.join_token, 1, 30 * DAY))
-            .or_else(|| within("agentCertificate", self.agent_certificate, 3600, 3650 * DAY))
+            .or_else(|| within("agentCertificate", self.agent_certificate, 10, 3650 * DAY))
     }
 }

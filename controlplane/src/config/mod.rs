@@ -128,7 +128,8 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Checks what serde cannot.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let Self {
             node,
             listen,

@@ -17,4 +17,6 @@ pub use seal::{Purpose, SealError, Sealer};
 pub use tls::{
     NodeIdentity, agent_acceptor, install_provider, peer_configs, read_identity, rest_acceptor,
 };
-pub use token::{InvalidToken, OpaqueToken, TokenSecret, join_token, parse_join_token};
+pub use token::{
+    InvalidToken, OpaqueToken, TokenSecret, join_token, parse_join_token, parse_node_token,
+};

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use holdfast_consensus::NodeId;
 use holdfast_state::Digest;
 use holdfast_types::{AgentId, Name};
 use jiff::Timestamp;
@@ -183,25 +184,20 @@ impl Authority {
     }
 }
 
-/// Whether a certificate is a node's. Agents have theirs from the same CA.
-pub fn admit_node(certificate: &CertificateDer<'_>) -> Result<(), String> {
+/// Which node a certificate belongs to. Agents have theirs from the same CA.
+pub fn admit_node(certificate: &CertificateDer<'_>) -> Result<NodeId, String> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| error.to_string())?;
     let names = parsed
         .subject_alternative_name()
         .map_err(|error| error.to_string())?;
-    let is_node = |name: &GeneralName<'_>| match name {
-        GeneralName::URI(uri) => uri.starts_with(NODE_URI),
-        _ => false,
+    let node_of = |name: &GeneralName<'_>| match name {
+        GeneralName::URI(uri) => uri.strip_prefix(NODE_URI)?.parse().ok().map(NodeId),
+        _ => None,
     };
     let names = names.map(|names| &names.value.general_names);
-    if names.is_some_and(|names| names.iter().any(is_node)) {
-        Ok(())
-    } else {
-        Err(format!(
-            "the certificate of {} is not a node's",
-            parsed.subject()
-        ))
-    }
+    names
+        .and_then(|names| names.iter().find_map(node_of))
+        .ok_or_else(|| format!("the certificate of {} is not a node's", parsed.subject()))
 }
 
 /// SHA-256 of a certificate.
@@ -285,7 +281,7 @@ mod tests {
     fn a_node_is_told_from_an_agent() {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let (issued, key) = authority().issue_node((1, "node-1"), names, now()).unwrap();
-        assert_eq!(admit_node(&issued.certificate), Ok(()));
+        assert_eq!(admit_node(&issued.certificate), Ok(NodeId(1)));
         assert!(key.starts_with("-----BEGIN PRIVATE KEY-----"));
     }
 

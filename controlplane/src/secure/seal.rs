@@ -83,15 +83,21 @@ impl fmt::Debug for Sealer {
 impl Sealer {
     /// Makes a key and its file. Fails when there is a file already.
     pub fn create(path: &Path) -> Result<Self, SealError> {
+        let mut key = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(&mut *key)
+            .map_err(|_| SealError::Failed("the sealing key".to_owned()))?;
+        Self::keep(path, &key)
+    }
+
+    /// Writes the file of a key that another node handed over. Fails when
+    /// there is a file already.
+    pub fn keep(path: &Path, key: &[u8; 32]) -> Result<Self, SealError> {
         let io = |source| SealError::Io {
             action: "written",
             path: path.to_owned(),
             source,
         };
-        let mut key = Zeroizing::new([0; 32]);
-        aws_lc_rs::rand::fill(&mut *key)
-            .map_err(|_| SealError::Failed("the sealing key".to_owned()))?;
-        let text = Zeroizing::new(format!("{}\n", *Zeroizing::new(hex::encode(*key))));
+        let text = Zeroizing::new(format!("{}\n", *Zeroizing::new(hex::encode(key))));
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -101,11 +107,16 @@ impl Sealer {
         file.write_all(text.as_bytes()).map_err(io)?;
         file.sync_all().map_err(io)?;
         sync_parent(path).map_err(io)?;
-        Self::from_key(&key)
+        Self::from_key(key)
     }
 
     /// Reads the key from its file.
     pub fn open(path: &Path) -> Result<Self, SealError> {
+        Self::from_key(&*Self::read_key(path)?)
+    }
+
+    /// The key itself, for handing it over to a node that joins.
+    pub fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, SealError> {
         let io = |source| SealError::Io {
             action: "read",
             path: path.to_owned(),
@@ -121,7 +132,7 @@ impl Sealer {
         let mut key = Zeroizing::new([0; 32]);
         hex::decode_to_slice(text.trim_end(), &mut *key)
             .map_err(|_| SealError::NotAKey(path.to_owned()))?;
-        Self::from_key(&key)
+        Ok(key)
     }
 
     fn from_key(key: &[u8; 32]) -> Result<Self, SealError> {

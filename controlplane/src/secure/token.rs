@@ -7,7 +7,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use holdfast_state::Digest;
-use holdfast_types::{JoinTokenId, Secret};
+use holdfast_types::{JoinTokenId, NodeTokenId, Secret};
 
 /// A random secret.
 pub struct TokenSecret(Secret);
@@ -85,14 +85,24 @@ impl<Id: fmt::Display + FromStr> OpaqueToken<Id> {
     }
 }
 
-/// The text of a join token: it proves the CA to the agent, and the agent to
-/// the control plane.
-pub fn join_token(id: JoinTokenId, secret: &TokenSecret, ca: &Digest) -> Secret {
+/// The text of a join token: it proves the CA to the agent or node, and that
+/// to the control plane.
+pub fn join_token(id: impl fmt::Display, secret: &TokenSecret, ca: &Digest) -> Secret {
     Secret::new(format!("hfj1.{id}.{}.{ca}", secret.expose()))
 }
 
-/// The id and secret of a join token. The CA's digest is the agent's concern.
+/// The id and secret of an agent's join token. The CA's digest is the agent's
+/// concern.
 pub fn parse_join_token(text: &str) -> Result<OpaqueToken<JoinTokenId>, InvalidToken> {
+    parse(text)
+}
+
+/// The same of a node's.
+pub fn parse_node_token(text: &str) -> Result<OpaqueToken<NodeTokenId>, InvalidToken> {
+    parse(text)
+}
+
+fn parse<Id: fmt::Display + FromStr>(text: &str) -> Result<OpaqueToken<Id>, InvalidToken> {
     let (token, ca) = text.rsplit_once('.').ok_or(InvalidToken)?;
     ca.parse::<Digest>().map_err(|_| InvalidToken)?;
     OpaqueToken::parse("hfj1", token)

@@ -4,8 +4,8 @@
 //! ended in the middle acknowledged nothing and can be run again.
 
 use holdfast_consensus::{Node, ProposeContext};
-use holdfast_state::command::Bootstrap;
-use holdfast_state::{Cause, Principal};
+use holdfast_state::command::{Bootstrap, RaiseLevel};
+use holdfast_state::{Cause, Principal, schema};
 use holdfast_types::{RequestId, UserId};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -30,6 +30,7 @@ pub(super) fn prepare(paths: &Paths, config: &Config) -> Result<Foundation, Star
     let node = NodeFile {
         id: 1,
         name: name.unwrap_or_else(|| "node-1".to_owned()),
+        peers: Vec::new(),
     };
     let key = paths.sealing_key();
     // One that an unfinished attempt left behind has sealed nothing yet.
@@ -83,5 +84,14 @@ pub(super) async fn found(
         .propose(ProposeContext::caused_by(cause), command)
         .await;
     let verdict = proposed.map_err(|error| StartError::Other(error.into()))?;
-    verdict.map_err(|refusal| StartError::Other(refusal.into()))
+    verdict.map_err(|refusal| StartError::Other(refusal.into()))?;
+    // Alone it need not wait for others to know the newest level.
+    let level = schema::NEWEST;
+    let raised = node.propose(ProposeContext::internal(), RaiseLevel { level });
+    let raised = raised
+        .await
+        .map_err(|error| StartError::Other(error.into()))?;
+    raised
+        .map(|_| ())
+        .map_err(|refusal| StartError::Other(refusal.into()))
 }

@@ -19,6 +19,19 @@ pub(crate) struct NodeFile {
     pub(crate) id: u64,
     /// Its name.
     pub(crate) name: String,
+    /// The nodes that there were when it joined; none for the founder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) peers: Vec<PeerFile>,
+}
+
+/// A node that one can turn to before knowing the group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PeerFile {
+    /// Its id.
+    pub(crate) id: u64,
+    /// `host:port` of its Raft listener.
+    pub(crate) raft: String,
 }
 
 /// Where everything of a node is.
@@ -48,6 +61,11 @@ impl Paths {
 
     pub(crate) fn ca(&self) -> PathBuf {
         self.data.join("ca.pem")
+    }
+
+    /// The CA's key, sealed, for a node's certificate before the state is here.
+    pub(crate) fn ca_key(&self) -> PathBuf {
+        self.data.join("ca-key.sealed")
     }
 
     pub(crate) fn admin(&self) -> PathBuf {

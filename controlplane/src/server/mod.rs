@@ -4,10 +4,18 @@ mod accept;
 mod directory;
 mod found;
 mod identity;
+mod join;
 mod listen_file;
+mod member;
 mod renew;
 mod run;
 
 pub use accept::Peer;
+pub use join::{JoinError, join};
 pub use listen_file::ListenFile;
 pub use run::{Running, StartError, start};
+
+/// Where the sealing key of the node in `data` is.
+pub(crate) fn sealing_key(data: &std::path::Path) -> std::path::PathBuf {
+    identity::Paths::new(data).sealing_key()
+}

@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use holdfast_consensus::{Fault, Member, Node, NodeConfig, NodeId, OpenError, PeerTls};
+use holdfast_consensus::{Fault, Member, Node, NodeConfig, NodeId, OpenError, PeerTls, StateView};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use super::listen_file::ListenFile;
 use crate::api;
 use crate::app::{App, Parts};
 use crate::config::Config;
+use crate::peer;
 use crate::secure::{
     Authority, NodeIdentity, Purpose, SealError, Sealer, Signer, SigningKey, admit_node,
     agent_acceptor, peer_configs, rest_acceptor,
@@ -77,6 +78,9 @@ pub enum StartError {
     /// The node stopped by itself.
     #[error("the node had to stop: {0}")]
     Failed(Fault),
+    /// The others have removed it.
+    #[error("this node is no member any more: {0}")]
+    Removed(String),
 }
 
 impl StartError {
@@ -111,6 +115,11 @@ impl StartError {
             Self::Randomness => "check the operating system".to_owned(),
             Self::Other(_) => "look at the log for what came before".to_owned(),
             Self::Failed(fault) => fault.hint().to_owned(),
+            Self::Removed(_) => {
+                "stop it for good; to use its host again, empty the data directory \
+                 and join anew: it gets a new id"
+                    .to_owned()
+            }
         }
     }
 }
@@ -129,7 +138,7 @@ pub struct Running {
 struct Listeners {
     rest: (TcpListener, SocketAddr),
     grpc: (TcpListener, SocketAddr),
-    raft: (TcpListener, SocketAddr),
+    raft: SocketAddr,
 }
 
 /// Starts the node that is in the data directory; with `bootstrap`, founds a
@@ -145,21 +154,27 @@ pub async fn start(config: Config, bootstrap: bool) -> Result<Running, StartErro
         .mode(0o700)
         .create(paths.data())
         .map_err(|source| StartError::io("create", paths.data(), source))?;
+    let (raft, raft_at) = bind(config.listen.raft, "raft").await?;
     let listeners = Listeners {
         rest: bind(config.listen.rest, "rest").await?,
         grpc: bind(config.listen.grpc, "grpc").await?,
-        raft: bind(config.listen.raft, "raft").await?,
+        raft: raft_at,
     };
     let member = member(&config, &listeners);
-    let opened = open(&paths, &config, known, member, bootstrap).await?;
-    serve(paths, config, opened, listeners).await
+    let opened = match known {
+        Some(file) if !file.peers.is_empty() => {
+            super::member::open(&paths, &config, file, member.clone(), raft).await?
+        }
+        known => open(&paths, &config, known, member.clone(), raft, bootstrap).await?,
+    };
+    serve(paths, config, opened, listeners, member).await
 }
 
-struct Opened {
-    node: Node,
-    file: NodeFile,
-    sealer: Sealer,
-    identity: Arc<NodeIdentity>,
+pub(super) struct Opened {
+    pub(super) node: Node,
+    pub(super) file: NodeFile,
+    pub(super) sealer: Sealer,
+    pub(super) identity: Arc<NodeIdentity>,
 }
 
 async fn open(
@@ -167,12 +182,14 @@ async fn open(
     config: &Config,
     known: Option<NodeFile>,
     member: Member,
+    listener: TcpListener,
     bootstrap: bool,
 ) -> Result<Opened, StartError> {
     if let Some(file) = known {
         let (identity, peers) = identity(paths)?;
         match Node::open(node_config(paths, &file, &peers)).await {
             Ok(node) if is_founded(&node).await? => {
+                node.listen(listener)?;
                 let sealer = Sealer::open(&paths.sealing_key())?;
                 return Ok(Opened {
                     node,
@@ -197,6 +214,7 @@ async fn open(
     let foundation = found::prepare(paths, config)?;
     let (identity, peers) = identity(paths)?;
     let node = Node::bootstrap(node_config(paths, &foundation.node, &peers), member).await?;
+    node.listen(listener)?;
     found::found(&node, paths, &foundation).await?;
     tracing::info!(
         file = %paths.admin().display(),
@@ -211,14 +229,14 @@ async fn open(
     })
 }
 
-fn node_config(paths: &Paths, file: &NodeFile, peers: &PeerTls) -> NodeConfig {
+pub(super) fn node_config(paths: &Paths, file: &NodeFile, peers: &PeerTls) -> NodeConfig {
     NodeConfig {
         peers: Some(peers.clone()),
         ..NodeConfig::new(paths.raft(), NodeId(file.id))
     }
 }
 
-fn identity(paths: &Paths) -> Result<(Arc<NodeIdentity>, PeerTls), StartError> {
+pub(super) fn identity(paths: &Paths) -> Result<(Arc<NodeIdentity>, PeerTls), StartError> {
     let read = paths.read_certificate()?;
     let (certificate, ca) = read.ok_or_else(|| StartError::Unreadable {
         path: paths.data().join("node.pem"),
@@ -230,11 +248,17 @@ fn identity(paths: &Paths) -> Result<(Arc<NodeIdentity>, PeerTls), StartError> {
     Ok((identity, peers))
 }
 
+/// Whether the founding command is applied. Only what this node has applied
+/// itself is asked first: with other nodes it may be alone for now.
 async fn is_founded(node: &Node) -> Result<bool, StartError> {
-    let view = node
-        .read()
-        .await
-        .map_err(|error| StartError::Other(error.into()))?;
+    if has_pki(&node.read_stale().view).await? {
+        return Ok(true);
+    }
+    let view = node.read().await;
+    has_pki(&view.map_err(|error| StartError::Other(error.into()))?).await
+}
+
+async fn has_pki(view: &StateView) -> Result<bool, StartError> {
     let pki = holdfast_state::query::pki(view.connection()).await;
     Ok(pki
         .map_err(|error| StartError::Other(error.into()))?
@@ -258,17 +282,18 @@ async fn bind(
 fn member(config: &Config, listeners: &Listeners) -> Member {
     let at = |address: SocketAddr| format!("{}:{}", config.listen.host_of(address), address.port());
     Member {
-        raft: at(listeners.raft.1),
+        raft: at(listeners.raft),
         grpc: at(listeners.grpc.1),
         rest: at(listeners.rest.1),
     }
 }
 
-async fn load(config: Config, opened: Opened) -> Result<Parts, StartError> {
+async fn load(config: Config, opened: Opened, member: Member) -> Result<Parts, StartError> {
     let sealer = opened.sealer;
     let other = |error: holdfast_state::StateError| StartError::Other(error.into());
-    let view = opened.node.read().await;
-    let view = view.map_err(|error| StartError::Other(error.into()))?;
+    // As this node has applied it: there may be no quorum yet, and what is read
+    // here never changes.
+    let view = opened.node.read_stale().view;
     let pki = holdfast_state::query::pki(view.connection())
         .await
         .map_err(other)?;
@@ -292,6 +317,7 @@ async fn load(config: Config, opened: Opened) -> Result<Parts, StartError> {
         sealer,
         authority,
         signer,
+        member,
     })
 }
 
@@ -300,15 +326,16 @@ async fn serve(
     config: Config,
     opened: Opened,
     listeners: Listeners,
+    member: Member,
 ) -> Result<Running, StartError> {
     let (node, identity) = (opened.node.clone(), opened.identity.clone());
     let listen = listen_file(&paths, &config, &listeners);
     let file = opened.file.clone();
-    let parts = load(config, opened).await?;
+    let parts = load(config, opened, member).await?;
     identity.replace(paths.renew_certificate(&parts.authority, &file, &parts.config)?);
     let ca_pem = parts.authority.certificate_pem().to_owned();
-    node.listen(listeners.raft.0)?;
     let app = App::new(node, parts);
+    app.node.answer_calls(peer::Answerer::new(&app));
     let stop = CancellationToken::new();
     let (rest, rest_at) = listeners.rest;
     let rest_tls = (!rest_at.ip().is_loopback()).then(|| rest_acceptor(identity.clone()));
@@ -358,7 +385,7 @@ fn listen_file(paths: &Paths, config: &Config, listeners: &Listeners) -> ListenF
     ListenFile {
         rest: url(if plain { "http" } else { "https" }, listeners.rest.1),
         grpc: url("https", listeners.grpc.1),
-        raft: url("https", listeners.raft.1),
+        raft: url("https", listeners.raft),
         ca_file: std::path::absolute(paths.ca()).unwrap_or_else(|_| paths.ca()),
     }
 }
@@ -389,8 +416,13 @@ impl Running {
     }
 
     /// Waits until the node stops by itself.
-    pub async fn failed(&self) -> Fault {
-        self.app.node.failed().await
+    pub async fn failed(&self) -> StartError {
+        tokio::select! {
+            fault = self.app.node.failed() => StartError::Failed(fault),
+            () = self.app.removed.cancelled() => {
+                StartError::Removed("the other nodes have removed it".to_owned())
+            }
+        }
     }
 
     /// Ends it: nothing new is accepted, what is under way is finished, and

@@ -5,12 +5,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use holdfast_types::{AgentId, InstanceFacts, Name, Observation};
 
-/// Facts of every instance whose agent is connected to this node.
+use super::tick;
+
+/// What was last seen of every instance, by agents of whichever node.
 #[derive(Debug, Default)]
-pub struct FactsBoard(Mutex<BTreeMap<(AgentId, Name), InstanceFacts>>);
+pub struct FactsBoard(Mutex<BTreeMap<(AgentId, Name), Seen>>);
+
+#[derive(Debug)]
+struct Seen {
+    facts: InstanceFacts,
+    /// 0 when another node told.
+    changed: u64,
+}
 
 impl FactsBoard {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(AgentId, Name), InstanceFacts>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(AgentId, Name), Seen>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -18,13 +27,39 @@ impl FactsBoard {
     pub fn record(&self, agent: AgentId, facts: &[InstanceFacts]) {
         let mut board = self.lock();
         for facts in facts {
-            board.insert((agent, facts.cluster.clone()), facts.clone());
+            let seen = Seen {
+                facts: facts.clone(),
+                changed: tick(),
+            };
+            board.insert((agent, facts.cluster.clone()), seen);
+        }
+    }
+
+    /// What was seen here after `since`, for the other nodes.
+    pub(crate) fn changed_since(&self, since: u64) -> Vec<(AgentId, InstanceFacts)> {
+        let board = self.lock();
+        let changed = board.iter().filter(|(_, seen)| seen.changed > since);
+        changed
+            .map(|((agent, _), seen)| (*agent, seen.facts.clone()))
+            .collect()
+    }
+
+    /// Notes what another node tells.
+    pub(crate) fn mirror(&self, told: Vec<(AgentId, InstanceFacts)>) {
+        let mut board = self.lock();
+        for (agent, facts) in told {
+            let key = (agent, facts.cluster.clone());
+            let known = board.get(&key);
+            if known.is_none_or(|known| known.facts.observed_at < facts.observed_at) {
+                board.insert(key, Seen { facts, changed: 0 });
+            }
         }
     }
 
     /// What the agent last saw of its instance of the cluster.
     pub fn live(&self, agent: AgentId, cluster: &Name) -> Option<InstanceFacts> {
-        self.lock().get(&(agent, cluster.clone())).cloned()
+        let key = (agent, cluster.clone());
+        self.lock().get(&key).map(|seen| seen.facts.clone())
     }
 }
 

@@ -91,7 +91,7 @@ struct Link {
 
 impl Link {
     async fn run(&mut self, mut inbox: Streaming<v1::AgentMessage>) -> String {
-        if !self.send(welcome(&self.agent)).await {
+        if !self.send(welcome(&self.app, &self.agent)).await {
             return "it went away".to_owned();
         }
         if let Err(error) = self.find_interrupted().await {
@@ -329,13 +329,23 @@ impl Link {
     }
 }
 
-fn welcome(agent: &AgentView) -> control_message::Message {
+fn welcome(app: &App, agent: &AgentView) -> control_message::Message {
     let millis = |span: Duration| u32::try_from(span.as_millis()).unwrap_or(u32::MAX);
     control_message::Message::Welcome(v1::Welcome {
         agent_id: agent.id.to_string(),
         heartbeat_every_ms: millis(HEARTBEAT_EVERY),
         lost_after_ms: millis(LOST_AFTER),
+        servers: servers(app),
     })
+}
+
+/// Where agents reach the nodes that vote; a learner may know nothing yet.
+fn servers(app: &App) -> Vec<String> {
+    let members = app.node.status().members.into_iter();
+    let voters = members.filter(|member| member.voter && !member.member.grpc.is_empty());
+    voters
+        .map(|member| format!("https://{}", member.member.grpc))
+        .collect()
 }
 
 impl Greeting {

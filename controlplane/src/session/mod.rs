@@ -2,20 +2,24 @@
 //! said of things that are never replicated.
 //!
 //! Sessions are local, truth is replicated: losing this node costs its agents
-//! a reconnect and nothing else. A new leader knows no liveness, so it waits a
-//! full liveness period before it takes anybody for lost.
+//! a reconnect and nothing else. What agents say that is never replicated, the
+//! nodes tell each other ([`mirror`]), so that every node can answer for every
+//! agent. A new leader may know no liveness yet, so it waits a full liveness
+//! period before it takes anybody for lost.
 
 pub(crate) mod access;
 mod assign;
 mod facts;
 mod identity;
 mod link;
+pub(crate) mod mirror;
 mod plans;
 mod progress;
 mod registry;
 mod reports;
 mod wal;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use assign::assignments_of;
@@ -30,3 +34,10 @@ pub use wal::{LiveWal, WalBoard, WalKey};
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 /// After how long without a word it counts as offline.
 pub const LOST_AFTER: Duration = Duration::from_secs(15);
+
+/// Numbers what happens on the boards of this process, so that a node can ask
+/// for what happened since.
+fn tick() -> u64 {
+    static TICKS: AtomicU64 = AtomicU64::new(0);
+    TICKS.fetch_add(1, Ordering::Relaxed) + 1
+}

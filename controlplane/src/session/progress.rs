@@ -2,20 +2,25 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use holdfast_proto::JobProgress;
 use holdfast_types::{AssignmentId, Generation, JobPhase};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::tick;
 
 /// Log lines kept of a running job.
 const LINES: usize = 1000;
 /// Longest line that is kept, in bytes.
 const LINE_BYTES: usize = 2000;
 
+/// How long the progress of a job is kept of which nobody speaks.
+const KEPT: Duration = Duration::from_secs(3600);
+
 /// How far a job is.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = JobProgress)]
 pub struct Progress {
@@ -29,7 +34,8 @@ pub struct Progress {
     pub rate: Option<f64>,
 }
 
-/// The progress of every job whose agent is connected to this node.
+/// The progress of every running job. The log lines stay with the node that
+/// has the agent's session.
 #[derive(Debug, Default)]
 pub struct ProgressBoard(Mutex<BTreeMap<AssignmentId, Live>>);
 
@@ -39,6 +45,17 @@ struct Live {
     progress: Progress,
     since: Instant,
     lines: VecDeque<String>,
+    /// 0 when another node told.
+    changed: u64,
+}
+
+/// What a node tells the others of a job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ToldProgress {
+    assignment: AssignmentId,
+    generation: Generation,
+    progress: Progress,
 }
 
 impl ProgressBoard {
@@ -61,6 +78,7 @@ impl ProgressBoard {
             progress: progress.clone(),
             since: now,
             lines: VecDeque::new(),
+            changed: 0,
         });
         if said.generation < live.generation {
             return;
@@ -73,6 +91,7 @@ impl ProgressBoard {
             live.progress = Progress { rate, ..progress };
         }
         live.since = now;
+        live.changed = tick();
         for mut line in said.log {
             truncate(&mut line, LINE_BYTES);
             if live.lines.len() == LINES {
@@ -96,6 +115,43 @@ impl ProgressBoard {
         let live = live.filter(|live| live.generation == generation);
         live.map(|live| live.lines.iter().cloned().collect())
             .unwrap_or_default()
+    }
+
+    /// What was said here after `since`, for the other nodes.
+    pub(crate) fn changed_since(&self, since: u64) -> Vec<ToldProgress> {
+        let board = self.lock();
+        let changed = board.iter().filter(|(_, live)| live.changed > since);
+        let told = changed.map(|(assignment, live)| ToldProgress {
+            assignment: *assignment,
+            generation: live.generation,
+            progress: live.progress.clone(),
+        });
+        told.collect()
+    }
+
+    /// Notes what another node tells.
+    pub(crate) fn mirror(&self, told: Vec<ToldProgress>) {
+        let mut board = self.lock();
+        for told in told {
+            let known = board.get(&told.assignment);
+            if known.is_some_and(|known| known.generation > told.generation) {
+                continue;
+            }
+            let live = Live {
+                generation: told.generation,
+                progress: told.progress,
+                since: Instant::now(),
+                lines: VecDeque::new(),
+                changed: 0,
+            };
+            board.insert(told.assignment, live);
+        }
+    }
+
+    /// Forgets jobs that nobody has spoken of for long: another node saw them
+    /// end.
+    pub(crate) fn forget_silent(&self) {
+        self.lock().retain(|_, live| live.since.elapsed() < KEPT);
     }
 
     /// The assignment is over.

@@ -1,16 +1,19 @@
-//! Which agents are connected to this node.
+//! Which agents are connected: to this node, and, as the other nodes tell, to
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use holdfast_consensus::NodeId;
 use holdfast_proto::v1::ControlMessage;
 use holdfast_types::AgentId;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::LOST_AFTER;
+use super::{LOST_AFTER, tick};
 
 /// Every agent this process has heard of.
 #[derive(Debug)]
@@ -22,7 +25,18 @@ pub struct Registry {
 #[derive(Debug, Default)]
 struct Inner {
     agents: BTreeMap<AgentId, Link>,
+    elsewhere: BTreeMap<AgentId, Elsewhere>,
     sessions: u64,
+}
+
+/// An agent as another node last told.
+#[derive(Debug)]
+struct Elsewhere {
+    node: NodeId,
+    online: bool,
+    version: String,
+    last_seen: Instant,
+    last_seen_at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -31,6 +45,18 @@ struct Link {
     version: String,
     last_seen: Instant,
     last_seen_at: Timestamp,
+    changed: u64,
+}
+
+/// What a node tells the others of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LiveAgent {
+    agent: AgentId,
+    online: bool,
+    version: String,
+    /// An age and no time: clocks differ.
+    seen_ms_ago: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -105,6 +131,7 @@ impl Registry {
             version,
             last_seen: Instant::now(),
             last_seen_at: Timestamp::now(),
+            changed: tick(),
         };
         if let Some(Link {
             session: Some(older),
@@ -121,6 +148,7 @@ impl Registry {
         if let Some(link) = self.lock().agents.get_mut(&agent) {
             link.last_seen = Instant::now();
             link.last_seen_at = Timestamp::now();
+            link.changed = tick();
         }
     }
 
@@ -133,6 +161,7 @@ impl Registry {
                 .is_some_and(|session| session.number == number)
         {
             link.session = None;
+            link.changed = tick();
         }
     }
 
@@ -156,6 +185,7 @@ impl Registry {
                 && let Some(session) = link.session.take()
             {
                 session.close.cancel();
+                link.changed = tick();
                 lost.push(*agent);
             }
         }
@@ -183,27 +213,84 @@ impl Registry {
         }
     }
 
-    /// Whether it has a session and spoke lately.
+    /// Whether it has a session, with whichever node, and spoke lately.
     pub fn is_online(&self, agent: AgentId) -> bool {
-        self.lock().agents.get(&agent).is_some_and(Link::is_online)
+        self.status(agent).is_some_and(|status| status.online)
     }
 
-    /// What is known of its life; `None` when it did not speak to this process.
+    /// What is known of its life; `None` when no node has heard of it.
     pub fn status(&self, agent: AgentId) -> Option<AgentStatus> {
         let inner = self.lock();
-        let link = inner.agents.get(&agent)?;
-        Some(AgentStatus {
+        let here = inner.agents.get(&agent).map(|link| AgentStatus {
             online: link.is_online(),
             last_seen_at: link.last_seen_at,
             version: link.version.clone(),
-        })
+        });
+        let there = inner.elsewhere.get(&agent).map(|there| AgentStatus {
+            online: there.is_online(),
+            last_seen_at: there.last_seen_at,
+            version: there.version.clone(),
+        });
+        match (here, there) {
+            (Some(here), Some(there)) if there.supersedes(&here) => Some(there),
+            (here, there) => here.or(there),
+        }
     }
 
-    /// For how long the agent has been silent. One that never spoke to this
-    /// process counts from the process's start, for nothing is known of before.
+    /// The other node that has the agent's session.
+    pub fn node_of(&self, agent: AgentId) -> Option<NodeId> {
+        let inner = self.lock();
+        let here = inner.agents.get(&agent).is_some_and(Link::is_online);
+        let there = inner
+            .elsewhere
+            .get(&agent)
+            .filter(|there| there.is_online());
+        there.filter(|_| !here).map(|there| there.node)
+    }
+
+    /// For how long the agent has been silent. One that never spoke counts
+    /// from this process's start, for nothing is known of before.
     pub fn silent_for(&self, agent: AgentId) -> Duration {
-        let since = self.lock().agents.get(&agent).map(|link| link.last_seen);
-        since.unwrap_or(self.started).elapsed()
+        let inner = self.lock();
+        let here = inner.agents.get(&agent).map(|link| link.last_seen);
+        let there = inner.elsewhere.get(&agent).map(|there| there.last_seen);
+        here.max(there).unwrap_or(self.started).elapsed()
+    }
+
+    /// What changed here after `since`, for the other nodes.
+    pub(crate) fn changed_since(&self, since: u64) -> Vec<LiveAgent> {
+        let inner = self.lock();
+        let changed = inner.agents.iter().filter(|(_, link)| link.changed > since);
+        let told = changed.map(|(agent, link)| LiveAgent {
+            agent: *agent,
+            online: link.is_online(),
+            version: link.version.clone(),
+            seen_ms_ago: u64::try_from(link.last_seen.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+        told.collect()
+    }
+
+    /// Notes what another node tells.
+    pub(crate) fn mirror(&self, node: NodeId, told: Vec<LiveAgent>) {
+        let (now, now_at) = (Instant::now(), Timestamp::now());
+        let mut inner = self.lock();
+        for agent in told {
+            let age = Duration::from_millis(agent.seen_ms_ago);
+            // Before the machine started nobody was seen.
+            let last_seen = now.checked_sub(age).unwrap_or(self.started);
+            let known = inner.elsewhere.get(&agent.agent);
+            if known.is_some_and(|known| known.node != node && known.last_seen > last_seen) {
+                continue;
+            }
+            let there = Elsewhere {
+                node,
+                online: agent.online,
+                version: agent.version,
+                last_seen,
+                last_seen_at: now_at.checked_sub(age).unwrap_or(now_at),
+            };
+            inner.elsewhere.insert(agent.agent, there);
+        }
     }
 
     /// Where messages to the agent go.
@@ -211,6 +298,20 @@ impl Registry {
         let inner = self.lock();
         let link = inner.agents.get(&agent).filter(|link| link.is_online())?;
         link.session.as_ref().map(|session| session.sender.clone())
+    }
+}
+
+impl AgentStatus {
+    /// Of two views of an agent the one counts that has a session; of two with
+    /// or two without, the later.
+    fn supersedes(&self, other: &Self) -> bool {
+        (self.online, self.last_seen_at) > (other.online, other.last_seen_at)
+    }
+}
+
+impl Elsewhere {
+    fn is_online(&self) -> bool {
+        self.online && self.last_seen.elapsed() <= LOST_AFTER
     }
 }
 
@@ -240,5 +341,28 @@ mod tests {
         let stranger = AgentId::from_uuid(uuid::Uuid::from_u128(2));
         assert_eq!(registry.status(stranger), None);
         assert!(registry.silent_for(stranger) < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn an_agent_is_where_it_has_a_session() {
+        let (here, there) = (Registry::default(), Registry::default());
+        let agent = AgentId::from_uuid(uuid::Uuid::from_u128(1));
+        let all = CancellationToken::new();
+        let open = |at: &Registry| at.open(agent, "0.1.0".to_owned(), mpsc::channel(1).0, &all);
+        let pull = |since| here.mirror(NodeId(2), there.changed_since(since));
+        let since = tick();
+        let opened = open(&there);
+        pull(since);
+        assert!(here.is_online(agent));
+        assert_eq!(here.node_of(agent), Some(NodeId(2)));
+        let moved = open(&here);
+        assert_eq!(here.node_of(agent), None);
+        // The other end of the old connection is noticed later.
+        there.closed(agent, opened.number);
+        pull(since);
+        assert!(here.is_online(agent));
+        here.closed(agent, moved.number);
+        assert!(!here.is_online(agent));
+        assert_eq!(there.changed_since(tick()), []);
     }
 }

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use holdfast_proto::{LineageWal, ReportedFrontier, WalReport};
 use holdfast_types::{Failure, Generation, Lineage, Name};
+use serde::{Deserialize, Serialize};
+
+use super::tick;
 
 /// How often a duty's ranges and frontier enter the log at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
@@ -17,7 +20,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 pub type WalKey = (Name, Name);
 
 /// What a duty last said.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LiveWal {
     /// Under which generation.
     pub generation: Generation,
@@ -36,7 +40,19 @@ pub struct WalBoard(Mutex<BTreeMap<WalKey, Entry>>);
 #[derive(Debug)]
 struct Entry {
     live: LiveWal,
+    said: Instant,
+    /// 0 when another node told.
+    changed: u64,
     recorded: Option<Recorded>,
+}
+
+/// What a node tells the others of a duty.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ToldWal {
+    key: WalKey,
+    live: LiveWal,
+    said_ms_ago: u64,
 }
 
 #[derive(Debug)]
@@ -66,11 +82,15 @@ impl WalBoard {
             Some(entry) if entry.live.generation > report.generation => false,
             Some(entry) => {
                 entry.live = live;
+                entry.said = Instant::now();
+                entry.changed = tick();
                 entry.due()
             }
             None => {
                 let entry = Entry {
                     live,
+                    said: Instant::now(),
+                    changed: tick(),
                     recorded: None,
                 };
                 let due = entry.due();
@@ -89,6 +109,47 @@ impl WalBoard {
                 wal: report.wal.clone(),
                 frontier: report.frontier,
             });
+        }
+    }
+
+    /// What was said here after `since`, for the other nodes.
+    pub(crate) fn changed_since(&self, since: u64) -> Vec<ToldWal> {
+        let board = self.lock();
+        let changed = board.iter().filter(|(_, entry)| entry.changed > since);
+        let told = changed.map(|(key, entry)| ToldWal {
+            key: key.clone(),
+            live: entry.live.clone(),
+            said_ms_ago: u64::try_from(entry.said.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+        told.collect()
+    }
+
+    /// Notes what another node tells: of two holders the later generation
+    /// counts, of two words of one holder the later.
+    pub(crate) fn mirror(&self, told: Vec<ToldWal>) {
+        let mut board = self.lock();
+        let now = Instant::now();
+        for ToldWal {
+            key,
+            live,
+            said_ms_ago,
+        } in told
+        {
+            let said = now.checked_sub(Duration::from_millis(said_ms_ago));
+            let said = said.unwrap_or(now);
+            let known = board.get(&key);
+            let newer = known
+                .is_none_or(|known| (live.generation, said) > (known.live.generation, known.said));
+            if newer {
+                let recorded = board.remove(&key).and_then(|known| known.recorded);
+                let entry = Entry {
+                    live,
+                    said,
+                    changed: 0,
+                    recorded,
+                };
+                board.insert(key, entry);
+            }
         }
     }
 

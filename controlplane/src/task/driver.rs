@@ -11,10 +11,11 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::{agents, dispatch, duties, prune};
+use super::{agents, dispatch, duties, members, prune};
 use crate::app::App;
 use crate::app::error::Result;
-use crate::session::LOST_AFTER;
+use crate::peer;
+use crate::session::{LOST_AFTER, mirror};
 
 /// A reconciler.
 pub(super) trait Task: Send + Sync + 'static {
@@ -34,15 +35,20 @@ pub(super) trait Task: Send + Sync + 'static {
 pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     let mut all = JoinSet::new();
     let (dispatch, duties) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let members = Arc::new(Notify::new());
     let idle = || Arc::new(Notify::new());
     all.spawn(run(app.clone(), dispatch::Dispatch, dispatch.clone()));
     all.spawn(run(app.clone(), duties::Duties, duties.clone()));
     all.spawn(run(app.clone(), agents::LostJobs, idle()));
     all.spawn(run(app.clone(), prune::Prune, idle()));
+    all.spawn(run(app.clone(), members::Members, members.clone()));
     all.spawn(agents::drop_silent(app.clone()));
+    all.spawn(mirror::follow(app.clone()));
+    all.spawn(peer::announce(app.clone()));
     let wake = move |task: TaskName| match task {
         TaskName::Dispatch => dispatch.notify_one(),
         TaskName::Duties => duties.notify_one(),
+        TaskName::Members => members.notify_one(),
         // Exposure is judged when somebody asks.
         TaskName::Exposure => {}
     };
@@ -83,6 +89,7 @@ async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static)
     let wake_everything = || {
         wake(TaskName::Dispatch);
         wake(TaskName::Duties);
+        wake(TaskName::Members);
         app.sessions.wake_all();
     };
     loop {

@@ -9,6 +9,7 @@ mod agents;
 mod dispatch;
 mod driver;
 mod duties;
+mod members;
 mod prune;
 
 pub use driver::spawn_all;

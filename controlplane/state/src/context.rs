@@ -13,7 +13,7 @@ use sea_orm::{
 use crate::column::Text;
 use crate::entity::{agents, jobs, resources};
 use crate::lookup::Lookup;
-use crate::{Effect, Noun, Principal, Refusal, StateError, TaskName};
+use crate::{Effect, Noun, Principal, Refusal, StateError, TaskName, schema};
 
 /// Why a command did not do what it says.
 #[derive(Debug)]
@@ -92,6 +92,16 @@ impl<'a> ApplyContext<'a> {
     /// The entry's time, never before that of an earlier entry.
     pub(crate) fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Refuses what the group is not ready for: a node that does not know this
+    /// command yet may still be among its members.
+    pub(crate) async fn needs_level(&self, needed: u32) -> Result<(), Stop> {
+        let current = schema::version(self.tx).await?;
+        if current < needed {
+            return Err(Refusal::LevelTooLow { needed, current }.into());
+        }
+        Ok(())
     }
 
     /// The revision of everything this command writes: the log index, equal on

@@ -15,6 +15,8 @@ pub enum TaskName {
     Duties,
     /// Judges exposure.
     Exposure,
+    /// Brings the Raft group to the nodes that there should be.
+    Members,
 }
 
 /// Something to wake.

@@ -28,6 +28,12 @@ pub enum StateError {
     /// The database contradicts itself.
     #[error("the state database is damaged: {0}; restore this node from a snapshot")]
     Corrupt(String),
+    /// The group has moved on to what this program does not know.
+    #[error("the control plane is at feature level {level}, which this holdfastd does not know")]
+    TooNew {
+        /// The level.
+        level: u32,
+    },
     /// A page was asked for with a cursor that no list of this kind gave.
     #[error("the cursor is not one that this list gave; start again without it")]
     BadCursor,

@@ -26,6 +26,10 @@ pub enum Noun {
     Job,
     /// A join token.
     JoinToken,
+    /// A node of the control plane.
+    Node,
+    /// A node's join token.
+    NodeToken,
     /// A policy.
     Policy,
     /// A repository.
@@ -49,6 +53,8 @@ impl fmt::Display for Noun {
             Self::Fleet => "fleet",
             Self::Job => "job",
             Self::JoinToken => "join token",
+            Self::Node => "node",
+            Self::NodeToken => "node token",
             Self::Policy => "policy",
             Self::Repository => "repository",
             Self::Secret => "secret",
@@ -237,6 +243,17 @@ pub enum Refusal {
         /// What was found.
         found: RepositoryId,
     },
+    /// Not every node runs a program that knows this yet.
+    #[error("the control plane is at feature level {current}, and this needs {needed}")]
+    LevelTooLow {
+        /// The level that it needs.
+        needed: u32,
+        /// The level there is.
+        current: u32,
+    },
+    /// The last node cannot be removed.
+    #[error("the last node cannot be removed")]
+    LastNode,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyMismatch,
@@ -286,6 +303,8 @@ impl Refusal {
             Self::ClusterRetired { .. } => "cluster_retired",
             Self::WalMissing { .. } => "wal_missing",
             Self::RepositoryMismatch { .. } => "repository_mismatch",
+            Self::LevelTooLow { .. } => "level_too_low",
+            Self::LastNode => "last_node",
             Self::IdempotencyMismatch => "idempotency_mismatch",
         }
     }
@@ -317,6 +336,8 @@ impl Refusal {
             | Self::ClusterRetired { .. }
             | Self::WalMissing { .. }
             | Self::RepositoryMismatch { .. }
+            | Self::LevelTooLow { .. }
+            | Self::LastNode
             | Self::IdempotencyMismatch => None,
         }
     }
@@ -367,6 +388,10 @@ impl Refusal {
             Self::RepositoryMismatch { .. } => {
                 "check the URL and what is mounted there; a new repository needs an empty place"
             }
+            Self::LevelTooLow { .. } => {
+                "upgrade every node; the leader raises the level once all of them know it"
+            }
+            Self::LastNode => "add another node first; to end a control plane, stop its nodes",
             Self::IdempotencyMismatch => "use a new Idempotency-Key for a new request",
         }
     }

@@ -3,6 +3,11 @@
 //! A fresh database gets version 1 and then whatever upgrades its log holds:
 //! no table is ever changed by starting a newer program, for then two nodes
 //! with equal logs would differ (I-02). The SQL of a version is never edited.
+//!
+//! The version is also the group's feature level. The leader raises it
+//! ([`RaiseLevel`](crate::command::RaiseLevel)) once every node runs a program
+//! that knows the next one, so a command of level 2 is never seen by a node
+//! that knows level 1 only.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
@@ -10,6 +15,8 @@ use crate::{StateError, meta};
 
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
+/// The newest version that this program knows.
+pub const NEWEST: u32 = 2;
 
 const KEY: &str = "schema";
 
@@ -17,7 +24,21 @@ const KEY: &str = "schema";
 pub async fn create(tx: &DatabaseTransaction) -> Result<(), StateError> {
     tx.execute_unprepared(include_str!("migration/m0001.sql"))
         .await?;
-    meta::write(tx, KEY, VERSION.to_string().as_bytes()).await
+    write(tx, VERSION).await
+}
+
+/// Makes the tables of the next version.
+pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), StateError> {
+    let sql = match to {
+        2 => include_str!("migration/m0002.sql"),
+        newer => return Err(StateError::TooNew { level: newer }),
+    };
+    tx.execute_unprepared(sql).await?;
+    write(tx, to).await
+}
+
+async fn write(tx: &DatabaseTransaction, version: u32) -> Result<(), StateError> {
+    meta::write(tx, KEY, version.to_string().as_bytes()).await
 }
 
 /// The version of the tables in this database.

@@ -48,7 +48,11 @@ fn codes() -> BTreeSet<String> {
         .collect();
     for source in [
         "state/src/refusal.rs",
-        "consensus/src/error.rs",
+        "consensus/src/error/call.rs",
+        "consensus/src/error/membership.rs",
+        "consensus/src/error/open.rs",
+        "consensus/src/error/propose.rs",
+        "consensus/src/error/read.rs",
         "consensus/src/fault.rs",
     ] {
         codes.extend(codes_of(source));

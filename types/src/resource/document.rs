@@ -294,10 +294,10 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        let schedules = policy(json!({"selector": {}, "repository": "eu", "schedules": []}));
+        let retention = policy(json!({"selector": {}, "repository": "eu", "retention": {}}));
         assert_eq!(
-            refused(schedules),
-            ("spec.schedules".into(), "not_supported_yet")
+            refused(retention),
+            ("spec.retention".into(), "not_supported_yet")
         );
         let archive =
             policy(json!({"selector": {}, "repository": "eu", "wal": {"mode": "archive"}}));
@@ -317,6 +317,15 @@ mod tests {
             "repository": "eu",
             "compression": {"codec": "zstd", "level": 3},
             "wal": {"mode": "streaming", "flushEvery": "1s"},
+            "schedules": [
+                {"name": "weekly-full", "kind": "full", "cron": "0 2 * * 0",
+                 "timezone": "Europe/Vienna", "window": "4h", "jitter": "10m", "from": "primary",
+                 "checkpoint": "fast", "catchUp": "all", "catchUpMax": 10},
+                {"name": "daily", "kind": "full", "every": "1d",
+                 "blackouts": [{"from": "08:00", "to": "18:00"}], "overlap": "queueOne",
+                 "priority": 0, "retry": {"max": 3, "idleTimeout": "15m"}},
+            ],
+            "limits": {"jobsPerHost": 1, "jobsPerRepository": 4, "jobsPerFleet": 20},
         }));
         let document = Document::from_value(written.clone()).unwrap();
         assert_eq!(document.to_value(), written);

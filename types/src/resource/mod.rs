@@ -9,11 +9,15 @@ mod document;
 mod fleet;
 mod policy;
 mod repository;
+mod schedule;
 
 pub use cluster::{Cluster, ConnectionProblem, InstanceSpec};
 pub use document::{API_VERSION, Document, InvalidDocument, Kind, Labels, Metadata, Resource};
 pub use fleet::Fleet;
-pub use policy::{Codec, Compression, Durability, Objectives, Policy, WalMode, WalPolicy, selects};
+pub use policy::{
+    Codec, Compression, Durability, Limits, Objectives, Policy, WalMode, WalPolicy, selects,
+};
 pub use repository::{KeyReference, Repository, SecretReference};
+pub use schedule::{Blackout, CatchUp, Checkpoint, Overlap, Retry, Schedule, Source};
 
 use document::NotYet;

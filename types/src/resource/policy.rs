@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidDocument, Labels, NotYet};
+use super::{InvalidDocument, Labels, NotYet, Schedule};
 use crate::backup::as_word;
 use crate::{Name, Span};
 
@@ -34,10 +34,9 @@ pub struct Policy {
     #[cfg_attr(feature = "schema", schema(ignore))]
     #[doc(hidden)]
     pub copies: NotYet,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub schedules: NotYet,
+    /// When backups are taken by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Schedule>,
     #[serde(default, skip_serializing_if = "NotYet::skip")]
     #[cfg_attr(feature = "schema", schema(ignore))]
     #[doc(hidden)]
@@ -46,10 +45,9 @@ pub struct Policy {
     #[cfg_attr(feature = "schema", schema(ignore))]
     #[doc(hidden)]
     pub drills: NotYet,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub limits: NotYet,
+    /// How much may happen at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     #[serde(default, skip_serializing_if = "NotYet::skip")]
     #[cfg_attr(feature = "schema", schema(ignore))]
     #[doc(hidden)]
@@ -179,6 +177,46 @@ pub struct WalPolicy {
     pub when_full: NotYet,
 }
 
+/// How many jobs may run at once; without a number there is no limit.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Limits {
+    #[serde(default, skip_serializing_if = "NotYet::skip")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
+    #[doc(hidden)]
+    pub bandwidth: NotYet,
+    /// On one host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(minimum = 1))]
+    pub jobs_per_host: Option<u32>,
+    /// With one repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(minimum = 1))]
+    pub jobs_per_repository: Option<u32>,
+    /// In one fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(minimum = 1))]
+    pub jobs_per_fleet: Option<u32>,
+}
+
+impl Limits {
+    fn check(&self) -> Result<(), InvalidDocument> {
+        let limits = [
+            ("jobsPerHost", self.jobs_per_host),
+            ("jobsPerRepository", self.jobs_per_repository),
+            ("jobsPerFleet", self.jobs_per_fleet),
+        ];
+        match limits.iter().find(|(_, limit)| *limit == Some(0)) {
+            None => Ok(()),
+            Some((name, _)) => Err(InvalidDocument::new(
+                format!("spec.limits.{name}"),
+                "a limit is at least 1; leave it out to have none",
+            )),
+        }
+    }
+}
+
 impl Policy {
     /// Its priority, 0 when it is not said.
     pub fn priority(&self) -> i32 {
@@ -230,15 +268,19 @@ impl Policy {
             let message = "an RPO is longer than no time";
             return Err(InvalidDocument::new("spec.objectives.rpo", message));
         }
-        Ok(())
+        if let Some(limits) = &self.limits {
+            limits.check()?;
+        }
+        super::schedule::check(&self.schedules)
     }
 
     fn refuse_what_is_not_built(&self) -> Result<(), InvalidDocument> {
         self.copies.refuse("spec.copies")?;
-        self.schedules.refuse("spec.schedules")?;
         self.retention.refuse("spec.retention")?;
         self.drills.refuse("spec.drills")?;
-        self.limits.refuse("spec.limits")?;
+        if let Some(limits) = &self.limits {
+            limits.bandwidth.refuse("spec.limits.bandwidth")?;
+        }
         self.approvals.refuse("spec.approvals")?;
         if let Some(objectives) = &self.objectives {
             objectives.rpo_scope.refuse("spec.objectives.rpoScope")?;

@@ -36,14 +36,14 @@ const LONG: Duration = Duration::from_secs(120);
 
 /// Runs the demo.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    if options.nodes != 1 {
+    if ![1, 3, 5].contains(&options.nodes) {
         bail!(
-            "NODES={} is not supported yet: the control plane has one node",
+            "NODES={} is no size of a control plane: it has one, three or five nodes",
             options.nodes
         );
     }
     stop()?;
-    let place = Place::prepare(options.port_base)?;
+    let place = Place::prepare(options.port_base, options.nodes)?;
     let mut report = Report::new(place.path().join("report.json"));
     let outcome = story::tell(&place, &mut report);
     report.write()?;

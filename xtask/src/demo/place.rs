@@ -14,6 +14,7 @@ use holdfast_tests::control_plane::Addresses;
 pub(crate) struct Place {
     path: PathBuf,
     port_base: u16,
+    nodes: u16,
 }
 
 impl Place {
@@ -25,12 +26,14 @@ impl Place {
     }
 
     /// An empty `./.demo`, all ports free.
-    pub(crate) fn prepare(port_base: u16) -> Result<Self> {
+    pub(crate) fn prepare(port_base: u16, nodes: u16) -> Result<Self> {
         let place = Self {
             path: Self::folder()?,
             port_base,
+            nodes,
         };
-        let wanted = [0, 1, 2, 50, 51];
+        let of_nodes = (0..nodes).flat_map(|node| (0..3).map(move |port| node * 10 + port));
+        let wanted: Vec<u16> = of_nodes.chain([50, 51]).collect();
         let taken = |offset: &u16| TcpListener::bind(("127.0.0.1", place.port(*offset))).is_err();
         if let Some(offset) = wanted.iter().find(|offset| taken(offset)) {
             bail!(
@@ -46,13 +49,18 @@ impl Place {
 
     /// Removes the servers' data; logs and the report stay.
     pub(crate) fn release(&self) -> Result<()> {
-        let servers = self.path.join("servers");
-        if let Ok(elsewhere) = fs::read_link(&servers) {
-            remove(&elsewhere)?;
-            fs::remove_file(&servers).context("the link to the servers")?;
+        for name in ["servers", "repository"] {
+            let here = self.path.join(name);
+            if let Ok(elsewhere) = fs::read_link(&here) {
+                remove(&elsewhere)?;
+                fs::remove_file(&here).context("the link to a folder")?;
+            }
         }
         for entry in ["servers", "control-plane", "agent-demo", "repository"] {
             remove(&self.path.join(entry))?;
+        }
+        for number in 2..=5 {
+            remove(&self.path.join(format!("node-{number}")))?;
         }
         Ok(())
     }
@@ -65,32 +73,45 @@ impl Place {
         self.port_base + offset
     }
 
-    pub(crate) fn addresses(&self) -> Addresses {
-        Addresses::ports(self.port(0), self.port(1), self.port(2))
+    /// Of every node, the founder first.
+    pub(crate) fn addresses(&self) -> Vec<Addresses> {
+        let of = |node: u16| {
+            let port = |offset| self.port(node * 10 + offset);
+            Addresses::ports(port(0), port(1), port(2))
+        };
+        (0..self.nodes).map(of).collect()
     }
 
     /// A folder that PostgreSQL may write to. Run by root, servers run as
     /// `postgres`, who may not be able to get into this folder at all.
     pub(crate) fn servers(&self) -> Result<PathBuf> {
-        let here = self.path.join("servers");
-        if server_user().is_none() {
-            fs::create_dir_all(&here).context("the servers' folder")?;
-            return Ok(here);
+        self.reachable("servers")
+    }
+
+    /// A folder that the agent and PostgreSQL's user may write to and read.
+    pub(crate) fn repository(&self) -> Result<PathBuf> {
+        self.reachable("repository")
+    }
+
+    fn reachable(&self, name: &str) -> Result<PathBuf> {
+        let here = self.path.join(name);
+        if here.exists() {
+            return here.canonicalize().context("the folder's own place");
         }
         let open = |folder: &Path| fs::metadata(folder).is_ok_and(|it| it.mode() & 0o001 != 0);
-        let folder = if self.path.ancestors().all(open) {
-            fs::create_dir_all(&here).context("the servers' folder")?;
-            here
-        } else {
-            let elsewhere = PathBuf::from(format!("/var/tmp/holdfast-demo.{}", self.port_base));
-            remove(&elsewhere)?;
-            fs::create_dir_all(&elsewhere).context("the servers' folder")?;
-            symlink(&elsewhere, &here).context("the link to the servers")?;
-            elsewhere
-        };
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).context("its mode")?;
-        give_to_server_user(&folder);
-        Ok(folder)
+        if server_user().is_none() || self.path.ancestors().all(open) {
+            fs::create_dir_all(&here).context("a folder")?;
+            give_to_server_user(&here);
+            return Ok(here);
+        }
+        let elsewhere = PathBuf::from(format!("/var/tmp/holdfast-demo.{}", self.port_base));
+        let elsewhere = elsewhere.join(name);
+        remove(&elsewhere)?;
+        fs::create_dir_all(&elsewhere).context("a folder elsewhere")?;
+        symlink(&elsewhere, &here).context("the link to it")?;
+        fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o755)).context("its mode")?;
+        give_to_server_user(&elsewhere);
+        Ok(elsewhere)
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use holdfast_pg::binaries::Programs;
 use holdfast_pg::testkit::must_run;
 use holdfast_tests::agent::Agent;
-use holdfast_tests::control_plane::ControlPlane;
+use holdfast_tests::group::Group;
 use holdfast_tests::until::until;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
@@ -18,7 +18,7 @@ use super::story::Postgres;
 /// Everything that runs at the end of the demo.
 #[derive(Debug)]
 pub(crate) struct Running {
-    pub(crate) control_plane: ControlPlane,
+    pub(crate) group: Group,
     pub(crate) agent: Agent,
     pub(crate) postgres: Vec<Postgres>,
 }
@@ -27,17 +27,19 @@ impl Running {
     /// Ends all of it.
     pub(crate) fn end(mut self) {
         self.agent.process().stop();
-        self.control_plane.process().stop();
+        for index in 0..self.group.nodes().len() {
+            self.group.node_mut(index).process().stop();
+        }
     }
 
     /// Lets all of it run on, and says where it is.
     pub(crate) fn leave(self, place: &Place) -> Result<()> {
         println!("\nStill running, until `make demo-stop`:");
-        println!("  REST     {}", self.control_plane.rest());
-        println!(
-            "  login    admin, password {}",
-            self.control_plane.admin_password()
-        );
+        for node in self.group.nodes() {
+            println!("  REST     {}", node.rest());
+        }
+        let password = self.group.node(0).admin_password();
+        println!("  login    admin, password {password}");
         for server in &self.postgres {
             println!("  {:<8} port {}", server.name(), server.port());
         }
@@ -46,7 +48,9 @@ impl Running {
             lines.push_str(&format!("postgres {}\n", server.leave().display()));
         }
         lines.push_str(&format!("process {}\n", self.agent.leave()));
-        lines.push_str(&format!("process {}\n", self.control_plane.leave()));
+        for node in self.group.into_nodes() {
+            lines.push_str(&format!("process {}\n", node.leave()));
+        }
         fs::write(place.path().join("running"), lines).context("write .demo/running")
     }
 }

@@ -8,7 +8,7 @@ use holdfast_pg::binaries::{Programs, RunAs};
 use holdfast_pg::testkit::{major, must_run};
 use holdfast_tests::agent::Agent;
 use holdfast_tests::cli::Cli;
-use holdfast_tests::control_plane::ControlPlane;
+use holdfast_tests::group::Group;
 use holdfast_tests::ledger::{Entry, Ledger, rows};
 use holdfast_tests::programs::program;
 use holdfast_tests::until::until;
@@ -37,11 +37,9 @@ struct Before {
 
 /// Tells it. Everything that was started is in the result.
 pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
-    let control_plane =
-        report.step("control-plane", "Found a control plane of one node", || {
-            Ok(ControlPlane::bootstrap_at(place.path(), place.addresses()))
-        })?;
-    let cli = control_plane.cli();
+    let mut group = found(place, report)?;
+    let several = group.nodes().len() > 1;
+    let cli = group.cli().clone();
     let servers = place.servers()?;
     let postgres = report.step(
         "postgres",
@@ -51,7 +49,7 @@ pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
     let agent = report.step(
         "enroll",
         "Enrol an agent on its host with a one-time token",
-        || Ok(Agent::enroll(&control_plane, &cli, place.path(), "demo")),
+        || Ok(Agent::enroll(group.node(0), &cli, place.path(), "demo")),
     )?;
     report.step(
         "stream-wal",
@@ -62,6 +60,13 @@ pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
         show(&cli, &["backup", "run", "demo", "--wait"])?;
         show(&cli, &["backup", "list", "demo"])
     })?;
+    if several {
+        let what = "Take another; kill the node that leads in the middle";
+        report.step("leader-kill-backup", what, || {
+            let backup = ["backup", "run", "demo"];
+            with_leader_killed(&mut group, &cli, &backup)
+        })?;
+    }
     let before = report.step(
         "load",
         "Go on working: pgbench and a ledger of commits",
@@ -83,14 +88,31 @@ pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
         "Restore once more with no control plane at all",
         || restore_offline(place, &cli, &servers),
     )?;
+    if several {
+        let what = "Restore once more; kill the node that leads in the middle";
+        report.step("leader-kill-restore", what, || {
+            restore_with_leader_killed(&mut group, &cli, &servers)
+        })?;
+    }
     report.step("exposure", "Who could lose how much right now?", || {
         show(&cli, &["exposure"])?;
         show(&cli, &["status"])
     })?;
     Ok(Running {
-        control_plane,
+        group,
         agent,
         postgres: vec![postgres, restored],
+    })
+}
+
+fn found(place: &Place, report: &mut Report) -> Result<Group> {
+    let addresses = place.addresses();
+    let what = match addresses.len() {
+        1 => "Found a control plane of one node".to_owned(),
+        nodes => format!("Found a control plane, and let nodes join: {nodes} in all"),
+    };
+    report.step("control-plane", &what, || {
+        Ok(Group::found(place.path(), addresses))
     })
 }
 
@@ -244,7 +266,7 @@ spec:
   repository: local
   wal: {{mode: streaming, flushEvery: 1s}}
 ",
-        place.path().join("repository").display(),
+        place.repository()?.display(),
         postgres.connection("holdfast"),
     );
     std::fs::write(place.path().join("policy.yaml"), &yaml).context("write policy.yaml")?;
@@ -372,7 +394,7 @@ fn restore_offline(place: &Place, cli: &Cli, servers: &Path) -> Result<()> {
         &["repository", "key", "export", "local", "--to-file", &key],
     )?;
     let dir = servers.join("offline");
-    let url = format!("file://{}", place.path().join("repository").display());
+    let url = format!("file://{}", place.repository()?.display());
     let mut command = Command::new(program("holdfast-agent"));
     command.args([
         "repo",
@@ -398,6 +420,53 @@ fn restore_offline(place: &Place, cli: &Cli, servers: &Path) -> Result<()> {
     );
     println!("  pg_verifybackup found nothing");
     std::fs::remove_dir_all(&dir).context("remove the offline restore")
+}
+
+/// Starts a job, kills the leader while the job copies, and waits for it.
+fn with_leader_killed(group: &mut Group, cli: &Cli, start: &[&str]) -> Result<()> {
+    println!("  $ holdfast {}", start.join(" "));
+    let job = cli.json(start.iter().copied())["job"].clone();
+    let job = job.as_str().context("a job")?.to_owned();
+    until("the job to copy", LONG, || {
+        let shown = cli.json(["job", "show", &job]);
+        let over = ["succeeded", "failed"].contains(&shown["state"].as_str().unwrap_or_default());
+        (over || shown["phase"] == "copy").then_some(())
+    });
+    let leader = group.leader();
+    let killed = group.node(leader).rest();
+    let at = std::time::Instant::now();
+    group.node_mut(leader).kill();
+    println!("  killed the leader, {killed}");
+    let next = group.leader();
+    println!(
+        "  {} leads after {:.1} s",
+        group.node(next).rest(),
+        at.elapsed().as_secs_f64()
+    );
+    let done = until("the job to end", LONG, || {
+        let shown = cli.json(["job", "show", &job]);
+        let state = shown["state"].as_str().unwrap_or_default().to_owned();
+        ["succeeded", "failed", "cancelled", "superseded"]
+            .contains(&state.as_str())
+            .then_some(shown)
+    });
+    ensure!(done["state"] == "succeeded", "the job ended as {done}");
+    println!("  {job} succeeded");
+    group.node_mut(leader).restart();
+    Ok(())
+}
+
+fn restore_with_leader_killed(group: &mut Group, cli: &Cli, servers: &Path) -> Result<()> {
+    let data = servers.join("again");
+    let dir = data.display().to_string();
+    let run = [
+        "restore", "run", "demo", "--at", "latest", "--agent", "demo", "--dir", &dir, "--start",
+    ];
+    with_leader_killed(group, cli, &run)?;
+    let run_as = RunAs::owner_of(&data).context("the restored directory's owner")?;
+    let mut stop = major(15).blocking_command("pg_ctl", run_as);
+    must_run(stop.args(["stop", "-w", "-m", "fast", "-D"]).arg(&data));
+    std::fs::remove_dir_all(&data).context("remove the second restore")
 }
 
 /// Runs a command of the CLI and shows it with what it prints.

@@ -128,7 +128,11 @@ proptest! {
         bad[at] ^= flip;
         let damaged = Lsn::new(START + at as u64);
         let (found, _) = read(Lsn::new(START), &bad, piece);
-        prop_assert_eq!(&found[..], &whole[..found.len()]);
+        // A page's header has no checksum: its timeline is what it says.
+        let of_record = |record: &Record| Record { page_timeline: None, ..record.clone() };
+        let found_there: Vec<Record> = found.iter().map(of_record).collect();
+        let expected: Vec<Record> = whole[..found.len()].iter().map(of_record).collect();
+        prop_assert_eq!(found_there, expected);
         for record in &whole[..found.len()] {
             let inside = record.start <= damaged
                 && damaged.get() < record.start.get() + u64::from(record.total_length);

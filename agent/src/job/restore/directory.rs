@@ -22,16 +22,23 @@ const SOCKET_NAME: &str = ".s.PGSQL.65535";
 const SLACK: u64 = 128 << 20;
 
 /// Everything that speaks against restoring into the directory of `request`,
-/// which will hold so many bytes and fetch its WAL by `executable`. Touches
-/// nothing.
-pub(super) fn problems(request: &RestoreRequest, bytes: u64, executable: &Path) -> Vec<Failure> {
+/// which will hold so many bytes and fetch its WAL by `executable` from the
+/// repository at `url`. Touches nothing.
+pub(super) fn problems(
+    request: &RestoreRequest,
+    bytes: u64,
+    (executable, url): (&Path, &str),
+) -> Vec<Failure> {
     let dir = Path::new(&request.dir);
     let mut problems = Vec::new();
     if let Err(failure) = check_path(dir).and_then(|()| check_place(dir)) {
         problems.push(failure);
         return problems;
     }
-    problems.extend(check_owner(dir, executable).err());
+    match owner(dir) {
+        Ok(owner) => problems.extend(check_fetch(owner, executable, url).err()),
+        Err(error) => problems.push(of_programs(&error)),
+    }
     problems.extend(check_space(dir, bytes).err());
     if request.start {
         problems.extend(check_socket(dir).err());
@@ -94,31 +101,52 @@ fn check_parent(dir: &Path) -> Result<(), Failure> {
     writable.map_err(|error| unusable(parent, &error.into()))
 }
 
-fn check_owner(dir: &Path, executable: &Path) -> Result<(), Failure> {
-    let owner = owner(dir).map_err(|error| of_programs(&error))?;
-    // PostgreSQL runs our program as `restore_command`, as its own user, who
-    // may not be able to get to it: then recovery would end on its first
-    // segment.
-    // Through the shell as PostgreSQL does it: the program that changes the
-    // user can still open what that user cannot.
-    let mut asked = owner.command(Path::new("/bin/sh"));
-    asked.args(["-c", "exec \"$0\" --version"]).arg(executable);
-    let asked = asked.stdout(Stdio::null()).output();
-    let why = match asked {
-        Ok(output) if output.status.success() => return Ok(()),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        Err(error) => error.to_string(),
+/// PostgreSQL fetches WAL as its own user, who may not be able to get to our
+/// program or to the repository: recovery would wait for its first segment.
+fn check_fetch(owner: RunAs, executable: &Path, url: &str) -> Result<(), Failure> {
+    let (uid, program) = (owner.uid(), executable.display());
+    as_owner(owner, "exec \"$0\" --version", executable).map_err(|why| {
+        Failure::permanent(
+            "own_program_unreachable",
+            format!("user {uid} cannot run {program}, which PostgreSQL needs to fetch WAL: {why}"),
+            "install the program where every user can run it, such as /usr/bin, and run it from \
+             there",
+        )
+    })?;
+    let Some(directory) = url.strip_prefix("file://") else {
+        return Ok(());
     };
-    Err(Failure::permanent(
-        "own_program_unreachable",
-        format!(
-            "user {} of {} cannot run {}, which PostgreSQL needs to fetch WAL: {why}",
-            owner.uid(),
-            dir.display(),
-            executable.display()
-        ),
-        "install the program where every user can run it, such as /usr/bin, and run it from there",
-    ))
+    let readable = as_owner(owner, "test -x \"$0\" && ls \"$0\"", Path::new(directory));
+    readable.map_err(|why| {
+        Failure::permanent(
+            "repository_unreachable_for_postgres",
+            format!(
+                "user {uid} cannot read the repository in {directory}, and PostgreSQL fetches WAL \
+                 from it as that user: {why}"
+            ),
+            "let that user read the directory and enter those above it, or keep the repository \
+             where it can",
+        )
+    })
+}
+
+/// Has the shell do something with a path as that user, as PostgreSQL does it:
+/// the program that changes the user can still open what that user cannot.
+fn as_owner(owner: RunAs, script: &str, path: &Path) -> Result<(), String> {
+    let mut asked = owner.command(Path::new("/bin/sh"));
+    asked.args(["-c", script]).arg(path);
+    match asked.stdout(Stdio::null()).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(if said.is_empty() {
+                "permission denied".to_owned()
+            } else {
+                said
+            })
+        }
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn check_space(dir: &Path, bytes: u64) -> Result<(), Failure> {
@@ -258,7 +286,7 @@ mod tests {
     }
 
     fn codes(request: &RestoreRequest, bytes: u64) -> Vec<String> {
-        problems(request, bytes, Path::new("/bin/true"))
+        problems(request, bytes, (Path::new("/bin/true"), "s3://bucket"))
             .into_iter()
             .map(|problem| problem.code)
             .collect()
@@ -309,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_postgres_cannot_run_is_told_before_anything_is_written() {
+    fn what_postgres_cannot_reach_is_told_before_anything_is_written() {
         let root = tempfile::tempdir().unwrap();
         let program = root.path().join("holdfast-agent");
         fs::copy("/bin/true", &program).unwrap();
@@ -322,11 +350,20 @@ mod tests {
         } else {
             &[]
         };
-        let found = problems(&request, 0, &program);
+        let found = problems(&request, 0, (&program, "s3://bucket"));
         let found: Vec<_> = found.iter().map(|problem| problem.code.as_str()).collect();
         assert_eq!(found, expected);
+        let url = format!("file://{}", root.path().display());
+        let found = problems(&request, 0, (Path::new("/bin/true"), &url));
+        let found: Vec<_> = found.iter().map(|problem| problem.code.as_str()).collect();
+        let expected: &[&str] = if rustix::process::geteuid().is_root() {
+            &["repository_unreachable_for_postgres"]
+        } else {
+            &[]
+        };
+        assert_eq!(found, expected);
         fs::set_permissions(&program, Permissions::from_mode(0o644)).unwrap();
-        let found = problems(&request, 0, &program);
+        let found = problems(&request, 0, (&program, "s3://bucket"));
         assert_eq!(found[0].code, "own_program_unreachable");
         assert!(
             found[0].message.contains("holdfast-agent"),

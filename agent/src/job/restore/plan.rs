@@ -2,7 +2,7 @@
 //! reason against. It reads the repository and touches nothing.
 
 use holdfast_pg::binaries::Programs;
-use holdfast_proto::PlanRequest;
+use holdfast_proto::{PlanRequest, RepositoryAccess};
 use holdfast_repo::Repository;
 use holdfast_types::{Failure, PlannedWal, RestorePlan, RestoreRequest, RestoreTarget};
 
@@ -40,7 +40,8 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
         };
         match question.resolve(&asked.at).await {
             Ok(resolved) => {
-                return describe(asked, host, candidate, &chain, resolved, held.warnings).await;
+                let question = (asked, &request.repository);
+                return describe(question, host, candidate, &chain, resolved, held.warnings).await;
             }
             Err(Unresolved::BeforeBackup) => {}
             Err(Unresolved::Failed(failure)) => return Err(failure),
@@ -65,14 +66,14 @@ fn refuse_exclusive(asked: &RestoreRequest) -> Result<(), Failure> {
 }
 
 async fn describe(
-    asked: &RestoreRequest,
+    question: (&RestoreRequest, &RepositoryAccess),
     host: &Host,
     candidate: &Candidate,
     chain: &Chain,
     resolved: Resolved,
     mut warnings: Vec<String>,
 ) -> Result<RestorePlan, Failure> {
-    let backup = &candidate.backup;
+    let (asked, backup) = (question.0, &candidate.backup);
     let reader = candidate.lineage.open_backup(backup.clone()).await;
     let reader = reader.map_err(|error| of_repository(&error))?;
     let wal_bytes = resolved.to_lsn.bytes_since(backup.start_lsn);
@@ -102,24 +103,24 @@ async fn describe(
         database_bytes: directory_bytes,
         fetch_bytes: reader.pack_bytes() + wal_bytes,
         estimated_seconds: rate::estimate(host, directory_bytes, wal_bytes),
-        problems: problems(asked, host, backup.postgres_version, directory_bytes).await,
+        problems: problems(question, host, backup.postgres_version, directory_bytes).await,
         warnings,
     })
 }
 
 /// Everything on this host that speaks against it, now.
 pub(super) async fn problems(
-    asked: &RestoreRequest,
+    (asked, repository): (&RestoreRequest, &RepositoryAccess),
     host: &Host,
     server_version: u32,
     bytes: u64,
 ) -> Vec<Failure> {
     let mut problems = settings::reserved(&asked.set);
     let (asked, bin_dirs) = (asked.clone(), host.config().postgres.bin_dirs.clone());
-    let executable = host.executable().to_owned();
+    let (executable, url) = (host.executable().to_owned(), repository.url.clone());
     // It runs programs and looks at file systems that may be slow.
     let looked = tokio::task::spawn_blocking(move || {
-        let mut problems = directory::problems(&asked, bytes, &executable);
+        let mut problems = directory::problems(&asked, bytes, (&executable, &url));
         if let Err(error) = Programs::find(server_version / 10_000, &bin_dirs) {
             problems.push(directory::of_programs(&error));
         }
@@ -145,7 +146,7 @@ fn warnings_of(backup: &holdfast_repo::Backup) -> Option<String> {
 /// The repository of a restore, for those who have only its access.
 pub(super) async fn open(
     host: &Host,
-    access: &holdfast_proto::RepositoryAccess,
+    access: &RepositoryAccess,
 ) -> Result<std::sync::Arc<Repository>, Failure> {
     host.existing_repository(access)
         .await

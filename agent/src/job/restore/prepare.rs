@@ -46,7 +46,7 @@ pub(super) async fn run(
         return Err(Stopped::Failed(problem.clone()));
     }
     let problems = plan::problems(
-        &work.request,
+        (&work.request, &work.repository),
         host,
         plan.server_version,
         plan.database_bytes,

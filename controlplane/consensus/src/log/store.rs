@@ -98,6 +98,12 @@ impl LogStore {
         Ok(mark.is_some())
     }
 
+    /// Whether nothing of Raft was ever written to it: no vote, no entry.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let tail = self.tail();
+        tail.vote.is_none() && tail.last.is_none() && tail.committed.is_none()
+    }
+
     /// Records, durably, that the directory is prepared.
     pub(crate) async fn set_prepared(&self) -> Result<(), Fault> {
         let (done, answer) = oneshot::channel();

@@ -8,7 +8,7 @@ use holdfast_state::{Effect, apply};
 use openraft::storage::{ApplyResponder, EntryResponder};
 use sea_orm::DatabaseTransaction;
 
-use super::{Machine, Notice, database};
+use super::{Machine, Notice, Roster, database};
 use crate::fault::{Fault, FaultKind};
 use crate::raft::{Answer, Entry, EntryPayload, LogId, StoredMembership, TypeConfig};
 
@@ -20,7 +20,7 @@ const BATCH_MAX: usize = 512;
 #[derive(Default)]
 struct Batch {
     last: Option<LogId>,
-    membership: Option<StoredMembership>,
+    membership: Option<(StoredMembership, Roster)>,
     answers: Vec<(Option<ApplyResponder<TypeConfig>>, Answer)>,
     effects: Vec<Effect>,
 }
@@ -73,6 +73,7 @@ impl Machine {
         finished.map_err(|error| self.cannot_apply(batch.last, error))?;
         if let Some(last) = &batch.last {
             let membership = batch.membership.as_ref();
+            let membership = membership.map(|(stored, roster)| (stored, roster));
             database::record_applied(transaction, last, membership)
                 .await
                 .map_err(|error| self.cannot_apply(batch.last, error))?;
@@ -90,7 +91,13 @@ impl Machine {
             EntryPayload::Blank => {}
             EntryPayload::Membership(membership) => {
                 let id = Some(entry.log_id);
-                batch.membership = Some(StoredMembership::new(id, membership.clone()));
+                let stored = StoredMembership::new(id, membership.clone());
+                let mut roster = match batch.membership.take() {
+                    Some((_, roster)) => roster,
+                    None => Roster::clone(&self.roster()),
+                };
+                roster.follow(membership);
+                batch.membership = Some((stored, roster));
             }
             EntryPayload::Normal(payload) => {
                 let applied = state.apply(entry.log_id.index, &payload.0).await;
@@ -110,6 +117,9 @@ impl Machine {
         let Some(last) = batch.last else {
             return;
         };
+        if let Some((_, roster)) = batch.membership {
+            self.inner.roster.send_replace(Arc::new(roster));
+        }
         self.inner.applied.send_replace(last.index + 1);
         for (responder, answer) in batch.answers {
             if let Some(responder) = responder {

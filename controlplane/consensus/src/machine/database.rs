@@ -13,6 +13,7 @@ use sea_orm::{
     DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
+use super::Roster;
 use crate::directory;
 use crate::fault::{Fault, FaultKind};
 use crate::raft::{LogId, StoredMembership};
@@ -22,6 +23,8 @@ use crate::wire::{self, pb};
 const APPLIED: &str = "raft_applied";
 /// The key of the membership there.
 const MEMBERSHIP: &str = "raft_membership";
+/// The key of the ids that were members once.
+const FORMER: &str = "raft_former";
 const CURRENT: &str = "CURRENT";
 /// Enough for the console and a few slow reports at once.
 const READERS_MAX: u32 = 8;
@@ -203,6 +206,16 @@ pub(super) async fn applied(
     ))
 }
 
+/// Who is in the group and who was, as the database holds it.
+pub(super) async fn roster(conn: &impl ConnectionTrait, path: &Path) -> Result<Roster, Fault> {
+    let (_, membership) = applied(conn, path).await?;
+    let former = read::<pb::RaftNodes>(conn, path, FORMER).await?;
+    Ok(Roster::new(
+        membership.membership(),
+        former.unwrap_or_default(),
+    ))
+}
+
 async fn read<M: prost::Message + Default>(
     conn: &impl ConnectionTrait,
     path: &Path,
@@ -223,13 +236,14 @@ async fn read<M: prost::Message + Default>(
 pub(super) async fn record_applied(
     transaction: &DatabaseTransaction,
     applied: &LogId,
-    membership: Option<&StoredMembership>,
+    membership: Option<(&StoredMembership, &Roster)>,
 ) -> Result<(), holdfast_state::StateError> {
     let id = wire::encode(&wire::log_id_message(applied));
     meta::write(transaction, APPLIED, &id).await?;
-    if let Some(membership) = membership {
+    if let Some((membership, roster)) = membership {
         let value = wire::encode(&wire::stored_membership_message(membership));
         meta::write(transaction, MEMBERSHIP, &value).await?;
+        meta::write(transaction, FORMER, &wire::encode(&roster.former())).await?;
     }
     Ok(())
 }

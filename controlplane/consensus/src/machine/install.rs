@@ -53,7 +53,11 @@ impl Machine {
         let database = Database::open(path)
             .await
             .map_err(|fault| self.inner.fault.report(fault))?;
+        let roster = database::roster(&database.readers, &database.path)
+            .await
+            .map_err(|fault| self.inner.fault.report(fault))?;
         self.switch_to(database, &name).await?;
+        self.inner.roster.send_replace(Arc::new(roster));
         let index = next_index(meta.last_log_id);
         self.inner.applied.send_replace(index);
         // Nobody listening is fine.

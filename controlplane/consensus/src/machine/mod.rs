@@ -14,6 +14,7 @@
 mod apply;
 mod database;
 mod install;
+mod roster;
 mod snapshot;
 
 use std::io;
@@ -30,6 +31,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
 use self::database::Database;
+pub(crate) use self::roster::Roster;
 pub(crate) use self::snapshot::SnapshotFile;
 use self::snapshot::Stored;
 use crate::directory::DirectoryLock;
@@ -78,6 +80,8 @@ struct Inner {
     interrupt: Mutex<Option<rusqlite::InterruptHandle>>,
     /// Databases that were replaced, until their last reader is done.
     retired: Mutex<Vec<JoinHandle<()>>>,
+    /// Who is in the group, and who was.
+    roster: watch::Sender<Arc<Roster>>,
     /// One more than the index of the last applied entry.
     applied: watch::Sender<u64>,
     notices: broadcast::Sender<Notice>,
@@ -108,6 +112,7 @@ impl Machine {
         let database = database::open_current(dir).await?;
         let snapshot = snapshot::open_stored(dir).await?;
         let (applied, _) = database::applied(&database.readers, &database.path).await?;
+        let roster = database::roster(&database.readers, &database.path).await?;
         let inner = Inner {
             dir: dir.to_owned(),
             database: ArcSwap::from_pointee(database),
@@ -115,6 +120,7 @@ impl Machine {
             gate: tokio::sync::Mutex::new(Gate::Open),
             interrupt: Mutex::new(None),
             retired: Mutex::new(Vec::new()),
+            roster: watch::Sender::new(Arc::new(roster)),
             applied: watch::Sender::new(next_index(applied)),
             notices: broadcast::Sender::new(NOTICES),
             fault,
@@ -128,6 +134,16 @@ impl Machine {
     /// Connections that may only read.
     pub(crate) fn readers(&self) -> DatabaseConnection {
         self.inner.database.load().readers.clone()
+    }
+
+    /// Who is in the group, and who was.
+    pub(crate) fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.inner.roster.borrow())
+    }
+
+    /// The same, as it changes.
+    pub(crate) fn watch_roster(&self) -> watch::Receiver<Arc<Roster>> {
+        self.inner.roster.subscribe()
     }
 
     /// One more than the index of the last applied entry.

@@ -21,6 +21,7 @@ use tonic::{Code, Status};
 use tower::service_fn;
 
 use super::exchange;
+use super::request::Lanes;
 use super::tls::{PeerTls, TlsError};
 use super::{APPEND_BYTES_TARGET, CHUNK_BYTES, FRAME_BYTES_MAX};
 use crate::machine::SnapshotFile;
@@ -37,16 +38,18 @@ const KEEPALIVE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone)]
 pub(crate) struct Network {
     tls: Option<PeerTls>,
+    pub(super) lanes: Lanes,
 }
 
 impl Network {
     /// Without TLS there are no peers: the node runs alone.
     pub(crate) fn new(tls: Option<PeerTls>) -> Self {
-        Self { tls }
+        let lanes = Lanes::default();
+        Self { tls, lanes }
     }
 
     /// A connection to `member`, made when it is first used.
-    pub(crate) fn peer(&self, id: NodeId, member: &Member) -> Peer {
+    pub(super) fn peer(&self, id: NodeId, member: &Member) -> Peer {
         let client = self.tls.clone().map(|tls| {
             RaftServiceClient::new(channel(tls, member.raft.clone()))
                 .max_decoding_message_size(FRAME_BYTES_MAX)
@@ -81,31 +84,36 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 /// One other member.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
-    id: NodeId,
+    pub(super) id: NodeId,
     client: Option<RaftServiceClient<Channel>>,
 }
 
 /// Why a call came to nothing.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
+pub(crate) enum RpcError {
     #[error("this node was started without certificates for its peers")]
     Alone,
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    #[error("it was not this request's turn within {0:?}: too many are under way")]
+    Crowded(Duration),
     #[error("{}: {}", .0.code(), .0.message())]
     Status(#[source] Box<Status>),
     #[error("the answer cannot be read")]
     Answer(#[source] WireError),
 }
 
-impl From<CallError> for RPCError<TypeConfig> {
-    fn from(error: CallError) -> Self {
+impl From<RpcError> for RPCError<TypeConfig> {
+    fn from(error: RpcError) -> Self {
         let unreachable = match &error {
-            CallError::Alone => true,
-            CallError::Status(status) => {
-                matches!(status.code(), Code::Unavailable | Code::FailedPrecondition)
+            RpcError::Alone => true,
+            RpcError::Status(status) => {
+                matches!(
+                    status.code(),
+                    Code::Unavailable | Code::FailedPrecondition | Code::PermissionDenied
+                )
             }
-            CallError::Timeout(_) | CallError::Answer(_) => false,
+            RpcError::Timeout(_) | RpcError::Crowded(_) | RpcError::Answer(_) => false,
         };
         if unreachable {
             Self::Unreachable(Unreachable::new(&error))
@@ -113,6 +121,48 @@ impl From<CallError> for RPCError<TypeConfig> {
             Self::Network(NetworkError::new(&error))
         }
     }
+}
+
+impl RpcError {
+    /// Whether the request certainly did nothing: no connection came about,
+    /// or the peer turned it away unseen.
+    pub(crate) fn is_unsent(&self) -> bool {
+        match self {
+            Self::Alone | Self::Crowded(_) => true,
+            Self::Timeout(_) | Self::Answer(_) => false,
+            Self::Status(status) => was_turned_away(status.code()) || no_connection(status),
+        }
+    }
+
+    /// Whether the peer's program does not have the method.
+    pub(crate) fn is_unknown_method(&self) -> bool {
+        matches!(self, Self::Status(status) if status.code() == Code::Unimplemented)
+    }
+}
+
+/// With these a node answers what it has not begun: it has no such method, it
+/// is another node, the frame cannot be read, the sender is no member.
+fn was_turned_away(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unimplemented
+            | Code::FailedPrecondition
+            | Code::InvalidArgument
+            | Code::PermissionDenied
+    )
+}
+
+/// Whether the status says that no connection came about. One that broke
+/// later has no such source.
+fn no_connection(status: &Status) -> bool {
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        if error.is::<tonic::ConnectError>() || error.is::<TlsError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
 }
 
 /// Calls one method of the service with a frame and reads the frame it gives.
@@ -124,35 +174,26 @@ macro_rules! call {
     }};
 }
 
-fn frame(message: &impl Message) -> pb::RaftFrame {
+pub(super) fn frame(message: &impl Message) -> pb::RaftFrame {
     pb::RaftFrame {
         payload: wire::encode(message).into(),
     }
 }
 
-async fn answered<M: Message + Default>(
+pub(super) async fn answered<M: Message + Default>(
     timeout: Duration,
     call: impl Future<Output = Result<tonic::Response<pb::RaftFrame>, Status>>,
-) -> Result<M, CallError> {
+) -> Result<M, RpcError> {
     let answer = tokio::time::timeout(timeout, call)
         .await
-        .map_err(|_| CallError::Timeout(timeout))?
-        .map_err(|status| CallError::Status(Box::new(status)))?;
-    wire::decode(answer.into_inner().payload).map_err(CallError::Answer)
+        .map_err(|_| RpcError::Timeout(timeout))?
+        .map_err(|status| RpcError::Status(Box::new(status)))?;
+    wire::decode(answer.into_inner().payload).map_err(RpcError::Answer)
 }
 
 impl Peer {
-    fn client(&self) -> Result<RaftServiceClient<Channel>, CallError> {
-        self.client.clone().ok_or(CallError::Alone)
-    }
-
-    /// Asks the leader how far to have applied before answering a read.
-    pub(crate) async fn read_index(
-        &self,
-        timeout: Duration,
-    ) -> Result<pb::RaftReadReply, CallError> {
-        let request = pb::RaftReadRequest { to: self.id.0 };
-        call!(self, read_index, request, timeout)
+    pub(super) fn client(&self) -> Result<RaftServiceClient<Channel>, RpcError> {
+        self.client.clone().ok_or(RpcError::Alone)
     }
 
     async fn ask_for_vote(
@@ -160,26 +201,26 @@ impl Peer {
         request: &VoteRequest<TypeConfig>,
         pre: bool,
         timeout: Duration,
-    ) -> Result<VoteResponse<TypeConfig>, CallError> {
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
         let message = exchange::vote_message(self.id, request);
         let reply: pb::RaftVoteReply = if pre {
             call!(self, pre_vote, message, timeout)?
         } else {
             call!(self, vote, message, timeout)?
         };
-        exchange::vote_reply(&reply).map_err(CallError::Answer)
+        exchange::vote_reply(&reply).map_err(RpcError::Answer)
     }
 
     async fn send_entries(
         &self,
         request: AppendEntriesRequest<TypeConfig>,
         timeout: Duration,
-    ) -> Result<AppendEntriesResponse<TypeConfig>, CallError> {
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
         let mut request = request;
         let cut = cut(&mut request.entries);
         let message = exchange::append_message(self.id, &request);
         let reply: pb::RaftAppendReply = call!(self, append, message, timeout)?;
-        let reply = exchange::append_reply(reply).map_err(CallError::Answer)?;
+        let reply = exchange::append_reply(reply).map_err(RpcError::Answer)?;
         Ok(match (reply, cut) {
             (AppendEntriesResponse::Success, Some(last)) => {
                 AppendEntriesResponse::PartialSuccess(Some(last))
@@ -193,7 +234,7 @@ impl Peer {
         vote: Vote,
         snapshot: SnapshotOf<TypeConfig, SnapshotFile>,
         timeout: Duration,
-    ) -> Result<SnapshotResponse<TypeConfig>, CallError> {
+    ) -> Result<SnapshotResponse<TypeConfig>, RpcError> {
         let mut client = self.client()?;
         let header = pb::RaftSnapshotHeader {
             to: self.id.0,
@@ -208,7 +249,7 @@ impl Peer {
         let parts = parts(header, snapshot.snapshot);
         let sending = async move { client.snapshot(parts).await };
         let reply: pb::RaftSnapshotReply = answered(timeout, sending).await?;
-        let vote = wire::need(reply.vote, "the vote").map_err(CallError::Answer)?;
+        let vote = wire::need(reply.vote, "the vote").map_err(RpcError::Answer)?;
         Ok(SnapshotResponse::new(wire::vote(&vote)))
     }
 }
@@ -320,7 +361,7 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         let timeout = option.hard_ttl();
         let transfer = async {
             let reply: pb::RaftTransferReply = call!(self, transfer_leader, message, timeout)?;
-            exchange::transfer_reply(reply).map_err(CallError::Answer)
+            exchange::transfer_reply(reply).map_err(RpcError::Answer)
         };
         Ok(transfer.await?)
     }

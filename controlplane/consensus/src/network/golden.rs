@@ -197,6 +197,72 @@ fn snapshot_and_read() {
 }
 
 #[test]
+fn propose() {
+    use pb::raft_propose_reply::Outcome;
+    let entry = Bytes::from_static(b"\x01{}");
+    let request = pb::RaftProposeRequest {
+        to: 2,
+        entry: entry.clone(),
+        patience_ms: 5000,
+    };
+    golden("propose_request", &request);
+    let done = pb::RaftProposed {
+        index: 7,
+        reply: entry,
+    };
+    let leader = wire::member_message(
+        NodeId(3),
+        &Member {
+            raft: "10.0.0.3:8444".to_owned(),
+            grpc: "10.0.0.3:8443".to_owned(),
+            rest: "10.0.0.3:8080".to_owned(),
+        },
+    );
+    let not_leader = pb::RaftNotLeader {
+        leader: Some(leader),
+    };
+    let outcomes = [
+        ("propose_done", Outcome::Done(done)),
+        ("propose_not_leader", Outcome::NotLeader(not_leader)),
+        ("propose_no_quorum", Outcome::NoQuorum(pb::RaftBlank {})),
+        ("propose_busy", Outcome::Busy(pb::RaftBlank {})),
+        ("propose_unreadable", Outcome::Unreadable(pb::RaftBlank {})),
+        ("propose_unknown", Outcome::Unknown(pb::RaftBlank {})),
+    ];
+    for (name, outcome) in outcomes {
+        let outcome = Some(outcome);
+        golden(name, &pb::RaftProposeReply { outcome });
+    }
+}
+
+#[test]
+fn call() {
+    use pb::raft_call_reply::Outcome;
+    let request = pb::RaftCallRequest {
+        to: 2,
+        kind: "agents/ask".to_owned(),
+        body: Bytes::from_static(b"who"),
+        patience_ms: 5000,
+    };
+    golden("call_request", &request);
+    let fault = pb::RaftCallFault {
+        code: "agent_away".to_owned(),
+        message: "the agent is not here".to_owned(),
+    };
+    let outcomes = [
+        ("call_body", Outcome::Body(Bytes::from_static(b"me"))),
+        ("call_unknown_kind", Outcome::UnknownKind(pb::RaftBlank {})),
+        ("call_fault", Outcome::Fault(fault)),
+    ];
+    for (name, outcome) in outcomes {
+        let outcome = Some(outcome);
+        golden(name, &pb::RaftCallReply { outcome });
+    }
+    let nodes = vec![2, 300];
+    golden("nodes", &pb::RaftNodes { nodes });
+}
+
+#[test]
 fn a_frame_from_the_future_is_refused() {
     let decode = |bytes: &'static [u8]| wire::decode::<pb::RaftLogId>(Bytes::from_static(bytes));
     assert_eq!(decode(b"\x02\x08\x01").unwrap_err(), WireError::Version(2));

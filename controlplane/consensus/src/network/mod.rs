@@ -5,18 +5,23 @@
 //! configuration accepts and that [`AdmitPeer`] recognises as a node's: agents
 //! hold certificates of the same authority. Every request names the node it is
 //! meant for, so that one sent to an address that now belongs to another node
-//! is refused.
+//! is refused. A node that was removed is refused whatever its certificate
+//! says, and requests beside Raft's own messages are taken from members only.
 
 mod client;
+mod desk;
 mod exchange;
 mod freshness;
 #[cfg(test)]
 mod golden;
 mod receive;
+mod request;
 mod server;
 mod tls;
 
-pub(crate) use client::Network;
+pub(crate) use client::{Network, RpcError};
+pub use desk::PeerCalls;
+pub(crate) use desk::{CALL_BYTES_MAX, Desk, Unanswered};
 pub(crate) use freshness::Freshness;
 pub(crate) use server::{Listener, Services, serve};
 pub use tls::{AdmitPeer, PeerTls};

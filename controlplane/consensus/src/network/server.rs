@@ -1,19 +1,21 @@
 //! The answering side.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openraft::errors::{Fatal, LinearizableReadError, RaftError};
 use openraft::{ReadPolicy, Snapshot};
 use prost::Message;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::tls::PeerTls;
+use super::desk::Desk;
+use super::tls::{Admitted, PeerId, PeerTls, TlsError};
 use super::{FRAME_BYTES_MAX, Freshness, exchange, receive};
 use crate::machine::Machine;
 use crate::raft::{NodeId, Raft};
@@ -37,10 +39,11 @@ pub(crate) struct Services {
     pub(crate) raft: Raft,
     pub(crate) machine: Machine,
     pub(crate) freshness: Arc<Freshness>,
+    pub(crate) desk: Arc<Desk>,
 }
 
-fn decode<M: Message + Default>(request: Frame) -> Result<M, Status> {
-    wire::decode(request.into_inner().payload).map_err(|error| receive::malformed(&error))
+fn decode<M: Message + Default>(frame: pb::RaftFrame) -> Result<M, Status> {
+    wire::decode(frame.payload).map_err(|error| receive::malformed(&error))
 }
 
 fn answer(message: &impl Message) -> Answer {
@@ -49,7 +52,11 @@ fn answer(message: &impl Message) -> Answer {
     }))
 }
 
-fn stopped(fatal: &Fatal<crate::raft::TypeConfig>) -> Status {
+fn removed(peer: NodeId) -> Status {
+    Status::permission_denied(format!("node {peer} was removed from the control plane"))
+}
+
+pub(super) fn stopped(fatal: &Fatal<crate::raft::TypeConfig>) -> Status {
     Status::unavailable(format!("the node has stopped: {fatal}"))
 }
 
@@ -58,6 +65,44 @@ fn raft_stopped(error: RaftError<crate::raft::TypeConfig>) -> Status {
 }
 
 impl Services {
+    /// The peer that sent `request`. One that was removed is sent away, also
+    /// on a connection it made before; its certificate may be good for long.
+    ///
+    /// Raft's own messages ask for no more: a node that was down while the
+    /// membership changed knows neither its new leader nor the candidates, and
+    /// a node that joins knows nobody.
+    fn peer_of<T>(&self, request: &Request<T>) -> Result<NodeId, Status> {
+        let PeerId(peer) = request
+            .extensions()
+            .get::<PeerId>()
+            .copied()
+            .ok_or_else(|| Status::internal("the connection has no peer"))?;
+        if self.machine.roster().is_former(peer) {
+            return Err(removed(peer));
+        }
+        Ok(peer)
+    }
+
+    /// The same for requests beside Raft's own: their sender must be a member,
+    /// unless this node still waits to be told who is.
+    fn member_of<T>(&self, request: &Request<T>) -> Result<NodeId, Status> {
+        let peer = self.peer_of(request)?;
+        let members = self.raft.voter_ids().chain(self.raft.learner_ids());
+        let members: BTreeSet<NodeId> = members.collect();
+        if members.is_empty() || members.contains(&peer) {
+            return Ok(peer);
+        }
+        Err(Status::permission_denied(format!(
+            "node {peer} is no member of the control plane"
+        )))
+    }
+
+    /// A message of Raft itself.
+    fn open<M: Message + Default>(&self, request: Frame) -> Result<M, Status> {
+        self.peer_of(&request)?;
+        decode(request.into_inner())
+    }
+
     /// An address may have been given to another node since the sender
     /// learned it.
     fn for_us(&self, to: u64) -> Result<(), Status> {
@@ -96,7 +141,7 @@ impl Services {
 #[tonic::async_trait]
 impl RaftService for Services {
     async fn append(&self, request: Frame) -> Answer {
-        let message: pb::RaftAppendRequest = decode(request)?;
+        let message: pb::RaftAppendRequest = self.open(request)?;
         self.for_us(message.to)?;
         let arrived = Instant::now();
         let committed = message.committed.as_ref().map_or(0, |id| id.index + 1);
@@ -112,7 +157,7 @@ impl RaftService for Services {
     }
 
     async fn vote(&self, request: Frame) -> Answer {
-        let message: pb::RaftVoteRequest = decode(request)?;
+        let message: pb::RaftVoteRequest = self.open(request)?;
         self.for_us(message.to)?;
         let request =
             exchange::vote_request(&message).map_err(|error| receive::malformed(&error))?;
@@ -121,7 +166,7 @@ impl RaftService for Services {
     }
 
     async fn pre_vote(&self, request: Frame) -> Answer {
-        let message: pb::RaftVoteRequest = decode(request)?;
+        let message: pb::RaftVoteRequest = self.open(request)?;
         self.for_us(message.to)?;
         let request =
             exchange::vote_request(&message).map_err(|error| receive::malformed(&error))?;
@@ -130,7 +175,7 @@ impl RaftService for Services {
     }
 
     async fn transfer_leader(&self, request: Frame) -> Answer {
-        let message: pb::RaftTransferRequest = decode(request)?;
+        let message: pb::RaftTransferRequest = self.open(request)?;
         self.for_us(message.to)?;
         let request =
             exchange::transfer_request(&message).map_err(|error| receive::malformed(&error))?;
@@ -140,6 +185,7 @@ impl RaftService for Services {
     }
 
     async fn snapshot(&self, request: Request<Streaming<pb::RaftFrame>>) -> Answer {
+        self.peer_of(&request)?;
         let mut frames = request.into_inner();
         let announced = receive::announced(&mut frames).await?;
         self.for_us(announced.to)?;
@@ -167,9 +213,25 @@ impl RaftService for Services {
     }
 
     async fn read_index(&self, request: Frame) -> Answer {
-        let message: pb::RaftReadRequest = decode(request)?;
+        self.member_of(&request)?;
+        let message: pb::RaftReadRequest = decode(request.into_inner())?;
         self.for_us(message.to)?;
         answer(&self.read_index_reply().await?)
+    }
+
+    async fn propose(&self, request: Frame) -> Answer {
+        self.member_of(&request)?;
+        let message: pb::RaftProposeRequest = decode(request.into_inner())?;
+        self.for_us(message.to)?;
+        answer(&self.desk.propose(&self.raft, message).await?)
+    }
+
+    async fn call(&self, request: Frame) -> Answer {
+        // A node that joins is no member yet, and calls to be let in.
+        let peer = self.peer_of(&request)?;
+        let message: pb::RaftCallRequest = decode(request.into_inner())?;
+        self.for_us(message.to)?;
+        answer(&self.desk.call(peer, message).await?)
     }
 }
 
@@ -197,7 +259,8 @@ impl Listener {
 pub(crate) fn serve(listener: TcpListener, tls: PeerTls, services: Services) -> Listener {
     let stop = CancellationToken::new();
     let (accepted, incoming) = mpsc::channel(HANDSHAKES_MAX);
-    let accepting = accept(listener, tls, accepted, stop.clone());
+    let machine = services.machine.clone();
+    let accepting = accept(listener, tls, machine, accepted, stop.clone());
     let service = RaftServiceServer::new(services)
         .max_decoding_message_size(FRAME_BYTES_MAX)
         .max_encoding_message_size(usize::MAX);
@@ -217,11 +280,25 @@ pub(crate) fn serve(listener: TcpListener, tls: PeerTls, services: Services) -> 
     Listener { stop, serving }
 }
 
-type Accepted = Result<tokio_rustls::server::TlsStream<tokio::net::TcpStream>, std::io::Error>;
+type Accepted = Result<Admitted, std::io::Error>;
+
+/// One connection, of a node that is not known to have been removed.
+async fn admitted(
+    tls: &PeerTls,
+    machine: &Machine,
+    stream: TcpStream,
+) -> Result<Admitted, TlsError> {
+    let admitted = tls.accept(stream).await?;
+    if machine.roster().is_former(admitted.peer) {
+        return Err(TlsError::Removed(admitted.peer));
+    }
+    Ok(admitted)
+}
 
 async fn accept(
     listener: TcpListener,
     tls: PeerTls,
+    machine: Machine,
     accepted: mpsc::Sender<Accepted>,
     stop: CancellationToken,
 ) {
@@ -242,10 +319,11 @@ async fn accept(
         let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else {
             return;
         };
-        let (tls, accepted) = (tls.clone(), accepted.clone());
+        let (tls, machine, accepted) = (tls.clone(), machine.clone(), accepted.clone());
         tokio::spawn(async move {
             let _permit = permit;
-            match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+            let admitted = admitted(&tls, &machine, stream);
+            match tokio::time::timeout(HANDSHAKE_TIMEOUT, admitted).await {
                 // A listener that has stopped takes no more.
                 Ok(Ok(stream)) => drop(accepted.send(Ok(stream)).await),
                 Ok(Err(error)) => {

@@ -1,15 +1,25 @@
 //! Mutual TLS between nodes.
 
 use std::fmt;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use tonic::transport::server::Connected;
 
-/// Says whether a verified client certificate is that of a node, or why not.
-pub type AdmitPeer = Arc<dyn Fn(&CertificateDer<'_>) -> Result<(), String> + Send + Sync>;
+use crate::raft::NodeId;
+
+/// Says which node a verified client certificate belongs to, or why it is no
+/// node's. The node itself refuses the ids of nodes that were removed from the
+/// group; other reasons, such as a revoked serial number, are this function's.
+/// It is asked for each new connection.
+pub type AdmitPeer = Arc<dyn Fn(&CertificateDer<'_>) -> Result<NodeId, String> + Send + Sync>;
 
 /// With what a node proves itself to its peers, and how it knows them.
 ///
@@ -50,6 +60,8 @@ pub(crate) enum TlsError {
     NoCertificate,
     #[error("the peer is no node of this control plane: {0}")]
     NotAdmitted(String),
+    #[error("node {0} was removed from the control plane")]
+    Removed(NodeId),
 }
 
 impl PeerTls {
@@ -93,10 +105,7 @@ impl PeerTls {
             .map_err(TlsError::Handshake)
     }
 
-    pub(super) async fn accept(
-        &self,
-        stream: TcpStream,
-    ) -> Result<server::TlsStream<TcpStream>, TlsError> {
+    pub(super) async fn accept(&self, stream: TcpStream) -> Result<Admitted, TlsError> {
         let _ = stream.set_nodelay(true);
         let stream = TlsAcceptor::from(Arc::clone(&self.server))
             .accept(stream)
@@ -108,7 +117,66 @@ impl PeerTls {
             .peer_certificates()
             .and_then(<[_]>::first)
             .ok_or(TlsError::NoCertificate)?;
-        (self.admit)(certificate).map_err(TlsError::NotAdmitted)?;
-        Ok(stream)
+        let peer = (self.admit)(certificate).map_err(TlsError::NotAdmitted)?;
+        Ok(Admitted { stream, peer })
+    }
+}
+
+/// Which node is at the other end of a connection. Every request on it carries
+/// this among its extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PeerId(pub(super) NodeId);
+
+/// The connection of an admitted node.
+pub(super) struct Admitted {
+    stream: server::TlsStream<TcpStream>,
+    pub(super) peer: NodeId,
+}
+
+impl Connected for Admitted {
+    type ConnectInfo = PeerId;
+
+    fn connect_info(&self) -> PeerId {
+        PeerId(self.peer)
+    }
+}
+
+impl AsyncRead for Admitted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Admitted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 }

@@ -1,23 +1,28 @@
 //! A member of the control plane's Raft group, as the rest of the program
 //! uses it.
 
+mod address;
+mod call;
 mod config;
 mod leadership;
 mod members;
 mod open;
 mod propose;
+mod quorum;
 mod read;
+mod snapshot;
 mod status;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
 pub use self::config::{NodeConfig, Timings};
 pub use self::propose::ProposeContext;
+pub use self::quorum::{MembershipChange, QuorumPreview};
 pub use self::read::{Age, StaleView, StateView};
 pub use self::status::{MemberStatus, Role, Status};
 use crate::directory::DirectoryLock;
@@ -26,7 +31,7 @@ use crate::fault::{Fault, FaultCell};
 use crate::held;
 use crate::log::LogStore;
 use crate::machine::{Machine, Notice};
-use crate::network::{Freshness, Listener, Network, Services, serve};
+use crate::network::{Desk, Freshness, Listener, Network, Services, serve};
 use crate::raft::{NodeId, Raft};
 
 /// One member of the group. Cheap to clone; the clones are one node.
@@ -38,6 +43,15 @@ pub struct Node {
     inner: Arc<Inner>,
 }
 
+/// A node that may be gone: what a part of it holds without holding it.
+struct WeakNode(Weak<Inner>);
+
+impl WeakNode {
+    fn upgrade(&self) -> Option<Node> {
+        self.0.upgrade().map(|inner| Node { inner })
+    }
+}
+
 struct Inner {
     id: NodeId,
     config: NodeConfig,
@@ -46,6 +60,7 @@ struct Inner {
     machine: Machine,
     network: Network,
     freshness: Arc<Freshness>,
+    desk: Arc<Desk>,
     fault: FaultCell,
     leader: watch::Receiver<Option<Leader>>,
     listener: Mutex<Option<Listener>>,
@@ -75,7 +90,9 @@ impl Node {
             raft: self.inner.raft.clone(),
             machine: self.inner.machine.clone(),
             freshness: Arc::clone(&self.inner.freshness),
+            desk: Arc::clone(&self.inner.desk),
         };
+        self.answer_own_calls();
         let serving = serve(listener, tls, services);
         *held(&self.inner.listener) = Some(serving);
         Ok(address)
@@ -129,6 +146,8 @@ impl Node {
         if let Some(listener) = listener {
             listener.stop().await;
         }
+        self.inner.network.close();
+        self.inner.desk.set_handler(None);
         if let Err(error) = self.inner.raft.shutdown().await {
             tracing::error!("the consensus task did not end cleanly: {error}");
         }
@@ -140,6 +159,10 @@ impl Node {
             );
         }
         self.inner.lock.release();
+    }
+
+    fn downgrade(&self) -> WeakNode {
+        WeakNode(Arc::downgrade(&self.inner))
     }
 
     fn is_stopping(&self) -> bool {

@@ -15,8 +15,8 @@ use crate::error::OpenError;
 use crate::fault::{Fault, FaultCell, FaultKind};
 use crate::log::LogStore;
 use crate::machine::Machine;
-use crate::network::{Freshness, Network};
-use crate::raft::{Member, Raft, TypeConfig};
+use crate::network::{Desk, Freshness, Network};
+use crate::raft::{Member, NodeId, Raft, TypeConfig};
 
 const LOG: &str = "log.db";
 /// How long the first node of a group may take to lead itself.
@@ -27,19 +27,33 @@ impl Node {
     /// empty directory. What an earlier attempt left behind is cleared away:
     /// until this returned, nothing was acknowledged.
     pub async fn bootstrap(config: NodeConfig, member: Member) -> Result<Self, OpenError> {
-        let lock = prepare(&config).await?;
+        let lock = prepare(&config.dir, config.node_id, For::Founding).await?;
         let node = Self::start(config, lock).await?;
         let begun = node.begin_group(member).await;
         node.or_shut_down(begun).await
     }
 
     /// Makes a node in an empty directory that waits to be added to a control
-    /// plane by its leader ([`Node::add_member`]).
+    /// plane by its leader ([`Node::add_member`]): [`Node::prepare_join`],
+    /// then [`Node::open`].
     pub async fn join(config: NodeConfig) -> Result<Self, OpenError> {
-        let lock = prepare(&config).await?;
-        let node = Self::start(config, lock).await?;
-        let prepared = node.inner.log.set_prepared().await;
-        node.or_shut_down(prepared.map_err(OpenError::from)).await
+        Self::prepare_join(&config.dir, config.node_id).await?;
+        Self::open(config).await
+    }
+
+    /// Makes the files of a node that will join, in an empty directory, and
+    /// starts nothing. [`Node::open`] starts the node, which waits to be added.
+    ///
+    /// `id` must be one that never was a node's. Opening never makes files:
+    /// a node that was a member and finds its directory empty is refused
+    /// ([`OpenError::NotPrepared`]), because it has forgotten for whom it
+    /// voted and what it acknowledged. What an earlier attempt to join left
+    /// behind is cleared away, unless a leader has written to it.
+    pub async fn prepare_join(dir: &Path, id: NodeId) -> Result<(), OpenError> {
+        let lock = prepare(dir, id, For::Joining).await?;
+        let log = LogStore::open(&dir.join(LOG), FaultCell::new(), lock)?;
+        log.set_prepared().await?;
+        Ok(log.close().await?)
     }
 
     /// Starts the node that is in the directory.
@@ -123,6 +137,7 @@ impl Node {
             machine,
             network,
             freshness: Arc::new(Freshness::default()),
+            desk: Arc::new(Desk::new()),
             fault,
             leader,
             listener: Mutex::new(None),
@@ -155,37 +170,33 @@ pub(super) fn fault_of(cell: &FaultCell, dir: &Path, fatal: &Fatal<TypeConfig>) 
     cell.report(fault.caused_by(io::Error::other(fatal.to_string())))
 }
 
+/// What a directory is prepared for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    Founding,
+    Joining,
+}
+
 /// Makes the files of a new node in a directory that holds none, or only the
 /// remains of an attempt that did not finish.
-async fn prepare(config: &NodeConfig) -> Result<Arc<DirectoryLock>, OpenError> {
-    let dir = &config.dir;
+async fn prepare(dir: &Path, id: NodeId, purpose: For) -> Result<Arc<DirectoryLock>, OpenError> {
     let failed = |source| OpenError::io("prepare", dir, source);
     directory::create(dir).map_err(failed)?;
     let lock = Arc::new(DirectoryLock::take(dir)?);
     let found = directory::contents(dir).map_err(failed)?;
     if let Some(foreign) = found.iter().find(|name| !directory::is_ours(name)) {
         return Err(OpenError::NotEmpty {
-            dir: dir.clone(),
+            dir: dir.to_owned(),
             found: foreign.clone(),
         });
     }
     let path = dir.join(LOG);
     if path.exists() {
-        let log = LogStore::open(&path, FaultCell::new(), Arc::clone(&lock));
-        // What cannot be opened may be a damaged node: it is not cleared away.
-        let log = log?;
-        let prepared = log.is_prepared()?;
-        log.close().await?;
-        if prepared {
-            return Err(OpenError::NotEmpty {
-                dir: dir.clone(),
-                found: format!("node {}", log.node()),
-            });
-        }
+        may_clear(&path, dir, &lock, purpose).await?;
     } else if found.iter().any(|name| name == "SNAPSHOT") {
         // A node whose log is gone is damaged, not unfinished.
         return Err(OpenError::NotEmpty {
-            dir: dir.clone(),
+            dir: dir.to_owned(),
             found: "a snapshot".to_owned(),
         });
     }
@@ -193,7 +204,29 @@ async fn prepare(config: &NodeConfig) -> Result<Arc<DirectoryLock>, OpenError> {
         directory::remove_database(&dir.join(name)).map_err(failed)?;
     }
     Machine::create(dir).await?;
-    LogStore::create(&path, config.node_id)?;
+    LogStore::create(&path, id)?;
     directory::sync_directory(dir).map_err(failed)?;
     Ok(lock)
+}
+
+/// Whether the node whose log is at `path` may be cleared away: its
+/// preparation did not finish, or it was prepared to join and nobody has
+/// written to it, so that it neither voted nor acknowledged anything.
+async fn may_clear(
+    path: &Path,
+    dir: &Path,
+    lock: &Arc<DirectoryLock>,
+    purpose: For,
+) -> Result<(), OpenError> {
+    // What cannot be opened may be a damaged node: it is not cleared away.
+    let log = LogStore::open(path, FaultCell::new(), Arc::clone(lock))?;
+    let (prepared, untouched) = (log.is_prepared()?, log.is_untouched());
+    log.close().await?;
+    if prepared && !(purpose == For::Joining && untouched) {
+        return Err(OpenError::NotEmpty {
+            dir: dir.to_owned(),
+            found: format!("node {}", log.node()),
+        });
+    }
+    Ok(())
 }

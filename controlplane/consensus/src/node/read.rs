@@ -145,8 +145,8 @@ impl Node {
 
     async fn ask_leader(&self, leader: &Leader, deadline: Instant) -> Barrier {
         let timeout = deadline.saturating_duration_since(Instant::now());
-        let peer = self.inner.network.peer(leader.id, &leader.member);
-        match peer.read_index(timeout).await {
+        let lane = self.inner.network.to_leader(leader.id, &leader.member);
+        match lane.read_index(timeout).await {
             Ok(reply) => match reply.outcome {
                 Some(Outcome::ReadyAt(id)) => Barrier::Below(id.index + 1),
                 Some(Outcome::NoQuorum(_)) => Barrier::Again(ReadError::NoQuorum),

@@ -6,6 +6,7 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::{Instant as _, ServerState};
 
 use super::Node;
+use super::quorum::heard;
 use crate::error::Leader;
 use crate::fault::Fault;
 use crate::raft::{LogId, Member, Metrics, NodeId};
@@ -36,6 +37,8 @@ pub struct MemberStatus {
     pub voter: bool,
     /// The last entry known to be in its log; only the leader knows.
     pub matched: Option<u64>,
+    /// How long ago it last answered the leader; only the leader knows.
+    pub heard: Option<Duration>,
 }
 
 /// A node's view of itself and of its group.
@@ -112,6 +115,7 @@ fn members(metrics: &Metrics) -> Vec<MemberStatus> {
         member: member.clone(),
         voter: voters.contains(id),
         matched: matched(id),
+        heard: heard(metrics, *id),
     };
     membership.nodes().map(status).collect()
 }

@@ -1,13 +1,23 @@
 //! Nodes as their owner uses them: real files, real processes, real sockets.
 
 #[cfg(test)]
+mod call;
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod forward;
+#[cfg(test)]
 mod group;
+#[cfg(test)]
+mod members;
+#[cfg(test)]
+mod raw;
 #[cfg(test)]
 mod snapshot;
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Certificates for nodes and for those who are none.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_consensus::PeerTls;
+use holdfast_consensus::{NodeId, PeerTls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -60,15 +60,14 @@ impl Authority {
             .with_client_cert_verifier(verifier)
             .with_single_cert(vec![identity.certificate.clone()], identity.key.clone_key())
             .unwrap();
-        let known: BTreeSet<Vec<u8>> = nodes
+        let known: BTreeMap<Vec<u8>, NodeId> = nodes
             .iter()
             .map(|node| node.certificate.as_ref().to_vec())
+            .zip((1..).map(NodeId))
             .collect();
         let admit = Arc::new(move |certificate: &CertificateDer<'_>| {
-            if known.contains(certificate.as_ref()) {
-                return Ok(());
-            }
-            Err("it is an agent's certificate".to_owned())
+            let node = known.get(certificate.as_ref()).copied();
+            node.ok_or_else(|| "it is an agent's certificate".to_owned())
         });
         PeerTls::new(&server, &self.client(identity), admit)
     }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_proto::v1::agent_service_server::AgentService;
-use holdfast_proto::v1::{AgentMessage, ControlMessage, EnrollRequest, EnrollResponse};
+use holdfast_proto::v1::{
+    AgentMessage, ControlMessage, EnrollRequest, EnrollResponse, RenewRequest, RenewResponse,
+};
+use holdfast_state::Digest;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
@@ -69,19 +72,31 @@ impl AgentService for AgentApi {
         }))
     }
 
+    async fn renew(
+        &self,
+        request: Request<RenewRequest>,
+    ) -> Result<Response<RenewResponse>, Status> {
+        let used = shown(&request)?;
+        let renewed = self.app.renew(used, &request.get_ref().csr_pem).await;
+        let renewed = renewed.map_err(|error| {
+            tracing::info!("an agent's certificate was not renewed: {error}");
+            status_of(&error)
+        })?;
+        tracing::info!(agent.id = %renewed.agent, "renewed an agent's certificate");
+        Ok(Response::new(RenewResponse {
+            certificate_pem: renewed.certificate.certificate_pem,
+            ca_pem: renewed.ca_pem,
+            certificate_expires_at_us: renewed.certificate.expires_at.as_microsecond(),
+        }))
+    }
+
     type SessionStream = Pin<Box<dyn Stream<Item = Result<ControlMessage, Status>> + Send>>;
 
     async fn session(
         &self,
         request: Request<Streaming<AgentMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        let certificates = request.peer_certs();
-        let certificate = certificates
-            .as_ref()
-            .and_then(|certificates| certificates.first());
-        let certificate = certificate
-            .ok_or_else(|| Status::unauthenticated("a session needs the agent's certificate"))?;
-        let recognised = self.app.recognise(fingerprint(certificate)).await;
+        let recognised = self.app.recognise(shown(&request)?).await;
         let agent = recognised.map_err(|error| status_of(&error))?;
         let mut inbox = request.into_inner();
         let app = self.app.clone();
@@ -93,6 +108,17 @@ impl AgentService for AgentApi {
         });
         Ok(Response::new(Box::pin(outbox)))
     }
+}
+
+/// The SHA-256 of the certificate that the caller showed.
+fn shown<T>(request: &Request<T>) -> Result<Digest, Status> {
+    let certificates = request.peer_certs();
+    let first = certificates
+        .as_ref()
+        .and_then(|certificates| certificates.first());
+    first
+        .map(fingerprint)
+        .ok_or_else(|| Status::unauthenticated("this needs the agent's certificate"))
 }
 
 /// The messages of a session; its first is the answer to the Hello.

@@ -1,12 +1,14 @@
 //! gRPC: the listener for agents.
 
 mod agent;
+mod node;
 mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_proto::v1::agent_service_server::AgentServiceServer;
+use holdfast_proto::v1::node_service_server::NodeServiceServer;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 
@@ -20,5 +22,6 @@ pub fn server(app: Arc<App>) -> Router {
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .max_concurrent_streams(Some(128))
         .add_service(health)
+        .add_service(NodeServiceServer::new(node::NodeApi::new(app.clone())))
         .add_service(AgentServiceServer::new(agent::AgentApi::new(app)))
 }

@@ -15,6 +15,7 @@ mod exposure;
 mod health;
 mod jobs;
 mod metrics;
+mod nodes;
 mod resources;
 mod restores;
 mod secrets;
@@ -81,6 +82,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(exposure::router())
         .merge(jobs::router())
         .merge(metrics::router())
+        .merge(nodes::router())
         .merge(resources::router())
         .merge(restores::router())
         .merge(secrets::router())

@@ -7,7 +7,7 @@ use super::ReplicatedCommand;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::users;
-use crate::query::user_named;
+use crate::query::user_row_named;
 use crate::{Noun, PasswordHash, Refusal};
 
 /// Since v0.1.
@@ -31,7 +31,7 @@ impl ReplicatedCommand for CreateUser {
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Revision, Stop> {
-        if user_named(cx.tx(), &self.name).await?.is_some() {
+        if user_row_named(cx.tx(), &self.name).await?.is_some() {
             return Err(Refusal::already_exists(Noun::User, self.name).into());
         }
         let row = user_row(cx, self.user, self.name.clone(), self.password);

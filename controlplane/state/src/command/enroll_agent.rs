@@ -10,8 +10,8 @@ use super::ReplicatedCommand;
 use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment, Text};
 use crate::context::{ApplyContext, Stop};
-use crate::entity::{agents, instances, join_tokens};
-use crate::{Digest, Noun, Refusal, TaskName};
+use crate::entity::{agent_certificates, agents, instances, join_tokens};
+use crate::{Digest, Noun, Refusal, TaskName, schema};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +100,11 @@ impl ReplicatedCommand for EnrollAgent {
                 .filter(instances::Column::Agent.eq(old.id))
                 .exec(cx.tx())
                 .await?;
+            if schema::version(cx.tx()).await? >= 2 {
+                agent_certificates::Entity::delete_by_id(old.id)
+                    .exec(cx.tx())
+                    .await?;
+            }
             agents::Entity::delete_by_id(old.id).exec(cx.tx()).await?;
         }
         cx.put(join_tokens::Model {

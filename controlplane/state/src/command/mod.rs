@@ -117,10 +117,18 @@ commands! {
     withdraw_duty::WithdrawDuty,
     record_wal::RecordWal,
     prune_expired::PruneExpired,
+    raise_level::RaiseLevel,
+    create_node_token::CreateNodeToken,
+    admit_node::AdmitNode,
+    remove_node::RemoveNode,
+    record_node::RecordNode,
+    transfer_leadership::TransferLeadership,
+    renew_agent::RenewAgent,
 }
 
 mod document_check;
 
+pub use admit_node::Admitted;
 pub use apply_documents::{AppliedDocument, Change, DocumentChange, Expected, RehearsedDocument};
 pub use delete_resource::Deleted;
 pub use enroll_agent::{Certificate, Enrolled};

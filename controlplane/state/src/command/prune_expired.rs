@@ -8,7 +8,7 @@ use super::ReplicatedCommand;
 use crate::apply::IDEMPOTENCY_KEPT;
 use crate::column::Moment;
 use crate::context::{ApplyContext, Stop};
-use crate::StateError;
+use crate::{StateError, schema};
 
 /// How long a used or expired join token is kept, so that a second use of it
 /// is told what happened.
@@ -46,6 +46,10 @@ impl ReplicatedCommand for PruneExpired {
         let sessions = "DELETE FROM sessions WHERE expires_at <= ?";
         let join_tokens = "DELETE FROM join_tokens WHERE expires_at <= ?";
         let replies = "DELETE FROM idempotency WHERE at <= ?";
+        if schema::version(cx.tx()).await? >= 2 {
+            let node_tokens = "DELETE FROM node_tokens WHERE expires_at <= ?";
+            delete(cx, node_tokens, JOIN_TOKENS_KEPT).await?;
+        }
         Ok(Pruned {
             sessions: delete(cx, sessions, SignedDuration::ZERO).await?,
             join_tokens: delete(cx, join_tokens, JOIN_TOKENS_KEPT).await?,

@@ -5,6 +5,7 @@
 // sea-orm's derive makes items `pub`; this private module keeps them inside.
 #![expect(unreachable_pub, reason = "sea-orm's derive makes its items pub")]
 
+pub(crate) mod agent_certificates;
 pub(crate) mod agents;
 pub(crate) mod api_tokens;
 pub(crate) mod assignments;
@@ -20,6 +21,8 @@ pub(crate) mod job_phases;
 pub(crate) mod jobs;
 pub(crate) mod join_tokens;
 pub(crate) mod meta;
+pub(crate) mod node_tokens;
+pub(crate) mod nodes;
 pub(crate) mod pki;
 pub(crate) mod repository_identities;
 pub(crate) mod repository_keys;

@@ -73,6 +73,17 @@ words! {
         /// WAL receiving, a standing duty.
         Wal = "wal",
     }
+    /// Where a node of the control plane is in its life.
+    NodeState {
+        /// It was let in, and is not a voter yet.
+        Joining = "joining",
+        /// It is a voter.
+        Member = "member",
+        /// It is to leave.
+        Removing = "removing",
+        /// It has left; its id is never given again.
+        Removed = "removed",
+    }
     /// Whether an assignment is still in force.
     AssignmentState {
         /// It is.

@@ -4,7 +4,7 @@
 use holdfast_types::resource::{Kind, Resource};
 use holdfast_types::{AgentId, JoinTokenId, Name, RepositoryId, Revision};
 use jiff::Timestamp;
-use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder, QuerySelect};
+use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, ascending};
@@ -30,7 +30,7 @@ pub struct PkiView {
 }
 
 /// The certificate authority; `None` before the bootstrap.
-pub async fn pki(conn: &impl ConnectionTrait) -> Result<Option<PkiView>, StateError> {
+pub async fn pki(conn: &DatabaseConnection) -> Result<Option<PkiView>, StateError> {
     let row = pki_rows::Entity::find_by_id(1).only(conn).await?;
     Ok(row.map(|row| PkiView {
         ca_certificate: row.ca_certificate,
@@ -52,7 +52,7 @@ pub struct SigningKeyView {
 }
 
 /// The keys that sign access tokens, newest first.
-pub async fn signing_keys(conn: &impl ConnectionTrait) -> Result<Vec<SigningKeyView>, StateError> {
+pub async fn signing_keys(conn: &DatabaseConnection) -> Result<Vec<SigningKeyView>, StateError> {
     let rows = signing_key_rows::Entity::find()
         .order_by_desc(signing_key_rows::Column::CreatedAt)
         .order_by_desc(signing_key_rows::Column::Id)
@@ -82,7 +82,7 @@ pub struct SecretView {
 
 /// Secrets by name. The values are not even read.
 pub async fn secrets(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     request: &PageRequest,
 ) -> Result<Page<SecretView>, StateError> {
     use secret_rows::{Column, Entity};
@@ -110,7 +110,7 @@ pub async fn secrets(
 
 /// The sealed value of a secret.
 pub async fn sealed_secret(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     name: &Name,
 ) -> Result<Option<Sealed>, StateError> {
     let found = secret_rows::Entity::find_by_id(Text(name.clone()));
@@ -133,7 +133,7 @@ pub enum RepositoryKey {
 
 /// The key of a repository; `None` when there is no such repository.
 pub async fn repository_key(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     repository: &Name,
 ) -> Result<Option<RepositoryKey>, StateError> {
     let Some(declared) = super::resource(conn, Kind::Repository, repository).await? else {
@@ -155,7 +155,7 @@ pub async fn repository_key(
 /// Which repository was found at a declared place; `None` until an agent has
 /// looked.
 pub async fn repository_identity(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     repository: &Name,
 ) -> Result<Option<RepositoryId>, StateError> {
     let found = repository_identities::Entity::find_by_id(Text(repository.clone()));
@@ -199,7 +199,7 @@ impl From<join_tokens::Model> for JoinTokenView {
 
 /// The join token of this id.
 pub async fn join_token(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     token: JoinTokenId,
 ) -> Result<Option<JoinTokenView>, StateError> {
     let found = join_tokens::Entity::find_by_id(Text(token))
@@ -210,7 +210,7 @@ pub async fn join_token(
 
 /// Join tokens, oldest first.
 pub async fn join_tokens(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     request: &PageRequest,
 ) -> Result<Page<JoinTokenView>, StateError> {
     use join_tokens::{Column, Entity};

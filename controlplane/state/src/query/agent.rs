@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use holdfast_types::{AgentId, InstanceFacts, Name, Revision};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, ascending};
 use crate::column::{Bytes, Text};
-use crate::entity::{agents as agent_rows, instances};
+use crate::entity::{agent_certificates, agents as agent_rows, instances};
 use crate::lookup::Lookup;
-use crate::{Digest, StateError};
+use crate::{Digest, StateError, schema};
 
 /// An agent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -67,7 +67,7 @@ fn view(row: agent_rows::Model, instances: Vec<InstanceFacts>) -> AgentView {
 }
 
 async fn with_instances(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     row: Option<agent_rows::Model>,
 ) -> Result<Option<AgentView>, StateError> {
     let Some(row) = row else { return Ok(None) };
@@ -77,7 +77,7 @@ async fn with_instances(
 }
 
 async fn instances_of(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     agents: impl IntoIterator<Item = Text<AgentId>>,
 ) -> Result<BTreeMap<AgentId, Vec<InstanceFacts>>, StateError> {
     let rows = instances::Entity::find()
@@ -95,7 +95,7 @@ async fn instances_of(
 
 /// Agents by name, revoked ones too.
 pub async fn agents(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     request: &PageRequest,
 ) -> Result<Page<AgentView>, StateError> {
     use agent_rows::{Column, Entity};
@@ -113,7 +113,7 @@ pub async fn agents(
 
 /// The agent of this id.
 pub async fn agent(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     agent: AgentId,
 ) -> Result<Option<AgentView>, StateError> {
     let row = agent_rows::Entity::find_by_id(Text(agent))
@@ -124,7 +124,7 @@ pub async fn agent(
 
 /// The agent of this name.
 pub async fn agent_named(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     name: &Name,
 ) -> Result<Option<AgentView>, StateError> {
     let row = agent_rows::Entity::find()
@@ -136,19 +136,30 @@ pub async fn agent_named(
 
 /// The agent that this certificate was given to. It may be revoked.
 pub async fn agent_by_fingerprint(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     fingerprint: Digest,
 ) -> Result<Option<AgentView>, StateError> {
     let row = agent_rows::Entity::find()
         .filter(agent_rows::Column::Fingerprint.eq(Bytes(fingerprint)))
         .only(conn)
         .await?;
-    with_instances(conn, row).await
+    if row.is_some() || schema::version(conn).await? < 2 {
+        return with_instances(conn, row).await;
+    }
+    // One that was renewed and shows its new certificate for the first time.
+    let next = agent_certificates::Entity::find()
+        .filter(agent_certificates::Column::Fingerprint.eq(Bytes(fingerprint)))
+        .only(conn)
+        .await?;
+    match next {
+        Some(next) => agent(conn, next.agent.0).await,
+        None => Ok(None),
+    }
 }
 
 /// The instances of a cluster that agents see.
 pub async fn instances_of_cluster(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     cluster: &Name,
 ) -> Result<Vec<InstanceView>, StateError> {
     let rows = instances::Entity::find()

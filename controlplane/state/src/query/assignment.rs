@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_types::{AgentId, AssignmentId, Generation, JobId, Name};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Select};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, Select};
 use serde::Serialize;
 
 use super::job::JobView;
@@ -47,7 +47,7 @@ pub enum Work {
 
 /// What an agent has to do: its jobs and its standing duties.
 pub async fn assignments_of_agent(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     agent: AgentId,
 ) -> Result<Vec<AssignmentView>, StateError> {
     views(conn, active().filter(rows::Column::Agent.eq(Text(agent)))).await
@@ -55,7 +55,7 @@ pub async fn assignments_of_agent(
 
 /// The standing duties of a cluster, withdrawn ones too.
 pub async fn duties_of_cluster(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     cluster: &Name,
 ) -> Result<Vec<AssignmentView>, StateError> {
     let duties = rows::Entity::find()
@@ -65,14 +65,14 @@ pub async fn duties_of_cluster(
 }
 
 /// Every standing duty in force.
-pub async fn active_duties(conn: &impl ConnectionTrait) -> Result<Vec<AssignmentView>, StateError> {
+pub async fn active_duties(conn: &DatabaseConnection) -> Result<Vec<AssignmentView>, StateError> {
     let duties = active().filter(rows::Column::Kind.eq(Text(AssignmentKind::Wal)));
     views(conn, duties).await
 }
 
 /// Every job in an agent's hands.
 pub async fn active_job_assignments(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
 ) -> Result<Vec<AssignmentView>, StateError> {
     let jobs = active().filter(rows::Column::Kind.eq(Text(AssignmentKind::Job)));
     views(conn, jobs).await
@@ -86,7 +86,7 @@ fn active() -> Select<rows::Entity> {
 const JOBS_AT_ONCE: usize = 500;
 
 async fn views(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     select: Select<rows::Entity>,
 ) -> Result<Vec<AssignmentView>, StateError> {
     let found = select

@@ -1,7 +1,7 @@
 //! The audit log.
 
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::page::{Page, PageRequest};
 use crate::audit::AuditView;
@@ -26,7 +26,7 @@ pub struct AuditFilter {
 
 /// The audit log, newest first.
 pub async fn audit(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     filter: &AuditFilter,
     request: &PageRequest,
 ) -> Result<Page<AuditView>, StateError> {
@@ -73,7 +73,7 @@ const fn empty() -> Page<AuditView> {
 }
 
 async fn first_since(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     time: Timestamp,
 ) -> Result<Option<Count>, StateError> {
     use rows::{Column, Entity};

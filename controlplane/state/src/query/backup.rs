@@ -6,7 +6,7 @@ use holdfast_types::{
     BackupId, BackupKind, BackupState, Failure, JobId, Lineage, Lsn, Name, Revision, Timeline,
 };
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Value};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, Value};
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, newest_first};
@@ -72,7 +72,7 @@ pub struct BackupFilter {
 
 /// Backups, newest first.
 pub async fn backups(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     filter: &BackupFilter,
     request: &PageRequest,
 ) -> Result<Page<BackupView>, StateError> {
@@ -129,7 +129,7 @@ fn matching(filter: &BackupFilter) -> sea_orm::Select<rows::Entity> {
 
 /// Backups of one repository, newest first, by the indexes of its places.
 async fn in_repository(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     repository: &Name,
     filter: &BackupFilter,
     before: Option<(Timestamp, BackupId)>,
@@ -161,7 +161,7 @@ async fn in_repository(
 
 /// The backup of this id.
 pub async fn backup(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     backup: BackupId,
 ) -> Result<Option<BackupView>, StateError> {
     let row = rows::Entity::find_by_id(Text(backup)).only(conn).await?;
@@ -172,7 +172,7 @@ pub async fn backup(
 /// Every available backup of a cluster, newest first: what a restore chooses
 /// from.
 pub async fn available_backups(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     cluster: &Name,
 ) -> Result<Vec<BackupView>, StateError> {
     let filter = BackupFilter {
@@ -187,7 +187,7 @@ pub async fn available_backups(
 
 /// What the attempts of a job wrote, oldest first.
 pub async fn backups_of_job(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     job: JobId,
 ) -> Result<Vec<BackupView>, StateError> {
     let found = rows::Entity::find()
@@ -204,7 +204,7 @@ pub async fn backups_of_job(
 const PLACES_AT_ONCE: usize = 500;
 
 async fn with_repositories(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     found: Vec<rows::Model>,
 ) -> Result<Vec<BackupView>, StateError> {
     let mut repositories: BTreeMap<BackupId, Vec<Name>> = BTreeMap::new();

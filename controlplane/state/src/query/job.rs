@@ -5,7 +5,7 @@ use holdfast_types::{
 };
 use jiff::Timestamp;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -163,7 +163,7 @@ pub struct JobFilter {
 
 /// Jobs, newest first.
 pub async fn jobs(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     filter: &JobFilter,
     request: &PageRequest,
 ) -> Result<Page<JobView>, StateError> {
@@ -188,14 +188,14 @@ pub async fn jobs(
 }
 
 /// The job of this id.
-pub async fn job(conn: &impl ConnectionTrait, job: JobId) -> Result<Option<JobView>, StateError> {
+pub async fn job(conn: &DatabaseConnection, job: JobId) -> Result<Option<JobView>, StateError> {
     let row = rows::Entity::find_by_id(Text(job)).only(conn).await?;
     Ok(row.map(JobView::from))
 }
 
 /// A job with its attempts, phases and logs.
 pub async fn job_detail(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     id: JobId,
 ) -> Result<Option<JobDetail>, StateError> {
     let Some(job) = job(conn, id).await? else {
@@ -238,7 +238,7 @@ pub async fn job_detail(
 
 /// Jobs that may be given to an agent at `now`, oldest first.
 pub async fn queued_jobs(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     now: Timestamp,
     limit: u64,
 ) -> Result<Vec<JobView>, StateError> {

@@ -1,4 +1,5 @@
-//! Reads. They take any connection and give plain views.
+//! Reads. They take a connection and give plain views. They are not generic
+//! over connections: each would be compiled again by whoever calls it.
 //!
 //! Lists come in pages by key, so the last page of a million rows costs what
 //! the first does; every filter has its index (`migration/`).
@@ -9,6 +10,7 @@ mod assignment;
 mod audit;
 mod backup;
 mod job;
+mod node;
 mod page;
 mod resource;
 mod status;
@@ -31,6 +33,7 @@ pub use backup::{BackupFilter, BackupView, available_backups, backup, backups, b
 pub use job::{
     AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,
 };
+pub use node::{NodeState, NodeView, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use resource::{ResourceFilter, ResourceView, effective_policy, policies, resource, resources};
 pub use status::{Counts, Progress, counts, progress};

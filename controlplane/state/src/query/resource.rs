@@ -3,7 +3,7 @@
 use holdfast_types::resource::{Document, Kind, Labels, Policy, Resource, selects};
 use holdfast_types::{Name, Revision};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, ascending};
@@ -71,7 +71,7 @@ pub struct ResourceFilter {
 
 /// The resource of this kind and name.
 pub async fn resource(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     kind: Kind,
     name: &Name,
 ) -> Result<Option<ResourceView>, StateError> {
@@ -82,7 +82,7 @@ pub async fn resource(
 
 /// Resources of a kind by name.
 pub async fn resources(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     kind: Kind,
     filter: &ResourceFilter,
     request: &PageRequest,
@@ -114,7 +114,7 @@ pub async fn resources(
 }
 
 /// Every policy, by name.
-pub async fn policies(conn: &impl ConnectionTrait) -> Result<Vec<(Name, Policy)>, StateError> {
+pub async fn policies(conn: &DatabaseConnection) -> Result<Vec<(Name, Policy)>, StateError> {
     let found = rows::Entity::find()
         .filter(rows::Column::Kind.eq(Text(Kind::Policy)))
         .order_by_asc(rows::Column::Name)
@@ -130,7 +130,7 @@ pub async fn policies(conn: &impl ConnectionTrait) -> Result<Vec<(Name, Policy)>
 /// The policy in force for a cluster; `None` when there is no such cluster, it
 /// is retired, or no policy selects it.
 pub async fn effective_policy(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     cluster: &Name,
 ) -> Result<Option<(Name, Policy)>, StateError> {
     let Some(cluster) = resource(conn, Kind::Cluster, cluster).await? else {

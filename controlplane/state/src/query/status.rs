@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde::Serialize;
 
 use crate::StateError;
@@ -24,7 +24,7 @@ pub struct Counts {
 }
 
 /// Counts everything, from indexes alone.
-pub async fn counts(conn: &impl ConnectionTrait) -> Result<Counts, StateError> {
+pub async fn counts(conn: &DatabaseConnection) -> Result<Counts, StateError> {
     let agents = "SELECT '', count(*) FROM agents WHERE revoked_at IS NULL";
     let resources = "SELECT kind, count(*) FROM resources WHERE retired_at IS NULL GROUP BY kind";
     let jobs = "SELECT state, count(*) FROM jobs GROUP BY state";
@@ -44,7 +44,7 @@ pub async fn counts(conn: &impl ConnectionTrait) -> Result<Counts, StateError> {
 }
 
 async fn grouped(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     sql: &str,
 ) -> Result<BTreeMap<String, u64>, StateError> {
     let statement = Statement::from_string(conn.get_database_backend(), sql);
@@ -70,7 +70,7 @@ pub struct Progress {
 }
 
 /// How far this database is: what a stale answer names.
-pub async fn progress(conn: &impl ConnectionTrait) -> Result<Progress, StateError> {
+pub async fn progress(conn: &DatabaseConnection) -> Result<Progress, StateError> {
     let head = Head::read(conn).await?;
     Ok(Progress {
         index: head.index,

@@ -2,7 +2,7 @@
 
 use holdfast_types::{Name, Revision, SessionId, TokenId, UserId};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, ascending};
@@ -45,7 +45,7 @@ impl From<users::Model> for UserView {
 
 /// Users by name.
 pub async fn users(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     request: &PageRequest,
 ) -> Result<Page<UserView>, StateError> {
     let after = request.key::<Name>()?.map(Text);
@@ -57,17 +57,14 @@ pub async fn users(
 }
 
 /// The user of this id.
-pub async fn user(
-    conn: &impl ConnectionTrait,
-    user: UserId,
-) -> Result<Option<UserView>, StateError> {
+pub async fn user(conn: &DatabaseConnection, user: UserId) -> Result<Option<UserView>, StateError> {
     let row = users::Entity::find_by_id(Text(user)).only(conn).await?;
     Ok(row.map(UserView::from))
 }
 
 /// The user of this name.
 pub async fn user_named(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     name: &Name,
 ) -> Result<Option<UserView>, StateError> {
     Ok(user_row_named(conn, name).await?.map(UserView::from))
@@ -113,7 +110,7 @@ impl From<sessions::Model> for SessionView {
 
 /// The session of this id.
 pub async fn session(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     session: SessionId,
 ) -> Result<Option<SessionView>, StateError> {
     let found = sessions::Entity::find_by_id(Text(session))
@@ -124,7 +121,7 @@ pub async fn session(
 
 /// The session whose current refresh token has this hash.
 pub async fn session_by_refresh(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     refresh: Digest,
 ) -> Result<Option<SessionView>, StateError> {
     let found = sessions::Entity::find()
@@ -174,7 +171,7 @@ impl From<api_tokens::Model> for ApiTokenView {
 
 /// API tokens, revoked ones too, oldest first.
 pub async fn api_tokens(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     request: &PageRequest,
 ) -> Result<Page<ApiTokenView>, StateError> {
     let after = request.key::<TokenId>()?.map(Text);
@@ -193,7 +190,7 @@ pub async fn api_tokens(
 
 /// The API token of this id.
 pub async fn api_token(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     token: TokenId,
 ) -> Result<Option<ApiTokenView>, StateError> {
     let found = api_tokens::Entity::find_by_id(Text(token))
@@ -204,7 +201,7 @@ pub async fn api_token(
 
 /// The API token of this name that is not revoked.
 pub async fn api_token_named(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     name: &Name,
 ) -> Result<Option<ApiTokenView>, StateError> {
     let found = api_tokens::Entity::find()
@@ -217,7 +214,7 @@ pub async fn api_token_named(
 
 /// The API token whose secret has this hash.
 pub async fn api_token_by_hash(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     hash: Digest,
 ) -> Result<Option<ApiTokenView>, StateError> {
     let found = api_tokens::Entity::find()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_types::{Coverage, Frontier, Lineage, LsnRange, Name, Timeline};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use crate::StateError;
@@ -45,7 +45,7 @@ pub struct GapView {
 
 /// The WAL of a cluster, by repository, lineage and timeline.
 pub async fn wal_of_cluster(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     cluster: &Name,
 ) -> Result<Vec<TimelineView>, StateError> {
     type Key = (Name, Lineage, Count);
@@ -136,7 +136,7 @@ fn frontier(row: frontier_rows::Model) -> Result<FrontierView, StateError> {
 
 /// The frontiers of a cluster, by repository.
 pub async fn frontiers_of(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     cluster: &Name,
 ) -> Result<Vec<FrontierView>, StateError> {
     let rows = frontier_rows::Entity::find()
@@ -148,7 +148,7 @@ pub async fn frontiers_of(
 }
 
 /// Every frontier, by cluster and repository.
-pub async fn frontiers(conn: &impl ConnectionTrait) -> Result<Vec<FrontierView>, StateError> {
+pub async fn frontiers(conn: &DatabaseConnection) -> Result<Vec<FrontierView>, StateError> {
     let rows = frontier_rows::Entity::find()
         .order_by_asc(frontier_rows::Column::Cluster)
         .order_by_asc(frontier_rows::Column::Repository)
@@ -170,7 +170,7 @@ pub struct ExposureFact {
 /// Checkpoints recorded from `from` to before `to`, in that order, at most
 /// `limit`.
 pub async fn exposure_facts(
-    conn: &impl ConnectionTrait,
+    conn: &DatabaseConnection,
     cluster: &Name,
     repository: &Name,
     (from, to): (Timestamp, Timestamp),

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use holdfast_state::Command;
 use holdfast_state::command::{
-    AdvanceJob, ApplyDocuments, CloseSession, CreateApiToken, CreateJoinToken, CreateUser,
-    DeleteResource, DeleteSecret, DeleteUser, DocumentChange, EnrollAgent, Expected,
-    ExportRepositoryKey, FinishJob, FrontierCheckpoint, JobOutcome, OpenSession, PruneExpired,
-    RecordBackup, RecordInstances, RecordLoginFailure, RecordRepository, RecordWal, RequestCancel,
-    RequeueJob, RevokeAgent, RevokeApiToken, RotateSession, SetPassword, SetSecret, StartJob,
-    WalGap, WithdrawDuty,
+    AdmitNode, AdvanceJob, ApplyDocuments, CloseSession, CreateApiToken, CreateJoinToken,
+    CreateNodeToken, CreateUser, DeleteResource, DeleteSecret, DeleteUser, DocumentChange,
+    EnrollAgent, Expected, ExportRepositoryKey, FinishJob, FrontierCheckpoint, JobOutcome,
+    OpenSession, PruneExpired, RaiseLevel, RecordBackup, RecordInstances, RecordLoginFailure,
+    RecordNode, RecordRepository, RecordWal, RemoveNode, RenewAgent, RequestCancel, RequeueJob,
+    RevokeAgent, RevokeApiToken, RotateSession, SetPassword, SetSecret, StartJob,
+    TransferLeadership, WalGap, WithdrawDuty,
 };
 use holdfast_types::resource::Kind;
 use holdfast_types::{
@@ -21,8 +22,8 @@ use serde_json::json;
 
 use crate::fixture::{
     agent_id, assignment_id, backup_id, backup_job, backup_started, bootstrap, cluster, committed,
-    document, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, password, policy,
-    range, repository, sealed, session_id, timeline, token_id, user_id, wal,
+    document, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, node_token_id,
+    password, policy, range, repository, sealed, session_id, timeline, token_id, user_id, wal,
 };
 
 fn later() -> Timestamp {
@@ -40,7 +41,39 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(resources());
     examples.extend(jobs());
     examples.extend(wal_commands());
+    examples.extend(nodes());
     examples
+}
+
+fn nodes() -> Vec<(u32, Command)> {
+    let token = CreateNodeToken {
+        token: node_token_id(1),
+        hash: hash("node 1"),
+        expires_at: later(),
+    };
+    let admit = AdmitNode {
+        token: node_token_id(1),
+        hash: hash("node 1"),
+        name: Some(name("vienna")),
+    };
+    let renew = RenewAgent {
+        agent: agent_id(1),
+        used: hash("certificate 1"),
+        certificate: enroll(1, 9, "db1").certificate,
+    };
+    let voter = RecordNode {
+        node: 2,
+        votes: true,
+    };
+    vec![
+        (1, RaiseLevel { level: 2 }.into()),
+        (1, token.into()),
+        (1, admit.into()),
+        (1, RemoveNode { node: 2 }.into()),
+        (1, voter.into()),
+        (1, TransferLeadership { node: 2 }.into()),
+        (1, renew.into()),
+    ]
 }
 
 fn access() -> Vec<(u32, Command)> {

@@ -9,7 +9,7 @@ use holdfast_state::{Digest, PasswordHash, Sealed};
 use holdfast_types::resource::Document;
 use holdfast_types::{
     AgentId, AssignmentId, BackupId, BackupKind, CommittedBackup, Generation, JobId, JobKind,
-    JoinTokenId, Lineage, Lsn, LsnRange, Name, SessionId, Timeline, TokenId, UserId,
+    JoinTokenId, Lineage, Lsn, LsnRange, Name, NodeTokenId, SessionId, Timeline, TokenId, UserId,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -38,6 +38,7 @@ ids! {
     backup_id: BackupId
     job_id: JobId
     join_token_id: JoinTokenId
+    node_token_id: NodeTokenId
     session_id: SessionId
     token_id: TokenId
     user_id: UserId

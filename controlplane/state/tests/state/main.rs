@@ -15,6 +15,7 @@ mod fixture;
 mod harness;
 mod jobs;
 mod lists;
+mod nodes;
 mod refusals;
 mod wal;
 mod wire;

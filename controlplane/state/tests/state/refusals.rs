@@ -108,10 +108,21 @@ fn about_work() -> Vec<Refusal> {
     ]
 }
 
+/// Those that came with feature level 2.
+pub(crate) fn examples_of_level_2() -> Vec<Refusal> {
+    vec![
+        Refusal::LevelTooLow {
+            needed: 2,
+            current: 1,
+        },
+        Refusal::LastNode,
+    ]
+}
+
 #[test]
 fn codes_are_unique_and_words_are_there() {
     let mut codes = BTreeSet::new();
-    for refusal in examples() {
+    for refusal in examples().into_iter().chain(examples_of_level_2()) {
         assert!(codes.insert(refusal.code()), "{} twice", refusal.code());
         assert!(!refusal.hint().is_empty() && !refusal.to_string().is_empty());
         // The code that is answered is the one that is stored.

@@ -105,12 +105,14 @@ fn an_unknown_field_is_an_error_and_not_ignored() {
 
 #[test]
 fn refusals_have_golden_bytes() {
-    let refusals = refusals::examples();
-    let now = serde_json::to_vec(&refusals).unwrap();
-    let json = stored("refusals", 1, &now);
-    let read: Vec<Refusal> = serde_json::from_slice(&json).unwrap();
-    assert_eq!(read, refusals);
-    assert_eq!(now, json);
+    let lists = [refusals::examples(), refusals::examples_of_level_2()];
+    for (number, refusals) in (1..).zip(lists) {
+        let now = serde_json::to_vec(&refusals).unwrap();
+        let json = stored("refusals", number, &now);
+        let read: Vec<Refusal> = serde_json::from_slice(&json).unwrap();
+        assert_eq!(read, refusals);
+        assert_eq!(now, json);
+    }
 }
 
 #[test]

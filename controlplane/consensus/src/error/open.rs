@@ -1,11 +1,11 @@
-//! What callers of a node are told. Each error has a stable code and a hint.
+//! Errors of making and starting a node.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::fault::Fault;
-use crate::raft::{Member, NodeId};
+use crate::raft::NodeId;
 
 /// Why a node could not be opened, bootstrapped or joined.
 #[derive(Debug, thiserror::Error)]
@@ -139,135 +139,4 @@ impl OpenError {
             Self::Fault(fault) => fault.hint(),
         }
     }
-}
-
-/// The leader, as this node knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leader {
-    /// Its id.
-    pub id: NodeId,
-    /// Where it is reached.
-    pub member: Member,
-}
-
-/// Why a command has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ProposeError {
-    /// Another node leads, or none is known to. The command was not done.
-    #[error("this node does not lead the control plane")]
-    NotLeader {
-        /// Who does.
-        leader: Option<Leader>,
-    },
-    /// No quorum answers. The command was not done.
-    #[error("the control plane has no quorum")]
-    NoQuorum,
-    /// The answer did not come in time, or leadership was lost on the way:
-    /// the command may be done, now or later.
-    #[error("the command has no answer within {0:?}: it may still be done")]
-    Timeout(Duration),
-    /// The command is larger than the log takes.
-    #[error("the command has {bytes} bytes, at most {limit} are taken")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-        /// The most there may be.
-        limit: usize,
-    },
-    /// This node's storage failed. The command may be done.
-    #[error(transparent)]
-    Storage(#[from] Fault),
-    /// The node is being stopped. The command may be done.
-    #[error("the node is shutting down")]
-    ShuttingDown,
-}
-
-impl ProposeError {
-    /// Stable, snake_case.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NotLeader { .. } => "not_leader",
-            Self::NoQuorum => "no_quorum",
-            Self::Timeout(_) => "outcome_unknown",
-            Self::TooLarge { .. } => "command_too_large",
-            Self::Storage(fault) => fault.code(),
-            Self::ShuttingDown => "shutting_down",
-        }
-    }
-
-    /// What to do next.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NotLeader { .. } => "ask the leader, or any node again in a moment",
-            Self::NoQuorum => "bring back enough nodes for a majority, then try again",
-            Self::Timeout(_) => "repeat it with the same idempotency key: it is done at most once",
-            Self::TooLarge { .. } => "split it into smaller ones",
-            Self::Storage(fault) => fault.hint(),
-            Self::ShuttingDown => "ask another node, or this one when it is back",
-        }
-    }
-
-    /// Whether the command certainly was not done.
-    pub fn is_certain(&self) -> bool {
-        match self {
-            Self::NotLeader { .. } | Self::NoQuorum | Self::TooLarge { .. } => true,
-            Self::Timeout(_) | Self::Storage(_) | Self::ShuttingDown => false,
-        }
-    }
-}
-
-/// Why a read has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// No leader is known, so nobody can say what is current.
-    #[error("the control plane has no leader at the moment")]
-    NoLeader,
-    /// No quorum confirms that what this node holds is current.
-    #[error("the control plane has no quorum")]
-    NoQuorum,
-    /// The node did not catch up in time.
-    #[error("the node did not catch up within {0:?}")]
-    Timeout(Duration),
-    /// This node's storage failed.
-    #[error(transparent)]
-    Storage(#[from] Fault),
-    /// The node is being stopped.
-    #[error("the node is shutting down")]
-    ShuttingDown,
-}
-
-impl ReadError {
-    /// Stable, snake_case.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NoLeader => "no_leader",
-            Self::NoQuorum => "no_quorum",
-            Self::Timeout(_) => "node_behind",
-            Self::Storage(fault) => fault.code(),
-            Self::ShuttingDown => "shutting_down",
-        }
-    }
-
-    /// What to do next.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NoLeader | Self::NoQuorum => {
-                "try again in a moment, or read with consistency=stale what this node last knew"
-            }
-            Self::Timeout(_) => "ask another node, or read with consistency=stale",
-            Self::Storage(fault) => fault.hint(),
-            Self::ShuttingDown => "ask another node, or this one when it is back",
-        }
-    }
-}
-
-/// Why the membership was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum MembershipError {
-    /// As for a command.
-    #[error(transparent)]
-    Propose(#[from] ProposeError),
-    /// The change is not possible.
-    #[error("the membership cannot be changed so: {0}")]
-    Refused(String),
 }

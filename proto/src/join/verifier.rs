@@ -11,14 +11,15 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 /// Accepts a server whose certificate, name included, is signed by the CA of
 /// the given hash. The server presents that CA behind its own certificate.
 #[derive(Debug)]
-pub(super) struct PinnedCa {
+pub struct PinnedCa {
     sha256: [u8; 32],
     provider: Arc<CryptoProvider>,
     mismatch: OnceLock<()>,
 }
 
 impl PinnedCa {
-    pub(super) fn new(sha256: [u8; 32]) -> Self {
+    /// Trusts the CA of this hash.
+    pub fn new(sha256: [u8; 32]) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         Self {
             sha256,
@@ -28,13 +29,13 @@ impl PinnedCa {
     }
 
     /// Whether a server was refused because it did not show that CA.
-    pub(super) fn saw_mismatch(&self) -> bool {
+    pub fn saw_mismatch(&self) -> bool {
         self.mismatch.get().is_some()
     }
 }
 
 /// SHA-256 of a certificate's DER.
-pub(super) fn sha256(certificate: &[u8]) -> [u8; 32] {
+pub fn sha256(certificate: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest.as_ref());

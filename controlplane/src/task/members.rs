@@ -1,0 +1,138 @@
+//! Brings the Raft group to the nodes that there should be, and the feature
+//! level to what all of them know.
+
+use std::time::Duration;
+
+use holdfast_consensus::{MembershipError, NodeId, ProposeContext};
+use holdfast_state::command::{RaiseLevel, RecordNode};
+use holdfast_state::query::{self, NodeState, NodeView};
+use holdfast_state::schema;
+
+use super::driver::Task;
+use crate::app::App;
+use crate::app::error::Result;
+
+pub(super) struct Members;
+
+impl Task for Members {
+    const NAME: &'static str = "members";
+    const PERIOD: Duration = Duration::from_secs(1);
+
+    async fn activate(&self, app: &App) -> Result<u64> {
+        let view = app.node.read().await?;
+        let level = schema::version(view.connection()).await?;
+        let nodes = query::nodes(view.connection()).await?;
+        let mut done = raise_level(app, level, &nodes).await?;
+        for node in &nodes {
+            let changed = match node.state {
+                NodeState::Joining => bring_in(app, node).await,
+                NodeState::Removing => take_out(app, node).await,
+                NodeState::Member => move_to(app, node).await,
+                NodeState::Removed => Ok(false),
+            };
+            match changed {
+                Ok(true) => done += 1,
+                Ok(false) => {}
+                // Most often it has not caught up, or cannot be reached yet.
+                Err(error) => {
+                    tracing::info!(node = node.name, "the group is not changed yet: {error}");
+                }
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// Raises the level once every node has lately said that it knows the next.
+async fn raise_level(app: &App, level: u32, nodes: &[NodeView]) -> Result<u64> {
+    let next = level + 1;
+    if next > schema::NEWEST {
+        return Ok(0);
+    }
+    let knows = |node: u64| {
+        node == app.node.id().0
+            || app
+                .hellos
+                .of(node)
+                .is_some_and(|hello| hello.newest_level >= next)
+    };
+    let there = nodes.iter().filter(|node| node.state != NodeState::Removed);
+    let ids: Vec<u64> = there.map(|node| node.id).collect();
+    let members = app.node.status().members;
+    let all_know = ids.iter().all(|id| knows(*id)) && members.iter().all(|it| knows(it.id.0));
+    if !all_know {
+        return Ok(0);
+    }
+    let command = RaiseLevel { level: next };
+    let reached = app.propose_as(ProposeContext::internal(), command).await?;
+    tracing::info!(
+        level = reached,
+        "the control plane has reached a feature level"
+    );
+    Ok(1)
+}
+
+type Changed = std::result::Result<bool, Failed>;
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    #[error(transparent)]
+    App(#[from] crate::app::error::AppError),
+}
+
+async fn bring_in(app: &App, node: &NodeView) -> Changed {
+    let id = NodeId(node.id);
+    let members = app.node.status().members;
+    match members.iter().find(|member| member.id == id) {
+        None => {
+            let Some(hello) = app.hellos.of(node.id) else {
+                return Ok(false);
+            };
+            app.node.add_member(id, hello.member).await?;
+            tracing::info!(node = node.name, "a node is being brought up to date");
+            Ok(true)
+        }
+        Some(member) if !member.voter => {
+            app.node.promote(id).await?;
+            tracing::info!(node = node.name, "a node votes");
+            Ok(true)
+        }
+        Some(_) => record(app, node, true).await,
+    }
+}
+
+async fn take_out(app: &App, node: &NodeView) -> Changed {
+    let id = NodeId(node.id);
+    let members = app.node.status().members;
+    if members.iter().any(|member| member.id == id) {
+        app.node.remove_member(id).await?;
+        tracing::info!(node = node.name, "a node has left the group");
+        return Ok(true);
+    }
+    record(app, node, false).await
+}
+
+/// A node that was started at another address is reached there.
+async fn move_to(app: &App, node: &NodeView) -> Changed {
+    let members = app.node.status().members;
+    let known = members.into_iter().find(|member| member.id.0 == node.id);
+    let (Some(known), Some(hello)) = (known, app.hellos.of(node.id)) else {
+        return Ok(false);
+    };
+    if known.member == hello.member {
+        return Ok(false);
+    }
+    app.node.move_member(known.id, hello.member).await?;
+    tracing::info!(node = node.name, "a node has moved");
+    Ok(true)
+}
+
+async fn record(app: &App, node: &NodeView, votes: bool) -> Changed {
+    let command = RecordNode {
+        node: node.id,
+        votes,
+    };
+    Ok(app.propose_as(ProposeContext::internal(), command).await?)
+}
