@@ -69,11 +69,10 @@ fn any_node_serves_everything_and_a_leaders_end_is_no_end() {
     assert_eq!(group.leader(), leader);
     let audit = group.cli().json(["audit", "list"]);
     let actions = audit["items"].as_array().unwrap();
-    assert!(
-        actions
-            .iter()
-            .any(|row| row["action"] == "transfer_leadership")
-    );
+    for action in ["transfer_leadership", "admit_node", "record_node"] {
+        let told = actions.iter().any(|row| row["action"] == action);
+        assert!(told, "{action} is not in the audit log");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::App;
 use super::caller::Caller;
 use super::code::Code;
 use super::error::{AppError, Result};
-use super::token::{NewJoinToken, after};
+use super::token::{NewJoinToken, after, shown_once};
 use crate::secure::{Sealer, TokenSecret, join_token, parse_node_token};
 
 /// A node that wants to join.
@@ -65,6 +65,13 @@ impl App {
             expires_at,
         };
         self.propose(by, command).await?;
+        // A repeat is answered from memory, which does not hold the secret.
+        if by.idempotency.is_some() {
+            let view = self.node.read().await?;
+            if !query::node_token_exists(view.connection(), id).await? {
+                return Err(shown_once());
+            }
+        }
         let token = join_token(id, &secret, &self.authority.fingerprint());
         Ok(NewJoinToken { token, expires_at })
     }

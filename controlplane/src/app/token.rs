@@ -120,7 +120,7 @@ impl App {
     }
 }
 
-fn shown_once() -> AppError {
+pub(super) fn shown_once() -> AppError {
     AppError::new(
         Code::SHOWN_ONCE,
         "this request made a token before, and it was shown then",

@@ -6,7 +6,9 @@ use std::time::Duration;
 use holdfast_consensus::{MembershipError, NodeId, ProposeContext};
 use holdfast_state::command::{RaiseLevel, RecordNode};
 use holdfast_state::query::{self, NodeState, NodeView};
-use holdfast_state::schema;
+use holdfast_state::{Cause, Principal, schema};
+use holdfast_types::RequestId;
+use uuid::Uuid;
 
 use super::driver::Task;
 use crate::app::App;
@@ -64,7 +66,7 @@ async fn raise_level(app: &App, level: u32, nodes: &[NodeView]) -> Result<u64> {
         return Ok(0);
     }
     let command = RaiseLevel { level: next };
-    let reached = app.propose_as(ProposeContext::internal(), command).await?;
+    let reached = app.propose_as(context(app), command).await?;
     tracing::info!(
         level = reached,
         "the control plane has reached a feature level"
@@ -134,5 +136,15 @@ async fn record(app: &App, node: &NodeView, votes: bool) -> Changed {
         node: node.id,
         votes,
     };
-    Ok(app.propose_as(ProposeContext::internal(), command).await?)
+    Ok(app.propose_as(context(app), command).await?)
+}
+
+/// The node that leads is the cause: every change of the membership is in the
+/// audit log (I-11).
+fn context(app: &App) -> ProposeContext {
+    ProposeContext::caused_by(Cause {
+        principal: Principal::node(&app.node_name),
+        request: RequestId::from_uuid(Uuid::now_v7()),
+        remote: None,
+    })
 }

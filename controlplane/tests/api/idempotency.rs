@@ -61,12 +61,14 @@ async fn a_secret_that_was_shown_is_not_shown_again() {
     post(&node, "/api/v1/tokens", "k1", body)
         .await
         .refused(409, "shown_once");
-    post(&node, "/api/v1/agents/tokens", "k2", json!({}))
-        .await
-        .expect(201);
-    post(&node, "/api/v1/agents/tokens", "k2", json!({}))
-        .await
-        .refused(409, "shown_once");
+    for (path, key) in [
+        ("/api/v1/agents/tokens", "k2"),
+        ("/api/v1/nodes/tokens", "k4"),
+    ] {
+        post(&node, path, key, json!({})).await.expect(201);
+        let again = post(&node, path, key, json!({})).await;
+        again.refused(409, "shown_once");
+    }
     let users = json!({"name": "ada", "password": "a long password"});
     post(&node, "/api/v1/users", "k3", users.clone())
         .await

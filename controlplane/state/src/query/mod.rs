@@ -33,7 +33,7 @@ pub use backup::{BackupFilter, BackupView, available_backups, backup, backups, b
 pub use job::{
     AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,
 };
-pub use node::{NodeState, NodeView, nodes};
+pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use resource::{ResourceFilter, ResourceView, effective_policy, policies, resource, resources};
 pub use status::{Counts, Progress, counts, progress};

@@ -1,10 +1,13 @@
 //! The control plane's own nodes.
 
+use holdfast_types::NodeTokenId;
 use jiff::Timestamp;
 use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 
-use crate::entity::nodes;
+use crate::column::Text;
 pub use crate::entity::word::NodeState;
+use crate::entity::{node_tokens, nodes};
+use crate::lookup::Lookup;
 use crate::{StateError, schema};
 
 /// A node, as the state knows it. Where it is reached and how far it is, the
@@ -45,4 +48,13 @@ pub async fn nodes(conn: &DatabaseConnection) -> Result<Vec<NodeView>, StateErro
         .all(conn)
         .await?;
     Ok(rows.into_iter().map(NodeView::from).collect())
+}
+
+/// Whether a node token of this id was made and not pruned yet.
+pub async fn node_token_exists(
+    conn: &DatabaseConnection,
+    token: NodeTokenId,
+) -> Result<bool, StateError> {
+    let found = node_tokens::Entity::find_by_id(Text(token));
+    Ok(found.only(conn).await?.is_some())
 }
