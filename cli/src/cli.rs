@@ -109,6 +109,9 @@ pub(crate) enum Command {
     /// Manage the control plane's own nodes
     #[command(subcommand)]
     Node(Node),
+    /// See what policies would do
+    #[command(subcommand)]
+    Policy(Policy),
     /// Take and list backups
     #[command(subcommand)]
     Backup(Backup),
@@ -149,6 +152,18 @@ pub(crate) struct Apply {
     /// Check everything and say what would change; change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Show which clusters a policy would select, and when it backs them up
+    Preview {
+        /// A YAML file with the policy; clusters in it count too; - for standard input
+        file: PathBuf,
+        /// How many runs of each policy
+        #[arg(short = 'n', long = "runs", default_value_t = 10, value_name = "COUNT")]
+        count: usize,
+    },
 }
 
 #[derive(Debug, Subcommand)]

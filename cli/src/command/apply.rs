@@ -47,7 +47,7 @@ pub(super) async fn apply(cx: &mut Context, args: Apply) -> Outcome {
     DONE
 }
 
-fn read(file: &Path) -> Result<Vec<Value>, Failure> {
+pub(super) fn read(file: &Path) -> Result<Vec<Value>, Failure> {
     let yaml = if file == Path::new("-") {
         read_stdin()?
     } else {

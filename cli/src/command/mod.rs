@@ -8,6 +8,7 @@ mod exposure;
 mod job;
 mod login;
 mod node;
+mod policy;
 mod repository;
 mod resource;
 mod restore;
@@ -66,6 +67,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Repository(command) => repository::run(&mut cx, command).await,
         Command::Agent(command) => agent::run(&mut cx, command).await,
         Command::Node(command) => node::run(&mut cx, command).await,
+        Command::Policy(command) => policy::run(&mut cx, command).await,
         Command::Backup(command) => backup::run(&mut cx, command).await,
         Command::Restore(command) => restore::run(&mut cx, command).await,
         Command::Job(command) => job::run(&mut cx, command).await,

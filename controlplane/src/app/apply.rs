@@ -6,7 +6,7 @@ use holdfast_state::Sealed;
 use holdfast_state::command::{
     AppliedDocument, ApplyDocuments, Change, DocumentChange, Expected, RehearsedDocument,
 };
-use holdfast_types::resource::{Document, InvalidDocument, Kind, Resource};
+use holdfast_types::resource::{Document, Kind, Resource};
 use holdfast_types::{Name, Revision};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -122,7 +122,7 @@ impl App {
         document: Value,
         condition: Condition,
     ) -> Result<ApplyResult> {
-        let document = read(document)?;
+        let document = Document::from_value(document)?;
         if document.kind() != kind {
             let message = format!("this is a {}, its URL is for a {kind}", document.kind());
             return Err(AppError::new(Code::NAME_MISMATCH, message).with_field("kind"));
@@ -193,7 +193,7 @@ fn read_all(documents: Vec<Value>) -> Result<Vec<Document>> {
                 format!("documents[{index}].{field}")
             }
         };
-        let document = self::read(value).map_err(|mut invalid| {
+        let document = Document::from_value(value).map_err(|mut invalid| {
             invalid.field = field(&invalid.field);
             AppError::from(invalid)
         })?;
@@ -206,19 +206,4 @@ fn read_all(documents: Vec<Value>) -> Result<Vec<Document>> {
         read.push(document);
     }
     Ok(read)
-}
-
-/// A document of what this control plane can do: the planner reads schedules
-/// and limits, but nobody acts on them yet.
-fn read(value: Value) -> std::result::Result<Document, InvalidDocument> {
-    let document = Document::from_value(value)?;
-    if let Resource::Policy(policy) = &document.resource {
-        if !policy.schedules.is_empty() {
-            return Err(InvalidDocument::not_yet("spec.schedules"));
-        }
-        if policy.limits.is_some() {
-            return Err(InvalidDocument::not_yet("spec.limits"));
-        }
-    }
-    Ok(document)
 }

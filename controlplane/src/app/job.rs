@@ -3,6 +3,7 @@
 use holdfast_state::Digest;
 use holdfast_state::command::{CreateJob, RequestCancel};
 use holdfast_state::query::{self, JobFilter, Page, PageRequest};
+use holdfast_types::schedule::RunId;
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, JobKind, JobPhase, JobState,
     Name, RestorePlan, RestoreRequest,
@@ -18,6 +19,7 @@ use super::caller::Caller;
 use super::error::{AppError, Result};
 use crate::peer;
 use crate::session::Progress;
+use crate::task::Queue;
 
 /// What a job is asked to do, as the state keeps it. Holds no secret (I-10).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +28,9 @@ pub(crate) struct JobSpec {
     /// The trace of the request that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) traceparent: Option<String>,
+    /// The run that it is the job of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) run: Option<RunId>,
     /// The work itself.
     #[serde(flatten)]
     pub(crate) work: WorkSpec,
@@ -124,6 +129,9 @@ pub struct JobView {
     pub cancel_requested: bool,
     /// What it waits for, while it does.
     pub waiting_for: Option<String>,
+    /// The run of a schedule that it is the job of.
+    #[schema(value_type = Option<String>)]
+    pub run: Option<RunId>,
 }
 
 /// A phase that an attempt entered.
@@ -174,10 +182,11 @@ impl App {
         let view = self.read(by).await?;
         let found = query::jobs(view.connection(), filter, page).await?;
         let held = query::active_job_assignments(view.connection()).await?;
+        let mut queue = Queue::load(&view, &held).await?;
         let mut items = Vec::with_capacity(found.items.len());
         for job in found.items {
             let assignment = assignment_of(&held, job.id);
-            items.push(self.show_job(&view, job, assignment).await?);
+            items.push(self.show_job(&view, job, assignment, &mut queue).await?);
         }
         Ok(Page {
             items,
@@ -210,8 +219,9 @@ impl App {
             error: attempt.failure,
         });
         let attempts = attempts.collect();
+        let mut queue = Queue::load(&view, &held).await?;
         let shown = self
-            .show_job(&view, detail.job, assignment_of(&held, id))
+            .show_job(&view, detail.job, assignment_of(&held, id), &mut queue)
             .await?;
         Ok(JobView {
             phases: Some(phases),
@@ -282,7 +292,11 @@ impl App {
     ) -> Result<JobId> {
         let job = job_id_of(by).unwrap_or_else(|| JobId::from_uuid(Uuid::now_v7()));
         let traceparent = by.traceparent.clone();
-        let spec = JobSpec { traceparent, work };
+        let spec = JobSpec {
+            traceparent,
+            run: None,
+            work,
+        };
         let command = CreateJob {
             job,
             kind: spec.kind(),
@@ -301,9 +315,10 @@ impl App {
         view: &holdfast_consensus::StateView,
         job: query::JobView,
         assignment: Option<AssignmentId>,
+        queue: &mut Queue,
     ) -> Result<JobView> {
         let progress = assignment.and_then(|id| self.progress.progress(id, job.generation));
-        let waiting_for = self.waiting_for(view, &job).await?;
+        let waiting_for = queue.waiting_for(self, view, &job).await?;
         Ok(JobView {
             id: job.id,
             kind: job.kind,
@@ -323,6 +338,7 @@ impl App {
             error: job.failure,
             cancel_requested: job.cancel_requested,
             waiting_for,
+            run: JobSpec::read(&job.spec).ok().and_then(|spec| spec.run),
         })
     }
 }
@@ -354,6 +370,7 @@ mod tests {
         };
         let spec = JobSpec {
             traceparent: Some("00-1-2-01".to_owned()),
+            run: Some("orders.often.2026-07-25T02_00_00Z".parse().unwrap()),
             work,
         };
         let value = serde_json::to_value(&spec).unwrap();

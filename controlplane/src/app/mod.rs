@@ -17,6 +17,7 @@ mod node;
 mod repository;
 mod resource;
 mod restore;
+mod schedule;
 mod secret;
 mod status;
 mod token;
@@ -40,6 +41,7 @@ pub use login::Login;
 pub use node::{NodeAddresses, NodeView, QuorumView};
 pub use resource::{ResourceView, Written};
 pub use restore::PlannedRestore;
+pub use schedule::RunView;
 pub use status::{Counts, StatusView};
 pub use token::{NewJoinToken, NewToken};
 

@@ -11,6 +11,9 @@ pub struct Jobs {
     pub agent_gone_after: Span,
     /// How often a job is tried.
     pub attempts: u32,
+    /// How many jobs are in agents' hands at most, of the whole fleet; what is
+    /// restored waits for no place.
+    pub max_running: u64,
     /// How long an agent may take to plan a restore.
     pub plan_timeout: Span,
 }
@@ -20,6 +23,7 @@ impl Default for Jobs {
         Self {
             agent_gone_after: Span::from_secs(10 * 60),
             attempts: 3,
+            max_running: 10_000,
             plan_timeout: Span::from_secs(30),
         }
     }
@@ -29,6 +33,9 @@ impl Jobs {
     pub(super) fn problem(&self) -> Option<String> {
         if !(1..=100).contains(&self.attempts) {
             return Some("jobs.attempts: a job is tried 1 to 100 times".to_owned());
+        }
+        if self.max_running == 0 {
+            return Some("jobs.maxRunning: at least 1, or no job would ever run".to_owned());
         }
         let shortest = Span::from_secs(15);
         if self.agent_gone_after < shortest {

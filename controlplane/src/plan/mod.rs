@@ -2,3 +2,4 @@
 
 pub mod exposure;
 pub mod placement;
+pub(crate) mod runs;

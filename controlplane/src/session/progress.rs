@@ -44,6 +44,8 @@ struct Live {
     generation: Generation,
     progress: Progress,
     since: Instant,
+    /// When it last got any further.
+    advanced: Instant,
     lines: VecDeque<String>,
     /// 0 when another node told.
     changed: u64,
@@ -77,6 +79,7 @@ impl ProgressBoard {
             generation: said.generation,
             progress: progress.clone(),
             since: now,
+            advanced: now,
             lines: VecDeque::new(),
             changed: 0,
         });
@@ -85,9 +88,14 @@ impl ProgressBoard {
         }
         if said.generation > live.generation {
             live.generation = said.generation;
+            live.advanced = now;
+            live.progress = progress;
             live.lines.clear();
         } else {
             let rate = live.rate(&progress, now);
+            if live.progress.is_behind(&progress) {
+                live.advanced = now;
+            }
             live.progress = Progress { rate, ..progress };
         }
         live.since = now;
@@ -106,6 +114,18 @@ impl ProgressBoard {
         let board = self.lock();
         let live = board.get(&assignment)?;
         (live.generation == generation).then(|| live.progress.clone())
+    }
+
+    /// For how long the assignment got no further under this generation;
+    /// `None` when nobody has spoken of it.
+    pub(crate) fn idle_for(
+        &self,
+        assignment: AssignmentId,
+        generation: Generation,
+    ) -> Option<Duration> {
+        let board = self.lock();
+        let live = board.get(&assignment)?;
+        (live.generation == generation).then(|| live.advanced.elapsed())
     }
 
     /// The latest lines of its log.
@@ -137,10 +157,15 @@ impl ProgressBoard {
             if known.is_some_and(|known| known.generation > told.generation) {
                 continue;
             }
+            let now = Instant::now();
+            let same = known.filter(|known| {
+                known.generation == told.generation && !known.progress.is_behind(&told.progress)
+            });
             let live = Live {
                 generation: told.generation,
+                advanced: same.map_or(now, |known| known.advanced),
                 progress: told.progress,
-                since: Instant::now(),
+                since: now,
                 lines: VecDeque::new(),
                 changed: 0,
             };
@@ -157,6 +182,15 @@ impl ProgressBoard {
     /// The assignment is over.
     pub fn forget(&self, assignment: AssignmentId) {
         self.lock().remove(&assignment);
+    }
+}
+
+impl Progress {
+    /// Whether `next` is another place than this: in another phase, or with
+    /// other bytes done. What is logged is no progress: an agent that tries
+    /// the same for ever says so for ever.
+    fn is_behind(&self, next: &Self) -> bool {
+        (self.phase, self.bytes_done) != (next.phase, next.bytes_done)
     }
 }
 
@@ -220,6 +254,24 @@ mod tests {
         assert_eq!(progress.bytes_total, None);
         board.forget(id);
         assert_eq!(board.progress(id, Generation(2)), None);
+    }
+
+    #[test]
+    fn only_another_phase_or_other_bytes_are_progress() {
+        let board = ProgressBoard::default();
+        let id = said(1, 0, "").assignment;
+        let generation = Generation(1);
+        let advanced = || board.lock()[&id].advanced;
+        board.record(said(1, 10, "copies"));
+        let first = advanced();
+        board.record(said(1, 10, "tries again"));
+        let told = board.changed_since(0);
+        board.mirror(told);
+        assert_eq!(advanced(), first);
+        assert!(board.idle_for(id, generation).is_some());
+        assert_eq!(board.idle_for(id, Generation(2)), None);
+        board.record(said(1, 11, ""));
+        assert!(advanced() > first);
     }
 
     #[test]

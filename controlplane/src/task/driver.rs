@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::{agents, dispatch, duties, members, prune};
+use super::{agents, dispatch, duties, idle, members, prune, schedules};
 use crate::app::App;
 use crate::app::error::Result;
 use crate::peer;
@@ -35,12 +35,15 @@ pub(super) trait Task: Send + Sync + 'static {
 pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     let mut all = JoinSet::new();
     let (dispatch, duties) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let members = Arc::new(Notify::new());
-    let idle = || Arc::new(Notify::new());
+    let (members, calendar) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let unasked = || Arc::new(Notify::new());
     all.spawn(run(app.clone(), dispatch::Dispatch, dispatch.clone()));
     all.spawn(run(app.clone(), duties::Duties, duties.clone()));
-    all.spawn(run(app.clone(), agents::LostJobs, idle()));
-    all.spawn(run(app.clone(), prune::Prune, idle()));
+    all.spawn(run(app.clone(), agents::LostJobs, unasked()));
+    all.spawn(run(app.clone(), idle::IdleJobs::default(), unasked()));
+    let schedules = schedules::Schedules::default();
+    all.spawn(run(app.clone(), schedules, calendar.clone()));
+    all.spawn(run(app.clone(), prune::Prune, unasked()));
     all.spawn(run(app.clone(), members::Members, members.clone()));
     all.spawn(agents::drop_silent(app.clone()));
     all.spawn(mirror::follow(app.clone()));
@@ -49,6 +52,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
         TaskName::Dispatch => dispatch.notify_one(),
         TaskName::Duties => duties.notify_one(),
         TaskName::Members => members.notify_one(),
+        TaskName::Schedules => calendar.notify_one(),
         // Exposure is judged when somebody asks.
         TaskName::Exposure => {}
     };
@@ -90,6 +94,7 @@ async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static)
         wake(TaskName::Dispatch);
         wake(TaskName::Duties);
         wake(TaskName::Members);
+        wake(TaskName::Schedules);
         app.sessions.wake_all();
     };
     loop {

@@ -9,7 +9,11 @@ mod agents;
 mod dispatch;
 mod driver;
 mod duties;
+mod idle;
 mod members;
 mod prune;
+mod queue;
+mod schedules;
 
 pub use driver::spawn_all;
+pub(crate) use queue::Queue;

@@ -104,6 +104,11 @@ impl<'a> ApplyContext<'a> {
         Ok(())
     }
 
+    /// Whether the tables of this level are there.
+    pub(crate) async fn has_level(&self, level: u32) -> Result<bool, StateError> {
+        Ok(schema::version(self.tx).await? >= level)
+    }
+
     /// The revision of everything this command writes: the log index, equal on
     /// every node.
     pub(crate) fn revision(&self) -> Revision {

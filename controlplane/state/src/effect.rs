@@ -17,6 +17,8 @@ pub enum TaskName {
     Exposure,
     /// Brings the Raft group to the nodes that there should be.
     Members,
+    /// Decides on due times.
+    Schedules,
 }
 
 /// Something to wake.

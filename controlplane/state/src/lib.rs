@@ -29,6 +29,7 @@ pub mod policy;
 pub mod query;
 mod refusal;
 mod reply;
+mod schedules;
 pub mod schema;
 mod sealed;
 mod wal;

@@ -21,4 +21,5 @@ mod rehearsals;
 mod resources;
 mod restart;
 mod restores;
+mod schedules;
 mod tls;

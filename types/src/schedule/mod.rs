@@ -12,6 +12,7 @@ mod blackout;
 mod catch_up;
 mod cron;
 mod overlap;
+mod record;
 mod run;
 mod spread;
 mod timetable;
@@ -22,6 +23,7 @@ pub use catch_up::{
     CatchUpPlan, DUE_TIMES_MAX, Decision, MissedRange, MissedReason, ON_TIME, Outcome, SkipReason,
 };
 pub use overlap::{OverlapAction, Unfinished};
+pub use record::{RunReason, RunState};
 pub use run::{Attempt, InvalidRunId, RunId};
 pub use timetable::{Due, NextRun, PREVIEW_MAX, Placement, Start, Timetable};
 pub use timing::{InvalidSchedule, Timing};

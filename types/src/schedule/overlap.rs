@@ -9,11 +9,14 @@ use crate::resource::Overlap;
 /// The earlier runs of a schedule that are not over. That a job is lost, its
 /// lease over or its agent gone, is for leases and the idle timeout to settle:
 /// they end it, so nothing here can wait for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Unfinished {
     /// When the one was due that has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running: Option<Timestamp>,
     /// When the one was due that has not begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Timestamp>,
 }
 

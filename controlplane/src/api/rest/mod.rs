@@ -18,6 +18,7 @@ mod metrics;
 mod nodes;
 mod resources;
 mod restores;
+mod runs;
 mod secrets;
 mod status;
 mod tokens;
@@ -85,6 +86,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(nodes::router())
         .merge(resources::router())
         .merge(restores::router())
+        .merge(runs::router())
         .merge(secrets::router())
         .merge(status::router())
         .merge(tokens::router())

@@ -10,7 +10,7 @@ use crate::lookup::Lookup;
 use crate::column::{Count, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{job_attempts, job_phases, jobs};
-use crate::StateError;
+use crate::{StateError, schedules};
 
 /// Since v0.1. A repeat changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ pub(super) async fn current_attempt(
 
 /// Writes a job that has changed, and says so.
 pub(super) async fn changed(cx: &mut ApplyContext<'_>, job: jobs::Model) -> Result<(), Stop> {
-    let id = job.id.0;
+    let (id, state) = (job.id.0, job.state.0);
     cx.put(jobs::Model {
         updated_at: Moment(cx.now()),
         revision: cx.revision().into(),
@@ -111,5 +111,6 @@ pub(super) async fn changed(cx: &mut ApplyContext<'_>, job: jobs::Model) -> Resu
     })
     .await?;
     cx.changed("jobs", id);
+    schedules::job_ended(cx, id, state).await?;
     Ok(())
 }

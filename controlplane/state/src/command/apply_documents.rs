@@ -22,7 +22,7 @@ use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::{repository_keys, resource_references, resources};
 use crate::lookup::Lookup;
-use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName};
+use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName, schedules};
 
 /// The fleet of clusters that name none. It always exists.
 pub(crate) const DEFAULT_FLEET: &str = "default";
@@ -148,6 +148,7 @@ impl ReplicatedCommand for ApplyDocuments {
             .await?;
         }
         if !audit.is_empty() {
+            touch_schedules(cx, &outcome).await?;
             wake(cx, agents).await?;
         }
         // What is unchanged is no change: a controller that applies the same
@@ -352,6 +353,23 @@ pub(super) async fn forget_references(
     let sql = "DELETE FROM resource_references WHERE kind = ? AND name = ?";
     let values = [Text(kind).into(), Text(name.clone()).into()];
     cx.execute(sql, values).await?;
+    Ok(())
+}
+
+/// Schedules follow from policies and clusters.
+async fn touch_schedules(
+    cx: &mut ApplyContext<'_>,
+    outcome: &[AppliedDocument],
+) -> Result<(), StateError> {
+    let changed = |kind| {
+        let mut of_kind = outcome.iter().filter(|applied| applied.kind == kind);
+        of_kind.any(|applied| applied.change != Change::Unchanged)
+    };
+    let policies = changed(Kind::Policy);
+    if (policies || changed(Kind::Cluster)) && cx.has_level(schedules::LEVEL).await? {
+        schedules::touched(cx, policies).await?;
+        cx.activate(TaskName::Schedules);
+    }
     Ok(())
 }
 

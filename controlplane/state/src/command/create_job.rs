@@ -2,6 +2,7 @@
 
 use holdfast_types::resource::Kind;
 use holdfast_types::{JobId, JobKind, JobState, Name, Revision};
+use jiff::Timestamp;
 use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use crate::lookup::Lookup;
 use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::jobs;
-use crate::{Noun, Refusal, TaskName};
+use crate::{Noun, Refusal, StateError, TaskName};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,23 +76,53 @@ impl ReplicatedCommand for CreateJob {
         if let Some(agent) = &self.agent {
             cx.live_agent_named(agent).await?;
         }
+        let new = NewJob {
+            job: self.job,
+            kind: self.kind,
+            cluster: self.cluster,
+            repository: self.repository,
+            agent: self.agent,
+            spec: self.spec,
+            attempts_max: self.attempts_max,
+            not_before: None,
+        };
+        queue(cx, new).await?;
+        cx.activate(TaskName::Dispatch);
+        Ok(cx.revision())
+    }
+}
+
+/// A job that is to be queued.
+pub(super) struct NewJob {
+    pub(super) job: JobId,
+    pub(super) kind: JobKind,
+    pub(super) cluster: Name,
+    pub(super) repository: Name,
+    pub(super) agent: Option<Name>,
+    pub(super) spec: Value,
+    pub(super) attempts_max: u32,
+    pub(super) not_before: Option<Timestamp>,
+}
+
+/// Queues a job of an id that is free, for what exists.
+pub(super) async fn queue(cx: &mut ApplyContext<'_>, new: NewJob) -> Result<(), StateError> {
         cx.insert(jobs::Model {
-            id: Text(self.job),
-            kind: Text(self.kind),
+            id: Text(new.job),
+            kind: Text(new.kind),
             state: Text(JobState::Queued),
-            cluster: Text(self.cluster),
-            repository: Text(self.repository),
-            agent: self.agent.map(Text),
+            cluster: Text(new.cluster),
+            repository: Text(new.repository),
+            agent: new.agent.map(Text),
             holder: None,
-            spec: Json(self.spec),
+            spec: Json(new.spec),
             created_by: cx.principal().cloned().map(Text),
             created_at: Moment(cx.now()),
             updated_at: Moment(cx.now()),
             started_at: None,
             finished_at: None,
-            not_before: None,
+            not_before: new.not_before.map(Moment),
             attempts: Count(0),
-            attempts_max: Count(u64::from(self.attempts_max)),
+            attempts_max: Count(u64::from(new.attempts_max)),
             generation: Count(0),
             phase: None,
             cancel_requested: false,
@@ -102,8 +133,6 @@ impl ReplicatedCommand for CreateJob {
             revision: cx.revision().into(),
         })
         .await?;
-        cx.changed("jobs", self.job);
-        cx.activate(TaskName::Dispatch);
-        Ok(cx.revision())
-    }
+        cx.changed("jobs", new.job);
+        Ok(())
 }

@@ -14,7 +14,7 @@ use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState, ReferenceKind};
 use crate::entity::{assignments, jobs, resources};
-use crate::{Noun, Refusal, StateError, TaskName};
+use crate::{Noun, Refusal, StateError, TaskName, schedules};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,10 @@ impl ReplicatedCommand for DeleteResource {
             Kind::Policy => delete_row(cx, kind, &name).await?,
         };
         cx.changed(kind.plural(), name);
+        if matches!(kind, Kind::Cluster | Kind::Policy) && cx.has_level(schedules::LEVEL).await? {
+            schedules::touched(cx, kind == Kind::Policy).await?;
+            cx.activate(TaskName::Schedules);
+        }
         cx.wake_working_agents().await?;
         cx.activate(TaskName::Duties);
         cx.activate(TaskName::Exposure);

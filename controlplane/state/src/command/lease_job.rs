@@ -12,7 +12,7 @@ use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState};
 use crate::entity::{agents, assignments, job_attempts, jobs};
-use crate::{Effect, Noun, Refusal};
+use crate::{Effect, Noun, Refusal, schedules};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,12 +65,14 @@ impl ReplicatedCommand for LeaseJob {
         }
         let generation = Generation(job.generation.0).next();
         let attempt = job.attempts.0 + 1;
-        write(cx, job, agent, self.assignment, Lease { generation, attempt }).await?;
-        cx.effect(Effect::AgentChanged(self.agent));
-        Ok(Lease {
+        let lease = Lease {
             generation,
             attempt,
-        })
+        };
+        write(cx, job, agent, self.assignment, lease).await?;
+        schedules::job_begun(cx, self.job).await?;
+        cx.effect(Effect::AgentChanged(self.agent));
+        Ok(lease)
     }
 }
 

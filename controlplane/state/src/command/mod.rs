@@ -124,6 +124,8 @@ commands! {
     record_node::RecordNode,
     transfer_leadership::TransferLeadership,
     renew_agent::RenewAgent,
+    record_runs::RecordRuns,
+    miss_runs::MissRuns,
 }
 
 mod document_check;
@@ -136,6 +138,7 @@ pub use finish_job::{BackupCommit, JobOutcome};
 pub use lease_job::Lease;
 pub use place_duty::PlacedDuty;
 pub use prune_expired::Pruned;
+pub use record_runs::{DueRun, Mark, Recorded, RunDecision, RunJob, ScheduleDecision};
 pub use record_wal::{FrontierCheckpoint, TimelineWal, WalGap};
 pub use rotate_session::Rotation;
 pub use set_secret::SecretSet;

@@ -14,7 +14,7 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::word::NodeState;
 use crate::entity::{nodes, pki};
 use crate::lookup::Lookup;
-use crate::{StateError, TaskName, schema};
+use crate::{StateError, TaskName, schedules, schema};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,11 @@ impl ReplicatedCommand for RaiseLevel {
             schema::raise(cx.tx(), level).await?;
             if level == 2 {
                 record_founder(cx).await?;
+            }
+            if level == schedules::LEVEL {
+                // No schedule reaches back to before there were any.
+                schedules::touched(cx, true).await?;
+                cx.activate(TaskName::Schedules);
             }
         }
         cx.activate(TaskName::Members);

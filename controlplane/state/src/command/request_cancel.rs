@@ -33,6 +33,15 @@ impl ReplicatedCommand for RequestCancel {
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<JobState, Stop> {
         let job = cx.open_job(self.job).await?;
+        cancel(cx, job).await
+    }
+}
+
+/// Ends a job that has not ended: at once while it waits, else by its agent.
+pub(super) async fn cancel(
+    cx: &mut ApplyContext<'_>,
+    job: jobs::Model,
+) -> Result<JobState, Stop> {
         let state = job.state.0;
         if state == JobState::Queued {
             changed(
@@ -61,7 +70,6 @@ impl ReplicatedCommand for RequestCancel {
             .await?;
         }
         Ok(state)
-    }
 }
 
 async fn holder(cx: &ApplyContext<'_>, job: &jobs::Model) -> Result<Option<AgentId>, Stop> {

@@ -13,6 +13,7 @@ mod job;
 mod node;
 mod page;
 mod resource;
+mod schedule;
 mod status;
 mod user;
 mod wal;
@@ -36,6 +37,10 @@ pub use job::{
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use resource::{ResourceFilter, ResourceView, effective_policy, policies, resource, resources};
+pub use schedule::{
+    QueuedRun, RunFilter, RunView, ScheduleBasis, job_queue, late_runs, runs, schedule_basis,
+    schedule_marks, unfinished_runs,
+};
 pub use status::{Counts, Progress, counts, progress};
 pub(crate) use user::user_row_named;
 pub use user::{

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use holdfast_state::audit::verify;
 use holdfast_state::command::{
     AdvanceJob, CreateUser, DeleteResource, DeleteUser, FinishJob, FrontierCheckpoint, JobOutcome,
-    PruneExpired, RecordWal, RequestCancel, RequeueJob, RevokeAgent, SetSecret, StartJob,
-    WithdrawDuty,
+    LeaseJob, MissRuns, PruneExpired, RaiseLevel, RecordRuns, RecordWal, RequestCancel, RequeueJob,
+    RevokeAgent, RunJob, SetSecret, StartJob, WithdrawDuty,
 };
 use holdfast_state::query::{self, JobFilter, PageRequest};
 use holdfast_state::{Cause, Command, Entry, Principal, Reply};
 use holdfast_types::resource::Kind;
+use holdfast_types::schedule::{RunState, Unfinished};
 use holdfast_types::{
     BackupState, Failure, Frontier, Generation, JobPhase, JobState, Lsn, LsnRange, RequestId,
 };
@@ -27,6 +28,7 @@ use crate::fixture::{
     sealed, timeline, user_id, wal,
 };
 use crate::harness::{apply_batched, database, dump_of, keyed, table};
+use crate::schedules::{at, decision, mark, run_id, run_job, runs};
 
 /// One random step: which command, on what, and how it is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +43,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
-        0u8..26,
+        0u8..30,
         0u8..3,
         0u8..4,
         -5i16..200,
@@ -66,6 +68,7 @@ fn command(step: Step, serial: u128, now: Timestamp) -> Command {
     match step.what {
         0..=7 => setting_up(step, serial, now),
         8..=19 => working(step, serial),
+        26..=29 => scheduled(step, serial),
         _ => standing(step, serial, now),
     }
 }
@@ -191,6 +194,43 @@ fn standing(step: Step, serial: u128, now: Timestamp) -> Command {
     }
 }
 
+/// Marks and runs that find each other now and then.
+fn scheduled(step: Step, serial: u128) -> Command {
+    let (one, two) = (i64::from(step.one), i64::from(step.two));
+    let job = run_id(one + 1).job_id();
+    let running = step.key.is_some().then(|| at(two));
+    match step.what {
+        26 | 27 => {
+            let from = if two == 0 { None } else { mark(two - 1) };
+            let latest = step.caused.then(|| at(one + 1));
+            let job = RunJob {
+                latest,
+                replaces: two == 2,
+                ..run_job()
+            };
+            let mut decided = decision(from, mark(two), vec![runs(two + 1, job)]);
+            decided.unfinished = (one == 0).then_some(Unfinished {
+                running,
+                waiting: None,
+            });
+            let mut gone = decision(mark(3), None, vec![]);
+            gone.unfinished = None;
+            let schedules = vec![decided, gone];
+            RecordRuns { schedules }.into()
+        }
+        28 if step.two == 0 => MissRuns {
+            jobs: vec![job, job_id(1)],
+        }
+        .into(),
+        28 => RequestCancel { job }.into(),
+        _ => LeaseJob {
+            job,
+            ..lease(1, 3, serial)
+        }
+        .into(),
+    }
+}
+
 /// A log: a bootstrap, then the steps. Assignments and agents have the number
 /// of the step that made them, so later steps can only guess them.
 fn log(steps: &[Step]) -> Vec<Entry> {
@@ -236,6 +276,10 @@ fn opening() -> Vec<Command> {
     vec![
         token.into(),
         enroll(50, 3, "db1").into(),
+        RaiseLevel {
+            level: holdfast_state::schema::NEWEST,
+        }
+        .into(),
         apply(documents).into(),
         backup_job(1).into(),
         lease(1, 3, 60).into(),
@@ -338,6 +382,7 @@ fn random_logs_reach_what_they_test() {
         "record_wal",
         "lease_job",
         "delete_resource",
+        "record_runs",
     ] {
         assert!(accepted.contains_key(name), "{name} was never accepted");
     }
@@ -384,6 +429,7 @@ impl Known {
             let before = self.generations.insert(key, duty.generation);
             prop_assert!(before <= Some(duty.generation));
         }
+        check_runs(conn).await?;
         self.check_backups(conn).await
     }
 
@@ -411,6 +457,29 @@ impl Known {
         }
         Ok(())
     }
+}
+
+/// I-03: a run that is due has a job that waits, and nothing else is queued.
+async fn check_runs(conn: &sea_orm::DatabaseConnection) -> Result<(), TestCaseError> {
+    let (filter, page) = (query::RunFilter::default(), PageRequest::longest());
+    let all = query::runs(conn, &filter, &page).await.unwrap().items;
+    let queue = query::job_queue(conn).await.unwrap();
+    for run in &all {
+        let waits = run.state == RunState::Due;
+        prop_assert_eq!(waits || run.state == RunState::Ran, run.reason.is_none());
+        let Some(job) = run.job else {
+            prop_assert!(!waits, "{} is due and has no job", run.id);
+            continue;
+        };
+        let job = query::job(conn, job).await.unwrap().unwrap();
+        let fresh = job.state == JobState::Queued && job.attempts == 0;
+        prop_assert_eq!(waits, fresh, "{} and its job: {}", run.id, job.state);
+        prop_assert_eq!(queue.contains_key(&job.id), !job.state.is_terminal());
+    }
+    for run in queue.values() {
+        prop_assert!(all.iter().any(|one| one.id == run.run));
+    }
+    Ok(())
 }
 
 fn work_of(assignment: &query::AssignmentView) -> Option<holdfast_types::JobId> {

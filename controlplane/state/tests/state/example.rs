@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use holdfast_state::Command;
 use holdfast_state::command::{
     AdmitNode, AdvanceJob, ApplyDocuments, CloseSession, CreateApiToken, CreateJoinToken,
-    CreateNodeToken, CreateUser, DeleteResource, DeleteSecret, DeleteUser, DocumentChange,
+    CreateNodeToken, CreateUser, DeleteResource, DeleteSecret, DeleteUser, DocumentChange, DueRun,
     EnrollAgent, Expected, ExportRepositoryKey, FinishJob, FrontierCheckpoint, JobOutcome,
-    OpenSession, PruneExpired, RaiseLevel, RecordBackup, RecordInstances, RecordLoginFailure,
-    RecordNode, RecordRepository, RecordWal, RemoveNode, RenewAgent, RequestCancel, RequeueJob,
-    RevokeAgent, RevokeApiToken, RotateSession, SetPassword, SetSecret, StartJob,
-    TransferLeadership, WalGap, WithdrawDuty,
+    MissRuns, OpenSession, PruneExpired, RaiseLevel, RecordBackup, RecordInstances,
+    RecordLoginFailure, RecordNode, RecordRepository, RecordRuns, RecordWal, RemoveNode,
+    RenewAgent, RequestCancel, RequeueJob, RevokeAgent, RevokeApiToken, RotateSession, RunDecision,
+    RunJob, SetPassword, SetSecret, StartJob, TransferLeadership, WalGap, WithdrawDuty,
 };
 use holdfast_types::resource::Kind;
+use holdfast_types::schedule::{RunReason, RunState, Unfinished};
 use holdfast_types::{
     ArchiverFacts, DiskFacts, Failure, Frontier, Generation, InstanceFacts, InstanceRole, JobPhase,
     Lsn, Observation, Revision, ServerFacts, SlotFacts,
@@ -25,6 +26,7 @@ use crate::fixture::{
     document, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, node_token_id,
     password, policy, range, repository, sealed, session_id, timeline, token_id, user_id, wal,
 };
+use crate::schedules::{at, decision, mark, run_job, runs};
 
 fn later() -> Timestamp {
     "2026-02-03T10:41:07.25Z".parse().unwrap()
@@ -42,7 +44,59 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(jobs());
     examples.extend(wal_commands());
     examples.extend(nodes());
+    examples.extend(schedules());
     examples
+}
+
+fn schedules() -> Vec<(u32, Command)> {
+    let job = RunJob {
+        latest: Some(later()),
+        ..run_job()
+    };
+    let not = |minute, state, reason| DueRun {
+        due: at(minute),
+        decision: RunDecision::Not { state, reason },
+    };
+    let range = DueRun {
+        due: at(1),
+        decision: RunDecision::Missed {
+            last: at(4),
+            count: 4,
+        },
+    };
+    let (latest, until) = (at(6), at(7));
+    let window = RunReason::WindowPassed { latest };
+    let blackout = RunReason::Blackout { until, latest };
+    let overlap = RunReason::Overlap { earlier: at(1) };
+    let decided = vec![
+        range,
+        not(5, RunState::Missed, window),
+        not(6, RunState::Missed, blackout),
+        not(7, RunState::Skipped, overlap),
+        not(8, RunState::Skipped, RunReason::CatchUpSkip),
+        not(9, RunState::Skipped, RunReason::CatchUpMax { max: 3 }),
+        not(10, RunState::Skipped, RunReason::ScheduleChanged),
+        not(
+            11,
+            RunState::Coalesced,
+            RunReason::Coalesced { into: at(12) },
+        ),
+        runs(12, job),
+    ];
+    let mut full = decision(mark(0), mark(12), decided);
+    full.unfinished = Some(Unfinished {
+        running: Some(at(-2)),
+        waiting: Some(at(-1)),
+    });
+    let mut gone = decision(mark(3), None, vec![]);
+    gone.unfinished = None;
+    let record = RecordRuns {
+        schedules: vec![full, gone],
+    };
+    let miss = MissRuns {
+        jobs: vec![job_id(1)],
+    };
+    vec![(1, record.into()), (1, miss.into())]
 }
 
 fn nodes() -> Vec<(u32, Command)> {

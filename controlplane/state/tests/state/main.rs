@@ -17,5 +17,6 @@ mod jobs;
 mod lists;
 mod nodes;
 mod refusals;
+mod schedules;
 mod wal;
 mod wire;

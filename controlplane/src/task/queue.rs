@@ -1,0 +1,294 @@
+//! The queue: which waiting job goes next, and what each waits for.
+//!
+//! Limits hold backups up and nothing else: a restore is what backups are
+//! for, and waits for no place. Everything in an agent's hands takes a place,
+//! whoever asked for it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_consensus::StateView;
+use holdfast_state::policy::effective;
+use holdfast_state::query::{self, AssignmentView, JobView, QueuedRun, ResourceView, Work};
+use holdfast_types::resource::{Kind, Policy, Resource};
+use holdfast_types::schedule::{Timetable, Timing};
+use holdfast_types::{AgentId, JobId, JobKind, JobState, Name};
+use jiff::Timestamp;
+
+use crate::app::App;
+use crate::app::error::Result;
+
+/// What is in agents' hands and what is in force, read once for many jobs.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    held: Held,
+    runs: BTreeMap<JobId, QueuedRun>,
+    policies: Vec<(Name, Policy)>,
+    clusters: BTreeMap<Name, Option<ResourceView>>,
+    timings: BTreeMap<(Name, Name), Option<Arc<Timing>>>,
+}
+
+/// What is in agents' hands, counted: a long queue asks for each of its jobs.
+#[derive(Debug, Default)]
+struct Held {
+    all: u64,
+    /// The backup of each cluster that is backed up.
+    backups: BTreeMap<Name, JobId>,
+    repositories: BTreeMap<Name, u64>,
+    fleets: BTreeMap<Name, u64>,
+    agents: BTreeMap<AgentId, AtAgent>,
+}
+
+#[derive(Debug, Default)]
+struct AtAgent {
+    all: u64,
+    backup: Option<JobId>,
+}
+
+/// Something to wait for, for people.
+type Wait = String;
+/// An agent, or something to wait for first.
+type Choice = std::result::Result<AgentId, Wait>;
+
+impl Queue {
+    /// Reads it.
+    pub(crate) async fn load(view: &StateView, held: &[AssignmentView]) -> Result<Self> {
+        let mut queue = Self {
+            held: Held::default(),
+            runs: query::job_queue(view.connection()).await?,
+            policies: query::policies(view.connection()).await?,
+            clusters: BTreeMap::new(),
+            timings: BTreeMap::new(),
+        };
+        for assignment in held {
+            if let Work::Job(job) = &assignment.work {
+                queue.know(view, &job.cluster).await?;
+                queue.give(job, assignment.agent);
+            }
+        }
+        Ok(queue)
+    }
+
+    /// Its place in the queue: restores first, then what has the higher
+    /// priority, then what was due or asked for earlier.
+    pub(super) fn rank(&self, job: &JobView) -> impl Ord + use<> {
+        let run = self.runs.get(&job.id);
+        let priority = run.map_or(0, |run| run.priority);
+        let due = run.map_or(job.created_at, |run| run.run.due());
+        (job.kind != JobKind::Restore, Reverse(priority), due, job.id)
+    }
+
+    /// Notes that the agent has the job, or is to have it.
+    pub(super) fn give(&mut self, job: &JobView, agent: AgentId) {
+        let fleet = self.fleet(&job.cluster).cloned();
+        let held = &mut self.held;
+        held.all += 1;
+        *held.repositories.entry(job.repository.clone()).or_default() += 1;
+        if let Some(fleet) = fleet {
+            *held.fleets.entry(fleet).or_default() += 1;
+        }
+        let here = held.agents.entry(agent).or_default();
+        here.all += 1;
+        if job.kind == JobKind::Backup {
+            here.backup = Some(job.id);
+            held.backups.insert(job.cluster.clone(), job.id);
+        }
+    }
+
+    /// What a job waits for, while it does.
+    pub(crate) async fn waiting_for(
+        &mut self,
+        app: &App,
+        view: &StateView,
+        job: &JobView,
+    ) -> Result<Option<Wait>> {
+        if job.state != JobState::Queued {
+            return Ok(None);
+        }
+        Ok(self.choose(app, view, job, Timestamp::now()).await?.err())
+    }
+
+    /// The agent for a queued job, or what it waits for. What is cheap to know
+    /// is asked first: most of a long queue waits for a place.
+    pub(super) async fn choose(
+        &mut self,
+        app: &App,
+        view: &StateView,
+        job: &JobView,
+        now: Timestamp,
+    ) -> Result<Choice> {
+        self.know(view, &job.cluster).await?;
+        let free = self
+            .wait_for_time(job, now)
+            .or_else(|| self.wait_for_cluster(job))
+            .or_else(|| self.wait_for_place(app, job));
+        if let Some(wait) = free {
+            return Ok(Err(wait));
+        }
+        Ok(match agent_for(app, view, self.cluster(job), job).await? {
+            Ok((agent, name)) => match self.wait_for_host(job, agent, &name) {
+                Some(wait) => Err(wait),
+                None => Ok(agent),
+            },
+            Err(wait) => Err(wait),
+        })
+    }
+
+    async fn know(&mut self, view: &StateView, cluster: &Name) -> Result<()> {
+        if !self.clusters.contains_key(cluster) {
+            let found = query::resource(view.connection(), Kind::Cluster, cluster).await?;
+            self.clusters.insert(cluster.clone(), found);
+        }
+        Ok(())
+    }
+
+    fn cluster(&self, job: &JobView) -> Option<&ResourceView> {
+        self.clusters.get(&job.cluster)?.as_ref()
+    }
+
+    fn fleet(&self, cluster: &Name) -> Option<&Name> {
+        self.clusters.get(cluster)?.as_ref()?.fleet.as_ref()
+    }
+
+    fn policy(&self, job: &JobView) -> Option<(&Name, &Policy)> {
+        let cluster = self.cluster(job)?;
+        let pairs = self.policies.iter().map(|(name, policy)| (name, policy));
+        effective(pairs, cluster.labels())
+    }
+
+    fn wait_for_time(&mut self, job: &JobView, now: Timestamp) -> Option<Wait> {
+        let run = self.runs.get(&job.id).cloned();
+        if let Some(time) = job.not_before.filter(|time| *time > now) {
+            let what = if run.is_some() && job.attempts == 0 {
+                "its start"
+            } else {
+                "its next attempt"
+            };
+            return Some(format!("{what}, at {time:.0}"));
+        }
+        let run = run?;
+        if let Some(latest) = run.latest
+            && job.attempts == 0
+            && latest < now
+        {
+            return Some(format!("nothing: its latest start was {latest:.0}"));
+        }
+        let end = self.timetable(job, &run)?.blackout_until(now)?;
+        Some(format!("the end of a blackout, at {end:.0}"))
+    }
+
+    /// The timetable of a run's schedule; `None` when that is no more.
+    fn timetable(&mut self, job: &JobView, run: &QueuedRun) -> Option<Timetable> {
+        let schedule = run.run.schedule();
+        let (policy, spec) = self.policy(job)?;
+        let key = (policy.clone(), schedule.clone());
+        let timing = match self.timings.get(&key) {
+            Some(timing) => timing.clone(),
+            None => {
+                let named = spec.schedules.iter().find(|one| one.name == *schedule);
+                let timing = named.and_then(|one| Timing::of(one).ok()).map(Arc::new);
+                self.timings.insert(key, timing.clone());
+                timing
+            }
+        };
+        Some(Timetable::with_timing(&job.cluster, schedule, timing?))
+    }
+
+    fn wait_for_cluster(&self, job: &JobView) -> Option<Wait> {
+        if job.kind != JobKind::Backup {
+            return None;
+        }
+        // PostgreSQL allows more, but the second reads all the same bytes.
+        let other = self.held.backups.get(&job.cluster)?;
+        Some(format!("{other} backs up the same cluster"))
+    }
+
+    fn wait_for_place(&self, app: &App, job: &JobView) -> Option<Wait> {
+        if job.kind != JobKind::Backup {
+            return None;
+        }
+        let (running, most) = (self.held.all, app.config.jobs.max_running);
+        if running >= most {
+            return Some(format!(
+                "a place: {running} jobs are in agents' hands, and jobs.maxRunning is {most}"
+            ));
+        }
+        let (policy, spec) = self.policy(job)?;
+        let limits = spec.limits.as_ref()?;
+        let full = |limit: Option<u32>, running: Option<&u64>| {
+            let running = running.copied().unwrap_or_default();
+            limit.filter(|most| running >= u64::from(*most))
+        };
+        let here = self.held.repositories.get(&job.repository);
+        if let Some(most) = full(limits.jobs_per_repository, here) {
+            return Some(format!(
+                "a place at the repository \"{}\": that many run as the policy \"{policy}\" \
+                 allows (limits.jobsPerRepository: {most})",
+                job.repository
+            ));
+        }
+        let fleet = self.fleet(&job.cluster)?;
+        let most = full(limits.jobs_per_fleet, self.held.fleets.get(fleet))?;
+        Some(format!(
+            "a place in the fleet \"{fleet}\": that many run as the policy \"{policy}\" \
+             allows (limits.jobsPerFleet: {most})"
+        ))
+    }
+
+    /// Without a limit a host takes one backup at a time.
+    fn wait_for_host(&self, job: &JobView, agent: AgentId, name: &Name) -> Option<Wait> {
+        if job.kind != JobKind::Backup {
+            return None;
+        }
+        let here = self.held.agents.get(&agent)?;
+        let limit = self.policy(job).and_then(|(policy, spec)| {
+            let limit = spec.limits.as_ref()?.jobs_per_host?;
+            Some((policy, u64::from(limit)))
+        });
+        match (limit, here.backup) {
+            (Some((policy, most)), _) if here.all >= most => Some(format!(
+                "a place at the agent \"{name}\": that many run there as the policy \
+                 \"{policy}\" allows (limits.jobsPerHost: {most})"
+            )),
+            (None, Some(other)) => Some(format!(
+                "a place at the agent \"{name}\": {other} runs there, and without \
+                 limits.jobsPerHost a host takes one backup at a time"
+            )),
+            (Some(_), _) | (None, None) => None,
+        }
+    }
+}
+
+/// The agent that a job belongs to, when it is there.
+async fn agent_for(
+    app: &App,
+    view: &StateView,
+    cluster: Option<&ResourceView>,
+    job: &JobView,
+) -> Result<std::result::Result<(AgentId, Name), Wait>> {
+    let wanted: Option<Name> = match (&job.wanted_agent, cluster) {
+        (Some(name), _) => Some(name.clone()),
+        (None, Some(found)) => match &found.document.resource {
+            Resource::Cluster(cluster) => app.primary_agent(view, &job.cluster, cluster).await?,
+            Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => None,
+        },
+        (None, None) => None,
+    };
+    let Some(name) = wanted else {
+        return Ok(Err(format!(
+            "the cluster \"{}\" has no instance",
+            job.cluster
+        )));
+    };
+    let Some(agent) = query::agent_named(view.connection(), &name).await? else {
+        return Ok(Err(format!("the agent \"{name}\" is not enrolled")));
+    };
+    if agent.revoked_at.is_some() {
+        return Ok(Err(format!("the agent \"{name}\" is revoked")));
+    }
+    if !app.sessions.is_online(agent.id) {
+        return Ok(Err(format!("the agent \"{name}\" is offline")));
+    }
+    Ok(Ok((agent.id, name)))
+}
