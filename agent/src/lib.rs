@@ -17,6 +17,7 @@ pub mod host;
 pub mod identity;
 pub mod job;
 pub mod journal;
+pub mod offline;
 pub mod repo_command;
 pub mod run;
 pub mod session;

@@ -8,16 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::non_empty;
 use crate::invalid::{Invalid, from_json, parse, some, to_json};
-use crate::{InstanceAccess, RepositoryAccess, v1};
+use crate::{InstanceAccess, RepositoryAccess, StandingOrders, v1};
 
 /// Everything an agent is to do now.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Assignments {
     /// Jobs and duties. What is not named any more, the agent ends.
     pub assignments: Vec<Assignment>,
     /// The instances it is to observe.
     pub instances: Vec<ObservedInstance>,
+    /// What it is to do on its own while no quorum can be reached.
+    #[serde(default)]
+    pub orders: Vec<StandingOrders>,
 }
 
 /// An instance that an agent observes.
@@ -121,6 +124,7 @@ impl From<&Assignments> for v1::Assignments {
         Self {
             assignments: all.assignments.iter().map(Into::into).collect(),
             instances: all.instances.iter().map(observed).collect(),
+            orders: all.orders.iter().map(Into::into).collect(),
         }
     }
 }
@@ -142,6 +146,11 @@ impl TryFrom<v1::Assignments> for Assignments {
                 .instances
                 .into_iter()
                 .map(observed)
+                .collect::<Result<_, Invalid>>()?,
+            orders: all
+                .orders
+                .into_iter()
+                .map(StandingOrders::try_from)
                 .collect::<Result<_, Invalid>>()?,
         })
     }
@@ -273,7 +282,7 @@ impl TryFrom<v1::WalWork> for WalWork {
     }
 }
 
-fn compression(codec: &str, level: i32) -> Result<Compression, Invalid> {
+pub(crate) fn compression(codec: &str, level: i32) -> Result<Compression, Invalid> {
     let codec: Codec = parse("codec", codec)?;
     Ok(Compression {
         codec,
@@ -281,7 +290,7 @@ fn compression(codec: &str, level: i32) -> Result<Compression, Invalid> {
     })
 }
 
-fn incarnation(number: u32) -> Result<u32, Invalid> {
+pub(crate) fn incarnation(number: u32) -> Result<u32, Invalid> {
     if number == 0 {
         Err(Invalid::new("incarnation", "counts from 1"))
     } else {

@@ -9,6 +9,7 @@ mod access;
 mod assignment;
 mod invalid;
 pub mod join;
+mod offline;
 mod plan;
 mod report;
 mod wal;
@@ -18,6 +19,10 @@ pub use assignment::{
     Assignment, Assignments, BackupWork, ObservedInstance, RestoreWork, WalWork, Work,
 };
 pub use invalid::Invalid;
+pub use offline::{
+    OfflineBegan, OfflineDecision, OfflineEvent, OfflineReport, OfflineSettled, OpenRun,
+    StandingOrders, StandingSchedule,
+};
 pub use plan::{PlanAnswer, PlanRequest};
 pub use report::{BackupStarted, Held, JobEvent, JobOutcome, JobProgress, JobReport, JobSuccess};
 pub use wal::{LineageWal, ReportedFrontier, TimelineWal, WalGap, WalReport};

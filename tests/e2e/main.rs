@@ -5,4 +5,6 @@ mod bad_days;
 mod bad_input;
 mod debian;
 mod first_light;
+mod leases;
 mod nodes;
+mod outage;

@@ -93,6 +93,23 @@ impl Agent {
         self.process = run(&self.data, self.bin_dir.as_deref());
     }
 
+    /// Ends it, changes a setting of a section of its `agent.toml`, and starts
+    /// it again.
+    ///
+    /// # Panics
+    /// When the file has no such section.
+    pub fn restart_with(&mut self, section: &str, setting: &str) {
+        self.kill();
+        let path = self.data.join("agent.toml");
+        let text = std::fs::read_to_string(&path).expect("agent.toml");
+        let heading = format!("[{section}]\n");
+        assert!(text.contains(&heading), "{text}");
+        let text = text.replacen(&heading, &format!("{heading}{setting}\n"), 1);
+        std::fs::write(&path, text).expect("agent.toml is written");
+        self.restart();
+        self.wait_ready();
+    }
+
     /// Waits until its session is up.
     ///
     /// # Panics

@@ -12,6 +12,7 @@ pub mod group;
 pub mod ledger;
 pub mod process;
 pub mod programs;
+pub mod rest;
 pub mod scratch;
 pub mod store;
 pub mod until;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::error::Kind;
 use figment::providers::{Format, Serialized, Toml};
-use holdfast_types::Failure;
+use holdfast_types::{Failure, Span};
 
 use super::{Config, Flags, environment, path};
 
@@ -138,6 +138,13 @@ fn check(config: &Config, file: &Path) -> Result<(), ConfigError> {
     for server in &config.control.servers {
         check_server(server)
             .map_err(|reason| ConfigError::invalid("control.servers", &*place, reason))?;
+    }
+    if config.control.take_over_after < Span::from_secs(1) {
+        return Err(ConfigError::invalid(
+            "control.takeOverAfter",
+            place,
+            "not shorter than 1s: every reconnect would count",
+        ));
     }
     if let Err(error) = config
         .log

@@ -7,7 +7,7 @@ mod load;
 
 use std::path::{Path, PathBuf};
 
-use holdfast_types::{AgentId, Name};
+use holdfast_types::{AgentId, Name, Span};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use load::check_server;
@@ -56,6 +56,22 @@ pub struct AgentConfig {
 pub struct ControlConfig {
     /// The gRPC URLs of its nodes; any of them will do.
     pub servers: Vec<String>,
+    /// How long no quorum may be proved before the agent follows its schedules
+    /// itself; each agent adds its own part of up to half of it.
+    #[serde(default = "take_over_after", skip_serializing_if = "is_usual")]
+    pub take_over_after: Span,
+}
+
+/// Longer than any restart of a node and any change of leader.
+const TAKE_OVER_AFTER: Span = Span::from_secs(30);
+
+/// What [`ControlConfig::take_over_after`] is when nobody says.
+pub const fn take_over_after() -> Span {
+    TAKE_OVER_AFTER
+}
+
+fn is_usual(span: &Span) -> bool {
+    *span == TAKE_OVER_AFTER
 }
 
 /// The log on stderr.

@@ -201,6 +201,7 @@ fn finish(enrol: &Enrol, grant: &Grant) -> io::Result<Enrolled> {
         },
         control: ControlConfig {
             servers: vec![enrol.server.clone()],
+            take_over_after: config::take_over_after(),
         },
         postgres: PostgresConfig::default(),
         log: LogConfig::default(),

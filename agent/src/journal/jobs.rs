@@ -1,11 +1,13 @@
 //! Jobs: which ran, which ended, and what of it is still to be answered.
 
-use holdfast_proto::{BackupStarted, Held, JobEvent, JobOutcome, JobReport};
+use std::sync::atomic::Ordering;
+
+use holdfast_proto::{BackupStarted, Held, JobEvent, JobOutcome, JobReport, OfflineReport};
 use holdfast_types::{AssignmentId, Failure, Generation, JobPhase};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, offline};
 
 /// Ended jobs are remembered so long: a control plane that names one again
 /// after that would have forgotten its own log.
@@ -22,10 +24,29 @@ pub enum Begin {
     Stale,
 }
 
+/// Something to be reported until it is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Report {
+    /// A transition of a job.
+    Job(JobReport),
+    /// What the agent did on its own.
+    Offline(OfflineReport),
+}
+
+impl Report {
+    /// Its place in the journal.
+    pub const fn sequence(&self) -> u64 {
+        match self {
+            Self::Job(report) => report.sequence,
+            Self::Offline(report) => report.sequence,
+        }
+    }
+}
+
 impl Journal {
     /// Records that a job begins, unless it did before.
     pub async fn begin(&self, job: Held) -> Result<Begin, JournalError> {
-        let now = Timestamp::now().as_microsecond();
+        let now = Timestamp::now();
         let begun = self.with(move |connection| {
             let transaction = connection.transaction()?;
             let query = "SELECT max(generation) FROM job WHERE assignment = ?1";
@@ -38,9 +59,7 @@ impl Journal {
                 Some(latest) if latest > generation => return Ok((Begin::Stale, None)),
                 _ => {}
             }
-            let insert =
-                "INSERT INTO job (assignment, generation, began_at_us) VALUES (?1, ?2, ?3)";
-            transaction.execute(insert, params![assignment, generation, now])?;
+            insert(&transaction, job, now)?;
             let sequence = append(&transaction, job, &JobEvent::Started)?;
             transaction.commit()?;
             Ok((Begin::Begun, Some(sequence)))
@@ -140,12 +159,12 @@ impl Journal {
     }
 
     /// Reports after `sequence` that are not answered, oldest first.
-    pub async fn unanswered(&self, after: u64, most: u32) -> Result<Vec<JobReport>, JournalError> {
+    pub async fn unanswered(&self, after: u64, most: u32) -> Result<Vec<Report>, JournalError> {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let reports = self.with(move |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT sequence, assignment, generation, event FROM report WHERE sequence > ?1 \
-                 ORDER BY sequence LIMIT ?2",
+                "SELECT sequence, assignment, generation, event, own, cluster, schedule \
+                 FROM report WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
             )?;
             let rows = statement.query_map(params![after, most], |row| Ok(report(row)))?;
             rows.map(|row| row?).collect()
@@ -156,8 +175,13 @@ impl Journal {
     /// Forgets a report: the control plane accepted it, or refused it for good.
     pub async fn answered(&self, sequence: u64) -> Result<(), JournalError> {
         let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
+        let owes = self.owes.clone();
         let done = self.with(move |connection| {
-            Ok(connection.execute("DELETE FROM report WHERE sequence = ?1", [sequence])?)
+            connection.execute("DELETE FROM report WHERE sequence = ?1", [sequence])?;
+            if owes.load(Ordering::Acquire) {
+                owes.store(offline::owes_now(connection)?, Ordering::Release);
+            }
+            Ok(())
         });
         done.await.map(drop)
     }
@@ -166,7 +190,7 @@ impl Journal {
     /// control plane has not heard everything yet.
     pub async fn held(&self) -> Result<Vec<Held>, JournalError> {
         let query = "SELECT assignment, generation FROM job WHERE finished = 0 \
-                     UNION SELECT assignment, generation FROM report ORDER BY 1, 2";
+                     UNION SELECT assignment, generation FROM report WHERE own = 0 ORDER BY 1, 2";
         self.with(move |connection| held(connection, query)).await
     }
 }
@@ -195,6 +219,7 @@ fn end(
         update,
         params![job.assignment.to_string(), stored(job.generation)?],
     )?;
+    offline::ended(transaction, job, &outcome)?;
     let event = JobEvent::Finished {
         outcome: Box::new(outcome),
         log,
@@ -211,7 +236,32 @@ fn is_running(transaction: &Transaction<'_>, job: Held) -> Result<bool, JournalE
         .is_some())
 }
 
-fn append(transaction: &Transaction<'_>, job: Held, event: &JobEvent) -> Result<u64, JournalError> {
+/// Whether a job ran under this generation, or a later one.
+pub(super) fn is_known(transaction: &Transaction<'_>, job: Held) -> Result<bool, JournalError> {
+    let query = "SELECT 1 FROM job WHERE assignment = ?1 AND generation >= ?2";
+    let parameters = params![job.assignment.to_string(), stored(job.generation)?];
+    let found = transaction.query_row(query, parameters, |_| Ok(()));
+    Ok(found.optional()?.is_some())
+}
+
+/// Writes that a job runs.
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    job: Held,
+    began_at: Timestamp,
+) -> Result<(), JournalError> {
+    let insert = "INSERT INTO job (assignment, generation, began_at_us) VALUES (?1, ?2, ?3)";
+    let (assignment, generation) = (job.assignment.to_string(), stored(job.generation)?);
+    let began_at = began_at.as_microsecond();
+    transaction.execute(insert, params![assignment, generation, began_at])?;
+    Ok(())
+}
+
+pub(super) fn append(
+    transaction: &Transaction<'_>,
+    job: Held,
+    event: &JobEvent,
+) -> Result<u64, JournalError> {
     let insert = "INSERT INTO report (assignment, generation, event) VALUES (?1, ?2, ?3)";
     let event = serde_json::to_string(event)?;
     let generation = stored(job.generation)?;
@@ -228,18 +278,26 @@ fn held(connection: &Connection, query: &str) -> Result<Vec<Held>, JournalError>
     rows.map(|row| row?).collect()
 }
 
-fn report(row: &Row<'_>) -> Result<JobReport, JournalError> {
+fn report(row: &Row<'_>) -> Result<Report, JournalError> {
+    if row.get(4)? {
+        return Ok(Report::Offline(OfflineReport {
+            sequence: counted(row.get(0)?)?,
+            cluster: offline::read(row, 5)?,
+            schedule: offline::read(row, 6)?,
+            event: serde_json::from_str(&row.get::<_, String>(3)?)?,
+        }));
+    }
     let Held {
         assignment,
         generation,
     } = job(row, 1)?;
     let event = serde_json::from_str(&row.get::<_, String>(3)?)?;
-    Ok(JobReport {
+    Ok(Report::Job(JobReport {
         sequence: counted(row.get(0)?)?,
         assignment,
         generation,
         event,
-    })
+    }))
 }
 
 fn job(row: &Row<'_>, column: usize) -> Result<Held, JournalError> {

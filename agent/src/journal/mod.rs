@@ -1,8 +1,9 @@
 //! What the agent must not forget: `DIR/journal.db`.
 //!
 //! It holds the transitions of jobs until the control plane has answered them,
-//! which jobs ran and which have ended, and the standing duties, so that WAL
-//! receiving goes on after a restart without the control plane (I-08). Every
+//! which jobs ran and which have ended, the standing duties, and what the agent
+//! decides on its own, so that WAL receiving and scheduled backups go on after a
+//! restart without the control plane (I-08). Every
 //! change is on stable storage before it counts (SQLite, `synchronous=FULL`).
 //! The duties carry secrets, so the file has mode 0600 (I-10).
 //!
@@ -11,19 +12,22 @@
 
 mod error;
 mod jobs;
+mod offline;
 mod schema;
 mod standing;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use error::JournalError;
-pub use jobs::Begin;
+pub use jobs::{Begin, Report};
+pub use offline::{Decided, Own, OwnRun, OwnState, Stretch};
 
 /// The file's name in the agent's directory.
 pub const FILE: &str = "journal.db";
@@ -34,6 +38,8 @@ pub struct Journal {
     connection: Arc<Mutex<Connection>>,
     /// The sequence of the newest report.
     newest: watch::Sender<u64>,
+    /// Whether anything that the agent did on its own is not answered.
+    owes: Arc<AtomicBool>,
 }
 
 impl Journal {
@@ -56,10 +62,12 @@ impl Journal {
         let mut connection = Connection::open(&path)?;
         schema::prepare(&mut connection)?;
         let newest = jobs::newest(&connection)?;
+        let owes = Arc::new(AtomicBool::new(offline::owes_now(&connection)?));
         let connection = Arc::new(Mutex::new(connection));
         Ok(Self {
             connection,
             newest: watch::Sender::new(newest),
+            owes,
         })
     }
 

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::JournalError;
 
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// `AUTOINCREMENT`: a sequence is never used again, or an answer to an old
 /// report could be taken for one to a new report.
@@ -28,6 +28,36 @@ CREATE TABLE document (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Version 2: schedules that the agent follows on its own. A report of those
+/// names a cluster and a schedule instead of an assignment.
+const OWN: &str = "
+ALTER TABLE report ADD COLUMN own INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE report ADD COLUMN cluster TEXT NOT NULL DEFAULT '';
+ALTER TABLE report ADD COLUMN schedule TEXT NOT NULL DEFAULT '';
+CREATE TABLE stretch (
+    cluster TEXT NOT NULL,
+    schedule TEXT NOT NULL,
+    anchor TEXT NOT NULL,
+    from_us INTEGER NOT NULL,
+    until_us INTEGER NOT NULL,
+    settled INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (cluster, schedule)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE own_run (
+    run TEXT PRIMARY KEY,
+    cluster TEXT NOT NULL,
+    schedule TEXT NOT NULL,
+    due_us INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    not_before_us INTEGER NOT NULL,
+    latest_us INTEGER,
+    late INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    attempts_max INTEGER NOT NULL,
+    assignment TEXT
+) STRICT, WITHOUT ROWID;
+";
+
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), JournalError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -39,10 +69,14 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), JournalError> {
     match version {
         0 => {
             transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
+            transaction.execute_batch(OWN)?;
         }
+        1 => transaction.execute_batch(OWN)?,
         VERSION => {}
         other => return Err(JournalError::Version(other)),
+    }
+    if version < VERSION {
+        transaction.pragma_update(None, "user_version", VERSION)?;
     }
     Ok(transaction.commit()?)
 }

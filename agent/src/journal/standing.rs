@@ -15,7 +15,7 @@ const PEERS: &str = "peers";
 
 impl Journal {
     /// Keeps what of `all` must go on without the control plane: standing
-    /// duties, and the instances they are about (I-08). Jobs are not kept: a
+    /// duties, the instances they are about, and standing orders (I-08). Jobs are not kept: a
     /// job that ends with the process is reported as interrupted.
     pub async fn keep_standing(&self, all: &Assignments) -> Result<(), JournalError> {
         let standing = |work: &Work| matches!(work, Work::ReceiveWal(_));
@@ -26,6 +26,7 @@ impl Journal {
         let kept = Assignments {
             assignments: duties.cloned().collect(),
             instances: all.instances.clone(),
+            orders: all.orders.clone(),
         };
         self.put(STANDING, &kept).await
     }

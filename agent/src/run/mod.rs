@@ -21,6 +21,7 @@ use crate::failure::chain;
 use crate::host::Host;
 use crate::identity::{Identity, SharedIdentity};
 use crate::journal::Journal;
+use crate::offline::{Offline, OfflineParts};
 use crate::session::{Link, LinkParts, Nodes, keep_fresh};
 use crate::wal::FetchHandler;
 use crate::work::{Executor, LocalRunner, Runner};
@@ -66,6 +67,13 @@ pub async fn run_until(
     let identity = SharedIdentity::new(identity);
     let nodes = Arc::new(Nodes::new(&data, config.control.servers.clone()));
     let renewing = keep_fresh(identity.clone(), nodes.clone(), data.clone(), stop.clone());
+    let offline = Offline::new(OfflineParts {
+        host: host.clone(),
+        journal: journal.clone(),
+        executor: executor.clone(),
+        agent: (config.agent.id, config.agent.name.clone()),
+        take_over_after: config.control.take_over_after,
+    });
     let parts = LinkParts {
         facts: facts::observe(host.clone(), executor.instances(), stop.clone()),
         executor: executor.clone(),
@@ -79,6 +87,7 @@ pub async fn run_until(
     let (applying, stopped) = (executor.clone(), stop.clone());
     tasks.spawn(async move { applying.run(stopped).await });
     tasks.spawn(Link::new(parts).run(stop.clone()));
+    tasks.spawn(offline.run(stop.clone()));
     tasks.spawn(renewing);
     tasks.spawn(answer_locally(host.clone(), stop.clone()));
     tasks.spawn(keep_peers(host, journal, stop.clone()));

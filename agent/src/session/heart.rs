@@ -31,8 +31,9 @@ impl Heart {
         }
     }
 
-    /// The next heartbeat, to be sent at once.
-    pub(super) fn beat(&mut self) -> v1::Heartbeat {
+    /// The next heartbeat, to be sent at once. It says whether a report of what
+    /// the agent did on its own is owed.
+    pub(super) fn beat(&mut self, offline_unsettled: bool) -> v1::Heartbeat {
         // The answer names this time in microseconds and is matched by it.
         let now = self.clock.local_now().as_microsecond();
         let sent = Timestamp::from_microsecond(now).unwrap_or(Timestamp::MAX);
@@ -40,7 +41,10 @@ impl Heart {
             self.awaited.pop_front();
         }
         self.awaited.push_back((sent, Instant::now()));
-        v1::Heartbeat { sent_at_us: now }
+        v1::Heartbeat {
+            sent_at_us: now,
+            offline_unsettled,
+        }
     }
 
     /// Takes an answer. One to a heartbeat that this session did not send
@@ -101,7 +105,7 @@ mod tests {
         let clock = Clock::new();
         let mut heart = Heart::new(clock.clone());
         let before = Instant::now();
-        let first = heart.beat();
+        let first = heart.beat(false);
         let state = heart.answered(&answer(&first, true)).unwrap();
         let proved = state.quorum_at.unwrap();
         assert!(state.connected && proved >= before && proved <= Instant::now());
@@ -109,7 +113,7 @@ mod tests {
         assert!((2_900..=3_000).contains(&ahead), "{ahead}");
 
         assert_eq!(heart.answered(&answer(&first, true)), None, "answered once");
-        let second = heart.beat();
+        let second = heart.beat(false);
         let state = heart.answered(&answer(&second, false)).unwrap();
         assert_eq!(
             state.quorum_at,

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use holdfast_proto::v1::agent_message::Message as Up;
 use holdfast_proto::{Held, JobProgress, v1};
 use tokio_stream::StreamMap;
 use tokio_stream::wrappers::WatchStream;
 
 use crate::facts::Seen;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Report};
 use crate::work::{DutyReports, RunningJob};
 
 /// Reports sent at once.
@@ -28,10 +29,7 @@ pub(super) struct JobReports {
 impl JobReports {
     /// What is to be sent now: what this session has not sent yet, or, after a
     /// while without answers, everything again.
-    pub(super) async fn due(
-        &mut self,
-        journal: &Journal,
-    ) -> Result<Vec<v1::JobReport>, JournalError> {
+    pub(super) async fn due(&mut self, journal: &Journal) -> Result<Vec<Up>, JournalError> {
         if self
             .waiting_since
             .is_some_and(|since| since.elapsed() >= UNANSWERED)
@@ -40,11 +38,15 @@ impl JobReports {
         }
         let reports = journal.unanswered(self.sent_up_to, BATCH).await?;
         if let Some(last) = reports.last() {
-            self.sent_up_to = last.sequence;
+            self.sent_up_to = last.sequence();
             self.unanswered += reports.len();
             self.waiting_since.get_or_insert_with(Instant::now);
         }
-        Ok(reports.iter().map(Into::into).collect())
+        let message = |report: &Report| match report {
+            Report::Job(report) => Up::Job(report.into()),
+            Report::Offline(report) => Up::Offline(report.into()),
+        };
+        Ok(reports.iter().map(message).collect())
     }
 
     /// Forgets a report that was answered, whatever the answer: a refusal is

@@ -111,6 +111,7 @@ async fn open<'a>(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         boot_id: boot_id.to_owned(),
         held: held.into_iter().map(Into::into).collect(),
+        offline_unsettled: parts.journal.owes(),
     };
     outbox.send(Up::Hello(hello)).await?;
     let refused = |status: tonic::Status| Broken::Refused(status::failure(&status, server));
@@ -197,7 +198,7 @@ impl Session<'_> {
                     if silent > lost_after {
                         return Err(Broken::Silent(silent.as_secs()));
                     }
-                    let heartbeat = self.heart.beat();
+                    let heartbeat = self.heart.beat(self.parts.journal.owes());
                     self.outbox.send(Up::Heartbeat(heartbeat)).await?;
                 }
                 _ = tick.tick() => {
@@ -232,7 +233,7 @@ impl Session<'_> {
                 return Ok(());
             }
             for report in due {
-                self.outbox.send(Up::Job(report)).await?;
+                self.outbox.send(report).await?;
             }
         }
     }
@@ -256,7 +257,13 @@ impl Session<'_> {
                 Err(invalid) => tracing::error!(%invalid, "assignments are not understood"),
             },
             Some(Down::Report(answer)) => {
+                let owed = self.parts.journal.owes();
                 self.jobs.answered(&answer, &self.parts.journal).await?;
+                if owed && !self.parts.journal.owes() {
+                    // The control plane waits for this word before it decides.
+                    let heartbeat = self.heart.beat(false);
+                    self.outbox.send(Up::Heartbeat(heartbeat)).await?;
+                }
             }
             Some(Down::Plan(request)) => self.plan(request),
             // A newer control plane may say what we do not know yet.

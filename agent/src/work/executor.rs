@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_proto::{Assignment, Assignments, ObservedInstance, PlanRequest};
+use holdfast_proto::{
+    Assignment, Assignments, Held, ObservedInstance, PlanRequest, StandingOrders,
+};
 use holdfast_types::{Failure, RestorePlan};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout_at};
@@ -34,6 +36,7 @@ struct Inner {
     assigned: watch::Sender<Option<Arc<Assignments>>>,
     duties: watch::Sender<Vec<DutyReports>>,
     instances: watch::Sender<Vec<ObservedInstance>>,
+    orders: watch::Sender<Vec<StandingOrders>>,
 }
 
 #[derive(Default)]
@@ -58,6 +61,7 @@ impl Executor {
             assigned: watch::Sender::new(None),
             duties: watch::Sender::new(Vec::new()),
             instances: watch::Sender::new(Vec::new()),
+            orders: watch::Sender::new(Vec::new()),
         };
         Self {
             inner: Arc::new(inner),
@@ -81,6 +85,7 @@ impl Executor {
         tracing::info!(duties = standing.assignments.len(), "standing duties go on");
         let mut state = self.inner.state.lock().await;
         self.inner.instances.send_replace(standing.instances);
+        self.inner.orders.send_replace(standing.orders);
         state
             .duties
             .follow(&standing.assignments, &self.inner.around)
@@ -131,6 +136,7 @@ impl Executor {
             around,
             jobs,
             instances,
+            orders,
             ..
         } = &*self.inner;
         let mut state = self.inner.state.lock().await;
@@ -139,13 +145,12 @@ impl Executor {
         }
         let assigned = assignments.assignments.as_slice();
         // First the journal: a duty that was begun must survive us (I-08).
-        keep(
-            &around.journal,
-            &state.duties,
-            assigned,
-            &assignments.instances,
-        )
-        .await?;
+        keep(&around.journal, &state.duties, assignments).await?;
+        orders.send_if_modified(|orders| {
+            let changed = *orders != assignments.orders;
+            orders.clone_from(&assignments.orders);
+            changed
+        });
         instances.send_if_modified(|instances| {
             let changed = *instances != assignments.instances;
             instances.clone_from(&assignments.instances);
@@ -160,13 +165,7 @@ impl Executor {
         if retired {
             // Only now: had we died before, the slot would have been dropped
             // by the next process.
-            keep(
-                &around.journal,
-                &state.duties,
-                assigned,
-                &assignments.instances,
-            )
-            .await?;
+            keep(&around.journal, &state.duties, assignments).await?;
         }
         Ok(())
     }
@@ -202,6 +201,22 @@ impl Executor {
         self.inner.duties.subscribe()
     }
 
+    /// What is to be done while no quorum can be reached.
+    pub fn orders(&self) -> Vec<StandingOrders> {
+        self.inner.orders.borrow().clone()
+    }
+
+    /// Runs a job that the agent gave itself, and that the journal knows as
+    /// begun.
+    pub(crate) fn begin_own(&self, assignment: &Assignment) {
+        self.inner.jobs.begin_own(assignment, &self.inner.around);
+    }
+
+    /// Tells a job to end.
+    pub(crate) fn cancel(&self, held: Held) {
+        self.inner.jobs.cancel(held);
+    }
+
     /// The instances to be observed, and every change of them.
     pub fn instances(&self) -> watch::Receiver<Vec<ObservedInstance>> {
         self.inner.instances.subscribe()
@@ -234,12 +249,12 @@ impl Executor {
 async fn keep(
     journal: &Journal,
     duties: &Duties,
-    assigned: &[Assignment],
-    instances: &[ObservedInstance],
+    followed: &Assignments,
 ) -> Result<(), JournalError> {
     let kept = Assignments {
-        assignments: duties.kept(assigned),
-        instances: instances.to_vec(),
+        assignments: duties.kept(&followed.assignments),
+        instances: followed.instances.clone(),
+        orders: followed.orders.clone(),
     };
     journal.keep_standing(&kept).await
 }

@@ -30,13 +30,14 @@ pub(super) struct Surroundings {
     pub(super) ending: CancellationToken,
 }
 
-/// Runs a job if the journal lets it begin, and records how it ended.
-pub(super) async fn run(assignment: Assignment, cx: JobContext, around: Surroundings) {
+/// Runs a job if the journal lets it begin, or has it `begun` already, and
+/// records how it ended.
+pub(super) async fn run(assignment: Assignment, cx: JobContext, around: Surroundings, begun: bool) {
     let job = Held {
         assignment: assignment.id,
         generation: assignment.generation,
     };
-    if !begin(&around, job, &cx).await {
+    if !begun && !begin(&around, job, &cx).await {
         return;
     }
     if cx.cancel().is_cancelled() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_proto::{Assignment, Held, JobOutcome, Work};
-use holdfast_types::{AssignmentId, Generation};
+use holdfast_types::{AssignmentId, Generation, JobId};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,8 @@ pub struct RunningJob {
     pub held: Held,
     /// What it says of itself.
     pub context: JobContext,
+    /// The job that takes a backup; `None` of one that does something else.
+    pub backup: Option<JobId>,
 }
 
 /// The jobs of this process. Cheap to clone.
@@ -32,6 +34,9 @@ pub(super) struct Jobs {
 struct Job {
     generation: Generation,
     context: JobContext,
+    backup: Option<JobId>,
+    /// The agent gave it itself, on its own.
+    own: bool,
     unwanted: Unwanted,
     /// Fires when nothing of it runs any more.
     ended: CancellationToken,
@@ -44,7 +49,9 @@ impl Jobs {
     pub(super) fn follow(&self, assigned: &[Assignment], around: &Surroundings) {
         for (id, job) in &mut *self.locked() {
             let named = assigned.iter().find(|one| one.id == *id);
-            job.unwanted.note(named.is_some());
+            // One that the control plane has not been told of cannot be named.
+            let untold = job.own && around.journal.owes();
+            job.unwanted.note(named.is_some() || untold);
             // Replaced by a later generation, or asked to end.
             let ends = named.is_some_and(|one| {
                 one.generation > job.generation
@@ -56,14 +63,28 @@ impl Jobs {
         }
         for one in assigned {
             if !matches!(one.work, Work::ReceiveWal(_)) {
-                self.begin(one, around);
+                self.begin(one, around, false);
             }
+        }
+    }
+
+    /// Starts a job that the agent gave itself; the journal knows that it runs.
+    pub(super) fn begin_own(&self, one: &Assignment, around: &Surroundings) {
+        self.begin(one, around, true);
+    }
+
+    /// Tells one to end.
+    pub(super) fn cancel(&self, held: Held) {
+        if let Some(job) = self.locked().get(&held.assignment)
+            && job.generation == held.generation
+        {
+            tell_to_end(held.assignment, job);
         }
     }
 
     /// Starts a job in a task of its own, which asks the journal first. A job
     /// of an earlier generation is told to end and awaited there.
-    fn begin(&self, one: &Assignment, around: &Surroundings) {
+    fn begin(&self, one: &Assignment, around: &Surroundings, own: bool) {
         let mut running = self.locked();
         let earlier = match running.get(&one.id) {
             // It runs, or a later one does: this word is known or stale (I-04).
@@ -88,14 +109,20 @@ impl Jobs {
                 assignment: assignment.id,
                 generation: assignment.generation,
             };
-            job::run(assignment, cx, around).await;
+            job::run(assignment, cx, around, own).await;
             jobs.forget(held);
         });
         let abort = task.abort_handle();
         let unwanted = Unwanted::default();
+        let backup = match &one.work {
+            Work::Backup(work) => Some(work.job),
+            Work::Restore(_) | Work::ReceiveWal(_) => None,
+        };
         let job = Job {
             generation: one.generation,
             context,
+            backup,
+            own,
             unwanted,
             ended,
             abort,
@@ -135,6 +162,7 @@ impl Jobs {
                 generation: job.generation,
             },
             context: job.context.clone(),
+            backup: job.backup,
         };
         self.locked().iter().map(running).collect()
     }

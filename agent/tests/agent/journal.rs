@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use holdfast_agent::journal::{Begin, FILE, Journal};
+use holdfast_agent::journal::{Begin, FILE, Journal, Report};
 use holdfast_proto::{Held, JobEvent, JobOutcome};
 use holdfast_types::{Failure, Generation, JobPhase};
 
@@ -70,7 +70,10 @@ async fn a_killed_agent_reports_what_it_was_doing_as_interrupted() {
     let reports = journal.unanswered(0, 100).await.unwrap();
     let events: Vec<_> = reports
         .iter()
-        .map(|report| (report.generation.0, &report.event))
+        .map(|report| match report {
+            Report::Job(report) => (report.generation.0, &report.event),
+            Report::Offline(report) => panic!("nothing was done alone: {report:?}"),
+        })
         .collect();
     let interrupted = JobOutcome::Interrupted(cut_short());
     assert_eq!(
@@ -120,13 +123,13 @@ async fn a_sequence_is_never_used_again() {
     let directory = tempfile::tempdir().unwrap();
     let journal = Journal::open(directory.path()).unwrap();
     journal.begin(held(1, 1)).await.unwrap();
-    let first = journal.unanswered(0, 10).await.unwrap()[0].sequence;
+    let first = journal.unanswered(0, 10).await.unwrap()[0].sequence();
     journal.answered(first).await.unwrap();
     drop(journal);
     let journal = Journal::open(directory.path()).unwrap();
     assert_eq!(*journal.subscribe().borrow(), first);
     journal.begin(held(2, 1)).await.unwrap();
-    let second = journal.unanswered(0, 10).await.unwrap()[0].sequence;
+    let second = journal.unanswered(0, 10).await.unwrap()[0].sequence();
     assert!(second > first, "{second} after {first}");
     assert_eq!(*journal.subscribe().borrow(), second);
 }

@@ -229,7 +229,7 @@ pub(crate) fn assignment_id(number: u128) -> AssignmentId {
     AssignmentId::from_uuid(Uuid::from_u128(number))
 }
 
-fn repository() -> RepositoryAccess {
+pub(crate) fn repository() -> RepositoryAccess {
     RepositoryAccess {
         name: "eu".parse().unwrap(),
         url: "file:///nowhere".to_owned(),
@@ -292,6 +292,7 @@ pub(crate) fn all(assignments: &[Assignment]) -> holdfast_proto::Assignments {
     holdfast_proto::Assignments {
         assignments,
         instances: Vec::new(),
+        orders: Vec::new(),
     }
 }
 

@@ -109,6 +109,10 @@ pub struct JobView {
     /// How often it was tried; only when one job is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<Vec<AttemptView>>,
+    /// Results of attempts that were taken back before they were reported, in
+    /// quarantine; only when one job is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_results: Option<Vec<LateResultView>>,
     /// How far it is.
     pub progress: Option<Progress>,
     /// When it was asked for.
@@ -171,6 +175,50 @@ pub struct AttemptView {
     pub error: Option<Failure>,
 }
 
+/// A result that was refused because the attempt was not its agent's any more.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = LateResult)]
+pub struct LateResultView {
+    /// Which attempt that was.
+    pub attempt: u64,
+    /// Under which generation.
+    pub generation: u64,
+    /// By whom.
+    #[schema(value_type = String)]
+    pub agent: Name,
+    /// What it claims: succeeded, failed, cancelled, superseded.
+    pub outcome: String,
+    /// Why it failed, as it says.
+    pub error: Option<Failure>,
+    /// The backup it took, or found to be taken.
+    #[schema(value_type = Option<String>)]
+    pub backup: Option<BackupId>,
+    /// Whether that is in the catalog by it: its commit mark is in the
+    /// repository, so it counts whatever became of the job.
+    pub backup_recorded: bool,
+    /// Why it was refused.
+    pub refused: Failure,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+impl From<query::LateResultView> for LateResultView {
+    fn from(late: query::LateResultView) -> Self {
+        Self {
+            attempt: late.attempt,
+            generation: late.generation.0,
+            agent: late.agent,
+            outcome: late.outcome,
+            error: late.failure,
+            backup: late.backup,
+            backup_recorded: late.backup_recorded,
+            refused: late.refused,
+            at: late.at,
+        }
+    }
+}
+
 impl App {
     /// One page of jobs, newest first.
     pub async fn jobs(
@@ -220,12 +268,14 @@ impl App {
         });
         let attempts = attempts.collect();
         let mut queue = Queue::load(&view, &held).await?;
+        let late = query::late_results(view.connection(), id).await?;
         let shown = self
             .show_job(&view, detail.job, assignment_of(&held, id), &mut queue)
             .await?;
         Ok(JobView {
             phases: Some(phases),
             attempts: Some(attempts),
+            late_results: Some(late.into_iter().map(Into::into).collect()),
             ..shown
         })
     }
@@ -329,6 +379,7 @@ impl App {
             phase: job.phase,
             phases: None,
             attempts: None,
+            late_results: None,
             progress,
             created_at: job.created_at,
             started_at: job.started_at,

@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_consensus::{Age, Member, Node, ProposeContext, StateView};
 use holdfast_state::{Effect, ReplicatedCommand};
+use holdfast_types::schedule::RunId;
 use tokio::sync::{Mutex, broadcast};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -223,6 +224,12 @@ impl App {
                 key,
                 revision,
             } => {
+                if *plural == "runs"
+                    && let Ok(run) = key.parse::<RunId>()
+                {
+                    // What is decided on changes what its agent would do alone.
+                    self.sessions.wake_for(run.cluster());
+                }
                 // Without a listener there is nobody to tell.
                 let _ = self.changes.send(Changed {
                     plural,

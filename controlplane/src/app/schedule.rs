@@ -45,6 +45,25 @@ pub struct RunView {
     pub job: Option<JobId>,
     /// When that was decided.
     pub decided_at: Timestamp,
+    /// The agent that followed the schedule on its own then, and reported this
+    /// when it was back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub offline_agent: Option<Name>,
+    /// What was on record until that agent reported, where it differed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<BeforeView>,
+}
+
+/// What was on record of a due time before its agent reported.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RunBefore)]
+pub struct BeforeView {
+    /// What was to become of it.
+    pub state: RunState,
+    /// Why.
+    pub reason: Option<RunReason>,
 }
 
 impl From<query::RunView> for RunView {
@@ -61,6 +80,8 @@ impl From<query::RunView> for RunView {
             reason: run.reason,
             job: run.job,
             decided_at: run.decided_at,
+            offline_agent: None,
+            before: None,
             id: run.id,
         }
     }
@@ -76,7 +97,17 @@ impl App {
     ) -> Result<Page<RunView>> {
         let view = self.read(by).await?;
         let found = query::runs(view.connection(), filter, page).await?;
-        Ok(found.map(RunView::from))
+        let ids = found.items.iter().map(|run| &run.id);
+        let mut offline = query::offline_runs(view.connection(), ids).await?;
+        Ok(found.map(|run| {
+            let told = offline.remove(&run.id);
+            let before = told.as_ref().and_then(|told| told.before);
+            RunView {
+                before: before.map(|(state, reason)| BeforeView { state, reason }),
+                offline_agent: told.map(|told| told.agent),
+                ..RunView::from(run)
+            }
+        }))
     }
 
     /// The next runs of a cluster, of all schedules of the policy in force.

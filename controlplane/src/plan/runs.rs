@@ -1,16 +1,10 @@
-//! What becomes of the due times of one schedule of one cluster.
-//!
-//! `Timetable::catch_up` says what each due time would do alone; here the runs
-//! that are not over have their say, once for the whole stretch: runs of one
-//! stretch are no overlap of each other.
-
-use std::collections::BTreeMap;
+//! What becomes of the due times of one schedule of one cluster, as the state
+//! records it.
 
 use holdfast_state::command::{DueRun, RunDecision, RunJob};
 use holdfast_types::resource::Schedule;
 use holdfast_types::schedule::{
-    CatchUpPlan, DUE_TIMES_MAX, Outcome, OverlapAction, RunReason, RunState, Start, Timetable,
-    Unfinished,
+    DUE_TIMES_MAX, Fate, RunReason, RunState, Start, Timetable, Unfinished, Verdict,
 };
 use holdfast_types::{BackupKind, Name};
 use jiff::{SignedDuration, Timestamp};
@@ -71,78 +65,35 @@ pub(crate) struct Work<'a> {
 pub(crate) fn decide(
     timetable: &Timetable,
     work: Work<'_>,
-    (after, now): (Timestamp, Timestamp),
+    stretch: (Timestamp, Timestamp),
     unfinished: Unfinished,
 ) -> Vec<DueRun> {
-    let CatchUpPlan { missed, decisions } = timetable.catch_up(after, now);
-    // From the oldest on: the first that replaces leaves nothing to replace.
-    let mut left = unfinished;
-    let mut refused: BTreeMap<Timestamp, (RunState, RunReason)> = BTreeMap::new();
-    let mut runs = Vec::with_capacity(decisions.len() + 1);
-    for decision in decisions {
-        let due = decision.due.at;
-        let not = |state, reason| RunDecision::Not { state, reason };
-        let decision = match decision.outcome {
-            Outcome::Run { start, late } => match work.schedule.overlap().decide(left) {
-                OverlapAction::Start | OverlapAction::Queue { .. } => {
-                    run(work, due, start, (late, false))
-                }
-                OverlapAction::Replace { .. } => {
-                    left = Unfinished::default();
-                    run(work, due, start, (late, true))
-                }
-                OverlapAction::Skip { reason } => {
-                    refused.insert(due, (RunState::Skipped, reason.into()));
-                    not(RunState::Skipped, reason.into())
-                }
-                OverlapAction::Coalesce { into } => {
-                    let reason = RunReason::Coalesced { into };
-                    refused.insert(due, (RunState::Coalesced, reason));
-                    not(RunState::Coalesced, reason)
-                }
-            },
-            Outcome::Missed { reason } => not(RunState::Missed, reason.into()),
-            Outcome::Skipped { reason } => not(RunState::Skipped, reason.into()),
-            Outcome::Coalesced { into } => not(RunState::Coalesced, RunReason::Coalesced { into }),
+    let overlap = work.schedule.overlap();
+    let verdicts = timetable.decide_all(overlap, stretch, unfinished);
+    let run = |Verdict { due, fate }| {
+        let decision = match fate {
+            Fate::Run {
+                start,
+                late,
+                replaces,
+            } => RunDecision::Run(Box::new(job(work, due, start, (late, replaces)))),
+            Fate::Not { state, reason } => RunDecision::Not { state, reason },
+            Fate::Missed { last, count } => RunDecision::Missed { last, count },
         };
-        runs.push(DueRun { due, decision });
-    }
-    follow_refused(&mut runs, &refused);
-    if let Some(range) = missed {
-        let (last, count) = (range.to, range.count);
-        let first = DueRun {
-            due: range.from,
-            decision: RunDecision::Missed { last, count },
-        };
-        runs.insert(0, first);
-    }
-    runs
+        DueRun { due, decision }
+    };
+    verdicts.into_iter().map(run).collect()
 }
 
-/// What was to be done by a run that does not run either shares its fate: no
-/// record points to work that nobody does.
-fn follow_refused(runs: &mut [DueRun], refused: &BTreeMap<Timestamp, (RunState, RunReason)>) {
-    for run in runs {
-        if let RunDecision::Not {
-            state,
-            reason: reason @ RunReason::Coalesced { .. },
-        } = &mut run.decision
-            && let RunReason::Coalesced { into } = *reason
-            && let Some(fate) = refused.get(&into)
-        {
-            (*state, *reason) = *fate;
-        }
-    }
-}
-
-fn run(
+/// The job of a run.
+pub(crate) fn job(
     work: Work<'_>,
     due: Timestamp,
     start: Start,
     (late, replaces): (bool, bool),
-) -> RunDecision {
+) -> RunJob {
     let schedule = work.schedule;
-    RunDecision::Run(Box::new(RunJob {
+    RunJob {
         repository: work.repository.clone(),
         spec: (work.spec)(due),
         attempts_max: schedule.retry_max().saturating_add(1),
@@ -152,7 +103,7 @@ fn run(
         idle_timeout: schedule.idle_timeout(),
         late,
         replaces,
-    }))
+    }
 }
 
 /// The whole second that `time` is in: due times and marks are whole seconds.
@@ -163,8 +114,6 @@ pub(crate) fn whole(time: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_types::resource::Overlap;
-
     use super::*;
 
     fn schedule(fields: Value) -> Schedule {
@@ -181,63 +130,6 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         format!("2026-02-03T{text}Z").parse().unwrap()
-    }
-
-    fn decided(schedule: &Schedule, until: &str, unfinished: Unfinished) -> Vec<String> {
-        let timetable = Timetable::new(&name("orders"), schedule).unwrap();
-        let (repository, spec) = (name("eu"), |_| json!({}));
-        let work = Work {
-            schedule,
-            repository: &repository,
-            spec: &spec,
-        };
-        let stretch = (at("10:00:00"), at(until));
-        let runs = decide(&timetable, work, stretch, unfinished);
-        let tell = |run: &DueRun| match &run.decision {
-            RunDecision::Run(job) if job.replaces => "replaces".to_owned(),
-            RunDecision::Run(_) => "runs".to_owned(),
-            RunDecision::Not { state, .. } => state.to_string(),
-            RunDecision::Missed { count, .. } => format!("{count} missed"),
-        };
-        runs.iter().map(tell).collect()
-    }
-
-    fn running() -> Unfinished {
-        Unfinished {
-            running: Some(at("09:59:00")),
-            waiting: None,
-        }
-    }
-
-    #[test]
-    fn every_due_time_is_decided_and_the_latest_runs() {
-        let plain = schedule(json!({}));
-        let none = Unfinished::default();
-        assert_eq!(decided(&plain, "10:01:00", none), ["runs"]);
-        assert_eq!(
-            decided(&plain, "10:03:30", none),
-            ["coalesced", "coalesced", "runs"]
-        );
-    }
-
-    #[test]
-    fn what_a_skipped_run_was_to_do_is_skipped_with_it() {
-        let plain = schedule(json!({}));
-        assert_eq!(
-            decided(&plain, "10:03:30", running()),
-            ["skipped", "skipped", "skipped"]
-        );
-    }
-
-    #[test]
-    fn runs_of_one_stretch_are_no_overlap_of_each_other() {
-        let all = |overlap| {
-            let mut all = schedule(json!({"catchUp": "all"}));
-            all.overlap = Some(overlap);
-            decided(&all, "10:02:00", running())
-        };
-        assert_eq!(all(Overlap::QueueOne), ["runs", "runs"]);
-        assert_eq!(all(Overlap::CancelRunning), ["replaces", "runs"]);
     }
 
     #[test]

@@ -8,15 +8,15 @@ use holdfast_proto::{
 };
 use holdfast_state::query::{self, AgentView, AssignmentView, PageRequest, ResourceFilter};
 use holdfast_types::resource::{Cluster, Compression, InstanceSpec, Kind, Resource};
-use holdfast_types::{AssignmentId, Generation, JobId, JobState, Name, RepositoryId};
+use holdfast_types::{AssignmentId, BackupId, Generation, JobId, JobState, Name, RepositoryId};
 
-use super::access;
+use super::{access, orders};
 use crate::app::App;
 use crate::app::error::{AppError, Result};
 use crate::app::job::{JobSpec, WorkSpec, backup_of};
 
 /// The incarnation of every lineage until copies can archive.
-const INCARNATION: u32 = 1;
+pub(super) const INCARNATION: u32 = 1;
 
 /// What an agent holds, for pairing its reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub async fn assignments_of(
             }
         }
     }
-    set.message.instances = observed(app, view, agent).await?;
+    look_at_clusters(app, view, agent, &mut set.message).await?;
     Ok(set)
 }
 
@@ -90,7 +90,7 @@ async fn work_of(
                     let identifier = app.known_identifier(view, &job.cluster).await?;
                     Work::Backup(Box::new(BackupWork {
                         job: job.id,
-                        backup: backup_of(job.id, assignment.generation),
+                        backup: backup_of_attempt(view, job.id, assignment).await?,
                         cluster: job.cluster.clone(),
                         kind,
                         repository: access::repository(app, view, &job.repository).await?,
@@ -151,9 +151,28 @@ fn instance_at<'a>(cluster: &'a Cluster, agent: &AgentView) -> Result<&'a Instan
     found.ok_or_else(|| AppError::not_found("instance at agent", &agent.name))
 }
 
-/// The instances that an agent observes: all that are declared with it.
-async fn observed(app: &App, view: &StateView, agent: &AgentView) -> Result<Vec<ObservedInstance>> {
-    let mut observed = Vec::new();
+/// The backup that an attempt makes; one that an agent began on its own has
+/// named it.
+async fn backup_of_attempt(
+    view: &StateView,
+    job: JobId,
+    assignment: &AssignmentView,
+) -> Result<BackupId> {
+    let key = (assignment.id, assignment.generation);
+    let lease = query::lease(view.connection(), key.0, key.1).await?;
+    let named = lease.and_then(|lease| lease.backup);
+    Ok(named.unwrap_or_else(|| backup_of(job, key.1)))
+}
+
+/// The instances that an agent observes, all that are declared with it, and
+/// what it is to do for their clusters on its own.
+async fn look_at_clusters(
+    app: &App,
+    view: &StateView,
+    agent: &AgentView,
+    message: &mut Assignments,
+) -> Result<()> {
+    let ordered = orders::in_force(view).await?;
     let mut page = PageRequest::longest();
     loop {
         let filter = ResourceFilter::default();
@@ -167,18 +186,29 @@ async fn observed(app: &App, view: &StateView, agent: &AgentView) -> Result<Vec<
                 continue;
             };
             let identifier = app.known_identifier(view, &name).await?;
-            match access::instance(app, view, declared, identifier).await {
-                Ok(instance) => observed.push(ObservedInstance {
-                    cluster: name,
-                    instance,
-                }),
+            let instance = match access::instance(app, view, declared, identifier).await {
+                Ok(instance) => instance,
                 Err(error) => {
                     tracing::warn!(cluster = %name, "an instance cannot be observed: {error}");
+                    continue;
+                }
+            };
+            if ordered {
+                let subject = (&name, &cluster);
+                match orders::of_cluster(app, view, agent, subject, &instance).await {
+                    Ok(orders) => message.orders.extend(orders),
+                    Err(error) => tracing::warn!(
+                        cluster = %name, "its schedules cannot be given to its agent: {error}"
+                    ),
                 }
             }
+            message.instances.push(ObservedInstance {
+                cluster: name,
+                instance,
+            });
         }
         match found.next_cursor {
-            None => return Ok(observed),
+            None => return Ok(()),
             cursor => page.cursor = cursor,
         }
     }

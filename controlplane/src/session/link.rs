@@ -40,6 +40,8 @@ pub struct Greeting {
     pub version: String,
     /// What its process works on at this moment.
     pub held: Vec<Held>,
+    /// Whether it owes a report of what it did on its own.
+    pub owes: bool,
 }
 
 /// Serves a session in the background; what comes out is for the agent.
@@ -53,10 +55,12 @@ pub fn serve(
         agent,
         version,
         held,
+        owes,
     } = greeting;
     let opened = app
         .sessions
         .open(agent.id, version, sender.clone(), &app.stop);
+    app.sessions.set_owes(agent.id, owes);
     tokio::spawn(async move {
         tracing::info!(agent = %agent.name, "an agent has connected");
         let number = opened.number;
@@ -205,6 +209,8 @@ impl Link {
             }
         };
         self.holdings = set.held;
+        let ordered = set.message.orders.iter().map(|orders| &orders.cluster);
+        self.app.sessions.ordered(self.agent.id, ordered);
         if self.sent.as_ref() == Some(&set.message) {
             return Ok(());
         }
@@ -230,6 +236,9 @@ impl Link {
             None => return Ok(()),
             Some(Message::Hello(_)) => return Err("it said hello twice".to_owned()),
             Some(Message::Heartbeat(beat)) => {
+                self.app
+                    .sessions
+                    .set_owes(self.agent.id, beat.offline_unsettled);
                 self.answer_heartbeat(&beat, received_at);
                 return Ok(());
             }
@@ -248,6 +257,7 @@ impl Link {
             }
             Some(Message::Instances(report)) => Report::instances(&report)?,
             Some(Message::Job(report)) => Report::Job(report.try_into().map_err(broken)?),
+            Some(Message::Offline(report)) => Report::Offline(report.try_into().map_err(broken)?),
             Some(Message::Wal(report)) => {
                 let report: holdfast_proto::WalReport = report.try_into().map_err(broken)?;
                 let holding = self.holdings.get(&report.assignment);
@@ -280,7 +290,7 @@ impl Link {
     ) -> std::result::Result<(), String> {
         let gone = || "its reports could not be taken in".to_owned();
         match &report {
-            Report::Job(_) | Report::Interrupted(..) => {
+            Report::Job(_) | Report::Offline(_) | Report::Interrupted(..) => {
                 reports.send(report).await.map_err(|_| gone())
             }
             Report::Wal(..) | Report::Instances(_) => match reports.try_send(report) {
@@ -364,6 +374,7 @@ impl Greeting {
             agent,
             version: hello.version,
             held,
+            owes: hello.offline_unsettled,
         })
     }
 }

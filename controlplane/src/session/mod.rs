@@ -13,6 +13,8 @@ mod facts;
 mod identity;
 mod link;
 pub(crate) mod mirror;
+mod offline;
+mod orders;
 mod plans;
 mod progress;
 mod registry;

@@ -7,13 +7,17 @@ use std::time::{Duration, Instant};
 
 use holdfast_consensus::NodeId;
 use holdfast_proto::v1::ControlMessage;
-use holdfast_types::AgentId;
+use holdfast_types::{AgentId, Name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{LOST_AFTER, tick};
+
+/// How long an agent that is connected is waited for to report what it did on
+/// its own. Past that its records are taken as they come.
+const REPORTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Every agent this process has heard of.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct Registry {
 struct Inner {
     agents: BTreeMap<AgentId, Link>,
     elsewhere: BTreeMap<AgentId, Elsewhere>,
+    /// Whose orders name which cluster.
+    orders: BTreeMap<Name, AgentId>,
     sessions: u64,
 }
 
@@ -34,6 +40,7 @@ struct Inner {
 struct Elsewhere {
     node: NodeId,
     online: bool,
+    owes_since: Option<Instant>,
     version: String,
     last_seen: Instant,
     last_seen_at: Timestamp,
@@ -42,6 +49,9 @@ struct Elsewhere {
 #[derive(Debug)]
 struct Link {
     session: Option<Session>,
+    /// Since when it has owed a report of what it did on its own, in this
+    /// session.
+    owes_since: Option<Instant>,
     version: String,
     last_seen: Instant,
     last_seen_at: Timestamp,
@@ -57,6 +67,9 @@ pub(crate) struct LiveAgent {
     version: String,
     /// An age and no time: clocks differ.
     seen_ms_ago: u64,
+    /// For how long it has owed a report of what it did on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owes_for_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -128,6 +141,7 @@ impl Registry {
         };
         let link = Link {
             session: Some(session),
+            owes_since: None,
             version,
             last_seen: Instant::now(),
             last_seen_at: Timestamp::now(),
@@ -152,6 +166,35 @@ impl Registry {
         }
     }
 
+    /// Whether the agent owes a report of what it did on its own.
+    pub fn set_owes(&self, agent: AgentId, owes: bool) {
+        if let Some(link) = self.lock().agents.get_mut(&agent)
+            && link.owes_since.is_some() != owes
+        {
+            link.owes_since = owes.then(Instant::now);
+            link.changed = tick();
+        }
+    }
+
+    /// Whether the agent is about to report what it did on its own: until then
+    /// nothing of its clusters should be decided or given out. It is waited for
+    /// no longer than [`REPORTS_WITHIN`].
+    pub fn owes(&self, agent: AgentId) -> bool {
+        let inner = self.lock();
+        let here = inner.agents.get(&agent).filter(|link| link.is_online());
+        let there = inner.elsewhere.get(&agent).filter(|one| one.is_online());
+        let since = here.and_then(|link| link.owes_since);
+        let since = since.or_else(|| there.and_then(|one| one.owes_since));
+        since.is_some_and(|since| since.elapsed() < REPORTS_WITHIN)
+    }
+
+    /// Whether any agent may owe one; cheap, for asking often.
+    pub fn anyone_owes(&self) -> bool {
+        let inner = self.lock();
+        let here = inner.agents.values().any(|link| link.owes_since.is_some());
+        here || inner.elsewhere.values().any(|one| one.owes_since.is_some())
+    }
+
     /// A session ended. Says nothing of a newer one of the same agent.
     pub fn closed(&self, agent: AgentId, number: u64) {
         if let Some(link) = self.lock().agents.get_mut(&agent)
@@ -161,6 +204,7 @@ impl Registry {
                 .is_some_and(|session| session.number == number)
         {
             link.session = None;
+            link.owes_since = None;
             link.changed = tick();
         }
     }
@@ -202,6 +246,21 @@ impl Registry {
         {
             session.wake.notify_one();
         }
+    }
+
+    /// The agent has orders for these clusters.
+    pub fn ordered<'a>(&self, agent: AgentId, clusters: impl Iterator<Item = &'a Name>) {
+        let mut inner = self.lock();
+        inner.orders.retain(|_, holder| *holder != agent);
+        inner
+            .orders
+            .extend(clusters.map(|name| (name.clone(), agent)));
+    }
+
+    /// Has the session that has orders for the cluster look at them again.
+    pub fn wake_for(&self, cluster: &Name) {
+        let agent = self.lock().orders.get(cluster).copied();
+        agent.into_iter().for_each(|agent| self.wake(agent));
     }
 
     /// Has every session look at its assignments again.
@@ -265,7 +324,8 @@ impl Registry {
             agent: *agent,
             online: link.is_online(),
             version: link.version.clone(),
-            seen_ms_ago: u64::try_from(link.last_seen.elapsed().as_millis()).unwrap_or(u64::MAX),
+            seen_ms_ago: millis(link.last_seen.elapsed()),
+            owes_for_ms: link.owes_since.map(|since| millis(since.elapsed())),
         });
         told.collect()
     }
@@ -285,6 +345,10 @@ impl Registry {
             let there = Elsewhere {
                 node,
                 online: agent.online,
+                owes_since: agent.owes_for_ms.map(|ms| {
+                    let age = Duration::from_millis(ms);
+                    now.checked_sub(age).unwrap_or(self.started)
+                }),
                 version: agent.version,
                 last_seen,
                 last_seen_at: now_at.checked_sub(age).unwrap_or(now_at),
@@ -319,6 +383,10 @@ impl Link {
     fn is_online(&self) -> bool {
         self.session.is_some() && self.last_seen.elapsed() <= LOST_AFTER
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -9,11 +9,12 @@ use std::time::Duration;
 use holdfast_consensus::ProposeContext;
 use holdfast_proto::v1::{self, control_message};
 use holdfast_proto::{
-    BackupStarted, JobEvent, JobOutcome, JobReport, JobSuccess, LineageWal, WalReport,
+    BackupStarted, JobEvent, JobOutcome, JobReport, JobSuccess, LineageWal, OfflineReport,
+    WalReport,
 };
 use holdfast_state::command::{
     self as commands, AdvanceJob, BackupCommit, FinishJob, FrontierCheckpoint, RecordBackup,
-    RecordBackupStarted, RecordInstances, RecordWal, RequeueJob, StartJob,
+    RecordBackupStarted, RecordInstances, RecordLateResult, RecordWal, RequeueJob, StartJob,
 };
 use holdfast_state::query::{self, AgentView};
 use holdfast_state::{Cause, Principal, Refusal};
@@ -24,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::facts::differs;
-use super::identity;
 use super::wal::WalKey;
+use super::{identity, offline};
 use crate::app::App;
 use crate::app::error::{AppError, Result};
 use crate::app::job::{JobSpec, backup_of};
@@ -42,6 +43,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub(super) enum Report {
     /// A job's transition.
     Job(JobReport),
+    /// What it did on its own.
+    Offline(OfflineReport),
     /// What a WAL duty has done; worth a log entry.
     Wal(WalKey, Box<WalReport>),
     /// What it sees.
@@ -69,7 +72,9 @@ pub(super) async fn work(
 ) {
     while let Some(report) = queue.recv().await {
         let taken = match &report {
-            Report::Job(report) => take_job(&app, &agent, (&sender, &close), report).await,
+            Report::Job(_) | Report::Offline(_) => {
+                take_transition(&app, &agent, (&sender, &close), &report).await
+            }
             Report::Wal(key, report) => take_wal(&app, &agent, key, report).await,
             Report::Instances(facts) => take_instances(&app, &agent, facts).await,
             Report::Interrupted(assignment, generation) => {
@@ -94,18 +99,29 @@ pub(super) fn context(agent: &AgentView, traceparent: Option<String>) -> Propose
     }
 }
 
-async fn take_job(
+/// Takes in what is answered by its sequence.
+async fn take_transition(
     app: &App,
     agent: &AgentView,
     (sender, close): (&mpsc::Sender<v1::ControlMessage>, &CancellationToken),
-    report: &JobReport,
+    report: &Report,
 ) -> Result<()> {
+    let sequence = match report {
+        Report::Job(report) => report.sequence,
+        Report::Offline(report) => report.sequence,
+        Report::Wal(..) | Report::Instances(_) | Report::Interrupted(..) => return Ok(()),
+    };
     // Without a quorum nothing can be taken in: the agent keeps its report, and
     // so do we while its session lasts.
     let answer = loop {
-        match decide(app, agent, report).await {
+        let decided = match report {
+            Report::Offline(report) => offline::take(app, agent, report).await,
+            Report::Job(report) => decide(app, agent, report).await,
+            Report::Wal(..) | Report::Instances(_) | Report::Interrupted(..) => return Ok(()),
+        };
+        match decided {
             Err(error) if error.retryable() && !close.is_cancelled() => {
-                tracing::debug!(agent = %agent.name, "a job's report has to wait: {error}");
+                tracing::debug!(agent = %agent.name, "a report has to wait: {error}");
                 tokio::time::sleep(AGAIN).await;
             }
             Err(error) => return Err(error),
@@ -117,7 +133,7 @@ async fn take_job(
         Err(refusal) => (refusal.code().to_owned(), refusal.to_string()),
     };
     let answer = v1::ReportAnswer {
-        sequence: report.sequence,
+        sequence,
         refused_code,
         refused_message,
     };
@@ -133,7 +149,7 @@ async fn decide(app: &App, agent: &AgentView, report: &JobReport) -> Result<Verd
     let Some(held) = job_of(app, agent, report).await? else {
         // Taken back, or ended. A backup that is in the repository all the
         // same is known to the catalog even so: the repository is the truth.
-        rescue(app, agent, report).await?;
+        take_late(app, agent, report).await?;
         let current = report.generation.next();
         return Ok(Err(Refusal::StaleGeneration { current }));
     };
@@ -174,6 +190,7 @@ async fn decide(app: &App, agent: &AgentView, report: &JobReport) -> Result<Verd
 #[derive(Debug)]
 struct HeldJob {
     job: JobId,
+    assignment: AssignmentId,
     generation: Generation,
     repository: Name,
     traceparent: Option<String>,
@@ -193,6 +210,7 @@ async fn job_of(app: &App, agent: &AgentView, report: &JobReport) -> Result<Opti
     let spec = JobSpec::read(&job.spec)?;
     Ok(Some(HeldJob {
         job: job.id,
+        assignment: report.assignment,
         generation: report.generation,
         repository: job.repository,
         traceparent: spec.traceparent,
@@ -208,7 +226,10 @@ async fn begin_backup(
     started: &BackupStarted,
 ) -> Result<Verdict> {
     let (job, generation) = (held.job, held.generation);
-    if started.backup != backup_of(job, generation) {
+    let key = (held.assignment, generation);
+    let lease = query::lease(app.local().connection(), key.0, key.1).await?;
+    let named = lease.and_then(|lease| lease.backup);
+    if started.backup != named.unwrap_or_else(|| backup_of(job, generation)) {
         let message = "it is not the backup that this attempt was to make";
         return Ok(Err(Refusal::invalid("backup.backupId", message)));
     }
@@ -322,6 +343,69 @@ async fn requeue(
         log,
     };
     propose(app, cx, command).await
+}
+
+/// The end of an attempt that was not its agent's any more: to quarantine with
+/// it, where it is known whose it was.
+async fn take_late(app: &App, agent: &AgentView, report: &JobReport) -> Result<()> {
+    let JobEvent::Finished { outcome, log } = &report.event else {
+        return Ok(());
+    };
+    let view = app.node.read().await?;
+    let lease = query::lease(view.connection(), report.assignment, report.generation).await?;
+    let Some(lease) = lease.filter(|lease| lease.agent == agent.id) else {
+        return rescue(app, agent, report).await;
+    };
+    if !lease.taken_back {
+        // It ended by its agent's own word: this is a repeat (I-14).
+        return Ok(());
+    }
+    let cx = context(agent, None);
+    let claimed = match &**outcome {
+        JobOutcome::Succeeded(success) => {
+            let backup = commit_of(success).map(Box::new);
+            let held = match &backup {
+                Some(commit) => {
+                    let repository = &commit.backup.repository;
+                    same_repository(app, &cx, repository, outcome).await?
+                }
+                None => Ok(()),
+            };
+            match held {
+                Ok(()) => commands::JobOutcome::Succeeded {
+                    result: success.result.clone(),
+                    backup,
+                },
+                Err(refusal) => commands::JobOutcome::Failed(Failure::permanent(
+                    refusal.code(),
+                    refusal.to_string(),
+                    refusal.hint(),
+                )),
+            }
+        }
+        JobOutcome::Superseded(winner) => commands::JobOutcome::Superseded { winner: *winner },
+        JobOutcome::Cancelled => commands::JobOutcome::Cancelled,
+        JobOutcome::Failed(failure) | JobOutcome::Interrupted(failure) => {
+            commands::JobOutcome::Failed(failure.clone())
+        }
+    };
+    let command = RecordLateResult {
+        agent: agent.id,
+        assignment: report.assignment,
+        generation: report.generation,
+        outcome: claimed,
+        log: log.clone(),
+    };
+    match app.node.propose(cx, command).await? {
+        Ok(recorded) => tracing::warn!(
+            agent = %agent.name, job = %lease.job, recorded,
+            "a result came too late and is in quarantine"
+        ),
+        Err(refusal) => tracing::warn!(
+            agent = %agent.name, job = %lease.job, "a late result was not kept: {refusal}"
+        ),
+    }
+    Ok(())
 }
 
 /// Tells the catalog of a backup whose job could no longer report it.

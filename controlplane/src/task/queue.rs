@@ -290,5 +290,11 @@ async fn agent_for(
     if !app.sessions.is_online(agent.id) {
         return Ok(Err(format!("the agent \"{name}\" is offline")));
     }
+    if app.sessions.owes(agent.id) {
+        // It may have done this very run on its own.
+        return Ok(Err(format!(
+            "the agent \"{name}\" to report what it did while it was on its own"
+        )));
+    }
     Ok(Ok((agent.id, name)))
 }

@@ -9,16 +9,17 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_consensus::{ProposeContext, StateView};
 use holdfast_state::command::{Mark, MissRuns, RecordRuns, Recorded, ScheduleDecision};
 use holdfast_state::policy::effective;
 use holdfast_state::query::{self, PageRequest, ResourceFilter, ResourceView, ScheduleBasis};
+use holdfast_state::schema;
 use holdfast_types::Name;
-use holdfast_types::resource::{Kind, Policy, Schedule};
+use holdfast_types::resource::{Kind, Policy, Resource, Schedule};
 use holdfast_types::schedule::{RunId, Timetable, Timing, Unfinished};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -35,8 +36,24 @@ const RUNS: usize = 2_000;
 /// Runs that are given up in one log entry.
 const MISSED: u64 = 1_000;
 
+/// The feature level from which on agents follow schedules on their own.
+const OFFLINE_LEVEL: u32 = 4;
+/// Later than this, a due time was due while nobody decided on it, and an agent
+/// may have followed its schedule on its own.
+const OVERDUE: SignedDuration = SignedDuration::from_secs(5);
+/// How long an agent is expected back for, once somebody decides again. What it
+/// reports later is taken as it comes.
+const BACK_WITHIN: Duration = Duration::from_secs(60);
+
 #[derive(Default)]
-pub(super) struct Schedules(Mutex<Option<Calendar>>);
+pub(super) struct Schedules(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    calendar: Option<Calendar>,
+    /// Since when some due time waits for its agent to come back.
+    waiting: Option<Instant>,
+}
 
 impl Task for Schedules {
     const NAME: &'static str = "schedules";
@@ -50,7 +67,12 @@ impl Task for Schedules {
         let now = runs::whole(Timestamp::now());
         // Taken out: what fails half-way is made anew.
         let mut kept = self.0.lock().await;
-        let mut calendar = match kept.take().filter(|calendar| calendar.basis == basis) {
+        let waited = kept.waiting.map_or(Duration::ZERO, |since| since.elapsed());
+        let mut calendar = match kept
+            .calendar
+            .take()
+            .filter(|calendar| calendar.basis == basis)
+        {
             Some(calendar) => calendar,
             None => match Calendar::open(app, &view, basis, now).await? {
                 Some(calendar) => calendar,
@@ -59,12 +81,22 @@ impl Task for Schedules {
         };
         let mut done = 0;
         let mut current = true;
-        while current && let Some(due) = calendar.take_due(&view, now).await? {
+        let mut left = Left {
+            app,
+            waited,
+            lines: Vec::new(),
+            awaits_return: false,
+        };
+        while current && let Some(due) = calendar.take_due(&view, now, &mut left).await? {
             done += due.iter().map(|(_, it)| it.runs.len() as u64).sum::<u64>();
             current = calendar.record(app, due).await?;
         }
+        kept.waiting = left
+            .awaits_return
+            .then(|| kept.waiting.unwrap_or_else(Instant::now));
         if current {
-            *kept = Some(calendar);
+            calendar.next.extend(left.lines);
+            kept.calendar = Some(calendar);
         }
         drop(kept);
         Ok(done + give_up_late(app, &view).await?)
@@ -79,6 +111,56 @@ async fn give_up_late(app: &App, view: &StateView) -> Result<u64> {
     }
     app.propose_as(ProposeContext::internal(), MissRuns { jobs })
         .await
+}
+
+/// What an activation leaves for the next: due times that an agent may have
+/// decided on while it was on its own, until it has said so or is not expected
+/// any more. Whatever it says later still counts; this only spares the two from
+/// deciding differently.
+struct Left<'a> {
+    app: &'a App,
+    waited: Duration,
+    lines: Vec<Reverse<(Timestamp, usize)>>,
+    awaits_return: bool,
+}
+
+impl Left<'_> {
+    /// Whether to leave what is due at `at`, and at `now` waits for a decision.
+    async fn leaves(
+        &mut self,
+        view: &StateView,
+        cluster: &Name,
+        (at, now): (Timestamp, Timestamp),
+    ) -> Result<bool> {
+        let overdue = now.duration_since(at) > OVERDUE;
+        if !overdue && !self.app.sessions.anyone_owes() {
+            return Ok(false);
+        }
+        if schema::version(view.connection()).await? < OFFLINE_LEVEL {
+            return Ok(false);
+        }
+        let found = query::resource(view.connection(), Kind::Cluster, cluster).await?;
+        let Some(Resource::Cluster(declared)) = found.map(|found| found.document.resource) else {
+            return Ok(false);
+        };
+        let name = self.app.primary_agent(view, cluster, &declared).await?;
+        let Some(name) = name else {
+            return Ok(false);
+        };
+        let agent = query::agent_named(view.connection(), &name).await?;
+        let Some(agent) = agent.filter(|agent| agent.revoked_at.is_none()) else {
+            return Ok(false);
+        };
+        if self.app.sessions.owes(agent.id) {
+            return Ok(true);
+        }
+        let gone = !self.app.sessions.is_online(agent.id);
+        if !overdue || !gone || self.waited > BACK_WITHIN {
+            return Ok(false);
+        }
+        self.awaits_return = true;
+        Ok(true)
+    }
 }
 
 /// A schedule of a policy, read.
@@ -163,7 +245,12 @@ impl Calendar {
 
     /// Decisions on what is due by now, as many as fit one entry; `None` when
     /// nothing is left.
-    async fn take_due(&mut self, view: &StateView, now: Timestamp) -> Result<Option<Decisions>> {
+    async fn take_due(
+        &mut self,
+        view: &StateView,
+        now: Timestamp,
+        left: &mut Left<'_>,
+    ) -> Result<Option<Decisions>> {
         let (mut due, mut runs) = (Vec::new(), 0);
         while due.len() < DECISIONS && runs < RUNS {
             let Some(Reverse((at, index))) = self.next.peek().copied() else {
@@ -174,6 +261,10 @@ impl Calendar {
             }
             self.next.pop();
             let line = &self.lines[index];
+            if left.leaves(view, &line.cluster, (at, now)).await? {
+                left.lines.push(Reverse((at, index)));
+                continue;
+            }
             let schedule = &line.plan.schedule.name;
             let unfinished =
                 query::unfinished_runs(view.connection(), &line.cluster, schedule).await?;

@@ -23,6 +23,7 @@ mod effect;
 mod entity;
 mod entry;
 mod error;
+mod leases;
 mod lookup;
 pub mod meta;
 pub mod policy;

@@ -80,6 +80,7 @@ impl Agent {
             version: "0.1.0".to_owned(),
             boot_id: "boot".to_owned(),
             held: held.iter().copied().map(Into::into).collect(),
+            offline_unsettled: false,
         };
         let hello = agent_message::Message::Hello(hello);
         sender

@@ -505,6 +505,7 @@ async fn a_heartbeat_is_answered_with_times_and_a_quorum() {
     session
         .send(agent_message::Message::Heartbeat(v1::Heartbeat {
             sent_at_us,
+            offline_unsettled: false,
         }))
         .await;
     let answer = loop {

@@ -11,6 +11,7 @@
 mod blackout;
 mod catch_up;
 mod cron;
+mod decide;
 mod overlap;
 mod record;
 mod run;
@@ -22,9 +23,11 @@ mod zone;
 pub use catch_up::{
     CatchUpPlan, DUE_TIMES_MAX, Decision, MissedRange, MissedReason, ON_TIME, Outcome, SkipReason,
 };
+pub use decide::{Fate, Verdict};
 pub use overlap::{OverlapAction, Unfinished};
 pub use record::{RunReason, RunState};
 pub use run::{Attempt, InvalidRunId, RunId};
+pub use spread::take_over_jitter;
 pub use timetable::{Due, NextRun, PREVIEW_MAX, Placement, Start, Timetable};
 pub use timing::{InvalidSchedule, Timing};
 pub use zone::{time_zone, tzdb_version};

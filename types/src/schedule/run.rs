@@ -9,7 +9,7 @@ use jiff::tz::Offset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::{AgentId, BackupId, Generation, JobId, Name};
+use crate::{AgentId, AssignmentId, BackupId, Generation, JobId, Name};
 
 /// A due time of a schedule of a cluster: what every attempt at it shares,
 /// whoever makes it and however late.
@@ -42,6 +42,18 @@ pub enum Attempt {
         /// Which of its attempts.
         number: u32,
     },
+}
+
+impl Attempt {
+    /// The generation it is made under. Taking a job back and giving it out
+    /// again each move the generation on; so do the attempts of an agent on its
+    /// own, as if the control plane had done both.
+    pub const fn generation(self) -> Generation {
+        match self {
+            Self::Leased(generation) => generation,
+            Self::Offline { number, .. } => Generation((2 * (number as u64)).saturating_sub(1)),
+        }
+    }
 }
 
 impl RunId {
@@ -80,6 +92,13 @@ impl RunId {
     /// repository commits at most one backup of the run, whoever dispatched it.
     pub fn job_id(&self) -> JobId {
         JobId::from_uuid(uuid(self.derive("holdfast schedule 2026-12 job", "")))
+    }
+
+    /// The assignment under which an agent works on the run on its own; its
+    /// attempts differ by their generations.
+    pub fn assignment_id(&self, agent: AgentId) -> AssignmentId {
+        let context = "holdfast schedule 2026-12 assignment";
+        AssignmentId::from_uuid(uuid(self.derive(context, &agent.to_string())))
     }
 
     /// The backup that this attempt makes.

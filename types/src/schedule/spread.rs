@@ -5,7 +5,7 @@
 use blake3::Hasher;
 use jiff::Timestamp;
 
-use crate::Name;
+use crate::{Name, Span};
 
 /// Where on its grid a schedule with `every` begins: a time of 0 up to, not
 /// including, `period` (seconds).
@@ -19,6 +19,15 @@ pub(super) fn jitter(cluster: &Name, schedule: &Name, due: Timestamp, most: u64)
     let hasher = Hasher::new_derive_key("holdfast schedule 2026-12 jitter");
     let number = number(hasher, cluster, schedule, &due.as_second().to_le_bytes());
     number % most.saturating_add(1)
+}
+
+/// How much longer than others an agent waits before it follows its schedules
+/// on its own: 0 to `most`. Agents that lost the control plane at the same
+/// moment do not all begin at the same moment.
+pub fn take_over_jitter(agent: &Name, most: Span) -> Span {
+    let hasher = Hasher::new_derive_key("holdfast schedule 2026-12 take-over");
+    let number = number(hasher, agent, agent, &[]);
+    Span::from_millis(number % most.millis().saturating_add(1))
 }
 
 fn number(mut hasher: Hasher, cluster: &Name, schedule: &Name, rest: &[u8]) -> u64 {

@@ -2,19 +2,20 @@
 //! backups is retired instead: its backups stay, its duties end.
 
 use holdfast_types::resource::Kind;
-use holdfast_types::{JobId, Name, Revision};
+use holdfast_types::{JobId, JobState, Name, Revision};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::apply_documents::{DEFAULT_FLEET, forget_references, noun};
 use super::document_check::{holds_data, refuse_if_named};
+use super::request_cancel::cancel;
 use super::withdraw_duty::withdraw;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState, ReferenceKind};
 use crate::entity::{assignments, jobs, resources};
-use crate::{Noun, Refusal, StateError, TaskName, schedules};
+use crate::{Noun, Refusal, StateError, TaskName, leases, schedules};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +118,7 @@ async fn delete_repository(cx: &mut ApplyContext<'_>, name: &Name) -> Result<Del
     if holds_data(cx, name).await? {
         return Err(in_use("backups or WAL in it".to_owned()).into());
     }
-    refuse_if_working(cx, jobs::Column::Repository, name, in_use).await?;
+    refuse_if_working(cx, (jobs::Column::Repository, &OPEN), name, in_use).await?;
     for duty in active_duties(cx, assignments::Column::Repository, name).await? {
         // No policy names the repository any more; its leader is yet to notice.
         withdraw(cx, duty).await?;
@@ -139,7 +140,14 @@ async fn delete_cluster(
         name: name.to_string(),
         by: vec![by],
     };
-    refuse_if_working(cx, jobs::Column::Cluster, &name, in_use).await?;
+    // Of what only waits nobody has to be asked: an agent that is away for ever
+    // must not keep the cluster for ever.
+    let cancels = cx.has_level(leases::LEVEL).await?;
+    let working = if cancels { &OPEN[1..] } else { &OPEN };
+    refuse_if_working(cx, (jobs::Column::Cluster, working), &name, in_use).await?;
+    if cancels {
+        cancel_waiting(cx, &name).await?;
+    }
     for duty in active_duties(cx, assignments::Column::Cluster, &name).await? {
         withdraw(cx, duty).await?; // I-15: its slots are dropped by the agent
     }
@@ -182,19 +190,35 @@ async fn active_duties(
         .await?)
 }
 
+/// Cancels the backups of a cluster that no agent has begun or has in its hands.
+async fn cancel_waiting(cx: &mut ApplyContext<'_>, name: &Name) -> Result<(), Stop> {
+    let waiting = jobs::Entity::find()
+        .filter(jobs::Column::Cluster.eq(name.as_str()))
+        .filter(jobs::Column::State.eq(Text(JobState::Queued)))
+        .order_by_asc(jobs::Column::Id)
+        .all(cx.tx())
+        .await?;
+    for job in waiting {
+        cancel(cx, job).await?;
+    }
+    Ok(())
+}
+
+/// The states of a job that is not over, the one first in which it only waits.
+const OPEN: [&str; 4] = ["queued", "leased", "running", "committing"];
+
 /// Refuses while a job still works on it.
 async fn refuse_if_working(
     cx: &ApplyContext<'_>,
-    column: jobs::Column,
+    (column, states): (jobs::Column, &[&str]),
     name: &Name,
     refusal: impl FnOnce(String) -> Refusal,
 ) -> Result<(), Stop> {
-    let open = ["queued", "leased", "running", "committing"];
     let job: Option<Text<JobId>> = jobs::Entity::find()
         .select_only()
         .column(jobs::Column::Id)
         .filter(column.eq(name.as_str()))
-        .filter(jobs::Column::State.is_in(open))
+        .filter(jobs::Column::State.is_in(states.iter().copied()))
         .order_by_asc(jobs::Column::Id)
         .into_tuple()
         .one(cx.tx())

@@ -182,7 +182,7 @@ pub(super) async fn end_attempt(
 }
 
 /// The end of a log, bounded: an agent cannot fill the replicated state.
-fn tail(mut log: Vec<String>) -> Vec<String> {
+pub(super) fn tail(mut log: Vec<String>) -> Vec<String> {
     log.drain(..log.len().saturating_sub(LOG_LINES_MAX));
     let cut = |line: String| match line.char_indices().nth(LOG_LINE_CHARS_MAX) {
         Some((end, _)) => line[..end].to_owned(),

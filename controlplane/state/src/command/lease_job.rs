@@ -1,6 +1,6 @@
 //! Gives a queued job to an agent, under the next generation (I-04).
 
-use holdfast_types::{AgentId, AssignmentId, Generation, JobId, JobState, Name};
+use holdfast_types::{AgentId, AssignmentId, BackupId, Generation, JobId, JobState, Name};
 use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState};
 use crate::entity::{agents, assignments, job_attempts, jobs};
+use crate::leases::{self, NewLease};
 use crate::{Effect, Noun, Refusal, schedules};
 
 /// Since v0.1.
@@ -69,20 +70,32 @@ impl ReplicatedCommand for LeaseJob {
             generation,
             attempt,
         };
-        write(cx, job, agent, self.assignment, lease).await?;
+        write(cx, job, agent, (self.assignment, None), lease).await?;
         schedules::job_begun(cx, self.job).await?;
         cx.effect(Effect::AgentChanged(self.agent));
         Ok(lease)
     }
 }
 
-async fn write(
+/// Puts a job into an agent's hands.
+pub(super) async fn write(
     cx: &mut ApplyContext<'_>,
     job: jobs::Model,
     agent: agents::Model,
-    assignment: AssignmentId,
+    (assignment, backup): (AssignmentId, Option<BackupId>),
     lease: Lease,
 ) -> Result<(), Stop> {
+    if cx.has_level(leases::LEVEL).await? {
+        let new = NewLease {
+            assignment,
+            generation: lease.generation,
+            attempt: lease.attempt,
+            agent: &agent,
+            backup,
+            taken_back: false,
+        };
+        leases::note(cx, job.id, new).await?;
+    }
     cx.put(assignments::Model {
         kind: Text(AssignmentKind::Job),
         subject: job.id.0.to_string(),

@@ -126,6 +126,8 @@ commands! {
     renew_agent::RenewAgent,
     record_runs::RecordRuns,
     miss_runs::MissRuns,
+    record_offline_runs::RecordOfflineRuns,
+    record_late_result::RecordLateResult,
 }
 
 mod document_check;
@@ -138,6 +140,7 @@ pub use finish_job::{BackupCommit, JobOutcome};
 pub use lease_job::Lease;
 pub use place_duty::PlacedDuty;
 pub use prune_expired::Pruned;
+pub use record_offline_runs::{OfflineAttempt, OfflineDeed, OfflineRecorded};
 pub use record_runs::{DueRun, Mark, Recorded, RunDecision, RunJob, ScheduleDecision};
 pub use record_wal::{FrontierCheckpoint, TimelineWal, WalGap};
 pub use rotate_session::Rotation;

@@ -8,11 +8,18 @@ use super::ReplicatedCommand;
 use crate::apply::IDEMPOTENCY_KEPT;
 use crate::column::Moment;
 use crate::context::{ApplyContext, Stop};
-use crate::{StateError, schema};
+use crate::{StateError, leases, schema};
 
 /// How long a used or expired join token is kept, so that a second use of it
 /// is told what happened.
 const JOIN_TOKENS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How long what became of due times and late results are kept: reports are
+/// about a year.
+const HISTORY_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
+/// How long an attempt is known by its assignment: longer than an agent keeps
+/// a report that nobody answered.
+const LEASES_KEPT: SignedDuration = SignedDuration::from_hours(100 * 24);
 
 /// Since v0.1. What has ended is decided by the entry's time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +36,9 @@ pub struct Pruned {
     pub join_tokens: u64,
     /// Replies kept under idempotency keys.
     pub replies: u64,
+    /// Runs that are over.
+    #[serde(default)]
+    pub runs: u64,
 }
 
 impl ReplicatedCommand for PruneExpired {
@@ -50,12 +60,35 @@ impl ReplicatedCommand for PruneExpired {
             let node_tokens = "DELETE FROM node_tokens WHERE expires_at <= ?";
             delete(cx, node_tokens, JOIN_TOKENS_KEPT).await?;
         }
+        let runs = prune_history(cx).await?;
         Ok(Pruned {
+            runs,
             sessions: delete(cx, sessions, SignedDuration::ZERO).await?,
             join_tokens: delete(cx, join_tokens, JOIN_TOKENS_KEPT).await?,
             replies: delete(cx, replies, IDEMPOTENCY_KEPT).await?,
         })
     }
+}
+
+/// Forgets runs that were due long ago, never one that is not over.
+async fn prune_history(cx: &ApplyContext<'_>) -> Result<u64, StateError> {
+    let level = schema::version(cx.tx()).await?;
+    if level < leases::LEVEL {
+        return Ok(0);
+    }
+    let runs = "DELETE FROM runs WHERE id IN (SELECT r.id FROM runs r WHERE r.last <= ? \
+                AND r.state <> 'due' \
+                AND NOT EXISTS (SELECT 1 FROM job_queue q WHERE q.run = r.id) \
+                ORDER BY r.due, r.id LIMIT 10000)";
+    let pruned = delete(cx, runs, HISTORY_KEPT).await?;
+    let told = "DELETE FROM offline_runs WHERE at <= ? \
+                AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = offline_runs.run)";
+    delete(cx, told, SignedDuration::ZERO).await?;
+    delete(cx, "DELETE FROM late_results WHERE at <= ?", HISTORY_KEPT).await?;
+    let leases = "DELETE FROM leases WHERE at <= ? AND NOT EXISTS \
+                  (SELECT 1 FROM assignments a WHERE a.id = leases.assignment)";
+    delete(cx, leases, LEASES_KEPT).await?;
+    Ok(pruned)
 }
 
 async fn delete(

@@ -13,12 +13,13 @@ use serde_json::{Value, json};
 use super::ReplicatedCommand;
 use super::advance_job::changed;
 use super::finish_job::end_attempt;
+use super::revoke_agent::revoked;
 use crate::catalog;
 use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::jobs;
 use crate::entity::word::AttemptOutcome;
-use crate::TaskName;
+use crate::{StateError, TaskName, leases};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +54,8 @@ impl ReplicatedCommand for RequeueJob {
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<JobState, Stop> {
         let job = cx.held_job(self.job, self.generation).await?;
-        let exhausted = job.attempts >= job.attempts_max;
+        let nobody = nobody_left(cx, &job).await?;
+        let exhausted = job.attempts >= job.attempts_max || nobody.is_some();
         let state = if job.cancel_requested {
             JobState::Cancelled
         } else if exhausted {
@@ -61,6 +63,10 @@ impl ReplicatedCommand for RequeueJob {
         } else {
             JobState::Queued
         };
+        if cx.principal().is_none() {
+            // Not its agent's word: what that still reports comes too late.
+            leases::take_back(cx, &job).await?;
+        }
         let outcome = AttemptOutcome::Interrupted;
         end_attempt(cx, &job, outcome, Some(self.reason.clone()), self.log).await?;
         catalog::fail_running(cx, job.id, &self.reason).await?;
@@ -74,7 +80,7 @@ impl ReplicatedCommand for RequeueJob {
                 phase: None,
                 not_before: not_before.flatten().map(Moment),
                 finished_at: state.is_terminal().then_some(Moment(cx.now())),
-                failure: failed.then_some(Json(self.reason)),
+                failure: failed.then(|| Json(nobody.unwrap_or(self.reason))),
                 ..job
             },
         )
@@ -82,4 +88,20 @@ impl ReplicatedCommand for RequeueJob {
         cx.activate(TaskName::Dispatch);
         Ok(state)
     }
+}
+
+/// Why nobody can try again: the job is for one agent, and that is revoked.
+async fn nobody_left(
+    cx: &ApplyContext<'_>,
+    job: &jobs::Model,
+) -> Result<Option<Failure>, StateError> {
+    let Some(wanted) = job.agent.as_ref() else {
+        return Ok(None);
+    };
+    if !cx.has_level(leases::LEVEL).await? {
+        return Ok(None);
+    }
+    let live = "SELECT 1 FROM agents WHERE name = ? AND revoked_at IS NULL";
+    let lives = cx.exists(live, [wanted.clone().into()]).await?;
+    Ok((!lives).then(|| revoked(&wanted.0)))
 }

@@ -3,17 +3,18 @@
 //! Its standing duties are withdrawn here. Its jobs are taken back by the
 //! leader, which knows whether they can be tried again.
 
-use holdfast_types::{AgentId, Name};
+use holdfast_types::{AgentId, Failure, JobState, Name};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
+use super::advance_job::changed;
 use super::withdraw_duty::withdraw;
-use crate::column::{Moment, Text};
+use crate::column::{Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState};
-use crate::entity::{agents, assignments};
-use crate::{Effect, TaskName};
+use crate::entity::{agents, assignments, jobs};
+use crate::{Effect, TaskName, leases};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,10 +51,42 @@ impl ReplicatedCommand for RevokeAgent {
         for duty in duties {
             withdraw(cx, duty).await?;
         }
+        if cx.has_level(leases::LEVEL).await? {
+            fail_waiting(cx, &self.name).await?;
+        }
         cx.effect(Effect::AgentChanged(id.0));
         cx.changed("agents", self.name);
         cx.activate(TaskName::Dispatch);
         cx.activate(TaskName::Duties);
         Ok(id.0)
     }
+}
+
+/// What waits for this very agent would wait for ever.
+async fn fail_waiting(cx: &mut ApplyContext<'_>, name: &Name) -> Result<(), Stop> {
+    let waiting = jobs::Entity::find()
+        .filter(jobs::Column::Agent.eq(name.as_str()))
+        .filter(jobs::Column::State.eq(Text(JobState::Queued)))
+        .order_by_asc(jobs::Column::Id)
+        .all(cx.tx())
+        .await?;
+    for job in waiting {
+        let ended = jobs::Model {
+            state: Text(JobState::Failed),
+            finished_at: Some(Moment(cx.now())),
+            failure: Some(Json(revoked(name))),
+            ..job
+        };
+        changed(cx, ended).await?;
+    }
+    Ok(())
+}
+
+/// Why a job ends that only this agent could do.
+pub(super) fn revoked(name: &Name) -> Failure {
+    Failure::permanent(
+        "agent_revoked",
+        format!("the job is for the agent \"{name}\", which has been revoked"),
+        "enrol an agent there again, or name another, and ask for it once more",
+    )
 }

@@ -10,6 +10,7 @@ mod assignment;
 mod audit;
 mod backup;
 mod job;
+mod late;
 mod node;
 mod page;
 mod resource;
@@ -34,12 +35,13 @@ pub use backup::{BackupFilter, BackupView, available_backups, backup, backups, b
 pub use job::{
     AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,
 };
+pub use late::{LateResultView, LeaseView, OfflineRunView, late_results, lease, offline_runs};
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use resource::{ResourceFilter, ResourceView, effective_policy, policies, resource, resources};
 pub use schedule::{
-    QueuedRun, RunFilter, RunView, ScheduleBasis, job_queue, late_runs, runs, schedule_basis,
-    schedule_marks, unfinished_runs,
+    OpenRunView, QueuedRun, RunFilter, RunView, ScheduleBasis, job_queue, late_runs, open_runs_of,
+    runs, schedule_basis, schedule_mark, schedule_marks, unfinished_runs,
 };
 pub use status::{Counts, Progress, counts, progress};
 pub(crate) use user::user_row_named;

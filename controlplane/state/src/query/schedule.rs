@@ -13,6 +13,7 @@ use super::page::{Page, PageRequest, newest_first};
 use crate::column::{Moment, Text};
 use crate::command::Mark;
 use crate::entity::{job_queue, runs as rows, schedule_marks};
+use crate::lookup::Lookup;
 pub use crate::schedules::Basis as ScheduleBasis;
 use crate::schedules::{LEVEL, basis, open_runs, unfinished};
 use crate::{StateError, schema};
@@ -121,6 +122,56 @@ pub async fn unfinished_runs(
     schedule: &Name,
 ) -> Result<Unfinished, StateError> {
     Ok(unfinished(&open_runs(conn, cluster, schedule).await?))
+}
+
+/// The mark of one schedule of a cluster; `None` below feature level 3.
+pub async fn schedule_mark(
+    conn: &DatabaseConnection,
+    cluster: &Name,
+    schedule: &Name,
+) -> Result<Option<Mark>, StateError> {
+    if schema::version(conn).await? < LEVEL {
+        return Ok(None);
+    }
+    let key = (Text(cluster.clone()), Text(schedule.clone()));
+    let found = schedule_marks::Entity::find_by_id(key).only(conn).await?;
+    Ok(found.map(|row| Mark {
+        anchor: row.anchor,
+        until: row.until.0,
+    }))
+}
+
+/// A run of a schedule that is not over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRunView {
+    /// When it was due.
+    pub due: Timestamp,
+    /// Whether an agent was ever given it.
+    pub begun: bool,
+    /// Not to be given out before this.
+    pub not_before: Option<Timestamp>,
+    /// Not to be given out first after this.
+    pub latest: Option<Timestamp>,
+}
+
+/// The runs of a schedule that are not over, by due time; none below feature
+/// level 3.
+pub async fn open_runs_of(
+    conn: &DatabaseConnection,
+    cluster: &Name,
+    schedule: &Name,
+) -> Result<Vec<OpenRunView>, StateError> {
+    if schema::version(conn).await? < LEVEL {
+        return Ok(Vec::new());
+    }
+    let open = open_runs(conn, cluster, schedule).await?;
+    let view = |run: crate::schedules::OpenRun| OpenRunView {
+        due: run.queued.due.0,
+        begun: run.has_begun(),
+        not_before: run.job.not_before.map(|at| at.0),
+        latest: run.queued.latest.map(|at| at.0),
+    };
+    Ok(open.into_iter().map(view).collect())
 }
 
 /// What the queue knows of the job of a run.

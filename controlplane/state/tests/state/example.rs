@@ -7,10 +7,11 @@ use holdfast_state::command::{
     AdmitNode, AdvanceJob, ApplyDocuments, CloseSession, CreateApiToken, CreateJoinToken,
     CreateNodeToken, CreateUser, DeleteResource, DeleteSecret, DeleteUser, DocumentChange, DueRun,
     EnrollAgent, Expected, ExportRepositoryKey, FinishJob, FrontierCheckpoint, JobOutcome,
-    MissRuns, OpenSession, PruneExpired, RaiseLevel, RecordBackup, RecordInstances,
-    RecordLoginFailure, RecordNode, RecordRepository, RecordRuns, RecordWal, RemoveNode,
-    RenewAgent, RequestCancel, RequeueJob, RevokeAgent, RevokeApiToken, RotateSession, RunDecision,
-    RunJob, SetPassword, SetSecret, StartJob, TransferLeadership, WalGap, WithdrawDuty,
+    MissRuns, OfflineDeed, OpenSession, PruneExpired, RaiseLevel, RecordBackup, RecordInstances,
+    RecordLateResult, RecordLoginFailure, RecordNode, RecordRepository, RecordRuns, RecordWal,
+    RemoveNode, RenewAgent, RequestCancel, RequeueJob, RevokeAgent, RevokeApiToken, RotateSession,
+    RunDecision, RunJob, SetPassword, SetSecret, StartJob, TransferLeadership, WalGap,
+    WithdrawDuty,
 };
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{RunReason, RunState, Unfinished};
@@ -26,6 +27,7 @@ use crate::fixture::{
     document, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, node_token_id,
     password, policy, range, repository, sealed, session_id, timeline, token_id, user_id, wal,
 };
+use crate::offline::{attempt, offline};
 use crate::schedules::{at, decision, mark, run_job, runs};
 
 fn later() -> Timestamp {
@@ -45,7 +47,37 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(wal_commands());
     examples.extend(nodes());
     examples.extend(schedules());
+    examples.extend(offline_commands());
     examples
+}
+
+fn offline_commands() -> Vec<(u32, Command)> {
+    let not = DueRun {
+        due: at(1),
+        decision: RunDecision::Not {
+            state: RunState::Skipped,
+            reason: RunReason::CatchUpSkip,
+        },
+    };
+    let mut attempt = attempt(2, 1);
+    attempt.job.latest = Some(later());
+    let settled = OfflineDeed::Settled {
+        from: at(0),
+        to: mark(3).unwrap(),
+    };
+    let late = |outcome| RecordLateResult {
+        agent: agent_id(1),
+        assignment: assignment_id(5),
+        generation: Generation(3),
+        outcome,
+        log: vec!["copied 12 files".to_owned()],
+    };
+    vec![
+        (1, offline(OfflineDeed::Decided(vec![not])).into()),
+        (2, offline(OfflineDeed::Began(Box::new(attempt))).into()),
+        (3, offline(settled).into()),
+        (1, late(JobOutcome::Failed(failure())).into()),
+    ]
 }
 
 fn schedules() -> Vec<(u32, Command)> {

@@ -16,6 +16,7 @@ mod harness;
 mod jobs;
 mod lists;
 mod nodes;
+mod offline;
 mod refusals;
 mod schedules;
 mod wal;

@@ -1,0 +1,86 @@
+//! Standing orders: what an agent does for its clusters while no quorum can be
+//! reached (I-08).
+//!
+//! They go to the agent that the control plane would have take the backups, so
+//! that one agent, and not each instance's, follows the schedules. That is a
+//! courtesy and no lock: should two follow them, the key of the commit mark
+//! settles whose backup counts (I-03).
+
+use holdfast_consensus::StateView;
+use holdfast_proto::{InstanceAccess, OpenRun, StandingOrders, StandingSchedule};
+use holdfast_state::query::{self, AgentView};
+use holdfast_types::Name;
+use holdfast_types::resource::{Cluster, Schedule};
+use jiff::Timestamp;
+
+use super::access;
+use super::assign::INCARNATION;
+use crate::app::App;
+use crate::app::error::Result;
+use crate::plan::runs::anchor;
+
+/// The feature level from which on what an agent did on its own can be
+/// recorded: below it nobody is told to.
+const LEVEL: u32 = 4;
+
+/// Whether agents may follow schedules on their own.
+pub(super) async fn in_force(view: &StateView) -> Result<bool> {
+    Ok(holdfast_state::schema::version(view.connection()).await? >= LEVEL)
+}
+
+/// The orders for one cluster; `None` where this agent is not to take its
+/// backups, or nothing is scheduled.
+pub(super) async fn of_cluster(
+    app: &App,
+    view: &StateView,
+    agent: &AgentView,
+    (name, declared): (&Name, &Cluster),
+    instance: &InstanceAccess,
+) -> Result<Option<StandingOrders>> {
+    let policy = query::effective_policy(view.connection(), name).await?;
+    let Some((_, policy)) = policy.filter(|(_, policy)| !policy.schedules.is_empty()) else {
+        return Ok(None);
+    };
+    if app.primary_agent(view, name, declared).await?.as_ref() != Some(&agent.name) {
+        return Ok(None);
+    }
+    let mut schedules = Vec::with_capacity(policy.schedules.len());
+    for schedule in &policy.schedules {
+        schedules.extend(standing(view, name, schedule).await?);
+    }
+    Ok(Some(StandingOrders {
+        cluster: name.clone(),
+        repository: access::repository(app, view, &policy.repository).await?,
+        instance: instance.clone(),
+        compression: policy.compression(),
+        incarnation: INCARNATION,
+        schedules,
+    }))
+}
+
+/// `None` before the leader has noticed the schedule: from when on it counts
+/// is not known yet.
+async fn standing(
+    view: &StateView,
+    cluster: &Name,
+    schedule: &Schedule,
+) -> Result<Option<StandingSchedule>> {
+    let mark = query::schedule_mark(view.connection(), cluster, &schedule.name).await?;
+    let anchor = anchor(schedule);
+    let Some(mark) = mark.filter(|mark| mark.anchor == anchor) else {
+        return Ok(None);
+    };
+    let open = query::open_runs_of(view.connection(), cluster, &schedule.name).await?;
+    let open = open.into_iter().map(|run| OpenRun {
+        due: run.due,
+        begun: run.begun,
+        not_before: run.not_before.unwrap_or(Timestamp::UNIX_EPOCH),
+        latest: run.latest,
+    });
+    Ok(Some(StandingSchedule {
+        schedule: schedule.clone(),
+        anchor,
+        decided_until: mark.until,
+        open: open.collect(),
+    }))
+}
