@@ -109,6 +109,8 @@ pub(crate) enum Command {
     /// Manage the control plane's own nodes
     #[command(subcommand)]
     Node(Node),
+    /// Keep the control plane's own state safe: take a snapshot now, or list them
+    Snapshot(Snapshot),
     /// See what policies would do
     #[command(subcommand)]
     Policy(Policy),
@@ -239,6 +241,15 @@ pub(crate) enum Token {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Repository {
+    /// Compare repositories with the catalog, take in what it does not know,
+    /// and show what still differs
+    Check {
+        /// One repository [default: all]
+        name: Option<Name>,
+        /// How long to wait; the comparison goes on afterwards
+        #[arg(long, default_value = "10m")]
+        timeout: Span,
+    },
     /// List repositories
     List,
     /// Work with a repository's key
@@ -294,6 +305,39 @@ pub(crate) enum Node {
     Lead {
         /// Its id or name
         node: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Snapshot {
+    #[command(subcommand)]
+    pub(crate) command: Option<SnapshotCommand>,
+    /// Into which repository [default: that of `snapshot schedule`]
+    #[arg(long)]
+    pub(crate) repository: Option<Name>,
+    /// How long to wait for it; it goes on afterwards
+    #[arg(long, default_value = "10m")]
+    pub(crate) timeout: Span,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotCommand {
+    /// List the snapshots, the newest first
+    List,
+    /// Say where and how often snapshots are taken, or show it
+    Schedule {
+        /// Into which repository
+        #[arg(long, id = "into")]
+        repository: Option<Name>,
+        /// How often
+        #[arg(long, default_value = "15m", requires = "into")]
+        every: Span,
+        /// How many are kept
+        #[arg(long, default_value_t = 96, requires = "into")]
+        keep: u32,
+        /// Take none any more
+        #[arg(long, conflicts_with = "into")]
+        off: bool,
     },
 }
 

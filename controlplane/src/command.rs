@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use holdfast_proto::join::{InvalidToken, JoinToken};
+use holdfast_types::{ControlPlaneId, StateSnapshotId};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, ConfigError, Flags};
-use crate::server::{self, JoinError, StartError};
+use crate::server::{self, JoinError, RestoreError, RestoreFrom, StartError};
 use crate::{secure, telemetry};
 
 /// How long the process may take to end once it was asked to.
@@ -29,6 +30,8 @@ enum Command {
     Run(RunArguments),
     /// Make the node of an empty data directory a member of a control plane
     Join(JoinArguments),
+    /// Make a lost control plane anew from a snapshot of its state
+    RestoreState(RestoreArguments),
     /// Look at the configuration
     Config {
         #[command(subcommand)]
@@ -69,6 +72,31 @@ struct JoinArguments {
         hide_env_values = true
     )]
     token: String,
+    /// The node's name [default: node-ID]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct RestoreArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The repository that holds the snapshots. The store's credentials come
+    /// from its SDK's environment variables
+    #[arg(long, value_name = "URL")]
+    from: String,
+    /// The repository's key, as `holdfast repository key export` wrote it
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// The copy of DATA/sealing.key of one of the lost nodes
+    #[arg(long, value_name = "FILE")]
+    sealing_key_file: PathBuf,
+    /// Whose state, when the repository holds that of several control planes
+    #[arg(long, value_name = "ID")]
+    control_plane: Option<ControlPlaneId>,
+    /// Which snapshot [default: the newest]
+    #[arg(long, value_name = "ID")]
+    snapshot: Option<StateSnapshotId>,
     /// The node's name [default: node-ID]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -119,6 +147,8 @@ enum Failure {
     Token(#[from] InvalidToken),
     #[error(transparent)]
     Join(#[from] JoinError),
+    #[error("{0} ({code})", code = .0.code())]
+    Restore(#[from] RestoreError),
     #[error(transparent)]
     Other(#[from] anyhow::Error),
 }
@@ -129,6 +159,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run(arguments) => run(arguments),
         Command::Join(arguments) => join(arguments),
+        Command::RestoreState(arguments) => restore_state(arguments),
         Command::Config {
             command: ConfigCommand::Check(arguments),
         } => check(arguments),
@@ -141,7 +172,10 @@ pub fn main() -> ExitCode {
             match failure {
                 Failure::Config(_) | Failure::Token(_) => ExitCode::from(2),
                 Failure::Join(error) if error.is_refusal() => ExitCode::from(4),
-                Failure::Join(_) | Failure::Start(_) | Failure::Other(_) => ExitCode::FAILURE,
+                Failure::Restore(error) if error.is_refusal() => ExitCode::from(4),
+                Failure::Join(_) | Failure::Restore(_) | Failure::Start(_) | Failure::Other(_) => {
+                    ExitCode::FAILURE
+                }
             }
         }
     }
@@ -162,6 +196,7 @@ fn complain(failure: &Failure) {
     match failure {
         Failure::Start(error) => eprintln!("hint: {}", error.hint()),
         Failure::Join(error) => eprintln!("hint: {}", error.hint()),
+        Failure::Restore(error) => eprintln!("hint: {}", error.hint()),
         Failure::Token(_) => eprintln!("hint: copy the whole token of `holdfast node add`"),
         Failure::Config(_) | Failure::Other(_) => {}
     }
@@ -193,6 +228,39 @@ fn join(arguments: JoinArguments) -> Result<(), Failure> {
     eprintln!(
         "{} is node {id}, \"{name}\"; start it with `holdfastd run`",
         config.node.data.display()
+    );
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "what the command tells people")]
+fn restore_state(arguments: RestoreArguments) -> Result<(), Failure> {
+    let mut config = arguments.config.load()?;
+    config.node.name = arguments.name.or(config.node.name);
+    config.check()?;
+    let from = RestoreFrom {
+        url: arguments.from,
+        key_file: arguments.key_file,
+        sealing_key_file: arguments.sealing_key_file,
+        control_plane: arguments.control_plane,
+        snapshot: arguments.snapshot,
+    };
+    secure::install_provider();
+    let runtime = tokio::runtime::Runtime::new().map_err(anyhow::Error::from)?;
+    let restored = runtime.block_on(server::restore_state(&config, &from))?;
+    let facts = &restored.mark.facts;
+    eprintln!(
+        "{} is node {}, \"{}\", with the state of {} ({}, entry {}); {} jobs were under way then",
+        config.node.data.display(),
+        restored.node,
+        restored.name,
+        facts.taken_at,
+        restored.mark.id,
+        facts.index,
+        restored.ended
+    );
+    eprintln!(
+        "make sure that no node from before runs any more, start this one with `holdfastd run`, \
+         and let the others join it"
     );
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Sealed objects: WAL, histories, manifest sections and commit marks.
+//! Sealed objects: WAL, histories, manifest sections, commit marks, and the
+//! parts and marks of a control plane's snapshots.
 //!
 //! ```text
 //!  0  4  magic "HFOB"
@@ -43,6 +44,8 @@ pub(crate) enum Kind {
     History = 3,
     Section = 4,
     Mark = 5,
+    StatePart = 6,
+    StateMark = 7,
 }
 
 /// The clear part of a sealed object.

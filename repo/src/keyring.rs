@@ -34,6 +34,8 @@ pub enum KeyPurpose {
     Wal = 2,
     /// Sealing the chunks, maps and manifest of one backup attempt.
     Backup = 3,
+    /// Sealing one snapshot of a control plane's state.
+    State = 4,
 }
 
 const MAGIC: [u8; 4] = *b"HFKY";
@@ -115,6 +117,25 @@ impl KeyRing {
         )))
     }
 
+    /// Deletes a key with all its wraps, if it is for `purpose`: whatever it
+    /// sealed is gone for good.
+    pub(crate) async fn delete(&self, id: KeyId, purpose: KeyPurpose) -> Result<()> {
+        let wraps = self.wraps(id).await?;
+        if wraps.is_empty() {
+            return Ok(());
+        }
+        // A name that lies must not make us delete a lineage's key.
+        self.find(id, purpose).await?;
+        for wrap in wraps {
+            self.store.delete(&name(id, wrap)).await?;
+        }
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
+        Ok(())
+    }
+
     async fn load(&self, id: KeyId) -> Result<Known> {
         let known = self
             .known
@@ -173,16 +194,17 @@ impl KeyRing {
             let Ok(id) = text.parse::<KeyId>() else {
                 continue;
             };
+            let wraps = self.wraps(id).await?;
+            // A directory stays when its last object is deleted.
+            if wraps.is_empty() {
+                continue;
+            }
             let purpose = match self.load(id).await {
                 Ok(known) => Some(known.purpose),
                 Err(Error::Damaged { .. } | Error::Missing { .. }) => None,
                 Err(error) => return Err(error),
             };
-            keys.push(KeyInfo {
-                id,
-                purpose,
-                wraps: self.wraps(id).await?,
-            });
+            keys.push(KeyInfo { id, purpose, wraps });
         }
         keys.sort_by_key(|key| key.id);
         Ok(keys)
@@ -243,6 +265,7 @@ fn unwrap(wrapping: &SealingKey, id: KeyId, wrapped: &[u8]) -> Result<Known, Dam
         1 => KeyPurpose::Hash,
         2 => KeyPurpose::Wal,
         3 => KeyPurpose::Backup,
+        4 => KeyPurpose::State,
         other => return Err(Damage::Structure(format!("unknown purpose {other}"))),
     };
     let (nonce, rest) = wrapped[HEADER..].split_at(NONCE);

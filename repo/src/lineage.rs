@@ -335,6 +335,7 @@ impl LineageRepository {
         let purpose = match kind {
             Kind::Section => KeyPurpose::Backup,
             Kind::Segment | Kind::Slice | Kind::History | Kind::Mark => KeyPurpose::Wal,
+            Kind::StatePart | Kind::StateMark => KeyPurpose::State,
         };
         let key = if header.key == self.inner.wal.id() {
             Arc::clone(&self.inner.wal)
@@ -370,7 +371,7 @@ impl fmt::Debug for LineageRepository {
     }
 }
 
-async fn off_thread<T: Send + 'static>(
+pub(crate) async fn off_thread<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {

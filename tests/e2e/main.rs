@@ -8,3 +8,4 @@ mod first_light;
 mod leases;
 mod nodes;
 mod outage;
+mod recovery;

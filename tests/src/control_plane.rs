@@ -222,6 +222,18 @@ impl ControlPlane {
         self.process = start(&self.data, &self.addresses, &self.settings, false);
     }
 
+    /// Makes it anew from a snapshot of its state, at the same addresses, and
+    /// waits until it is ready.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn restore_state(&mut self, from: &RestoreState) {
+        let ran = from.run(&self.data, &self.addresses);
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "restore-state: {said}");
+        self.restart();
+    }
+
     /// Waits until it serves.
     ///
     /// # Panics
@@ -238,6 +250,43 @@ impl ControlPlane {
                 listen.exists().then_some(())
             },
         );
+    }
+}
+
+/// What `holdfastd restore-state` is told.
+#[derive(Debug, Clone)]
+pub struct RestoreState {
+    /// The repository.
+    pub url: String,
+    /// Its key.
+    pub key_file: PathBuf,
+    /// The sealing key.
+    pub sealing_key_file: PathBuf,
+    /// The store's credentials.
+    pub environment: Vec<(&'static str, String)>,
+    /// Further flags.
+    pub more: Vec<String>,
+}
+
+impl RestoreState {
+    /// Runs it and says how that went.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn run(&self, data: &Path, addresses: &Addresses) -> Output {
+        let mut command = Command::new(program("holdfastd"));
+        let environment = self.environment.iter();
+        command.envs(environment.map(|(name, value)| (*name, value.as_str())));
+        command.args(["restore-state", "--from", &self.url]);
+        command.arg("--key-file").arg(&self.key_file);
+        command
+            .arg("--sealing-key-file")
+            .arg(&self.sealing_key_file);
+        command.arg("--data").arg(data).args(&self.more);
+        command.args(["--rest", &addresses.rest]);
+        command.args(["--grpc", &addresses.grpc]);
+        command.args(["--raft", &addresses.raft]);
+        command.output().expect("holdfastd starts")
     }
 }
 

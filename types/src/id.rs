@@ -88,6 +88,8 @@ ids! {
     AssignmentId = "asg_";
     /// A backup.
     BackupId = "bkp_";
+    /// A control plane: all the nodes that share one CA, now and once.
+    ControlPlaneId = "cpl_";
     /// A restore drill.
     DrillId = "drl_";
     /// A job.
@@ -106,6 +108,8 @@ ids! {
     RestoreId = "rst_";
     /// A login.
     SessionId = "ses_";
+    /// A snapshot of the control plane's own state.
+    StateSnapshotId = "snp_";
     /// An API token.
     TokenId = "tok_";
     /// A user.

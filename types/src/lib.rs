@@ -31,8 +31,8 @@ pub use facts::{
 pub use failure::Failure;
 pub use generation::{Generation, Revision};
 pub use id::{
-    AgentId, AssignmentId, BackupId, DrillId, InvalidId, JobId, JoinTokenId, KeyId, NodeTokenId,
-    RepositoryId, RequestId, RestoreId, SessionId, TokenId, UserId,
+    AgentId, AssignmentId, BackupId, ControlPlaneId, DrillId, InvalidId, JobId, JoinTokenId, KeyId,
+    NodeTokenId, RepositoryId, RequestId, RestoreId, SessionId, StateSnapshotId, TokenId, UserId,
 };
 pub use job::{JobKind, JobPhase, JobState};
 pub use lineage::{InvalidLineage, Lineage};

@@ -29,6 +29,7 @@ pub(super) async fn run(place: &Place) -> Result<ExitCode, CommandError> {
                 Some(KeyPurpose::Hash) => "hashing",
                 Some(KeyPurpose::Wal) => "WAL",
                 Some(KeyPurpose::Backup) => "backup",
+                Some(KeyPurpose::State) => "a state snapshot",
                 None => "cannot be opened",
             };
             let wraps: Vec<String> = key.wraps.iter().map(ToString::to_string).collect();

@@ -13,6 +13,7 @@ mod repository;
 mod resource;
 mod restore;
 mod secret;
+mod snapshot;
 mod status;
 mod token;
 mod user;
@@ -67,6 +68,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Repository(command) => repository::run(&mut cx, command).await,
         Command::Agent(command) => agent::run(&mut cx, command).await,
         Command::Node(command) => node::run(&mut cx, command).await,
+        Command::Snapshot(command) => snapshot::run(&mut cx, command).await,
         Command::Policy(command) => policy::run(&mut cx, command).await,
         Command::Backup(command) => backup::run(&mut cx, command).await,
         Command::Restore(command) => restore::run(&mut cx, command).await,

@@ -18,6 +18,9 @@ const PAIRS: &[Column] = &[
     ("jobs", |body| numbers(&body["counts"]["jobs"])),
     ("backups", |body| numbers(&body["counts"]["backups"])),
     ("exposure", |body| numbers(&body["exposure"])),
+    ("own state", |body| {
+        super::snapshot::safety(&body["stateSafety"])
+    }),
 ];
 
 pub(super) async fn status(cx: &mut Context) -> Outcome {

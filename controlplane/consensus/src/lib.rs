@@ -40,7 +40,7 @@ pub use machine::Notice;
 pub use network::{AdmitPeer, PeerCalls, PeerTls};
 pub use node::{
     Age, MemberStatus, MembershipChange, Node, NodeConfig, ProposeContext, QuorumPreview, Role,
-    StaleView, StateView, Status, Timings,
+    StaleView, StateCopy, StateView, Status, Timings,
 };
 pub use raft::{Member, NodeId};
 

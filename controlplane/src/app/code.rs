@@ -70,6 +70,9 @@ codes! {
     /// Too many failed logins.
     TOO_MANY_LOGINS = "too_many_logins", TooMany,
         "wait as long as Retry-After says, then try again";
+    /// No settings say where snapshots of the state go.
+    STATE_SNAPSHOTS_OFF = "state_snapshots_off", Invalid,
+        "name a repository, or have them taken regularly with `holdfast snapshot schedule --repository NAME`";
     /// Nothing is at this path.
     NO_SUCH_PATH = "no_such_path", NotFound,
         "see /api/v1/openapi.json for the paths there are";

@@ -45,6 +45,8 @@ pub struct Welcome {
     pub ca_key: Vec<u8>,
     /// The nodes and their Raft addresses.
     pub peers: Vec<(u64, String)>,
+    /// By what the group is told from an earlier one; `None` for the first.
+    pub group: Option<String>,
 }
 
 impl std::fmt::Debug for Welcome {
@@ -103,6 +105,7 @@ impl App {
         // Everything that can fail here does so before the token is used.
         let pki = query::pki(view.connection()).await?;
         let pki = pki.ok_or_else(|| AppError::failed("the CA is gone"))?;
+        let group = query::group(view.connection()).await?;
         let path = crate::server::sealing_key(&self.config.node.data);
         let sealing_key = Sealer::read_key(&path)?;
         let joiner = name.as_ref().map_or("node", Name::as_str);
@@ -132,6 +135,7 @@ impl App {
             ca_pem: pki.ca_certificate,
             ca_key: pki.ca_key.as_bytes().to_vec(),
             peers: peers.filter(|(_, address)| !address.is_empty()).collect(),
+            group,
         })
     }
 }

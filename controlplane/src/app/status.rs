@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::App;
+use super::StateSafety;
 use super::caller::Caller;
 use super::error::Result;
 
@@ -24,6 +25,9 @@ pub struct StatusView {
     pub counts: Counts,
     /// How many clusters have which verdict; `NONE` without an RPO.
     pub exposure: BTreeMap<String, u64>,
+    /// How safe the control plane's own state is; null when no snapshots are
+    /// taken.
+    pub state_safety: Option<StateSafety>,
 }
 
 /// How a node is doing.
@@ -101,6 +105,7 @@ impl App {
                 backups: counts.backups,
             },
             exposure: self.verdicts(&view).await?,
+            state_safety: self.state_safety(by).await?,
         })
     }
 

@@ -16,6 +16,8 @@ pub struct Jobs {
     pub max_running: u64,
     /// How long an agent may take to plan a restore.
     pub plan_timeout: Span,
+    /// How often the catalog is compared with each repository.
+    pub scan_every: Span,
 }
 
 impl Default for Jobs {
@@ -25,6 +27,7 @@ impl Default for Jobs {
             attempts: 3,
             max_running: 10_000,
             plan_timeout: Span::from_secs(30),
+            scan_every: Span::from_secs(6 * 3600),
         }
     }
 }
@@ -36,6 +39,9 @@ impl Jobs {
         }
         if self.max_running == 0 {
             return Some("jobs.maxRunning: at least 1, or no job would ever run".to_owned());
+        }
+        if self.scan_every < Span::from_secs(60) {
+            return Some("jobs.scanEvery: at least 1m".to_owned());
         }
         let shortest = Span::from_secs(15);
         if self.agent_gone_after < shortest {

@@ -3,3 +3,4 @@
 pub mod exposure;
 pub mod placement;
 pub(crate) mod runs;
+pub(crate) mod state_snapshots;

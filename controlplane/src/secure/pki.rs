@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use holdfast_consensus::NodeId;
 use holdfast_state::Digest;
-use holdfast_types::{AgentId, Name};
+use holdfast_types::{AgentId, ControlPlaneId, Name};
 use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
@@ -25,6 +25,8 @@ const BACKDATE: Duration = Duration::from_secs(3600);
 const NODE_CERTIFICATE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// By which a node's certificate is told from an agent's.
 const NODE_URI: &str = "urn:holdfast:node:";
+/// By which groups of nodes of one control plane are told apart.
+const GROUP_URI: &str = "urn:holdfast:group:";
 const AGENT_URI: &str = "urn:holdfast:agent:";
 const CA_CERTIFICATE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 
@@ -129,6 +131,13 @@ impl Authority {
         fingerprint(&self.certificate)
     }
 
+    /// The id of the control plane whose CA this is.
+    pub fn control_plane(&self) -> ControlPlaneId {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&self.fingerprint().as_bytes()[..16]);
+        ControlPlaneId::from_uuid(uuid::Uuid::from_bytes(bytes))
+    }
+
     /// A certificate for an agent's own key: a client's, under its name. What
     /// the request says of names and uses is ignored.
     pub fn sign_agent(
@@ -155,10 +164,12 @@ impl Authority {
         Ok(issued(&certificate, serial, expires_at))
     }
 
-    /// A key and certificate for a node that is reached under `names`.
+    /// A key and certificate for a node that is reached under `names`. A
+    /// `group` is that of nodes whose state was restored from a snapshot.
     pub fn issue_node(
         &self,
         node: (u64, &str),
+        group: Option<&str>,
         names: Vec<String>,
         now: Timestamp,
     ) -> Result<(Issued, Zeroizing<String>), PkiError> {
@@ -166,10 +177,14 @@ impl Authority {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, name);
-        let uri = format!("{NODE_URI}{id}");
-        params
-            .subject_alt_names
-            .push(SanType::URI(uri.as_str().try_into()?));
+        let group = group.map(|group| format!("{GROUP_URI}{group}"));
+        for uri in [Some(format!("{NODE_URI}{id}")), group]
+            .into_iter()
+            .flatten()
+        {
+            let uri = SanType::URI(uri.as_str().try_into()?);
+            params.subject_alt_names.push(uri);
+        }
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         // Nodes call each other with the same certificate.
         params.extended_key_usages = vec![
@@ -184,20 +199,32 @@ impl Authority {
     }
 }
 
-/// Which node a certificate belongs to. Agents have theirs from the same CA.
-pub fn admit_node(certificate: &CertificateDer<'_>) -> Result<NodeId, String> {
+/// Which node of this group a certificate belongs to. Agents have theirs from
+/// the same CA; so have the nodes of a group that was lost, whose state this
+/// one goes on from.
+pub fn admit_node(certificate: &CertificateDer<'_>, group: Option<&str>) -> Result<NodeId, String> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| error.to_string())?;
     let names = parsed
         .subject_alternative_name()
         .map_err(|error| error.to_string())?;
-    let node_of = |name: &GeneralName<'_>| match name {
-        GeneralName::URI(uri) => uri.strip_prefix(NODE_URI)?.parse().ok().map(NodeId),
-        _ => None,
+    let names = names.map(|names| names.value.general_names.as_slice());
+    let named = |prefix: &str| {
+        let mut names = names.unwrap_or_default().iter();
+        names.find_map(|name| match name {
+            GeneralName::URI(uri) => uri.strip_prefix(prefix),
+            _ => None,
+        })
     };
-    let names = names.map(|names| &names.value.general_names);
-    names
-        .and_then(|names| names.iter().find_map(node_of))
-        .ok_or_else(|| format!("the certificate of {} is not a node's", parsed.subject()))
+    let node = named(NODE_URI).and_then(|id| id.parse().ok().map(NodeId));
+    let node =
+        node.ok_or_else(|| format!("the certificate of {} is not a node's", parsed.subject()))?;
+    if named(GROUP_URI) != group {
+        return Err(format!(
+            "node {node} is of another group: the control plane was restored from a snapshot, \
+             and nodes from before are not let in"
+        ));
+    }
+    Ok(node)
 }
 
 /// SHA-256 of a certificate.
@@ -274,15 +301,35 @@ mod tests {
         let uses = certificate.extended_key_usage().unwrap().unwrap().value;
         assert!(uses.client_auth && !uses.server_auth);
         assert_eq!(issued.fingerprint, fingerprint(&issued.certificate));
-        assert!(admit_node(&issued.certificate).is_err());
+        assert!(admit_node(&issued.certificate, None).is_err());
     }
 
     #[test]
     fn a_node_is_told_from_an_agent() {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let (issued, key) = authority().issue_node((1, "node-1"), names, now()).unwrap();
-        assert_eq!(admit_node(&issued.certificate), Ok(NodeId(1)));
+        let (issued, key) = authority()
+            .issue_node((1, "node-1"), None, names, now())
+            .unwrap();
+        assert_eq!(admit_node(&issued.certificate, None), Ok(NodeId(1)));
         assert!(key.starts_with("-----BEGIN PRIVATE KEY-----"));
+    }
+
+    /// I-14: of two groups with one CA, neither lets in the other's nodes.
+    #[test]
+    fn a_node_is_let_in_by_its_own_group_alone() {
+        let authority = authority();
+        let issue = |group| {
+            let names = vec!["localhost".to_owned()];
+            let issued = authority.issue_node((4, "node-4"), group, names, now());
+            issued.unwrap().0.certificate
+        };
+        let groups = [None, Some("first"), Some("second")];
+        for own in groups {
+            for other in groups {
+                let admitted = admit_node(&issue(other), own);
+                assert_eq!(admitted.is_ok(), own == other, "{own:?} {other:?}");
+            }
+        }
     }
 
     #[test]

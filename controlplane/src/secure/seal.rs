@@ -11,7 +11,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use holdfast_state::Sealed;
+use holdfast_state::{Digest, Sealed};
 use holdfast_types::{Name, Secret};
 use zeroize::Zeroizing;
 
@@ -72,6 +72,7 @@ pub enum SealError {
 /// Seals and unseals.
 pub struct Sealer {
     key: RandomizedNonceKey,
+    check: String,
 }
 
 impl fmt::Debug for Sealer {
@@ -135,10 +136,25 @@ impl Sealer {
         Ok(key)
     }
 
-    fn from_key(key: &[u8; 32]) -> Result<Self, SealError> {
+    /// With a key that has no file on this host yet.
+    pub fn from_key(key: &[u8; 32]) -> Result<Self, SealError> {
+        let check = Self::check_of(key);
         let key = RandomizedNonceKey::new(&AES_256_GCM, key)
             .map_err(|_| SealError::Failed("the sealing key".to_owned()))?;
-        Ok(Self { key })
+        Ok(Self { key, check })
+    }
+
+    /// Tells this key from others, for whoever must find the right one; the
+    /// key does not follow from it.
+    pub fn key_check(&self) -> &str {
+        &self.check
+    }
+
+    /// The same of a key.
+    pub fn check_of(key: &[u8; 32]) -> String {
+        let text = [b"holdfast sealing key check\0".as_slice(), key].concat();
+        let digest = Digest::of(&zeroize::Zeroizing::new(text));
+        hex::encode(&digest.as_bytes()[..8])
     }
 
     /// Seals `plain` for `purpose`.

@@ -31,6 +31,7 @@ pub(super) fn prepare(paths: &Paths, config: &Config) -> Result<Foundation, Star
         id: 1,
         name: name.unwrap_or_else(|| "node-1".to_owned()),
         peers: Vec::new(),
+        group: None,
     };
     let key = paths.sealing_key();
     // One that an unfinished attempt left behind has sealed nothing yet.

@@ -22,6 +22,10 @@ pub(crate) struct NodeFile {
     /// The nodes that there were when it joined; none for the founder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) peers: Vec<PeerFile>,
+    /// By what its group is told from an earlier one of the same control
+    /// plane; absent in the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<String>,
 }
 
 /// A node that one can turn to before knowing the group.
@@ -135,7 +139,9 @@ impl Paths {
         config: &Config,
     ) -> Result<rustls::sign::CertifiedKey, StartError> {
         let names = config.listen.names();
-        let issued = authority.issue_node((node.id, &node.name), names, Timestamp::now());
+        let group = node.group.as_deref();
+        let of = (node.id, node.name.as_str());
+        let issued = authority.issue_node(of, group, names, Timestamp::now());
         let (issued, key) = issued.map_err(pki)?;
         let ca = authority.certificate_pem();
         self.write(&self.key(), key.as_bytes(), 0o600)?;

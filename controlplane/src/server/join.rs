@@ -145,10 +145,11 @@ pub async fn join(
         id: answer.node_id,
         name: answer.name,
         peers: answer.peers.into_iter().map(peer).collect(),
+        group: Some(answer.group).filter(|group| !group.is_empty()),
     };
     paths.write(&paths.ca_key(), sealed.as_bytes(), 0o600)?;
     paths.renew_certificate(&authority, &node, config)?;
-    let (_, peers) = super::run::identity(&paths)?;
+    let (_, peers) = super::run::identity(&paths, node.group.as_deref())?;
     let raft = NodeConfig {
         peers: Some(peers),
         ..NodeConfig::new(paths.raft(), NodeId(node.id))
@@ -167,7 +168,7 @@ fn peer(address: v1::PeerAddress) -> PeerFile {
 }
 
 /// The directory must be there and empty before the token is used.
-fn prepare(paths: &Paths) -> Result<(), JoinError> {
+pub(super) fn prepare(paths: &Paths) -> Result<(), JoinError> {
     let dir = paths.data();
     if let Some(node) = paths.read_node()? {
         return Err(JoinError::AlreadyJoined(dir.display().to_string(), node.id));

@@ -27,7 +27,7 @@ pub(super) async fn open(
 ) -> Result<Opened, StartError> {
     let sealer = Sealer::open(&paths.sealing_key())?;
     renew(paths, config, &file, &sealer)?;
-    let (identity, peers) = identity(paths)?;
+    let (identity, peers) = identity(paths, file.group.as_deref())?;
     let node = Node::open(node_config(paths, &file, &peers)).await?;
     node.listen(listener)?;
     if let Err(error) = let_in(&node, &file, &member).await {

@@ -8,11 +8,13 @@ mod join;
 mod listen_file;
 mod member;
 mod renew;
+mod restore_state;
 mod run;
 
 pub use accept::Peer;
 pub use join::{JoinError, join};
 pub use listen_file::ListenFile;
+pub use restore_state::{RestoreError, RestoreFrom, RestoredState, restore_state};
 pub use run::{Running, StartError, start};
 
 /// Where the sealing key of the node in `data` is.

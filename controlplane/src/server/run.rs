@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_consensus::{Fault, Member, Node, NodeConfig, NodeId, OpenError, PeerTls, StateView};
+use rustls_pki_types::CertificateDer;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -186,7 +187,7 @@ async fn open(
     bootstrap: bool,
 ) -> Result<Opened, StartError> {
     if let Some(file) = known {
-        let (identity, peers) = identity(paths)?;
+        let (identity, peers) = identity(paths, file.group.as_deref())?;
         match Node::open(node_config(paths, &file, &peers)).await {
             Ok(node) if is_founded(&node).await? => {
                 node.listen(listener)?;
@@ -212,7 +213,7 @@ async fn open(
         }
     }
     let foundation = found::prepare(paths, config)?;
-    let (identity, peers) = identity(paths)?;
+    let (identity, peers) = identity(paths, None)?;
     let node = Node::bootstrap(node_config(paths, &foundation.node, &peers), member).await?;
     node.listen(listener)?;
     found::found(&node, paths, &foundation).await?;
@@ -236,7 +237,10 @@ pub(super) fn node_config(paths: &Paths, file: &NodeFile, peers: &PeerTls) -> No
     }
 }
 
-pub(super) fn identity(paths: &Paths) -> Result<(Arc<NodeIdentity>, PeerTls), StartError> {
+pub(super) fn identity(
+    paths: &Paths,
+    group: Option<&str>,
+) -> Result<(Arc<NodeIdentity>, PeerTls), StartError> {
     let read = paths.read_certificate()?;
     let (certificate, ca) = read.ok_or_else(|| StartError::Unreadable {
         path: paths.data().join("node.pem"),
@@ -244,7 +248,9 @@ pub(super) fn identity(paths: &Paths) -> Result<(Arc<NodeIdentity>, PeerTls), St
     })?;
     let identity = NodeIdentity::new(certificate);
     let (server, client) = peer_configs(&identity, &ca)?;
-    let peers = PeerTls::new(&server, &client, Arc::new(admit_node));
+    let group = group.map(str::to_owned);
+    let admit = move |certificate: &CertificateDer<'_>| admit_node(certificate, group.as_deref());
+    let peers = PeerTls::new(&server, &client, Arc::new(admit));
     Ok((identity, peers))
 }
 

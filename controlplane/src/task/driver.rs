@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::{agents, dispatch, duties, idle, members, prune, schedules};
+use super::{agents, dispatch, duties, idle, members, prune, scans, schedules, state_snapshots};
 use crate::app::App;
 use crate::app::error::Result;
 use crate::peer;
@@ -36,6 +36,8 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     let mut all = JoinSet::new();
     let (dispatch, duties) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (members, calendar) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let snapshots = Arc::new(Notify::new());
+    let compare = Arc::new(Notify::new());
     let unasked = || Arc::new(Notify::new());
     all.spawn(run(app.clone(), dispatch::Dispatch, dispatch.clone()));
     all.spawn(run(app.clone(), duties::Duties, duties.clone()));
@@ -43,7 +45,10 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(run(app.clone(), idle::IdleJobs::default(), unasked()));
     let schedules = schedules::Schedules::default();
     all.spawn(run(app.clone(), schedules, calendar.clone()));
+    all.spawn(run(app.clone(), scans::Scans, compare.clone()));
     all.spawn(run(app.clone(), prune::Prune, unasked()));
+    let task = state_snapshots::StateSnapshots::default();
+    all.spawn(run(app.clone(), task, snapshots.clone()));
     all.spawn(run(app.clone(), members::Members, members.clone()));
     all.spawn(agents::drop_silent(app.clone()));
     all.spawn(mirror::follow(app.clone()));
@@ -53,6 +58,8 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
         TaskName::Duties => duties.notify_one(),
         TaskName::Members => members.notify_one(),
         TaskName::Schedules => calendar.notify_one(),
+        TaskName::Scans => compare.notify_one(),
+        TaskName::StateSnapshots => snapshots.notify_one(),
         // Exposure is judged when somebody asks.
         TaskName::Exposure => {}
     };
@@ -95,6 +102,8 @@ async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static)
         wake(TaskName::Duties);
         wake(TaskName::Members);
         wake(TaskName::Schedules);
+        wake(TaskName::Scans);
+        wake(TaskName::StateSnapshots);
         app.sessions.wake_all();
     };
     loop {

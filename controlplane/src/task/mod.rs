@@ -13,7 +13,9 @@ mod idle;
 mod members;
 mod prune;
 mod queue;
+mod scans;
 mod schedules;
+mod state_snapshots;
 
 pub use driver::spawn_all;
 pub(crate) use queue::Queue;

@@ -19,6 +19,10 @@ pub enum TaskName {
     Members,
     /// Decides on due times.
     Schedules,
+    /// Compares the catalog with repositories.
+    Scans,
+    /// Keeps snapshots of the state in a repository.
+    StateSnapshots,
 }
 
 /// Something to wake.

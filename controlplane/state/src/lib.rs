@@ -23,6 +23,7 @@ mod effect;
 mod entity;
 mod entry;
 mod error;
+mod generations;
 mod leases;
 mod lookup;
 pub mod meta;
@@ -33,6 +34,7 @@ mod reply;
 mod schedules;
 pub mod schema;
 mod sealed;
+mod state_snapshots;
 mod wal;
 
 pub use command::{Command, ReplicatedCommand};

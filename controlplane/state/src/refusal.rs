@@ -38,6 +38,8 @@ pub enum Noun {
     Secret,
     /// A session.
     Session,
+    /// A snapshot of the control plane's state.
+    StateSnapshot,
     /// A user.
     User,
 }
@@ -59,6 +61,7 @@ impl fmt::Display for Noun {
             Self::Repository => "repository",
             Self::Secret => "secret",
             Self::Session => "session",
+            Self::StateSnapshot => "state snapshot",
             Self::User => "user",
         })
     }

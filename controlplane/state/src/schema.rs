@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 4;
+pub const NEWEST: u32 = 5;
 
 const KEY: &str = "schema";
 
@@ -33,6 +33,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         2 => include_str!("migration/m0002.sql"),
         3 => include_str!("migration/m0003.sql"),
         4 => include_str!("migration/m0004.sql"),
+        5 => include_str!("migration/m0005.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

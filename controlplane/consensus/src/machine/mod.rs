@@ -14,6 +14,7 @@
 mod apply;
 mod database;
 mod install;
+mod restore;
 mod roster;
 mod snapshot;
 
@@ -153,6 +154,13 @@ impl Machine {
 
     pub(crate) fn notices(&self) -> broadcast::Receiver<Notice> {
         self.inner.notices.subscribe()
+    }
+
+    /// The newest snapshot, and the last entry in it.
+    pub(crate) fn newest_snapshot(&self) -> Option<(u64, SnapshotFile)> {
+        let stored = held(&self.inner.snapshot).clone()?;
+        let last = stored.meta.last_log_id?;
+        Some((last.index, stored.file))
     }
 
     /// Where a snapshot may be received.

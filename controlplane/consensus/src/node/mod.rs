@@ -10,6 +10,7 @@ mod open;
 mod propose;
 mod quorum;
 mod read;
+mod restore;
 mod snapshot;
 mod status;
 
@@ -24,6 +25,7 @@ pub use self::config::{NodeConfig, Timings};
 pub use self::propose::ProposeContext;
 pub use self::quorum::{MembershipChange, QuorumPreview};
 pub use self::read::{Age, StaleView, StateView};
+pub use self::snapshot::StateCopy;
 pub use self::status::{MemberStatus, Role, Status};
 use crate::directory::DirectoryLock;
 use crate::error::{Leader, OpenError};

@@ -18,9 +18,9 @@ use crate::machine::Machine;
 use crate::network::{Desk, Freshness, Network};
 use crate::raft::{Member, NodeId, Raft, TypeConfig};
 
-const LOG: &str = "log.db";
+pub(super) const LOG: &str = "log.db";
 /// How long the first node of a group may take to lead itself.
-const BOOTSTRAP_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BOOTSTRAP_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Node {
     /// Makes the first node of a new control plane, reached at `member`, in an
@@ -69,7 +69,7 @@ impl Node {
     }
 
     /// The node, or, when it could not be made, nothing that still runs.
-    async fn or_shut_down(self, made: Result<(), OpenError>) -> Result<Self, OpenError> {
+    pub(super) async fn or_shut_down(self, made: Result<(), OpenError>) -> Result<Self, OpenError> {
         match made {
             Ok(()) => Ok(self),
             Err(error) => {
@@ -106,7 +106,10 @@ impl Node {
         elected.map_err(|fatal| self.stopped(&fatal).into())
     }
 
-    async fn start(config: NodeConfig, lock: Arc<DirectoryLock>) -> Result<Self, OpenError> {
+    pub(super) async fn start(
+        config: NodeConfig,
+        lock: Arc<DirectoryLock>,
+    ) -> Result<Self, OpenError> {
         let raft_config = Arc::new(config.raft()?);
         let fault = FaultCell::new();
         let dir = &config.dir;
@@ -172,14 +175,20 @@ pub(super) fn fault_of(cell: &FaultCell, dir: &Path, fatal: &Fatal<TypeConfig>) 
 
 /// What a directory is prepared for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum For {
+pub(super) enum For {
     Founding,
     Joining,
+    /// Its state comes from a copy.
+    Restoring,
 }
 
 /// Makes the files of a new node in a directory that holds none, or only the
 /// remains of an attempt that did not finish.
-async fn prepare(dir: &Path, id: NodeId, purpose: For) -> Result<Arc<DirectoryLock>, OpenError> {
+pub(super) async fn prepare(
+    dir: &Path,
+    id: NodeId,
+    purpose: For,
+) -> Result<Arc<DirectoryLock>, OpenError> {
     let failed = |source| OpenError::io("prepare", dir, source);
     directory::create(dir).map_err(failed)?;
     let lock = Arc::new(DirectoryLock::take(dir)?);
@@ -203,7 +212,9 @@ async fn prepare(dir: &Path, id: NodeId, purpose: For) -> Result<Arc<DirectoryLo
     for name in found {
         directory::remove_database(&dir.join(name)).map_err(failed)?;
     }
-    Machine::create(dir).await?;
+    if purpose != For::Restoring {
+        Machine::create(dir).await?;
+    }
     LogStore::create(&path, id)?;
     directory::sync_directory(dir).map_err(failed)?;
     Ok(lock)

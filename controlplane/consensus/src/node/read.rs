@@ -25,6 +25,13 @@ pub struct StateView {
 }
 
 impl StateView {
+    pub(super) const fn new(connection: DatabaseConnection, applied: u64) -> Self {
+        Self {
+            connection,
+            applied,
+        }
+    }
+
     /// The connections. A query sees at least what was applied when the view
     /// was made; two queries may see different states, unless they share a
     /// transaction.

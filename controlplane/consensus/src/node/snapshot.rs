@@ -1,13 +1,57 @@
 //! Taking a snapshot when somebody asks for one.
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
 
 use super::Node;
 use crate::error::OpenError;
+use crate::machine::SnapshotFile;
+
+/// A consistent copy of the applied state, as one file: it can be read to its
+/// end although the node goes on.
+#[derive(Debug, Clone)]
+pub struct StateCopy {
+    index: u64,
+    file: SnapshotFile,
+}
+
+impl StateCopy {
+    /// The last log entry that is in it.
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// Its size.
+    pub const fn bytes(&self) -> u64 {
+        self.file.bytes
+    }
+
+    /// Up to `bytes_max` bytes from `offset`; empty at the end. It blocks.
+    pub fn read_at(&self, offset: u64, bytes_max: usize) -> io::Result<Vec<u8>> {
+        self.file.read_at(offset, bytes_max)
+    }
+
+    /// Where it is; it may be gone by then.
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+}
 
 impl Node {
+    /// A copy of the state that holds all that was applied here when this was
+    /// called, or more.
+    pub async fn copy_state(&self, timeout: Duration) -> Result<StateCopy, OpenError> {
+        self.snapshot(timeout).await?;
+        self.inner
+            .machine
+            .newest_snapshot()
+            .map(|(index, file)| StateCopy { index, file })
+            .ok_or(OpenError::NotReady(timeout))
+    }
+
     /// Takes a snapshot now, and waits until one holds all that was applied
     /// when this was called.
     pub async fn snapshot(&self, timeout: Duration) -> Result<(), OpenError> {

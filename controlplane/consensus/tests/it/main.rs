@@ -19,6 +19,8 @@ mod members;
 #[cfg(test)]
 mod raw;
 #[cfg(test)]
+mod restore;
+#[cfg(test)]
 mod snapshot;
 #[cfg(test)]
 mod support;

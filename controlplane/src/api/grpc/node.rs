@@ -47,6 +47,7 @@ impl NodeService for NodeApi {
             ca_pem: welcome.ca_pem,
             ca_key_sealed: welcome.ca_key,
             peers: welcome.peers.into_iter().map(address).collect(),
+            group: welcome.group.unwrap_or_default(),
         }))
     }
 }

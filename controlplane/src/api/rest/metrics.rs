@@ -16,9 +16,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::error::{ApiError, Problems};
-use crate::app::App;
 use crate::app::caller::Caller;
 use crate::app::error::{AppError, Result};
+use crate::app::{App, StatusView};
 
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -101,8 +101,26 @@ async fn gather(app: &App, caller: &Caller) -> Result<Registry> {
         }
         registry.register(name, help, family);
     }
+    state_safety(&status, &mut registry);
     exposure(app, caller, &mut registry).await?;
     Ok(registry)
+}
+
+/// Without settings there is nothing to be late.
+fn state_safety(status: &StatusView, registry: &mut Registry) {
+    let Some(safety) = &status.state_safety else {
+        return;
+    };
+    let late = Gauge::<i64>::default();
+    late.set(i64::from(safety.late));
+    let help = "Whether the last snapshot of the state is older than two periods";
+    registry.register("state_snapshot_late", help, late);
+    if let Some(seconds) = safety.age_seconds {
+        let age = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+        age.set(seconds);
+        let help = "How old the last snapshot of the state is";
+        registry.register("state_snapshot_age_seconds", help, age);
+    }
 }
 
 async fn exposure(app: &App, caller: &Caller, registry: &mut Registry) -> Result<()> {

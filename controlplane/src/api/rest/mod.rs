@@ -19,7 +19,9 @@ mod nodes;
 mod resources;
 mod restores;
 mod runs;
+mod scans;
 mod secrets;
+mod state_snapshots;
 mod status;
 mod tokens;
 mod users;
@@ -87,7 +89,9 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(resources::router())
         .merge(restores::router())
         .merge(runs::router())
+        .merge(scans::router())
         .merge(secrets::router())
+        .merge(state_snapshots::router())
         .merge(status::router())
         .merge(tokens::router())
         .merge(users::router())

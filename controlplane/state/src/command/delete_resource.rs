@@ -15,7 +15,7 @@ use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState, ReferenceKind};
 use crate::entity::{assignments, jobs, resources};
-use crate::{Noun, Refusal, StateError, TaskName, leases, schedules};
+use crate::{Noun, Refusal, StateError, TaskName, leases, schedules, state_snapshots};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,11 +84,7 @@ impl ReplicatedCommand for DeleteResource {
     }
 }
 
-async fn delete_row(
-    cx: &ApplyContext<'_>,
-    kind: Kind,
-    name: &Name,
-) -> Result<Deleted, StateError> {
+async fn delete_row(cx: &ApplyContext<'_>, kind: Kind, name: &Name) -> Result<Deleted, StateError> {
     forget_references(cx, kind, name).await?;
     let key = (Text(kind), Text(name.clone()));
     resources::Entity::delete_by_id(key).exec(cx.tx()).await?;
@@ -118,22 +114,32 @@ async fn delete_repository(cx: &mut ApplyContext<'_>, name: &Name) -> Result<Del
     if holds_data(cx, name).await? {
         return Err(in_use("backups or WAL in it".to_owned()).into());
     }
+    if cx.has_level(state_snapshots::LEVEL).await? {
+        let settings = state_snapshots::settings(cx.tx()).await?;
+        let sql = "SELECT 1 FROM state_snapshots WHERE repository = ?";
+        let named = settings.is_some_and(|settings| settings.repository == *name);
+        if named || cx.exists(sql, [Text(name.clone()).into()]).await? {
+            let by = "snapshots of the control plane's own state".to_owned();
+            return Err(in_use(by).into());
+        }
+    }
     refuse_if_working(cx, (jobs::Column::Repository, &OPEN), name, in_use).await?;
     for duty in active_duties(cx, assignments::Column::Repository, name).await? {
         // No policy names the repository any more; its leader is yet to notice.
         withdraw(cx, duty).await?;
     }
-    for table in ["repository_keys", "repository_identities"] {
+    let mut tables = vec!["repository_keys", "repository_identities"];
+    if cx.has_level(state_snapshots::LEVEL).await? {
+        tables.extend(["repository_scans", "findings"]);
+    }
+    for table in tables {
         let sql = format!("DELETE FROM {table} WHERE repository = ?");
         cx.execute(&sql, [Text(name.clone()).into()]).await?;
     }
     Ok(delete_row(cx, Kind::Repository, name).await?)
 }
 
-async fn delete_cluster(
-    cx: &mut ApplyContext<'_>,
-    row: resources::Model,
-) -> Result<Deleted, Stop> {
+async fn delete_cluster(cx: &mut ApplyContext<'_>, row: resources::Model) -> Result<Deleted, Stop> {
     let name = row.name.0.clone();
     let in_use = |by: String| Refusal::InUse {
         what: Noun::Cluster,

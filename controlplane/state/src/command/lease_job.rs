@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
 use super::advance_job::changed;
-use crate::lookup::Lookup;
 use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState};
 use crate::entity::{agents, assignments, job_attempts, jobs};
 use crate::leases::{self, NewLease};
-use crate::{Effect, Noun, Refusal, schedules};
+use crate::lookup::Lookup;
+use crate::{Effect, Noun, Refusal, generations, schedules};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl ReplicatedCommand for LeaseJob {
         if cx.exists(taken, [Text(self.assignment).into()]).await? {
             return Err(Refusal::already_exists(Noun::Assignment, self.assignment).into());
         }
-        let generation = Generation(job.generation.0).next();
+        let generation = generations::next(cx.tx(), job.generation).await?;
         let attempt = job.attempts.0 + 1;
         let lease = Lease {
             generation,

@@ -128,6 +128,15 @@ commands! {
     miss_runs::MissRuns,
     record_offline_runs::RecordOfflineRuns,
     record_late_result::RecordLateResult,
+    set_state_snapshots::SetStateSnapshots,
+    request_state_snapshot::RequestStateSnapshot,
+    record_state_snapshot::RecordStateSnapshot,
+    condemn_state_snapshots::CondemnStateSnapshots,
+    forget_state_snapshots::ForgetStateSnapshots,
+    restore_state::RestoreState,
+    request_scans::RequestScans,
+    record_scan::RecordScan,
+    lose_backup::LoseBackup,
 }
 
 mod document_check;
@@ -142,7 +151,10 @@ pub use place_duty::PlacedDuty;
 pub use prune_expired::Pruned;
 pub use record_offline_runs::{OfflineAttempt, OfflineDeed, OfflineRecorded};
 pub use record_runs::{DueRun, Mark, Recorded, RunDecision, RunJob, ScheduleDecision};
+pub use record_scan::{Finding, ScanOutcome};
+pub use record_state_snapshot::StateSnapshotOutcome;
 pub use record_wal::{FrontierCheckpoint, TimelineWal, WalGap};
+pub(crate) use restore_state::group;
 pub use rotate_session::Rotation;
 pub use set_secret::SecretSet;
 

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
-use crate::lookup::Lookup;
 use crate::column::{Count, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::assignments;
 use crate::entity::word::{AssignmentKind, AssignmentState};
-use crate::{Effect, Noun, Refusal};
+use crate::lookup::Lookup;
+use crate::{Effect, Noun, Refusal, generations};
 
 /// Since v0.1. Placing it where it is changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +79,8 @@ impl ReplicatedCommand for PlaceDuty {
         if cx.exists(taken, [Text(self.assignment).into()]).await? {
             return Err(Refusal::already_exists(Noun::Assignment, self.assignment).into());
         }
-        let generation = before.as_ref().map_or(0, |duty| duty.generation.0);
-        let generation = Generation(generation).next();
+        let generation = before.as_ref().map_or(Count(0), |duty| duty.generation);
+        let generation = generations::next(cx.tx(), generation).await?;
         if let Some(duty) = before.filter(is_active) {
             cx.effect(Effect::AgentChanged(duty.agent.0));
         }

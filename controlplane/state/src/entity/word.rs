@@ -84,6 +84,28 @@ words! {
         /// It has left; its id is never given again.
         Removed = "removed",
     }
+    /// In what way catalog and repository differ.
+    FindingKind {
+        /// The catalog knows it, and the repository holds it no more.
+        Missing = "missing",
+        /// The repository holds it, and the catalog does not know it.
+        Unknown = "unknown",
+        /// Both have it, and do not say the same.
+        Different = "different",
+        /// The repository holds it, and it cannot be read.
+        Damaged = "damaged",
+    }
+    /// What became of a snapshot of this state.
+    StateSnapshotState {
+        /// It is wanted, and may be under way.
+        Requested = "requested",
+        /// Its mark is in the repository.
+        Available = "available",
+        /// It could not be taken, or is there no more.
+        Failed = "failed",
+        /// It is to be deleted.
+        Condemned = "condemned",
+    }
     /// Whether an assignment is still in force.
     AssignmentState {
         /// It is.

@@ -14,7 +14,9 @@ mod late;
 mod node;
 mod page;
 mod resource;
+mod scan;
 mod schedule;
+mod state_snapshot;
 mod status;
 mod user;
 mod wal;
@@ -39,9 +41,14 @@ pub use late::{LateResultView, LeaseView, OfflineRunView, late_results, lease, o
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use resource::{ResourceFilter, ResourceView, effective_policy, policies, resource, resources};
+pub use scan::{FindingKind, FindingView, ScanView, findings, scan, scans};
 pub use schedule::{
     OpenRunView, QueuedRun, RunFilter, RunView, ScheduleBasis, job_queue, late_runs, open_runs_of,
     runs, schedule_basis, schedule_mark, schedule_marks, unfinished_runs,
+};
+pub use state_snapshot::{
+    StateSnapshotSettings, StateSnapshotState, StateSnapshotView, group, state_snapshot,
+    state_snapshot_settings, state_snapshots,
 };
 pub use status::{Counts, Progress, counts, progress};
 pub(crate) use user::user_row_named;

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use holdfast_state::Command;
 use holdfast_state::command::{
-    AdmitNode, AdvanceJob, ApplyDocuments, CloseSession, CreateApiToken, CreateJoinToken,
-    CreateNodeToken, CreateUser, DeleteResource, DeleteSecret, DeleteUser, DocumentChange, DueRun,
-    EnrollAgent, Expected, ExportRepositoryKey, FinishJob, FrontierCheckpoint, JobOutcome,
-    MissRuns, OfflineDeed, OpenSession, PruneExpired, RaiseLevel, RecordBackup, RecordInstances,
-    RecordLateResult, RecordLoginFailure, RecordNode, RecordRepository, RecordRuns, RecordWal,
-    RemoveNode, RenewAgent, RequestCancel, RequeueJob, RevokeAgent, RevokeApiToken, RotateSession,
-    RunDecision, RunJob, SetPassword, SetSecret, StartJob, TransferLeadership, WalGap,
+    AdmitNode, AdvanceJob, ApplyDocuments, CloseSession, CondemnStateSnapshots, CreateApiToken,
+    CreateJoinToken, CreateNodeToken, CreateUser, DeleteResource, DeleteSecret, DeleteUser,
+    DocumentChange, DueRun, EnrollAgent, Expected, ExportRepositoryKey, FinishJob,
+    ForgetStateSnapshots, FrontierCheckpoint, JobOutcome, MissRuns, OfflineDeed, OpenSession,
+    PruneExpired, RaiseLevel, RecordBackup, RecordInstances, RecordLateResult, RecordLoginFailure,
+    RecordNode, RecordRepository, RecordRuns, RecordScan, RecordStateSnapshot, RecordWal,
+    RemoveNode, RenewAgent, RequestCancel, RequestScans, RequestStateSnapshot, RequeueJob,
+    RevokeAgent, RevokeApiToken, RotateSession, RunDecision, RunJob, ScanOutcome, SetPassword,
+    SetSecret, SetStateSnapshots, StartJob, StateSnapshotOutcome, TransferLeadership, WalGap,
     WithdrawDuty,
 };
+use holdfast_state::query::FindingKind;
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{RunReason, RunState, Unfinished};
 use holdfast_types::{
@@ -28,7 +31,9 @@ use crate::fixture::{
     password, policy, range, repository, sealed, session_id, timeline, token_id, user_id, wal,
 };
 use crate::offline::{attempt, offline};
+use crate::scans::{complete, finding, lost};
 use crate::schedules::{at, decision, mark, run_job, runs};
+use crate::state_snapshots::{restored, settings as snapshot_settings, snapshot, stored};
 
 fn later() -> Timestamp {
     "2026-02-03T10:41:07.25Z".parse().unwrap()
@@ -48,6 +53,7 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(nodes());
     examples.extend(schedules());
     examples.extend(offline_commands());
+    examples.extend(state_snapshots());
     examples
 }
 
@@ -77,6 +83,45 @@ fn offline_commands() -> Vec<(u32, Command)> {
         (2, offline(OfflineDeed::Began(Box::new(attempt))).into()),
         (3, offline(settled).into()),
         (1, late(JobOutcome::Failed(failure())).into()),
+    ]
+}
+
+fn state_snapshots() -> Vec<(u32, Command)> {
+    let snapshots = vec![snapshot(1), snapshot(2)];
+    let request = RequestStateSnapshot {
+        snapshot: snapshot(1),
+        repository: name("eu"),
+    };
+    let record = |outcome| RecordStateSnapshot {
+        outcome,
+        ..stored(1, later())
+    };
+    let condemn = CondemnStateSnapshots {
+        snapshots: snapshots.clone(),
+    };
+    let set = |settings| SetStateSnapshots { settings };
+    let one = RequestScans {
+        repository: Some(name("eu")),
+    };
+    let unreachable = RecordScan {
+        outcome: ScanOutcome::Failed(failure()),
+        ..complete(vec![])
+    };
+    vec![
+        (1, set(Some(snapshot_settings())).into()),
+        (2, set(None).into()),
+        (1, request.into()),
+        (1, stored(1, later()).into()),
+        (2, record(StateSnapshotOutcome::Failed(failure())).into()),
+        (3, record(StateSnapshotOutcome::Missing(failure())).into()),
+        (1, condemn.into()),
+        (1, ForgetStateSnapshots { snapshots }.into()),
+        (1, restored(1_000_000).into()),
+        (1, RequestScans { repository: None }.into()),
+        (2, one.into()),
+        (1, complete(vec![finding(FindingKind::Missing, 1)]).into()),
+        (2, unreachable.into()),
+        (1, lost(1).into()),
     ]
 }
 

@@ -18,6 +18,8 @@ mod lists;
 mod nodes;
 mod offline;
 mod refusals;
+mod scans;
 mod schedules;
+mod state_snapshots;
 mod wal;
 mod wire;

@@ -1,0 +1,70 @@
+//! A backup counts no longer whose commit mark is not in its repository any
+//! more (I-05): nothing is restored from it and no exposure rests on it (I-13).
+//! Its row stays, and if the mark is found again it is available again.
+
+use holdfast_types::{BackupId, BackupState, Failure, Name};
+use sea_orm::EntityTrait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::ReplicatedCommand;
+use crate::column::{Json, Text};
+use crate::context::{ApplyContext, Stop};
+use crate::entity::{backup_repositories, backups};
+use crate::lookup::Lookup;
+use crate::state_snapshots::LEVEL;
+use crate::{Noun, Refusal, TaskName};
+
+/// Since level 5. What is not available stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoseBackup {
+    /// The backup.
+    pub backup: BackupId,
+    /// Where it should be.
+    pub repository: Name,
+    /// What was found.
+    pub reason: Failure,
+}
+
+impl ReplicatedCommand for LoseBackup {
+    /// Whether it was available.
+    type Outcome = bool;
+    const NAME: &'static str = "lose_backup";
+
+    fn target(&self) -> String {
+        format!("backups/{}", self.backup)
+    }
+
+    fn audit_detail(&self) -> Value {
+        json!({"repository": self.repository, "reason": self.reason})
+    }
+
+    async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<bool, Stop> {
+        cx.needs_level(LEVEL).await?;
+        let id = Text(self.backup);
+        let row = backups::Entity::find_by_id(id).only(cx.tx()).await?;
+        let row = row.ok_or_else(|| Refusal::not_found(Noun::Backup, self.backup))?;
+        if row.state.0 != BackupState::Available || row.repository.0 != self.repository {
+            return Ok(false);
+        }
+        let failed = Text(BackupState::Failed);
+        let key = (id, Text(self.repository));
+        let place = backup_repositories::Entity::find_by_id(key);
+        if let Some(place) = place.only(cx.tx()).await? {
+            let state = failed;
+            cx.put(backup_repositories::Model { state, ..place })
+                .await?;
+        }
+        cx.put(backups::Model {
+            state: failed,
+            failure: Some(Json(self.reason)),
+            revision: cx.revision().into(),
+            ..row
+        })
+        .await?;
+        cx.changed("backups", self.backup);
+        cx.activate(TaskName::Exposure);
+        Ok(true)
+    }
+}
