@@ -21,6 +21,19 @@ pub struct Assignments {
     /// What it is to do on its own while no quorum can be reached.
     #[serde(default)]
     pub orders: Vec<StandingOrders>,
+    /// Slots that another agent uses now: whoever ends its duty leaves them.
+    #[serde(default)]
+    pub kept_slots: Vec<KeptSlot>,
+}
+
+/// The slot of a cluster at an instance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptSlot {
+    /// The cluster.
+    pub cluster: Name,
+    /// The agent on the instance's host, which names the instance.
+    pub instance: Name,
 }
 
 /// An instance that an agent observes.
@@ -31,6 +44,9 @@ pub struct ObservedInstance {
     pub cluster: Name,
     /// How to reach it.
     pub instance: InstanceAccess,
+    /// The URL of Patroni's REST API, if there is one to ask.
+    #[serde(default)]
+    pub patroni: Option<String>,
 }
 
 /// A job or a standing duty, under a generation (I-04).
@@ -107,6 +123,14 @@ pub struct WalWork {
     pub repository: RepositoryAccess,
     /// The instance to receive from.
     pub instance: InstanceAccess,
+    /// The agent on that instance's host, which names the instance; `None`:
+    /// the receiver's own.
+    #[serde(default)]
+    pub instance_agent: Option<Name>,
+    /// The volume of the instance's data directory, for a receiver that
+    /// cannot see it.
+    #[serde(default)]
+    pub volume_bytes: Option<u64>,
     /// How long received WAL may wait before it is stored.
     pub flush_every: Span,
     /// How to compress.
@@ -120,11 +144,17 @@ impl From<&Assignments> for v1::Assignments {
         let observed = |observed: &ObservedInstance| v1::ObservedInstance {
             cluster: observed.cluster.to_string(),
             instance: Some((&observed.instance).into()),
+            patroni: observed.patroni.clone().unwrap_or_default(),
+        };
+        let kept = |slot: &KeptSlot| v1::KeptSlot {
+            cluster: slot.cluster.to_string(),
+            instance: slot.instance.to_string(),
         };
         Self {
             assignments: all.assignments.iter().map(Into::into).collect(),
             instances: all.instances.iter().map(observed).collect(),
             orders: all.orders.iter().map(Into::into).collect(),
+            kept_slots: all.kept_slots.iter().map(kept).collect(),
         }
     }
 }
@@ -137,6 +167,13 @@ impl TryFrom<v1::Assignments> for Assignments {
             Ok(ObservedInstance {
                 cluster: parse("instances.cluster", &observed.cluster)?,
                 instance: some("instances.instance", observed.instance)?.into(),
+                patroni: non_empty(observed.patroni),
+            })
+        };
+        let kept = |slot: v1::KeptSlot| {
+            Ok(KeptSlot {
+                cluster: parse("kept_slots.cluster", &slot.cluster)?,
+                instance: parse("kept_slots.instance", &slot.instance)?,
             })
         };
         let assignments = all.assignments.into_iter().map(Assignment::try_from);
@@ -151,6 +188,11 @@ impl TryFrom<v1::Assignments> for Assignments {
                 .orders
                 .into_iter()
                 .map(StandingOrders::try_from)
+                .collect::<Result<_, Invalid>>()?,
+            kept_slots: all
+                .kept_slots
+                .into_iter()
+                .map(kept)
                 .collect::<Result<_, Invalid>>()?,
         })
     }
@@ -260,6 +302,12 @@ impl From<&WalWork> for v1::WalWork {
             codec: work.compression.codec.to_string(),
             level: work.compression.level.unwrap_or_default(),
             incarnation: work.incarnation,
+            instance_agent: work
+                .instance_agent
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            volume_bytes: work.volume_bytes.unwrap_or_default(),
         }
     }
 }
@@ -275,6 +323,11 @@ impl TryFrom<v1::WalWork> for WalWork {
             cluster: parse("cluster", &work.cluster)?,
             repository: some("repository", work.repository)?.try_into()?,
             instance: some("instance", work.instance)?.into(),
+            instance_agent: match work.instance_agent.as_str() {
+                "" => None,
+                name => Some(parse("instance_agent", name)?),
+            },
+            volume_bytes: (work.volume_bytes != 0).then_some(work.volume_bytes),
             flush_every: Span::from_millis(u64::from(work.flush_every_ms)),
             compression: compression(&work.codec, work.level)?,
             incarnation: incarnation(work.incarnation)?,

@@ -16,7 +16,7 @@ mod wal;
 
 pub use access::{InstanceAccess, RepositoryAccess};
 pub use assignment::{
-    Assignment, Assignments, BackupWork, ObservedInstance, RestoreWork, WalWork, Work,
+    Assignment, Assignments, BackupWork, KeptSlot, ObservedInstance, RestoreWork, WalWork, Work,
 };
 pub use invalid::Invalid;
 pub use offline::{

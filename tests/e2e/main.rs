@@ -8,4 +8,6 @@ mod first_light;
 mod leases;
 mod nodes;
 mod outage;
+mod receivers;
 mod recovery;
+mod upgrade;

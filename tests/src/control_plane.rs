@@ -234,6 +234,13 @@ impl ControlPlane {
         self.restart();
     }
 
+    /// Starts it again without a setting that held it back.
+    pub fn upgrade(&mut self, setting: &str) {
+        self.settings.retain(|(name, _)| *name != setting);
+        drop(std::fs::remove_file(self.data.join("listen.json")));
+        self.begin_restart();
+    }
+
     /// Waits until it serves.
     ///
     /// # Panics

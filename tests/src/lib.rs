@@ -10,6 +10,7 @@ pub mod control_plane;
 pub mod fleet;
 pub mod group;
 pub mod ledger;
+pub mod patroni;
 pub mod process;
 pub mod programs;
 pub mod rest;

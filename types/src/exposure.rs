@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::as_word;
-use crate::{Lsn, LsnRange, Span};
+use crate::{Lsn, LsnRange, Name, Span};
 
 /// The verdict on a cluster against its RPO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,6 +67,25 @@ pub struct RepositoryExposure {
     pub frontier_lsn: Option<Lsn>,
     /// Holes in its WAL since the oldest available backup.
     pub gaps: Vec<LsnRange>,
+    /// Who receives WAL into it; `None` while nobody has that duty.
+    #[serde(default)]
+    pub receiver: Option<ReceivedBy>,
+}
+
+/// Who receives a cluster's WAL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ReceivedBy {
+    /// The agent.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub agent: Name,
+    /// From the instance on the host of this agent: its own, or, by a relay,
+    /// another's.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub instance: Name,
+    /// Since when it has the duty.
+    pub since: Timestamp,
 }
 
 /// How old a frontier may be before we call ourselves blind: the larger of the

@@ -71,6 +71,33 @@ pub struct InstanceFacts {
     /// What was found, or why nothing could be.
     #[serde(flatten)]
     pub observation: Observation,
+    /// What Patroni says, where it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patroni: Option<PatroniFacts>,
+}
+
+/// What Patroni's REST API says of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct PatroniFacts {
+    /// What it calls the instance; `None` when it did not answer.
+    pub member: Option<String>,
+    /// The member that holds the leader's lock, if one does.
+    pub leader: Option<String>,
+    /// Whether it is paused: it then changes nothing by itself.
+    pub paused: bool,
+    /// Why it could not be asked.
+    pub failure: Option<Failure>,
+}
+
+impl PatroniFacts {
+    /// Whether this instance is the one that leads; `None` when nobody is
+    /// known to lead.
+    pub fn leads(&self) -> Option<bool> {
+        let leader = self.leader.as_ref()?;
+        Some(self.member.as_ref() == Some(leader))
+    }
 }
 
 /// The outcome of looking at an instance.

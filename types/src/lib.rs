@@ -24,9 +24,10 @@ mod wal;
 
 pub use backup::{BackupKind, BackupState, CommittedBackup, InvalidWord};
 pub use coverage::{Coverage, LsnRange};
-pub use exposure::{Compliance, Frontier, RepositoryExposure, blind_after, judge};
+pub use exposure::{Compliance, Frontier, ReceivedBy, RepositoryExposure, blind_after, judge};
 pub use facts::{
-    ArchiverFacts, DiskFacts, InstanceFacts, InstanceRole, Observation, ServerFacts, SlotFacts,
+    ArchiverFacts, DiskFacts, InstanceFacts, InstanceRole, Observation, PatroniFacts, ServerFacts,
+    SlotFacts,
 };
 pub use failure::Failure;
 pub use generation::{Generation, Revision};

@@ -7,6 +7,7 @@
 
 mod disk;
 mod look;
+mod patroni;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::host::Host;
 use look::Eye;
+use patroni::Patroni;
 
 /// How often each instance is looked at.
 pub const EVERY: Duration = Duration::from_secs(5);
@@ -99,17 +101,25 @@ async fn look_again(
     facts: watch::Sender<Vec<Seen>>,
 ) {
     let mut eye = Eye::new(instance.instance.clone());
+    let patroni = instance.patroni.as_deref().map(Patroni::at);
     let mut tick = interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         let observed_at = host.clock().now_or_local();
-        let observation = eye.look(&host).await;
+        let ask = async {
+            match &patroni {
+                Some(patroni) => Some(patroni.ask().await),
+                None => None,
+            }
+        };
+        let (observation, patroni) = tokio::join!(eye.look(&host), ask);
         let cluster = instance.cluster.clone();
         let seen = InstanceFacts {
             cluster,
             observed_at,
             observation,
+            patroni,
         };
         facts.send_modify(|facts| {
             facts.retain(|one| one.instance != instance);

@@ -27,6 +27,7 @@ impl Journal {
             assignments: duties.cloned().collect(),
             instances: all.instances.clone(),
             orders: all.orders.clone(),
+            kept_slots: Vec::new(),
         };
         self.put(STANDING, &kept).await
     }

@@ -40,6 +40,10 @@ pub(super) struct Receiver {
     pub(super) loss: Option<String>,
     /// Whether the last attempt came to stream.
     pub(super) streamed: bool,
+    /// Whether to stream without the slot, for another receiver has it.
+    pub(super) slotless: bool,
+    /// Whether anybody streams from the slot, as last seen.
+    pub(super) slot_in_use: watch::Receiver<bool>,
 }
 
 impl Receiver {
@@ -69,9 +73,19 @@ impl Receiver {
             let (streamed_client, ended) = match streamed {
                 StartedStream::Ended(client, ended) => (client, ended),
                 StartedStream::Streaming(stream) => {
-                    let mut reception = self.reception(start, known, end, place.gaps)?;
+                    let until = end.child_token();
+                    let mut reception = self.reception(start, known, &until, place.gaps)?;
                     reception.confirmed = confirmed;
-                    let received = reception.run(stream).await;
+                    let received = {
+                        let mut running = std::pin::pin!(reception.run(stream));
+                        tokio::select! {
+                            received = &mut running => received,
+                            () = slot_left(self.slot_in_use.clone()), if self.slotless => {
+                                until.cancel();
+                                running.await
+                            }
+                        }
+                    };
                     confirmed = reception.confirmed;
                     let buffer = reception.buffer;
                     if buffer.received() > start.lsn {
@@ -81,7 +95,11 @@ impl Receiver {
                     }
                     self.kept = Some(buffer);
                     match received? {
-                        Received::Stopped => return Ok(()),
+                        Received::Stopped => {
+                            // If it was for the slot, the next attempt takes it.
+                            self.slotless = false;
+                            return Ok(());
+                        }
                         Received::TimelineEnded(client, ended) => (*client, ended),
                     }
                 }
@@ -139,7 +157,7 @@ impl Receiver {
             lsn: from,
         } = start;
         let request = Start {
-            slot: Some(&self.slot),
+            slot: (!self.slotless).then_some(&self.slot),
             from,
             timeline,
         };
@@ -181,5 +199,20 @@ impl Receiver {
             waiting: VecDeque::new(),
             told: Instant::now(),
         })
+    }
+}
+
+/// Waits until nobody streams from the slot.
+async fn slot_left(mut in_use: watch::Receiver<bool>) {
+    // What was seen before is about the time before this stream.
+    in_use.mark_unchanged();
+    loop {
+        if in_use.changed().await.is_err() {
+            // The observer has ended, and we are about to.
+            std::future::pending::<()>().await;
+        }
+        if !*in_use.borrow_and_update() {
+            return;
+        }
     }
 }

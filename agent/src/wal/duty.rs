@@ -177,6 +177,7 @@ impl Supervisor {
     ) -> Self {
         let (hints, hinted) = watch::channel::<Option<Hint>>(None);
         let (exceeding, exceeded) = watch::channel(None);
+        let (using, slot_in_use) = watch::channel(false);
         let observer = Observer {
             id,
             host: host.clone(),
@@ -187,8 +188,10 @@ impl Supervisor {
             bound: options.retention,
             system_identifier: work.instance.system_identifier,
             directory: directory(&work),
+            volume_bytes: work.volume_bytes,
             hints,
             exceeded: exceeding,
+            slot_in_use: using,
         };
         let receiver = Receiver {
             id,
@@ -203,6 +206,8 @@ impl Supervisor {
             begin: Begin::default(),
             loss: None,
             streamed: false,
+            slotless: false,
+            slot_in_use,
         };
         Self {
             receiver,
@@ -239,7 +244,7 @@ impl Supervisor {
                 continue;
             }
             let Some(trouble) = trouble else { continue };
-            if self.begin_elsewhere(&trouble) {
+            if self.go_slotless(&trouble) || self.begin_elsewhere(&trouble) {
                 continue;
             }
             let part = match &trouble {
@@ -286,6 +291,21 @@ impl Supervisor {
         (ended.err(), exceeded)
     }
 
+    /// Another receiver has the slot: an agent that we stand in for and that
+    /// nobody can reach, or our own last connection of which the server does
+    /// not know yet that it is dead. Receiving goes on beside it: what it has
+    /// confirmed is in the same repository, and the same bytes twice are no
+    /// harm (DESIGN, safe duplicates).
+    fn go_slotless(&mut self, trouble: &Trouble) -> bool {
+        let in_use = matches!(trouble, Trouble::Postgres(PgError::SlotInUse { .. }));
+        if !in_use || self.receiver.slotless {
+            return false;
+        }
+        tracing::info!(slot = %self.receiver.slot, "the slot is in use: streaming without it");
+        self.receiver.slotless = true;
+        true
+    }
+
     /// WAL is gone at the place where we wanted to begin: whether there is
     /// another place to try.
     fn begin_elsewhere(&mut self, trouble: &Trouble) -> bool {
@@ -295,6 +315,13 @@ impl Supervisor {
             // The next trouble of that kind is another story.
             receiver.begin = Begin::default();
             return false;
+        }
+        if receiver.slotless {
+            // Whoever has the slot has moved it on, for the repository has
+            // more than when it was listed.
+            receiver.slotless = false;
+            receiver.opened = None;
+            return true;
         }
         let next = receiver.begin.next();
         receiver.begin = next.unwrap_or_default();

@@ -47,8 +47,12 @@ pub(super) struct Observer {
     pub(super) system_identifier: Option<u64>,
     /// The data directory, when somebody said so.
     pub(super) directory: Option<PathBuf>,
+    /// The size of its volume, when somebody else saw it.
+    pub(super) volume_bytes: Option<u64>,
     pub(super) hints: watch::Sender<Option<Hint>>,
     pub(super) exceeded: watch::Sender<Option<Exceeded>>,
+    /// Whether somebody streams from our slot: we, or another receiver.
+    pub(super) slot_in_use: watch::Sender<bool>,
 }
 
 /// What does not change while a session lasts.
@@ -64,6 +68,7 @@ struct Seen {
     insert: Option<Position>,
     /// `None` without the slot.
     retained_bytes: Option<u64>,
+    slot_in_use: bool,
 }
 
 const SAMPLE: &str = "\
@@ -74,7 +79,8 @@ SELECT s.system_identifier::text, \
        (SELECT greatest(pg_wal_lsn_diff(CASE WHEN r.standby \
                   THEN coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) \
                   ELSE pg_current_wal_insert_lsn() END, restart_lsn), 0)::int8::text \
-        FROM pg_replication_slots WHERE slot_name = $1) \
+        FROM pg_replication_slots WHERE slot_name = $1), \
+       (SELECT active::text FROM pg_replication_slots WHERE slot_name = $1) \
 FROM pg_control_system() s, (SELECT pg_is_in_recovery() AS standby OFFSET 0) r";
 
 impl Observer {
@@ -115,6 +121,7 @@ impl Observer {
                     at: asked_at,
                 }));
             }
+            self.slot_in_use.send_replace(seen.slot_in_use);
             self.watch_retention(seen.retained_bytes, server.bound_bytes);
         }
     }
@@ -177,9 +184,11 @@ impl Observer {
             },
         };
         let seen = self.sample(session).await?;
-        let bound_bytes = self
-            .bound
-            .bytes(directory.as_deref(), seen.system_identifier);
+        let bound_bytes = self.bound.bytes(
+            directory.as_deref(),
+            seen.system_identifier,
+            self.volume_bytes,
+        );
         // As the operating system names it: the path may hold links.
         let directory = directory.map(|path| std::fs::canonicalize(&path).unwrap_or(path));
         self.host
@@ -205,6 +214,7 @@ impl Observer {
             system_identifier,
             insert: insert.map(|(lsn, timeline)| Position { timeline, lsn }),
             retained_bytes: text(3).and_then(|text| text.parse().ok()),
+            slot_in_use: text(4).is_some_and(|active| active == "true"),
         })
     }
 }

@@ -25,11 +25,20 @@ pub(super) struct Exceeded {
 
 impl RetentionBound {
     /// The bound in bytes for the server with `system_identifier` whose data
-    /// directory is said to be `directory`.
-    pub(super) fn bytes(self, directory: Option<&Path>, system_identifier: u64) -> Option<u64> {
+    /// directory is said to be `directory`. `told` is the size of its volume as
+    /// somebody saw it who could.
+    pub(super) fn bytes(
+        self,
+        directory: Option<&Path>,
+        system_identifier: u64,
+        told: Option<u64>,
+    ) -> Option<u64> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::FifthOfVolume => Some(volume(directory?, system_identifier)? / 5),
+            Self::FifthOfVolume => {
+                let seen = directory.and_then(|path| volume(path, system_identifier));
+                Some(seen.or(told)? / 5)
+            }
         }
     }
 }

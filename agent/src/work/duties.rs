@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use holdfast_proto::{Assignment, Held, WalReport, Work};
+use holdfast_proto::{Assignment, Held, KeptSlot, WalReport, Work};
 use holdfast_types::AssignmentId;
 use tokio::sync::watch;
 
@@ -114,8 +114,9 @@ impl Duties {
     }
 
     /// Ends for good what is confirmed to be unwanted: without its duty a slot
-    /// would keep WAL until the volume is full (I-15). Whether any ended.
-    pub(super) async fn retire(&mut self, session: SessionState) -> bool {
+    /// would keep WAL until the volume is full (I-15). A slot in `kept` is
+    /// used by another agent and stays. Whether any ended.
+    pub(super) async fn retire(&mut self, session: SessionState, kept: &[KeptSlot]) -> bool {
         let confirmed = |duty: &&Duty| duty.unwanted.is_confirmed(session);
         let ids: Vec<AssignmentId> = self
             .standing
@@ -125,7 +126,11 @@ impl Duties {
             .collect();
         let any = !ids.is_empty();
         let ending = ids.into_iter().filter_map(|id| self.standing.remove(&id));
-        futures_util::future::join_all(ending.map(|duty| end(duty, true))).await;
+        let ending = ending.map(|duty| {
+            let moved = uses_one_of(&duty.assignment, kept);
+            end(duty, !moved)
+        });
+        futures_util::future::join_all(ending).await;
         any
     }
 
@@ -146,6 +151,19 @@ impl Duties {
         });
         reports.collect()
     }
+}
+
+/// Whether its slot is one of `kept`. Its own instance bears no name when the
+/// control plane is of an older release: then any slot of the cluster will do,
+/// for one too many is bounded and alarmed, and one too few loses WAL.
+fn uses_one_of(one: &Assignment, kept: &[KeptSlot]) -> bool {
+    let Work::ReceiveWal(work) = &one.work else {
+        return false;
+    };
+    let instance = work.instance_agent.as_ref();
+    kept.iter().any(|slot| {
+        slot.cluster == work.cluster && instance.is_none_or(|instance| slot.instance == *instance)
+    })
 }
 
 fn named(one: &Assignment, assigned: &[Assignment]) -> bool {

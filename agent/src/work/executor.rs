@@ -160,7 +160,7 @@ impl Executor {
         jobs.follow(assigned, around);
         let session = *around.host.session().borrow();
         jobs.end_unwanted(session);
-        let retired = state.duties.retire(session).await;
+        let retired = state.duties.retire(session, &assignments.kept_slots).await;
         self.publish(&state);
         if retired {
             // Only now: had we died before, the slot would have been dropped
@@ -255,6 +255,7 @@ async fn keep(
         assignments: duties.kept(&followed.assignments),
         instances: followed.instances.clone(),
         orders: followed.orders.clone(),
+        kept_slots: Vec::new(),
     };
     journal.keep_standing(&kept).await
 }

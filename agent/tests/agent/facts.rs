@@ -22,6 +22,7 @@ fn observed(connection: &str) -> ObservedInstance {
     ObservedInstance {
         cluster: "orders".parse().unwrap(),
         instance,
+        patroni: None,
     }
 }
 

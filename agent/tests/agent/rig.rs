@@ -270,6 +270,8 @@ pub(crate) fn duty(number: u128, generation: u64) -> Assignment {
         cluster: format!("orders-{number}").parse().unwrap(),
         repository: repository(),
         instance: instance("host=/nowhere user=holdfast"),
+        instance_agent: None,
+        volume_bytes: None,
         flush_every: Span::from_secs(1),
         compression: Compression::DEFAULT,
         incarnation: 1,
@@ -293,6 +295,7 @@ pub(crate) fn all(assignments: &[Assignment]) -> holdfast_proto::Assignments {
         assignments,
         instances: Vec::new(),
         orders: Vec::new(),
+        kept_slots: Vec::new(),
     }
 }
 

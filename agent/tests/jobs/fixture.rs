@@ -132,6 +132,8 @@ impl Fixture {
             cluster: name(),
             repository: self.access.clone(),
             instance: self.instance(),
+            instance_agent: None,
+            volume_bytes: None,
             flush_every: Span::from_millis(200),
             compression: Compression::DEFAULT,
             incarnation: 1,

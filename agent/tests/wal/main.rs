@@ -10,5 +10,6 @@ mod failures;
 mod losses;
 mod receiving;
 mod resuming;
+mod sharing;
 mod support;
 mod timelines;

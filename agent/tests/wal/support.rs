@@ -83,6 +83,8 @@ impl Place {
                 data_directory: None,
                 system_identifier: None,
             },
+            instance_agent: None,
+            volume_bytes: None,
             flush_every: Span::from_millis(200),
             compression: Compression::DEFAULT,
             incarnation: 1,

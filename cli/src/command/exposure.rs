@@ -24,6 +24,15 @@ const COLUMNS: &[Column] = &[
             .map(|one| one["gaps"].as_array().map_or(0, Vec::len));
         gaps.sum::<usize>().to_string()
     }),
+    ("receiver", |item| {
+        let receiver = &item["repositories"][0]["receiver"];
+        let (agent, instance) = (text(&receiver["agent"]), text(&receiver["instance"]));
+        if agent == instance {
+            agent
+        } else {
+            format!("{agent} from {instance}")
+        }
+    }),
     ("cause", |item| text(&item["cause"])),
 ];
 

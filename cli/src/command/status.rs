@@ -13,6 +13,10 @@ const PAIRS: &[Column] = &[
         let (name, state) = (text(&node["name"]), text(&node["state"]));
         format!("{name}, {state}, applied {}", text(&node["appliedIndex"]))
     }),
+    ("feature level", |body| {
+        let level = &body["featureLevel"];
+        format!("{} of {}", text(&level["current"]), text(&level["newest"]))
+    }),
     ("clusters", |body| text(&body["counts"]["clusters"])),
     ("agents", |body| numbers(&body["counts"]["agents"])),
     ("jobs", |body| numbers(&body["counts"]["jobs"])),

@@ -98,13 +98,28 @@ impl App {
     ) -> Result<Option<Name>> {
         let seen = self.instances(view, cluster).await?;
         let seen = seen.iter().map(|(_, name, facts)| (name, facts));
+        if let Some(primary) = placement::primary(declared, seen) {
+            return Ok(Some(primary.clone()));
+        }
+        // None is seen, as in a restart: then where it was, or the first.
+        let before = self.receives_from(view, cluster).await?;
+        let declares = |name: &Name| declared.instances.iter().any(|one| one.agent == *name);
+        let first = || declared.instances.first().map(|one| one.agent.clone());
+        Ok(before.filter(declares).or_else(first))
+    }
+
+    /// The instance that a cluster's WAL is received from.
+    async fn receives_from(&self, view: &StateView, cluster: &Name) -> Result<Option<Name>> {
         let duties = query::duties_of_cluster(view.connection(), cluster).await?;
-        let current = match duties.iter().find(|duty| duty.active) {
-            Some(duty) => query::agent(view.connection(), duty.agent).await?,
-            None => None,
+        let Some(duty) = duties.iter().find(|duty| duty.active) else {
+            return Ok(None);
         };
-        let current = current.as_ref().map(|agent| &agent.name);
-        Ok(placement::receiver(declared, seen, current).cloned())
+        let conn = view.connection();
+        if let Some(instance) = query::wal_source(conn, cluster, &duty.repository).await? {
+            return Ok(Some(instance));
+        }
+        let agent = query::agent(conn, duty.agent).await?;
+        Ok(agent.map(|agent| agent.name))
     }
 
     /// Refuses to back up a PostgreSQL that is not the one this cluster was.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_consensus::StateView;
 use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
 use holdfast_types::resource::{Kind, Policy};
-use holdfast_types::{Compliance, Name};
+use holdfast_types::{Compliance, Name, ReceivedBy};
 use jiff::Timestamp;
 
 use super::App;
@@ -142,7 +142,31 @@ impl App {
             gaps,
             frontier: frontier.map(|known| (known.timeline, known.frontier)),
             trouble: live.and_then(|live| live.trouble),
+            receiver: self.received_by(view, cluster, repository).await?,
         })
+    }
+
+    async fn received_by(
+        &self,
+        view: &StateView,
+        cluster: &Name,
+        repository: &Name,
+    ) -> Result<Option<ReceivedBy>> {
+        let conn = view.connection();
+        let duties = query::duties_of_cluster(conn, cluster).await?;
+        let mut duties = duties.into_iter();
+        let Some(duty) = duties.find(|duty| duty.active && duty.repository == *repository) else {
+            return Ok(None);
+        };
+        let Some(agent) = query::agent(conn, duty.agent).await? else {
+            return Ok(None);
+        };
+        let source = query::wal_source(conn, cluster, repository).await?;
+        Ok(Some(ReceivedBy {
+            instance: source.unwrap_or_else(|| agent.name.clone()),
+            agent: agent.name,
+            since: duty.since,
+        }))
     }
 }
 

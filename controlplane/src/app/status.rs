@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_consensus::Role;
 use holdfast_state::query::{self, PageRequest};
+use holdfast_state::schema;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,6 +22,8 @@ pub struct StatusView {
     pub version: String,
     /// This node.
     pub node: NodeStatus,
+    /// What the nodes of several releases have in common.
+    pub feature_level: FeatureLevel,
     /// How many there are of what.
     pub counts: Counts,
     /// How many clusters have which verdict; `NONE` without an RPO.
@@ -28,6 +31,16 @@ pub struct StatusView {
     /// How safe the control plane's own state is; null when no snapshots are
     /// taken.
     pub state_safety: Option<StateSafety>,
+}
+
+/// Which features every node may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FeatureLevel {
+    /// The level of the group.
+    pub current: u32,
+    /// The newest level that this node knows and may be raised to.
+    pub newest: u32,
 }
 
 /// How a node is doing.
@@ -94,6 +107,10 @@ impl App {
         Ok(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             node: self.node_status(),
+            feature_level: FeatureLevel {
+                current: schema::version(view.connection()).await?,
+                newest: self.config.node.newest_level(),
+            },
             counts: Counts {
                 clusters: counts
                     .resources

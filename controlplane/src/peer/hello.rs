@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use holdfast_consensus::{CallError, CallFault, Member, NodeId, Role};
 use holdfast_state::query::{self, NodeState};
-use holdfast_state::schema;
 use serde::{Deserialize, Serialize};
 
 use super::{HELLO, NODES, PeerError};
@@ -41,12 +40,12 @@ pub(crate) struct Hello {
 
 impl Hello {
     /// What the node of this id says.
-    pub(crate) fn new(node: NodeId, member: Member) -> Self {
+    pub(crate) fn new(node: NodeId, member: Member, newest_level: u32) -> Self {
         Self {
             node: node.0,
             member,
             release: env!("CARGO_PKG_VERSION").to_owned(),
-            newest_level: schema::NEWEST,
+            newest_level,
             relayed: false,
         }
     }
@@ -117,7 +116,11 @@ pub(super) async fn hear(
 pub(crate) async fn announce(app: Arc<App>) {
     let mut was_member = false;
     loop {
-        let hello = Hello::new(app.node.id(), app.member.clone());
+        let hello = Hello::new(
+            app.node.id(),
+            app.member.clone(),
+            app.config.node.newest_level(),
+        );
         match super::ask_leader::<_, ()>(&app, HELLO, &hello, PATIENCE).await {
             Ok(()) => {}
             Err(PeerError::Call(CallError::Fault { code, message, .. })) if code == REMOVED => {

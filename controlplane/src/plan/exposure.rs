@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use holdfast_types::resource::Policy;
 use holdfast_types::{
-    BackupId, Compliance, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name,
+    BackupId, Compliance, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name, ReceivedBy,
     RepositoryExposure, Timeline, blind_after, judge,
 };
 use jiff::Timestamp;
@@ -46,6 +46,8 @@ pub struct RepositoryFacts {
     pub frontier: Option<(Timeline, Frontier)>,
     /// Why WAL is not being received.
     pub trouble: Option<Failure>,
+    /// Who has the duty to receive it.
+    pub receiver: Option<ReceivedBy>,
 }
 
 /// An available backup.
@@ -129,6 +131,7 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
             .as_ref()
             .map(|seen| seen.gaps.clone())
             .unwrap_or_default(),
+        receiver: facts.receiver.clone(),
     };
     ExposureView {
         cluster: facts.cluster.clone(),
@@ -325,6 +328,7 @@ mod tests {
                 },
             )),
             trouble: None,
+            receiver: None,
         }
     }
 

@@ -5,7 +5,7 @@
 
 use holdfast_consensus::{Node, ProposeContext};
 use holdfast_state::command::{Bootstrap, RaiseLevel};
-use holdfast_state::{Cause, Principal, schema};
+use holdfast_state::{Cause, Principal};
 use holdfast_types::{RequestId, UserId};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -51,6 +51,7 @@ pub(super) fn prepare(paths: &Paths, config: &Config) -> Result<Foundation, Star
 pub(super) async fn found(
     node: &Node,
     paths: &Paths,
+    config: &Config,
     foundation: &Foundation,
 ) -> Result<(), StartError> {
     let Foundation {
@@ -87,7 +88,7 @@ pub(super) async fn found(
     let verdict = proposed.map_err(|error| StartError::Other(error.into()))?;
     verdict.map_err(|refusal| StartError::Other(refusal.into()))?;
     // Alone it need not wait for others to know the newest level.
-    let level = schema::NEWEST;
+    let level = config.node.newest_level();
     let raised = node.propose(ProposeContext::internal(), RaiseLevel { level });
     let raised = raised
         .await

@@ -12,7 +12,7 @@ use holdfast_consensus::{Node, NodeConfig, NodeId};
 use holdfast_proto::join::{JoinToken, PinnedCa, sha256};
 use holdfast_proto::v1;
 use holdfast_proto::v1::node_service_client::NodeServiceClient;
-use holdfast_state::{Sealed, schema};
+use holdfast_state::Sealed;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tonic::transport::{ClientTlsConfig, Endpoint};
@@ -224,7 +224,7 @@ async fn ask(
         token: token.secret().expose().to_owned(),
         name: config.node.name.clone().unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        newest_level: schema::NEWEST,
+        newest_level: config.node.newest_level(),
     };
     let answer = NodeServiceClient::new(channel).join(request).await;
     answer

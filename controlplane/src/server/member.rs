@@ -30,7 +30,7 @@ pub(super) async fn open(
     let (identity, peers) = identity(paths, file.group.as_deref())?;
     let node = Node::open(node_config(paths, &file, &peers)).await?;
     node.listen(listener)?;
-    if let Err(error) = let_in(&node, &file, &member).await {
+    if let Err(error) = let_in(&node, (&file, config), &member).await {
         node.shutdown().await;
         return Err(error);
     }
@@ -61,8 +61,13 @@ fn renew(
 }
 
 /// Waits until the state is here: from an earlier life, or from the leader.
-async fn let_in(node: &Node, file: &NodeFile, member: &Member) -> Result<(), StartError> {
-    let body = serde_json::to_vec(&Hello::new(NodeId(file.id), member.clone()))
+async fn let_in(
+    node: &Node,
+    (file, config): (&NodeFile, &Config),
+    member: &Member,
+) -> Result<(), StartError> {
+    let level = config.node.newest_level();
+    let body = serde_json::to_vec(&Hello::new(NodeId(file.id), member.clone(), level))
         .map_err(|error| StartError::Other(error.into()))?;
     let began = Timestamp::now();
     let mut told = false;

@@ -216,7 +216,7 @@ async fn open(
     let (identity, peers) = identity(paths, None)?;
     let node = Node::bootstrap(node_config(paths, &foundation.node, &peers), member).await?;
     node.listen(listener)?;
-    found::found(&node, paths, &foundation).await?;
+    found::found(&node, paths, config, &foundation).await?;
     tracing::info!(
         file = %paths.admin().display(),
         "founded a control plane; the administrator's password is in the file"

@@ -1,14 +1,16 @@
 //! What an agent is to do now, computed from the applied state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_consensus::StateView;
 use holdfast_proto::{
-    Assignment, Assignments, BackupWork, ObservedInstance, RestoreWork, WalWork, Work,
+    Assignment, Assignments, BackupWork, KeptSlot, ObservedInstance, RestoreWork, WalWork, Work,
 };
 use holdfast_state::query::{self, AgentView, AssignmentView, PageRequest, ResourceFilter};
 use holdfast_types::resource::{Cluster, Compression, InstanceSpec, Kind, Resource};
-use holdfast_types::{AssignmentId, BackupId, Generation, JobId, JobState, Name, RepositoryId};
+use holdfast_types::{
+    AssignmentId, BackupId, Generation, JobId, JobState, Name, Observation, RepositoryId,
+};
 
 use super::{access, orders};
 use crate::app::App;
@@ -124,14 +126,36 @@ async fn wal(
     agent: &AgentView,
     assignment: &AssignmentView,
 ) -> Result<Work> {
-    let (declared, _) = cluster(app, view, &assignment.cluster).await?;
-    let policy = app.policy_of(view, &assignment.cluster).await?;
-    let declared = instance_at(&declared, agent)?;
-    let identifier = app.known_identifier(view, &assignment.cluster).await?;
+    let AssignmentView {
+        cluster: name,
+        repository,
+        ..
+    } = assignment;
+    let (declared, _) = cluster(app, view, name).await?;
+    let policy = app.policy_of(view, name).await?;
+    let source = query::wal_source(view.connection(), name, repository).await?;
+    let (instance_agent, volume_bytes, declared) = match source {
+        None => (
+            agent.name.clone(),
+            None,
+            instance_at(&declared, agent)?.clone(),
+        ),
+        Some(instance) => {
+            let reached = through_relay(&declared, agent, &instance)?;
+            (
+                instance.clone(),
+                volume_of(app, view, name, &instance).await?,
+                reached,
+            )
+        }
+    };
+    let identifier = app.known_identifier(view, name).await?;
     Ok(Work::ReceiveWal(Box::new(WalWork {
         cluster: assignment.cluster.clone(),
         repository: access::repository(app, view, &assignment.repository).await?,
-        instance: access::instance(app, view, declared, identifier).await?,
+        instance: access::instance(app, view, &declared, identifier).await?,
+        instance_agent: Some(instance_agent),
+        volume_bytes,
         flush_every: policy.flush_every(),
         compression: policy.compression(),
         incarnation: INCARNATION,
@@ -149,6 +173,39 @@ fn instance_at<'a>(cluster: &'a Cluster, agent: &AgentView) -> Result<&'a Instan
     let here = |instance: &&InstanceSpec| instance.agent == agent.name;
     let found = cluster.instances.iter().find(here);
     found.ok_or_else(|| AppError::not_found("instance at agent", &agent.name))
+}
+
+/// An instance as a relay reaches it.
+fn through_relay(cluster: &Cluster, agent: &AgentView, instance: &Name) -> Result<InstanceSpec> {
+    let mut relays = cluster.relays.iter();
+    let relay = relays.find(|relay| relay.agent == agent.name);
+    let relay = relay.ok_or_else(|| AppError::not_found("relay at agent", &agent.name))?;
+    let connection = relay.connections.get(instance);
+    let connection = connection.ok_or_else(|| AppError::not_found("instance", instance))?;
+    Ok(InstanceSpec {
+        agent: instance.clone(),
+        connection: connection.clone(),
+        password_secret: relay.password_secret.clone(),
+        data_directory: None,
+        patroni: None,
+    })
+}
+
+/// The size of the volume under an instance, as its own agent last saw it.
+async fn volume_of(
+    app: &App,
+    view: &StateView,
+    cluster: &Name,
+    instance: &Name,
+) -> Result<Option<u64>> {
+    let seen = app.instances(view, cluster).await?;
+    let mut seen = seen.into_iter();
+    let facts = seen.find(|(_, agent, _)| agent == instance);
+    let server = match facts.map(|(_, _, facts)| facts.observation) {
+        Some(Observation::Reachable(server)) => server,
+        Some(Observation::Unreachable(_)) | None => return Ok(None),
+    };
+    Ok(server.disk.map(|disk| disk.total_bytes))
 }
 
 /// The backup that an attempt makes; one that an agent began on its own has
@@ -182,7 +239,13 @@ async fn look_at_clusters(
             let Resource::Cluster(cluster) = resource.document.resource else {
                 continue;
             };
-            let Ok(declared) = instance_at(&cluster, agent) else {
+            let is_relay = cluster.relays.iter().any(|relay| relay.agent == agent.name);
+            let declared = instance_at(&cluster, agent);
+            if is_relay || declared.is_ok() {
+                let kept = kept_slots(view, agent, &name, &cluster).await?;
+                message.kept_slots.extend(kept);
+            }
+            let Ok(declared) = declared else {
                 continue;
             };
             let identifier = app.known_identifier(view, &name).await?;
@@ -205,6 +268,7 @@ async fn look_at_clusters(
             message.instances.push(ObservedInstance {
                 cluster: name,
                 instance,
+                patroni: declared.patroni.clone(),
             });
         }
         match found.next_cursor {
@@ -212,4 +276,34 @@ async fn look_at_clusters(
             cursor => page.cursor = cursor,
         }
     }
+}
+
+/// The slots of a cluster that other agents use: when the duty of this one
+/// ends, they are not its to drop.
+async fn kept_slots(
+    view: &StateView,
+    agent: &AgentView,
+    name: &Name,
+    cluster: &Cluster,
+) -> Result<BTreeSet<KeptSlot>> {
+    let mut kept = BTreeSet::new();
+    if cluster.relays.is_empty() {
+        // Whoever else receives does so from an instance of its own.
+        return Ok(kept);
+    }
+    for duty in query::duties_of_cluster(view.connection(), name).await? {
+        if !duty.active || duty.agent == agent.id {
+            continue;
+        }
+        let conn = view.connection();
+        let instance = match query::wal_source(conn, name, &duty.repository).await? {
+            Some(instance) => Some(instance),
+            None => query::agent(conn, duty.agent).await?.map(|one| one.name),
+        };
+        kept.extend(instance.map(|instance| KeptSlot {
+            cluster: name.clone(),
+            instance,
+        }));
+    }
+    Ok(kept)
 }

@@ -66,7 +66,14 @@ impl FactsBoard {
 /// Whether what is seen now is worth a log entry after what was recorded:
 /// sizes, positions and times change all the time and are not.
 pub fn differs(recorded: &InstanceFacts, seen: &InstanceFacts) -> bool {
-    settled(recorded) != settled(seen)
+    settled(recorded) != settled(seen) || led_by(recorded) != led_by(seen)
+}
+
+/// What Patroni says, but for why it says nothing.
+fn led_by(facts: &InstanceFacts) -> Option<(Option<&str>, Option<&str>, bool)> {
+    let patroni = facts.patroni.as_ref()?;
+    let (member, leader) = (patroni.member.as_deref(), patroni.leader.as_deref());
+    Some((member, leader, patroni.paused))
 }
 
 fn settled(facts: &InstanceFacts) -> Observation {

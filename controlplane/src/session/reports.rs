@@ -17,7 +17,7 @@ use holdfast_state::command::{
     RecordBackupStarted, RecordInstances, RecordLateResult, RecordWal, RequeueJob, StartJob,
 };
 use holdfast_state::query::{self, AgentView};
-use holdfast_state::{Cause, Principal, Refusal};
+use holdfast_state::{Cause, Principal, Refusal, schema};
 use holdfast_types::{AssignmentId, Failure, Generation, InstanceFacts, JobId, Name, RequestId};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -533,9 +533,15 @@ async fn take_instances(app: &App, agent: &AgentView, seen: &[InstanceFacts]) ->
     if !news && known.len() == seen.len() {
         return Ok(());
     }
+    let mut instances = seen.to_vec();
+    if schema::version(view.connection()).await? < schema::RECEIVERS {
+        for facts in &mut instances {
+            facts.patroni = None;
+        }
+    }
     let command = RecordInstances {
         agent: agent.id,
-        instances: seen.to_vec(),
+        instances,
     };
     match app
         .node

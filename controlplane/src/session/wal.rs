@@ -41,6 +41,8 @@ pub struct WalBoard(Mutex<BTreeMap<WalKey, Entry>>);
 struct Entry {
     live: LiveWal,
     said: Instant,
+    /// Since when this holder has been in trouble, as far as this process saw.
+    troubled: Option<Instant>,
     /// 0 when another node told.
     changed: u64,
     recorded: Option<Recorded>,
@@ -81,6 +83,7 @@ impl WalBoard {
         match board.get_mut(&key) {
             Some(entry) if entry.live.generation > report.generation => false,
             Some(entry) => {
+                entry.troubled = troubled_since(Some(entry), &live);
                 entry.live = live;
                 entry.said = Instant::now();
                 entry.changed = tick();
@@ -88,6 +91,7 @@ impl WalBoard {
             }
             None => {
                 let entry = Entry {
+                    troubled: troubled_since(None, &live),
                     live,
                     said: Instant::now(),
                     changed: tick(),
@@ -141,16 +145,30 @@ impl WalBoard {
             let newer = known
                 .is_none_or(|known| (live.generation, said) > (known.live.generation, known.said));
             if newer {
-                let recorded = board.remove(&key).and_then(|known| known.recorded);
+                let known = board.remove(&key);
                 let entry = Entry {
+                    troubled: troubled_since(known.as_ref(), &live),
                     live,
                     said,
                     changed: 0,
-                    recorded,
+                    recorded: known.and_then(|known| known.recorded),
                 };
                 board.insert(key, entry);
             }
         }
+    }
+
+    /// For how long the holder under this generation has been in trouble, and
+    /// in which.
+    pub fn troubled_for(
+        &self,
+        key: &WalKey,
+        generation: Generation,
+    ) -> Option<(Duration, Failure)> {
+        let board = self.lock();
+        let entry = board.get(key)?;
+        let trouble = entry.live.trouble.clone()?;
+        (entry.live.generation == generation).then_some((entry.troubled?.elapsed(), trouble))
     }
 
     /// What a duty last said.
@@ -175,6 +193,14 @@ impl Entry {
         let changed = recorded.wal != self.live.wal || recorded.frontier != self.live.frontier;
         changed && recorded.at.elapsed() >= CHECKPOINT_EVERY
     }
+}
+
+/// Since when a holder has been in trouble, given what it said before.
+fn troubled_since(known: Option<&Entry>, live: &LiveWal) -> Option<Instant> {
+    live.trouble.as_ref()?;
+    let same = known.filter(|known| known.live.generation == live.generation);
+    let since = same.and_then(|known| known.troubled);
+    Some(since.unwrap_or_else(Instant::now))
 }
 
 #[derive(PartialEq, Eq)]

@@ -1,19 +1,23 @@
-//! Places WAL receiving at the agent of each cluster's primary, and takes it
-//! back where no policy wants it any more.
+//! Places WAL receiving: at the agent of each cluster's primary or at a relay,
+//! moved when that agent is gone or the primary is, and taken back where no
+//! policy wants it any more. `plan/placement.rs` decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_consensus::{ProposeContext, StateView};
 use holdfast_state::command::{PlaceDuty, WithdrawDuty};
-use holdfast_state::query::{self, PageRequest, ResourceFilter};
-use holdfast_types::resource::{Cluster, Kind, Resource};
-use holdfast_types::{AssignmentId, Name};
+use holdfast_state::query::{self, AgentView, PageRequest, ResourceFilter};
+use holdfast_types::resource::{Cluster, Kind, Policy, Resource};
+use holdfast_types::{AssignmentId, Name, Observation};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::driver::Task;
 use crate::app::App;
 use crate::app::error::Result;
+use crate::plan::placement::{self, Held, Life, Question};
+use crate::session::LOST_AFTER;
 
 pub(super) struct Duties;
 
@@ -42,7 +46,7 @@ impl Task for Duties {
                     continue;
                 };
                 wanted.insert((name.clone(), policy.repository.clone()));
-                if place(app, &view, &name, &cluster, policy.repository).await? {
+                if place(app, &view, &name, &cluster, &policy).await? {
                     changed += 1;
                 }
             }
@@ -74,30 +78,48 @@ async fn place(
     view: &StateView,
     name: &Name,
     cluster: &Cluster,
-    repository: Name,
+    policy: &Policy,
 ) -> Result<bool> {
-    let Some(receiver) = app.primary_agent(view, name, cluster).await? else {
+    let repository = &policy.repository;
+    let agents = agents_of(view, cluster).await?;
+    let held = held(app, view, (name, repository), &agents).await?;
+    let seen = app.instances(view, name).await?;
+    let seen = || seen.iter().map(|(_, name, facts)| (name, facts));
+    let primary = placement::primary(cluster, seen());
+    let down = |instance: &Name| {
+        let mut seen = seen();
+        seen.any(|(agent, facts)| {
+            agent == instance && matches!(facts.observation, Observation::Unreachable(_))
+        })
+    };
+    let question = Question {
+        cluster,
+        prefers: policy.wal_receiver(),
+        primary,
+        server_down: held.as_ref().is_some_and(|held| down(&held.instance)),
+        held: held.as_ref(),
+    };
+    let life = |name: &Name| life(app, agents.get(name));
+    let Some(receiver) = placement::receiver(question, life) else {
         return Ok(false);
     };
-    let Some(agent) = query::agent_named(view.connection(), &receiver).await? else {
+    let Some(agent) = agents.get(&receiver.agent) else {
         return Ok(false);
     };
-    if agent.revoked_at.is_some() {
+    let (by, instance) = (&receiver.agent, &receiver.instance);
+    if held.is_some_and(|held| held.agent == *by && held.instance == *instance) {
         return Ok(false);
     }
-    let held = query::duties_of_cluster(view.connection(), name).await?;
-    let there = held
-        .iter()
-        .any(|duty| duty.active && duty.repository == repository && duty.agent == agent.id);
-    if there {
-        return Ok(false);
-    }
-    tracing::info!(cluster = %name, agent = %receiver, %repository, "WAL is received here");
+    tracing::info!(
+        cluster = %name, agent = %by, %instance, %repository, why = receiver.why,
+        "WAL is received here"
+    );
     let command = PlaceDuty {
         assignment: AssignmentId::from_uuid(Uuid::now_v7()),
         cluster: name.clone(),
-        repository,
+        repository: repository.clone(),
         agent: agent.id,
+        instance: (by != instance).then(|| instance.clone()),
     };
     if let Err(refusal) = app
         .node
@@ -108,4 +130,65 @@ async fn place(
         return Ok(false);
     }
     Ok(true)
+}
+
+/// The enrolled agents that a cluster names.
+async fn agents_of(view: &StateView, cluster: &Cluster) -> Result<BTreeMap<Name, AgentView>> {
+    let instances = cluster.instances.iter().map(|instance| &instance.agent);
+    let relays = cluster.relays.iter().map(|relay| &relay.agent);
+    let mut agents = BTreeMap::new();
+    for name in instances.chain(relays) {
+        if agents.contains_key(name) {
+            continue;
+        }
+        let found = query::agent_named(view.connection(), name).await?;
+        if let Some(agent) = found.filter(|agent| agent.revoked_at.is_none()) {
+            agents.insert(name.clone(), agent);
+        }
+    }
+    Ok(agents)
+}
+
+fn life(app: &App, agent: Option<&AgentView>) -> Life {
+    match agent {
+        None => Life::Gone,
+        Some(agent) if app.sessions.is_online(agent.id) => Life::Online,
+        Some(agent) if app.sessions.silent_for(agent.id) < LOST_AFTER => Life::Away,
+        Some(_) => Life::Gone,
+    }
+}
+
+/// Who has the duty; one whose agent is enrolled no more is nobody's.
+async fn held(
+    app: &App,
+    view: &StateView,
+    (cluster, repository): (&Name, &Name),
+    agents: &BTreeMap<Name, AgentView>,
+) -> Result<Option<Held>> {
+    let duties = query::duties_of_cluster(view.connection(), cluster).await?;
+    let mut duties = duties.into_iter();
+    let Some(duty) = duties.find(|duty| duty.active && duty.repository == *repository) else {
+        return Ok(None);
+    };
+    let agent = match agents.values().find(|agent| agent.id == duty.agent) {
+        Some(agent) => agent.name.clone(),
+        None => match query::agent(view.connection(), duty.agent).await? {
+            Some(agent) if agent.revoked_at.is_none() => agent.name,
+            _ => return Ok(None),
+        },
+    };
+    let source = query::wal_source(view.connection(), cluster, repository).await?;
+    let key = (cluster.clone(), repository.clone());
+    let trouble = app.wal.troubled_for(&key, duty.generation);
+    Ok(Some(Held {
+        instance: source.unwrap_or_else(|| agent.clone()),
+        agent,
+        age: age(duty.since),
+        trouble: trouble.map(|(since, failure)| (since, failure.code)),
+    }))
+}
+
+fn age(since: Timestamp) -> Duration {
+    // Another leader's clock may be ahead of ours.
+    Duration::try_from(since.duration_until(Timestamp::now())).unwrap_or_default()
 }

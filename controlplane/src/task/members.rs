@@ -48,7 +48,7 @@ impl Task for Members {
 /// Raises the level once every node has lately said that it knows the next.
 async fn raise_level(app: &App, level: u32, nodes: &[NodeView]) -> Result<u64> {
     let next = level + 1;
-    if next > schema::NEWEST {
+    if next > app.config.node.newest_level() {
         return Ok(0);
     }
     let knows = |node: u64| {

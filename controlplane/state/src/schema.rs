@@ -16,7 +16,9 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 5;
+pub const NEWEST: u32 = 6;
+/// From here on WAL may be received by a relay, and facts tell of Patroni.
+pub const RECEIVERS: u32 = 6;
 
 const KEY: &str = "schema";
 
@@ -34,6 +36,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         3 => include_str!("migration/m0003.sql"),
         4 => include_str!("migration/m0004.sql"),
         5 => include_str!("migration/m0005.sql"),
+        6 => include_str!("migration/m0006.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

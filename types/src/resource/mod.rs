@@ -11,11 +11,12 @@ mod policy;
 mod repository;
 mod schedule;
 
-pub use cluster::{Cluster, ConnectionProblem, InstanceSpec};
+pub use cluster::{Cluster, ConnectionProblem, InstanceSpec, RelaySpec};
 pub use document::{API_VERSION, Document, InvalidDocument, Kind, Labels, Metadata, Resource};
 pub use fleet::Fleet;
 pub use policy::{
-    Codec, Compression, Durability, Limits, Objectives, Policy, WalMode, WalPolicy, selects,
+    Codec, Compression, Durability, Limits, Objectives, Policy, WalMode, WalPolicy, WalReceiver,
+    selects,
 };
 pub use repository::{KeyReference, Repository, SecretReference};
 pub use schedule::{Blackout, CatchUp, Checkpoint, Overlap, Retry, Schedule, Source};

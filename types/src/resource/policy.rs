@@ -144,6 +144,18 @@ pub enum Durability {
     Spool,
 }
 
+/// Which agent receives a cluster's WAL while several could.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum WalReceiver {
+    /// The one on the primary's host; relays stand in for it.
+    #[default]
+    Primary,
+    /// The first relay that works; the primary's agent stands in for them.
+    Relay,
+}
+
 /// How WAL gets into the repository.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -159,6 +171,9 @@ pub struct WalPolicy {
     /// Where it must be durable; `repository` when it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub durability: Option<Durability>,
+    /// Which agent receives it; `primary` when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<WalReceiver>,
     #[serde(default, skip_serializing_if = "NotYet::skip")]
     #[cfg_attr(feature = "schema", schema(ignore))]
     #[doc(hidden)]
@@ -234,6 +249,12 @@ impl Policy {
     pub fn flush_every(&self) -> Span {
         let given = self.wal.as_ref().and_then(|wal| wal.flush_every);
         given.unwrap_or(Span::from_secs(5))
+    }
+
+    /// Which agent receives WAL while several could.
+    pub fn wal_receiver(&self) -> WalReceiver {
+        let given = self.wal.as_ref().and_then(|wal| wal.receiver);
+        given.unwrap_or_default()
     }
 
     /// How its data is compressed.

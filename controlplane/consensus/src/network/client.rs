@@ -32,6 +32,8 @@ use crate::wire::{self, WireError, pb};
 /// Entries wait for the follower's fsync, so they get longer than a heartbeat.
 const APPEND_TIMEOUT_MIN: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A peer knows at once what it has of a snapshot.
+const OFFSET_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(3);
 
 /// Makes the connections to the other members.
@@ -236,6 +238,7 @@ impl Peer {
         timeout: Duration,
     ) -> Result<SnapshotResponse<TypeConfig>, RpcError> {
         let mut client = self.client()?;
+        let offset = self.snapshot_offset(&snapshot.snapshot).await;
         let header = pb::RaftSnapshotHeader {
             to: self.id.0,
             vote: Some(wire::vote_message(&vote)),
@@ -245,12 +248,35 @@ impl Peer {
             )),
             bytes: snapshot.snapshot.bytes,
             blake3: Bytes::copy_from_slice(snapshot.snapshot.hash.as_bytes()),
+            offset,
         };
         let parts = parts(header, snapshot.snapshot);
         let sending = async move { client.snapshot(parts).await };
         let reply: pb::RaftSnapshotReply = answered(timeout, sending).await?;
         let vote = wire::need(reply.vote, "the vote").map_err(RpcError::Answer)?;
         Ok(SnapshotResponse::new(wire::vote(&vote)))
+    }
+
+    /// From where on the peer still needs a snapshot. One that does not say
+    /// needs all of it.
+    async fn snapshot_offset(&self, snapshot: &SnapshotFile) -> u64 {
+        let message = pb::RaftSnapshotOffsetRequest {
+            to: self.id.0,
+            blake3: Bytes::copy_from_slice(snapshot.hash.as_bytes()),
+        };
+        let ask = async {
+            let reply: pb::RaftSnapshotOffsetReply =
+                call!(self, snapshot_offset, message, OFFSET_TIMEOUT)?;
+            Ok::<_, RpcError>(reply.offset)
+        };
+        match ask.await {
+            Ok(offset) if offset <= snapshot.bytes => offset,
+            Ok(_) => 0,
+            Err(error) => {
+                tracing::debug!(node = %self.id, "a snapshot is sent from its beginning: {error}");
+                0
+            }
+        }
     }
 }
 
@@ -280,28 +306,33 @@ fn parts(
 ) -> impl Stream<Item = pb::RaftFrame> + Send + 'static {
     use pb::raft_snapshot_part::Part;
     let part = |part| pb::RaftSnapshotPart { part: Some(part) };
-    stream::unfold(Some((Some(header), file, 0)), move |state| async move {
-        let (header, file, offset) = state?;
-        if let Some(header) = header {
-            let first = frame(&part(Part::Header(header)));
-            return Some((first, Some((None, file, 0))));
-        }
-        let reader = file.clone();
-        let read = tokio::task::spawn_blocking(move || reader.read_at(offset, CHUNK_BYTES)).await;
-        match read.map_err(io::Error::other).and_then(|read| read) {
-            Ok(chunk) if chunk.is_empty() => None,
-            Ok(chunk) => {
-                let next = offset + chunk.len() as u64;
-                let chunk = frame(&part(Part::Chunk(chunk.into())));
-                Some((chunk, Some((None, file, next))))
+    let offset = header.offset;
+    stream::unfold(
+        Some((Some(header), file, offset)),
+        move |state| async move {
+            let (header, file, offset) = state?;
+            if let Some(header) = header {
+                let first = frame(&part(Part::Header(header)));
+                return Some((first, Some((None, file, offset))));
             }
-            Err(error) => {
-                // The receiver sees too few bytes and refuses the snapshot.
-                tracing::error!(path = %file.path.display(), "failed to read a snapshot: {error}");
-                None
+            let reader = file.clone();
+            let read =
+                tokio::task::spawn_blocking(move || reader.read_at(offset, CHUNK_BYTES)).await;
+            match read.map_err(io::Error::other).and_then(|read| read) {
+                Ok(chunk) if chunk.is_empty() => None,
+                Ok(chunk) => {
+                    let next = offset + chunk.len() as u64;
+                    let chunk = frame(&part(Part::Chunk(chunk.into())));
+                    Some((chunk, Some((None, file, next))))
+                }
+                Err(error) => {
+                    // The receiver sees too few bytes and refuses the snapshot.
+                    tracing::error!(path = %file.path.display(), "failed to read a snapshot: {error}");
+                    None
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 impl RaftNetworkV2<TypeConfig> for Peer {

@@ -177,9 +177,25 @@ fn snapshot_and_read() {
         membership: Some(wire::stored_membership_message(&stored)),
         bytes: 4096,
         blake3: Bytes::from(vec![0xab; 32]),
+        offset: 0,
     };
     let part = |part| pb::RaftSnapshotPart { part: Some(part) };
-    golden("snapshot_header", &part(Part::Header(header)));
+    golden("snapshot_header", &part(Part::Header(header.clone())));
+    let resumed = pb::RaftSnapshotHeader {
+        offset: 1024,
+        ..header
+    };
+    golden("snapshot_header_resumed", &part(Part::Header(resumed)));
+    let ask = pb::RaftSnapshotOffsetRequest {
+        to: 2,
+        blake3: Bytes::from(vec![0xab; 32]),
+    };
+    golden("snapshot_offset_request", &ask);
+    let offset = 1024;
+    golden(
+        "snapshot_offset_reply",
+        &pb::RaftSnapshotOffsetReply { offset },
+    );
     golden(
         "snapshot_chunk",
         &part(Part::Chunk(Bytes::from_static(b"SQLite"))),

@@ -184,6 +184,14 @@ impl RaftService for Services {
         answer(&exchange::transfer_reply_message(&reply))
     }
 
+    async fn snapshot_offset(&self, request: Frame) -> Answer {
+        let message: pb::RaftSnapshotOffsetRequest = self.open(request)?;
+        self.for_us(message.to)?;
+        let hash = receive::hash(&message.blake3).map_err(|error| receive::malformed(&error))?;
+        let offset = receive::offset(self.machine.directory(), hash).await;
+        answer(&pb::RaftSnapshotOffsetReply { offset })
+    }
+
     async fn snapshot(&self, request: Request<Streaming<pb::RaftFrame>>) -> Answer {
         self.peer_of(&request)?;
         let mut frames = request.into_inner();

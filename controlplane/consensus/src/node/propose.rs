@@ -11,7 +11,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_state::{Cause, Command, Entry, IdempotencyKey, Refusal, ReplicatedCommand, Reply};
+use holdfast_state::{
+    Cause, Command, Entry, IdempotencyKey, Refusal, ReplicatedCommand, Reply, schema,
+};
 use jiff::Timestamp;
 use openraft::errors::{ClientWriteError, Fatal, ForwardReason, ForwardToLeader, RaftError};
 use tokio::time::Instant;
@@ -100,17 +102,36 @@ impl Node {
     where
         C: ReplicatedCommand + Into<Command>,
     {
+        let command: Command = command.into();
+        if let Err(refusal) = self.ready_for(command.level()).await? {
+            return Ok(Err(refusal));
+        }
         let entry = Entry {
             at: context.at,
             cause: context.cause,
             idempotency: context.idempotency,
             traceparent: context.traceparent,
-            command: command.into(),
+            command,
         };
         let reply = self.propose_entry(&entry).await?;
         reply
             .outcome::<C>()
             .map_err(|error| self.unreadable_reply().caused_by(error).into())
+    }
+
+    /// Refuses what a member may not know yet: it could not read the entry,
+    /// and would stop. The level only grows, so what this node has applied is
+    /// enough to say yes.
+    async fn ready_for(&self, needed: u32) -> Result<Result<(), Refusal>, ProposeError> {
+        if needed <= schema::VERSION {
+            return Ok(Ok(()));
+        }
+        let read = schema::version(self.view().connection()).await;
+        let current = read.map_err(|error| self.unreadable_reply().caused_by(error))?;
+        if current < needed {
+            return Ok(Err(Refusal::LevelTooLow { needed, current }));
+        }
+        Ok(Ok(()))
     }
 
     /// Proposes an entry and gives its encoded reply, for callers that do not

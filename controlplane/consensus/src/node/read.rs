@@ -99,7 +99,7 @@ impl Node {
         StaleView { view, age }
     }
 
-    fn view(&self) -> StateView {
+    pub(super) fn view(&self) -> StateView {
         // In this order: the connections see at least what the number says.
         let applied = *self.applied().borrow();
         StateView {

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_types::resource::{Document, Kind, Resource};
+use holdfast_types::resource::{Document, InstanceSpec, Kind, Resource, WalPolicy};
 use holdfast_types::{Name, Revision};
 use sea_orm::{DatabaseConnection, EntityTrait, TransactionTrait};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::{repository_keys, resource_references, resources};
 use crate::lookup::Lookup;
-use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName, schedules};
+use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName, schedules, schema};
 
 /// The fleet of clusters that name none. It always exists.
 pub(crate) const DEFAULT_FLEET: &str = "default";
@@ -116,6 +116,12 @@ impl ReplicatedCommand for ApplyDocuments {
         json!({"documents": targets.collect::<Vec<_>>()})
     }
 
+    fn level(&self) -> u32 {
+        let newest = |change: &DocumentChange| level_of(&change.document);
+        let levels = self.documents.iter().map(newest);
+        levels.max().unwrap_or(schema::VERSION)
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Vec<AppliedDocument>, Stop> {
         let Decision { plans, keys } = self.decide(cx).await?;
         let mut outcome = Vec::new();
@@ -193,6 +199,31 @@ impl ApplyDocuments {
         refuse_clashes(cx, &plans).await?;
         let keys = keys_to_store(cx, &plans, self.repository_keys).await?;
         Ok(Decision { plans, keys })
+    }
+}
+
+/// The feature level that a document needs: an older node refuses fields that
+/// it does not know.
+fn level_of(document: &Document) -> u32 {
+    let receivers = match &document.resource {
+        Resource::Cluster(cluster) => {
+            let patroni = |instance: &InstanceSpec| instance.patroni.is_some();
+            !cluster.relays.is_empty() || cluster.instances.iter().any(patroni)
+        }
+        Resource::Policy(policy) => {
+            let receiver = |wal: &WalPolicy| wal.receiver.is_some();
+            policy.wal.as_ref().is_some_and(receiver)
+        }
+        Resource::Repository(_) | Resource::Fleet(_) => false,
+    };
+    let schedules = match &document.resource {
+        Resource::Policy(policy) => !policy.schedules.is_empty() || policy.limits.is_some(),
+        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => false,
+    };
+    match (receivers, schedules) {
+        (true, _) => schema::RECEIVERS,
+        (false, true) => schedules::LEVEL,
+        (false, false) => schema::VERSION,
     }
 }
 

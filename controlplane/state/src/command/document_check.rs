@@ -40,11 +40,15 @@ impl Plan {
     pub(super) fn agents(&self) -> BTreeSet<Name> {
         let old = self.old.as_ref().map(|old| &old.document.0.resource);
         let clusters = [Some(&self.document.resource), old].into_iter().flatten();
-        let instances = clusters.flat_map(|resource| match resource {
-            Resource::Cluster(cluster) => cluster.instances.as_slice(),
-            Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => &[],
+        let clusters = clusters.filter_map(|resource| match resource {
+            Resource::Cluster(cluster) => Some(cluster),
+            Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => None,
         });
-        instances.map(|instance| instance.agent.clone()).collect()
+        let agents = clusters.flat_map(|cluster| {
+            let instances = cluster.instances.iter().map(|instance| &instance.agent);
+            instances.chain(cluster.relays.iter().map(|relay| &relay.agent))
+        });
+        agents.cloned().collect()
     }
 
     fn id(&self) -> String {
@@ -92,6 +96,13 @@ pub(super) fn references(document: &Document) -> Vec<Reference> {
                 let field = |name: &str| format!("spec.instances[{index}].{name}");
                 add(&field("agent"), ReferenceKind::Agent, &instance.agent);
                 if let Some(secret) = &instance.password_secret {
+                    add(&field("passwordSecret"), ReferenceKind::Secret, secret);
+                }
+            }
+            for (index, relay) in cluster.relays.iter().enumerate() {
+                let field = |name: &str| format!("spec.relays[{index}].{name}");
+                add(&field("agent"), ReferenceKind::Agent, &relay.agent);
+                if let Some(secret) = &relay.password_secret {
                     add(&field("passwordSecret"), ReferenceKind::Secret, secret);
                 }
             }

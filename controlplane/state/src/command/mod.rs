@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::context::{ApplyContext, Stop};
-use crate::{EntryError, Reply, StateError};
+use crate::{EntryError, Reply, StateError, schema};
 
 /// One change of the replicated state.
 pub trait ReplicatedCommand: Into<Command> + Send + 'static {
@@ -23,6 +23,12 @@ pub trait ReplicatedCommand: Into<Command> + Send + 'static {
 
     /// What it acts on, such as `clusters/orders`.
     fn target(&self) -> String;
+
+    /// The feature level that every node must have reached: one that knows
+    /// this command, and every field that it sets, exists since then.
+    fn level(&self) -> u32 {
+        schema::VERSION
+    }
 
     /// What else the audit log should say; never a secret (I-10).
     fn audit_detail(&self) -> Value {
@@ -61,6 +67,11 @@ macro_rules! commands {
             /// Its name.
             pub const fn name(&self) -> &'static str {
                 match self { $(Self::$name(_) => $name::NAME,)* }
+            }
+
+            /// The feature level it needs.
+            pub fn level(&self) -> u32 {
+                match self { $(Self::$name(command) => command.level(),)* }
             }
 
             /// What it acts on.
@@ -158,11 +169,23 @@ pub(crate) use restore_state::group;
 pub use rotate_session::Rotation;
 pub use set_secret::SecretSet;
 
+async fn apply_at<C: ReplicatedCommand>(
+    needed: u32,
+    command: C,
+    cx: &mut ApplyContext<'_>,
+) -> Result<C::Outcome, Stop> {
+    if needed > schema::VERSION {
+        cx.needs_level(needed).await?;
+    }
+    command.apply(cx).await
+}
+
 async fn run<C: ReplicatedCommand>(
     command: C,
     cx: &mut ApplyContext<'_>,
 ) -> Result<Reply, StateError> {
-    let verdict = match command.apply(cx).await {
+    let needed = command.level();
+    let verdict = match apply_at(needed, command, cx).await {
         Ok(outcome) => Ok(outcome),
         Err(Stop::Refused(refusal)) => {
             // What a refused command had in mind wakes nobody.

@@ -1,5 +1,6 @@
-//! Gives the WAL of a cluster to an agent to receive, under the next
-//! generation (I-04). Whoever had it before has it no more.
+//! Gives the WAL of a cluster to an agent to receive, from its own instance or
+//! from another, under the next generation (I-04). Whoever had it before has
+//! it no more.
 
 use holdfast_types::resource::Kind;
 use holdfast_types::{AgentId, AssignmentId, Generation, Name};
@@ -10,10 +11,10 @@ use serde_json::{Value, json};
 use super::ReplicatedCommand;
 use crate::column::{Count, Moment, Text};
 use crate::context::{ApplyContext, Stop};
-use crate::entity::assignments;
+use crate::entity::{assignments, wal_sources};
 use crate::entity::word::{AssignmentKind, AssignmentState};
 use crate::lookup::Lookup;
-use crate::{Effect, Noun, Refusal, generations};
+use crate::{Effect, Noun, Refusal, StateError, generations, schema};
 
 /// Since v0.1. Placing it where it is changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,10 @@ pub struct PlaceDuty {
     pub repository: Name,
     /// By whom.
     pub agent: AgentId,
+    /// From the instance on the host of this agent; `None`: from its own.
+    /// Since level 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Name>,
 }
 
 /// A duty in an agent's hands.
@@ -48,7 +53,19 @@ impl ReplicatedCommand for PlaceDuty {
     }
 
     fn audit_detail(&self) -> Value {
-        json!({"duty": "wal", "repository": self.repository, "agent": self.agent})
+        let mut detail =
+            json!({"duty": "wal", "repository": self.repository, "agent": self.agent});
+        if let Some(instance) = &self.instance {
+            detail["instance"] = json!(instance);
+        }
+        detail
+    }
+
+    fn level(&self) -> u32 {
+        match self.instance {
+            Some(_) => schema::RECEIVERS,
+            None => schema::VERSION,
+        }
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<PlacedDuty, Stop> {
@@ -69,6 +86,7 @@ impl ReplicatedCommand for PlaceDuty {
         let before = before.only(cx.tx()).await?;
         if let Some(duty) = before.as_ref().filter(|duty| is_active(duty))
             && duty.agent == agent.id
+            && source(cx, &self.cluster, &self.repository).await? == self.instance
         {
             return Ok(PlacedDuty {
                 assignment: duty.id.0,
@@ -79,6 +97,7 @@ impl ReplicatedCommand for PlaceDuty {
         if cx.exists(taken, [Text(self.assignment).into()]).await? {
             return Err(Refusal::already_exists(Noun::Assignment, self.assignment).into());
         }
+        record_source(cx, &self.cluster, &self.repository, self.instance).await?;
         let generation = before.as_ref().map_or(Count(0), |duty| duty.generation);
         let generation = generations::next(cx.tx(), generation).await?;
         if let Some(duty) = before.filter(is_active) {
@@ -104,6 +123,45 @@ impl ReplicatedCommand for PlaceDuty {
             generation,
         })
     }
+}
+
+/// The instance that WAL is received from, when it is not the receiver's own.
+async fn source(
+    cx: &ApplyContext<'_>,
+    cluster: &Name,
+    repository: &Name,
+) -> Result<Option<Name>, StateError> {
+    if !cx.has_level(schema::RECEIVERS).await? {
+        return Ok(None);
+    }
+    let key = (Text(cluster.clone()), Text(repository.clone()));
+    let row = wal_sources::Entity::find_by_id(key).only(cx.tx()).await?;
+    Ok(row.map(|row| row.instance.0))
+}
+
+async fn record_source(
+    cx: &ApplyContext<'_>,
+    cluster: &Name,
+    repository: &Name,
+    instance: Option<Name>,
+) -> Result<(), StateError> {
+    let (cluster, repository) = (Text(cluster.clone()), Text(repository.clone()));
+    match instance {
+        Some(instance) => {
+            let row = wal_sources::Model {
+                cluster,
+                repository,
+                instance: Text(instance),
+            };
+            cx.put(row).await?;
+        }
+        None if cx.has_level(schema::RECEIVERS).await? => {
+            let sql = "DELETE FROM wal_sources WHERE cluster = ? AND repository = ?";
+            cx.execute(sql, [cluster.into(), repository.into()]).await?;
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 /// The key of the row of a duty.

@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
-use crate::TaskName;
+use crate::{TaskName, schema};
 use crate::column::{Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::instances;
@@ -31,6 +31,15 @@ impl ReplicatedCommand for RecordInstances {
 
     fn target(&self) -> String {
         format!("agents/{}", self.agent)
+    }
+
+    fn level(&self) -> u32 {
+        let patroni = self.instances.iter().any(|facts| facts.patroni.is_some());
+        if patroni {
+            schema::RECEIVERS
+        } else {
+            schema::VERSION
+        }
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<(), Stop> {

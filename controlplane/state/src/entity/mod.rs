@@ -44,4 +44,5 @@ pub(crate) mod state_snapshots;
 pub(crate) mod users;
 pub(crate) mod wal_gaps;
 pub(crate) mod wal_ranges;
+pub(crate) mod wal_sources;
 pub(crate) mod word;

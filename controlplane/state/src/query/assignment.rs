@@ -8,10 +8,10 @@ use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOr
 use serde::Serialize;
 
 use super::job::JobView;
-use crate::StateError;
 use crate::column::Text;
 use crate::entity::word::{AssignmentKind, AssignmentState};
-use crate::entity::{assignments as rows, jobs};
+use crate::entity::{assignments as rows, jobs, wal_sources};
+use crate::{StateError, schema};
 
 /// Something in an agent's hands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,6 +62,34 @@ pub async fn duties_of_cluster(
         .filter(rows::Column::Cluster.eq(cluster.as_str()))
         .filter(rows::Column::Kind.eq(Text(AssignmentKind::Wal)));
     views(conn, duties).await
+}
+
+/// From which instance WAL is received by a relay, by cluster and repository;
+/// none below feature level 4.
+pub async fn wal_sources(
+    conn: &DatabaseConnection,
+) -> Result<BTreeMap<(Name, Name), Name>, StateError> {
+    if schema::version(conn).await? < schema::RECEIVERS {
+        return Ok(BTreeMap::new());
+    }
+    let found = wal_sources::Entity::find().all(conn).await?;
+    let entry = |row: wal_sources::Model| ((row.cluster.0, row.repository.0), row.instance.0);
+    Ok(found.into_iter().map(entry).collect())
+}
+
+/// From which instance a relay receives a cluster's WAL; `None` when whoever
+/// has the duty receives from its own.
+pub async fn wal_source(
+    conn: &DatabaseConnection,
+    cluster: &Name,
+    repository: &Name,
+) -> Result<Option<Name>, StateError> {
+    if schema::version(conn).await? < schema::RECEIVERS {
+        return Ok(None);
+    }
+    let key = (Text(cluster.clone()), Text(repository.clone()));
+    let row = wal_sources::Entity::find_by_id(key).one(conn).await?;
+    Ok(row.map(|row| row.instance.0))
 }
 
 /// Every standing duty in force.

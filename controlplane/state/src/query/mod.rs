@@ -30,7 +30,7 @@ pub use agent::{
 };
 pub use assignment::{
     AssignmentView, Work, active_duties, active_job_assignments, assignments_of_agent,
-    duties_of_cluster,
+    duties_of_cluster, wal_source, wal_sources,
 };
 pub use audit::{AuditFilter, audit};
 pub use backup::{BackupFilter, BackupView, available_backups, backup, backups, backups_of_job};

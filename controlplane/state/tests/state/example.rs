@@ -309,6 +309,7 @@ fn agents() -> Vec<(u32, Command)> {
         cluster: name(cluster),
         observed_at: later(),
         observation,
+        patroni: None,
     };
     let record = RecordInstances {
         agent: agent_id(1),
@@ -447,8 +448,13 @@ fn wal_commands() -> Vec<(u32, Command)> {
         cluster: name("orders"),
         repository: name("eu"),
     };
+    let relayed = holdfast_state::command::PlaceDuty {
+        instance: Some(name("db2")),
+        ..duty(1, 10)
+    };
     vec![
         (1, duty(1, 9).into()),
+        (2, relayed.into()),
         (1, withdraw.into()),
         (1, record.into()),
     ]

@@ -178,6 +178,7 @@ pub(crate) fn duty(agent: u128, assignment: u128) -> PlaceDuty {
         cluster: name("orders"),
         repository: name("eu"),
         agent: agent_id(agent),
+        instance: None,
     }
 }
 
