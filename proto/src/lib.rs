@@ -37,3 +37,8 @@ pub use wal::{LineageWal, ReportedFrontier, TimelineWal, WalGap, WalReport};
 pub mod v1 {
     tonic::include_proto!("holdfast.v1");
 }
+
+/// The descriptors of the public services, as an encoded
+/// `google.protobuf.FileDescriptorSet` with our options and comments.
+#[cfg(feature = "control")]
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

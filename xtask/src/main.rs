@@ -1,6 +1,7 @@
 //! Tasks of the project that are more than a line of make.
 
 mod check_deps;
+mod control_proto;
 mod demo;
 
 use std::process::ExitCode;
@@ -21,6 +22,12 @@ enum Task {
     DemoStop,
     /// Check that crates depend on each other only as DESIGN allows
     CheckDeps,
+    /// Write control.proto from the OpenAPI document
+    ControlProto {
+        /// Only say whether it is current
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -28,6 +35,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::DemoStop => demo::stop(),
         Task::CheckDeps => check_deps::run(),
+        Task::ControlProto { check } => control_proto::run(check),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

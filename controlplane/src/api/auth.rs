@@ -11,7 +11,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use holdfast_state::Digest;
@@ -28,8 +28,10 @@ pub const BODY_BYTES: usize = 2 << 20;
 /// The longest `Idempotency-Key`.
 const KEY_CHARS: usize = 255;
 
-const APPLIED_INDEX: HeaderName = HeaderName::from_static("holdfast-applied-index");
-const APPLIED_AGE: HeaderName = HeaderName::from_static("holdfast-applied-age-ms");
+/// Of a stale answer: how far the node had applied the log.
+pub const APPLIED_INDEX: HeaderName = HeaderName::from_static("holdfast-applied-index");
+/// Of a stale answer: how old that is at most.
+pub const APPLIED_AGE: HeaderName = HeaderName::from_static("holdfast-applied-age-ms");
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
@@ -62,7 +64,7 @@ pub async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> 
 async fn admit(app: &App, mut request: Request) -> Result<(Request, Consistency), ApiError> {
     let context = request.extensions().get::<RequestContext>().cloned();
     let context = context.ok_or_else(|| AppError::failed("a request has no context"))?;
-    let token = bearer(&request)?;
+    let token = bearer(request.headers())?;
     let identity = app.authenticate(&token).await?;
     let consistency = consistency(&request)?;
     let key = header(request.headers(), "idempotency-key");
@@ -89,8 +91,9 @@ async fn admit(app: &App, mut request: Request) -> Result<(Request, Consistency)
     Ok((request, consistency))
 }
 
-fn bearer(request: &Request) -> Result<String, AppError> {
-    let given = request.headers().get(AUTHORIZATION);
+/// The token of a request.
+pub fn bearer(headers: &HeaderMap) -> Result<String, AppError> {
+    let given = headers.get(AUTHORIZATION);
     let given = given.ok_or_else(|| unauthenticated("no credentials were given"))?;
     let token = given.to_str().ok().and_then(|text| {
         let (scheme, token) = text.split_once(' ')?;

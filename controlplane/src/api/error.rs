@@ -121,7 +121,8 @@ pub fn render(request: RequestId, mut response: Response<Body>) -> Response<Body
     Response::from_parts(parts, Body::from(body))
 }
 
-fn problem_of(error: &AppError, status: StatusCode, request: RequestId) -> Problem {
+/// The problem that an error is.
+pub fn problem_of(error: &AppError, status: StatusCode, request: RequestId) -> Problem {
     Problem {
         kind: type_of(error.code()),
         title: status.canonical_reason().unwrap_or("Error").to_owned(),

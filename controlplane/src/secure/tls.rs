@@ -74,8 +74,8 @@ fn roots(ca_pem: &str) -> Result<Arc<RootCertStore>, rustls::Error> {
     Ok(Arc::new(roots))
 }
 
-/// TLS for agents: whoever presents a certificate must have it from the CA;
-/// enrolling needs none.
+/// TLS for agents and automation: whoever presents a certificate must have it
+/// from the CA; enrolling and bearer tokens need none.
 pub fn agent_acceptor(
     identity: Arc<NodeIdentity>,
     ca_pem: &str,

@@ -349,9 +349,11 @@ async fn serve(
     let grpc_tls = agent_acceptor(identity.clone(), &ca_pem)?;
     let rest = accept(rest, rest_at, rest_tls, stop.clone());
     let grpc = accept(grpc, grpc_at, Some(grpc_tls), stop.clone());
+    let rest_api = api::rest::router(app.clone());
+    let grpc_api = api::grpc::server(app.clone(), rest_api.clone()).map_err(StartError::Other)?;
     let servers = vec![
-        tokio::spawn(serve_rest(app.clone(), rest)),
-        tokio::spawn(serve_grpc(app.clone(), grpc)),
+        tokio::spawn(serve_rest(app.clone(), rest_api, rest)),
+        tokio::spawn(serve_grpc(app.clone(), grpc_api, grpc)),
         tokio::spawn(super::renew::keep_fresh(
             app.clone(),
             paths.clone(),
@@ -396,9 +398,9 @@ fn listen_file(paths: &Paths, config: &Config, listeners: &Listeners) -> ListenF
     }
 }
 
-async fn serve_rest(app: Arc<App>, listener: super::accept::Ready) {
+async fn serve_rest(app: Arc<App>, api: axum::Router, listener: super::accept::Ready) {
     let stop = app.stop.clone();
-    let service = api::rest::router(app).into_make_service_with_connect_info::<Peer>();
+    let service = api.into_make_service_with_connect_info::<Peer>();
     let served = axum::serve(listener, service)
         .with_graceful_shutdown(async move { stop.cancelled().await });
     if let Err(error) = served.await {
@@ -406,9 +408,13 @@ async fn serve_rest(app: Arc<App>, listener: super::accept::Ready) {
     }
 }
 
-async fn serve_grpc(app: Arc<App>, listener: super::accept::Ready) {
+async fn serve_grpc(
+    app: Arc<App>,
+    api: tonic::transport::server::Router,
+    listener: super::accept::Ready,
+) {
     let stop = app.stop.clone();
-    let served = api::grpc::server(app)
+    let served = api
         .serve_with_incoming_shutdown(listener.into_tls(), async move { stop.cancelled().await });
     if let Err(error) = served.await {
         tracing::error!(%error, "gRPC has ended");

@@ -23,7 +23,7 @@ pub struct Session {
     sequence: u64,
 }
 
-async fn connect(node: &Node, identity: Option<Identity>) -> Result<Channel, Status> {
+pub async fn connect(node: &Node, identity: Option<Identity>) -> Result<Channel, Status> {
     let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(node.ca()));
     if let Some(identity) = identity {
         tls = tls.identity(identity);
@@ -72,9 +72,12 @@ impl Agent {
         })
     }
 
+    pub fn identity(&self) -> Identity {
+        Identity::from_pem(&self.certificate, &self.key)
+    }
+
     pub async fn session(&self, node: &Node, held: &[Held]) -> Result<Session, Status> {
-        let identity = Identity::from_pem(&self.certificate, &self.key);
-        let mut client = AgentServiceClient::new(connect(node, Some(identity)).await?);
+        let mut client = AgentServiceClient::new(connect(node, Some(self.identity())).await?);
         let (sender, receiver) = mpsc::channel(16);
         let hello = v1::Hello {
             version: "0.1.0".to_owned(),

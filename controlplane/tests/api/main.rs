@@ -9,6 +9,7 @@
 mod access;
 mod agent;
 mod backups;
+mod control;
 mod coverage;
 mod documents;
 mod duties;

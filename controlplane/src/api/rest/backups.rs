@@ -100,7 +100,7 @@ impl From<query::BackupView> for BackupView {
 
 /// Take a backup of a cluster
 #[utoipa::path(post, path = "/api/v1/clusters/{name}/backups", operation_id = "backup_start", tag = "backups",
-    params(("name" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    params(("name" = String, Path)),
     request_body = BackupParams,
     responses((status = 202, description = "The job that takes it", body = JobStarted), Problems))]
 async fn backup_start(

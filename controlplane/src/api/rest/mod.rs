@@ -12,6 +12,7 @@ mod backups;
 mod errors;
 mod events;
 mod exposure;
+mod gate;
 mod health;
 mod jobs;
 mod metrics;
@@ -108,8 +109,12 @@ fn open() -> OpenApiRouter<Arc<App>> {
 }
 
 fn document() -> utoipa::openapi::OpenApi {
+    let mut guarded = guarded();
+    for item in guarded.get_openapi_mut().paths.paths.values_mut() {
+        gate::describe(item);
+    }
     OpenApiRouter::with_openapi(Document::openapi())
-        .merge(guarded())
+        .merge(guarded)
         .merge(open())
         .into_openapi()
 }

@@ -172,8 +172,9 @@ macro_rules! resource {
         mod $module {
             use super::*;
 
-            /// The document that is written, for OpenAPI: reading it is the
-            /// business of `types::resource`, which names the field at fault.
+            /// The document that is written.
+            // For OpenAPI: reading it is the business of `types::resource`,
+            // which names the field at fault.
             #[derive(ToSchema)]
             #[schema(rename_all = "camelCase")]
             #[expect(dead_code, reason = "describes a document, is never made")]

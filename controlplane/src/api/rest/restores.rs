@@ -34,7 +34,7 @@ async fn restore_plan(
 
 /// Restore a cluster into a new directory
 #[utoipa::path(post, path = "/api/v1/restores", operation_id = "restore_start", tag = "restores",
-    params(("Idempotency-Key" = Option<String>, Header)), request_body = RestoreRequest,
+    request_body = RestoreRequest,
     responses((status = 202, description = "The job that does it", body = JobStarted), Problems))]
 async fn restore_start(
     State(app): State<Arc<App>>,
