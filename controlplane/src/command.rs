@@ -147,7 +147,7 @@ enum Failure {
     Token(#[from] InvalidToken),
     #[error(transparent)]
     Join(#[from] JoinError),
-    #[error("{0} ({code})", code = .0.code())]
+    #[error("the state is not restored ({code})", code = .0.code())]
     Restore(#[from] RestoreError),
     #[error(transparent)]
     Other(#[from] anyhow::Error),

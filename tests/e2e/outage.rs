@@ -178,8 +178,18 @@ fn scheduled_backups_go_on_without_a_control_plane_and_are_on_record_after() {
     let now = Timestamp::now() - SignedDuration::from_secs(3);
     assert_each_is_on_record_once(&fleet, &schedules, (begins, now));
 
+    // Without further backups that switch segments while it is looked at.
+    fleet.cli.apply(&fleet.cluster_yaml());
+    until("the last backups to end", LONG, || {
+        let open = ["queued", "leased", "running", "committing"];
+        let mut states = jobs(&fleet).into_values().map(|job| job["state"].clone());
+        let busy = states.any(|state| state.as_str().is_some_and(|state| open.contains(&state)));
+        (!busy).then_some(())
+    });
     let entries = ledger.stop();
     fleet.wait_frontier(Timestamp::now());
+    let gaps = fleet.exposure()["repositories"][0]["gaps"].clone();
+    assert_eq!(gaps, json!([]), "WAL was lost");
     let restored = fleet.restore("latest", "after");
     let last = entries.last().expect("commits").id;
     assert_eq!(

@@ -64,31 +64,7 @@ fn lose_and_restore(store: fn(&Scratch) -> Store) {
     ));
     ledger.advance(20);
     let backup = fleet.backup();
-    let refused = fleet.cli.refused(4, ["snapshot"]);
-    assert_eq!(refused["code"], "state_snapshots_off");
-    assert!(fleet.cli.json(["status"])["stateSafety"].is_null());
-    let schedule = [
-        "snapshot",
-        "schedule",
-        "--repository",
-        "main",
-        "--every",
-        "7d",
-    ];
-    fleet.cli.json(schedule);
-    // The first is due at once; one that is asked for needs no turn.
-    until("the first snapshot", LONG, || {
-        let all = snapshots(&fleet.cli);
-        let whole = all.iter().any(|one| one["state"] == "available");
-        whole.then_some(())
-    });
-    let taken = fleet.cli.json(["snapshot"]);
-    assert_eq!(taken["state"], "available", "{taken}");
-    let safety = fleet.cli.json(["status"])["stateSafety"].clone();
-    assert_eq!(safety["late"], false, "{safety}");
-    assert!(safety["ageSeconds"].as_f64().unwrap() < 60.0, "{safety}");
-    let deleted = fleet.cli.refused(4, ["delete", "repository", "main"]);
-    assert_eq!(deleted["code"], "in_use");
+    let taken = the_state_is_kept_safe(&fleet);
 
     // Since then the state does not know of this, and the repository does.
     fleet.backup();
@@ -128,6 +104,36 @@ fn lose_and_restore(store: fn(&Scratch) -> Store) {
             .to_owned()
     };
     assert_eq!(group(joined.data()), group(fleet.control_plane.data()));
+}
+
+/// Takes the first snapshots; the one that was asked for last is returned.
+fn the_state_is_kept_safe(fleet: &Fleet) -> Value {
+    let refused = fleet.cli.refused(4, ["snapshot"]);
+    assert_eq!(refused["code"], "state_snapshots_off");
+    assert!(fleet.cli.json(["status"])["stateSafety"].is_null());
+    let schedule = [
+        "snapshot",
+        "schedule",
+        "--repository",
+        "main",
+        "--every",
+        "7d",
+    ];
+    fleet.cli.json(schedule);
+    // The first is due at once; one that is asked for needs no turn.
+    until("the first snapshot", LONG, || {
+        let all = snapshots(&fleet.cli);
+        let whole = all.iter().any(|one| one["state"] == "available");
+        whole.then_some(())
+    });
+    let taken = fleet.cli.json(["snapshot"]);
+    assert_eq!(taken["state"], "available", "{taken}");
+    let safety = fleet.cli.json(["status"])["stateSafety"].clone();
+    assert_eq!(safety["late"], false, "{safety}");
+    assert!(safety["ageSeconds"].as_f64().unwrap() < 60.0, "{safety}");
+    let deleted = fleet.cli.refused(4, ["delete", "repository", "main"]);
+    assert_eq!(deleted["code"], "in_use");
+    taken
 }
 
 fn from(fleet: &Fleet, keys: &Keys) -> RestoreState {

@@ -71,6 +71,15 @@ async fn accept(session: &Session, sequence: u64) {
     session.send(Down::Report(answer)).await;
 }
 
+fn success() -> JobOutcome {
+    JobOutcome::Succeeded(JobSuccess {
+        result: Value::Null,
+        backup: None,
+        wal: None,
+        repository: None,
+    })
+}
+
 fn agent_id() -> AgentId {
     "agt_0199f3c2a7b47d1e8f0123456789abcd".parse().unwrap()
 }
@@ -111,13 +120,7 @@ async fn a_run_is_taken_without_a_quorum_and_handed_back_with_one() {
     assert_eq!(started.assignment, attempt.assignment);
     assert_eq!(started.generation, Generation(1));
     assert!(began.sequence < started.sequence);
-    let success = JobSuccess {
-        result: Value::Null,
-        backup: None,
-        wal: None,
-        repository: None,
-    };
-    job.end.send(JobOutcome::Succeeded(success)).unwrap();
+    job.end.send(success()).unwrap();
     accept(&session, began.sequence).await;
     session.answer(&started, "").await;
     let finished = session.finished().await;

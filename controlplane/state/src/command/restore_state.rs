@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 use super::ReplicatedCommand;
 use super::advance_job::changed;
 use super::finish_job::end_attempt;
-use super::withdraw_duty::withdraw;
 use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{
@@ -28,7 +27,7 @@ use crate::entity::word::{
 use crate::entity::{assignments, jobs, nodes, state_snapshots};
 use crate::lookup::Lookup;
 use crate::state_snapshots::LEVEL;
-use crate::{Noun, Refusal, TaskName, catalog, generations, meta};
+use crate::{Effect, Noun, Refusal, TaskName, catalog, generations, meta};
 
 /// The key of the group's id among single values.
 pub(crate) const GROUP: &str = "group";
@@ -87,7 +86,7 @@ impl ReplicatedCommand for RestoreState {
         generations::raise_floor(cx.tx(), self.generation_floor).await?;
         meta::write(cx.tx(), GROUP, self.group.as_bytes()).await?;
         let ended = end_jobs(cx, self.taken_at).await?;
-        withdraw_duties(cx).await?;
+        renew_duties(cx).await?;
         for table in ["sessions", "spent_refreshes", "join_tokens", "node_tokens"] {
             cx.execute(&format!("DELETE FROM {table}"), []).await?;
         }
@@ -216,7 +215,11 @@ async fn end_jobs(cx: &mut ApplyContext<'_>, taken_at: Timestamp) -> Result<u64,
     Ok(ended)
 }
 
-async fn withdraw_duties(cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
+/// A duty stays where it is, under the id that its agent knows: withdrawn and
+/// placed anew it would end for good there, and its slot with it (I-15). Its
+/// generation rises, so that the agent begins it anew, and what anybody still
+/// reports of an earlier one is refused.
+async fn renew_duties(cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
     let duties = assignments::Entity::find()
         .filter(assignments::Column::Kind.eq(Text(AssignmentKind::Wal)))
         .filter(assignments::Column::State.eq(Text(AssignmentState::Active)))
@@ -224,7 +227,14 @@ async fn withdraw_duties(cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
         .all(cx.tx())
         .await?;
     for duty in duties {
-        withdraw(cx, duty).await?;
+        let generation = generations::next(cx.tx(), duty.generation).await?;
+        cx.effect(Effect::AgentChanged(duty.agent.0));
+        cx.put(assignments::Model {
+            generation: Count(generation.0),
+            since: Moment(cx.now()),
+            ..duty
+        })
+        .await?;
     }
     Ok(())
 }

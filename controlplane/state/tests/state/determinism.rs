@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use holdfast_state::audit::verify;
 use holdfast_state::command::{
-    AdvanceJob, CreateUser, DeleteResource, DeleteUser, FinishJob, FrontierCheckpoint, JobOutcome,
-    LeaseJob, MissRuns, PruneExpired, RaiseLevel, RecordRuns, RecordWal, RequestCancel, RequeueJob,
-    RevokeAgent, RunJob, SetSecret, StartJob, WithdrawDuty,
+    AdvanceJob, CreateUser, DeleteResource, DeleteUser, DueRun, FinishJob, FrontierCheckpoint,
+    JobOutcome, LeaseJob, MissRuns, OfflineDeed, PruneExpired, RaiseLevel, RecordLateResult,
+    RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob, RevokeAgent, RunDecision,
+    RunJob, SetSecret, StartJob, WithdrawDuty,
 };
 use holdfast_state::query::{self, JobFilter, PageRequest};
 use holdfast_state::{Cause, Command, Entry, Principal, Reply};
 use holdfast_types::resource::Kind;
-use holdfast_types::schedule::{RunState, Unfinished};
+use holdfast_types::schedule::{RunReason, RunState, Unfinished};
 use holdfast_types::{
     BackupState, Failure, Frontier, Generation, JobPhase, JobState, Lsn, LsnRange, RequestId,
 };
@@ -23,11 +24,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::fixture::{
-    SECRET_WORD, apply, assignment_id, backup_job, backup_started, bootstrap, cluster, committed,
-    duty, enroll, hash, job_id, join_token_id, lease, lineage, name, password, policy, repository,
-    sealed, timeline, user_id, wal,
+    SECRET_WORD, agent_id, apply, assignment_id, backup_job, backup_started, bootstrap, cluster,
+    committed, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, password, policy,
+    repository, sealed, timeline, user_id, wal,
 };
 use crate::harness::{apply_batched, database, dump_of, keyed, table};
+use crate::offline::{attempt, offline};
 use crate::schedules::{at, decision, mark, run_id, run_job, runs};
 
 /// One random step: which command, on what, and how it is asked for.
@@ -43,7 +45,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
-        0u8..30,
+        0u8..32,
         0u8..3,
         0u8..4,
         -5i16..200,
@@ -69,6 +71,7 @@ fn command(step: Step, serial: u128, now: Timestamp) -> Command {
         0..=7 => setting_up(step, serial, now),
         8..=19 => working(step, serial),
         26..=29 => scheduled(step, serial),
+        30..=31 => alone(step),
         _ => standing(step, serial, now),
     }
 }
@@ -231,6 +234,54 @@ fn scheduled(step: Step, serial: u128) -> Command {
     }
 }
 
+/// What the agent of the cluster did on its own, and what it reports too late.
+fn alone(step: Step) -> Command {
+    let (one, two) = (i64::from(step.one), i64::from(step.two));
+    let number = u32::from(step.two % 2) + 1;
+    let attempt = attempt(one + 1, number);
+    if step.what == 31 {
+        let outcome = match step.caused {
+            true => JobOutcome::Failed(Failure::transient("agent_lost", "lost", "look")),
+            false => {
+                let mut commit = committed(1, 1, &[(90, 250)]);
+                commit.backup.job = run_id(one + 1).job_id();
+                commit.backup.id = attempt.backup;
+                JobOutcome::Succeeded {
+                    result: json!({}),
+                    backup: Some(Box::new(commit)),
+                }
+            }
+        };
+        return RecordLateResult {
+            agent: agent_id(3),
+            assignment: attempt.assignment,
+            generation: attempt.generation,
+            outcome,
+            log: vec![],
+        }
+        .into();
+    }
+    let did = match step.two {
+        0 => OfflineDeed::Settled {
+            from: at(one),
+            to: mark(one + 2).expect("a mark"),
+        },
+        1 => OfflineDeed::Decided(vec![DueRun {
+            due: at(two + one),
+            decision: RunDecision::Not {
+                state: RunState::Skipped,
+                reason: RunReason::CatchUpSkip,
+            },
+        }]),
+        _ => OfflineDeed::Began(Box::new(attempt)),
+    };
+    RecordOfflineRuns {
+        agent: agent_id(3),
+        ..offline(did)
+    }
+    .into()
+}
+
 /// A log: a bootstrap, then the steps. Assignments and agents have the number
 /// of the step that made them, so later steps can only guess them.
 fn log(steps: &[Step]) -> Vec<Entry> {
@@ -383,6 +434,8 @@ fn random_logs_reach_what_they_test() {
         "lease_job",
         "delete_resource",
         "record_runs",
+        "record_offline_runs",
+        "record_late_result",
     ] {
         assert!(accepted.contains_key(name), "{name} was never accepted");
     }

@@ -3,12 +3,13 @@
 //! forgotten (I-03, I-04, I-08, I-14).
 
 use holdfast_state::command::{
-    DueRun, FinishJob, JobOutcome, LeaseJob, Mark, MissRuns, OfflineAttempt, OfflineDeed,
-    OfflineRecorded, RaiseLevel, RecordLateResult, RecordOfflineRuns, RecordRuns, RequeueJob,
-    RunDecision, RunJob,
+    DeleteResource, Deleted, DueRun, FinishJob, JobOutcome, LeaseJob, Mark, MissRuns,
+    OfflineAttempt, OfflineDeed, OfflineRecorded, RaiseLevel, RecordLateResult, RecordOfflineRuns,
+    RecordRuns, RequeueJob, RevokeAgent, RunDecision, RunJob,
 };
 use holdfast_state::query::{self, PageRequest, RunFilter, RunView};
 use holdfast_state::{Entry, Refusal, schema};
+use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{Attempt, RunReason, RunState, Unfinished};
 use holdfast_types::{BackupState, Failure, Generation, JobId, JobState};
 use jiff::SignedDuration;
@@ -459,4 +460,46 @@ async fn runs_are_forgotten_after_a_year_and_never_before_they_are_over() {
         waiting: None,
     };
     assert_eq!(unfinished.await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_cluster_is_deleted_though_jobs_wait_and_not_while_one_is_worked_on() {
+    let mut state = decided().await;
+    let waits = decision(mark(0), mark(1), vec![runs(1, run_job())]);
+    record(&mut state, waits).await;
+    state.accept(backup_job(1)).await;
+    state.accept(lease(1, 1, 1)).await;
+    let delete = || DeleteResource {
+        kind: Kind::Cluster,
+        name: name("orders"),
+        expected: None,
+    };
+    let refused = state.refuse(delete()).await;
+    assert!(matches!(refused, Refusal::InUse { .. }), "{refused}");
+    take_back(&mut state, backup_job(1).job, 1).await;
+    assert_eq!(state.accept(delete()).await, Deleted::Deleted);
+    for id in [backup_job(1).job, run_id(1).job_id()] {
+        assert_eq!(job(&state, id).await.state, JobState::Cancelled);
+    }
+    assert_eq!(run_state(&state, 1).await, Some(RunState::Skipped));
+}
+
+#[tokio::test]
+async fn what_only_a_revoked_agent_could_do_fails() {
+    let mut state = decided().await;
+    for number in [1, 2] {
+        let wanted = holdfast_state::command::CreateJob {
+            agent: Some(name("db2")),
+            ..backup_job(number)
+        };
+        state.accept(wanted).await;
+    }
+    state.accept(lease(1, 2, 1)).await;
+    let name = name("db2");
+    state.accept(RevokeAgent { name }).await;
+    let waited = job(&state, backup_job(2).job).await;
+    assert_eq!(waited.state, JobState::Failed);
+    assert_eq!(waited.failure.unwrap().code, "agent_revoked");
+    let taken = take_back(&mut state, backup_job(1).job, 1).await;
+    assert_eq!(taken, JobState::Failed);
 }

@@ -281,7 +281,10 @@ async fn a_restored_state_acts_on_nothing_it_cannot_know() {
         agent: agent_id(1),
         ..duty(1, 50)
     };
-    assert!(state.accept(again).await.generation > Generation(floor));
+    // It is where it was, under its own id: else its agent would drop the slot.
+    let placed = state.accept(again).await;
+    assert_eq!(placed.assignment, assignment_id(50));
+    assert!(placed.generation > Generation(floor));
     // Repeated, it changes nothing.
     assert_eq!(state.accept(restored(floor)).await, 0);
     let nodes = query::nodes(&state.conn).await.unwrap();
