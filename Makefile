@@ -34,9 +34,20 @@ test: ## all tests, in their short form
 	deploy/dev/parts run build $(CARGO) test --workspace --locked --no-run
 	deploy/dev/parts run programs $(CARGO) build --workspace --bins --locked
 	deploy/dev/parts run rules $(CARGO) run --locked -q -p xtask -- check-deps
-	deploy/dev/parts run tests $(CARGO) test --workspace --locked --exclude holdfast-tests
+	deploy/dev/parts run tests $(CARGO) test --workspace --locked --exclude holdfast-tests --exclude holdfast-faults
 	deploy/dev/parts run end-to-end $(CARGO) test --locked -p holdfast-tests
+	deploy/dev/parts run faults $(CARGO) test --locked -p holdfast-faults -- --nocapture
 	deploy/dev/parts end
+
+FAULTS ?= 1000
+MINUTES ?= 240
+SEED ?= $(shell date +%s)
+
+soak: ## the long runs: time zones, and FAULTS faults from SEED (needs root; writes docs/reliability.md)
+	echo "seed $(SEED)"
+	$(CARGO) test --locked -p holdfast-types -- --ignored
+	$(CARGO) build --workspace --bins --locked
+	"$(TARGET)/debug/holdfast-faults" --seed $(SEED) --faults $(FAULTS) --minutes $(MINUTES) --report docs/reliability.md
 
 lint: ## what a reviewer would otherwise have to say
 	$(CARGO) fmt --all --check

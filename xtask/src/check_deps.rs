@@ -42,6 +42,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["holdfast-types", "holdfast-pg", "holdfast-repo"],
     ),
     (
+        "holdfast-faults",
+        &[
+            "holdfast-types",
+            "holdfast-pg",
+            "holdfast-state",
+            "holdfast-tests",
+        ],
+    ),
+    (
         "xtask",
         &["holdfast-types", "holdfast-pg", "holdfast-tests"],
     ),
@@ -53,8 +62,12 @@ const OWNED: &[(&str, &str)] = &[
     ("sea-orm", "holdfast-state"),
 ];
 
-/// `sea-orm` is also the connection that `consensus` hands to `state`.
-const SHARED: &[(&str, &str)] = &[("sea-orm", "holdfast-consensus")];
+/// `sea-orm` is also the connection that `consensus` hands to `state`, and that
+/// `faults` opens to compare databases.
+const SHARED: &[(&str, &str)] = &[
+    ("sea-orm", "holdfast-consensus"),
+    ("sea-orm", "holdfast-faults"),
+];
 
 /// Compares `cargo metadata` with the rules.
 pub(crate) fn run() -> Result<()> {

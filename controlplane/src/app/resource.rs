@@ -98,6 +98,16 @@ impl App {
         self.show(&view, found).await
     }
 
+    /// One resource that was just written through this node, which has applied
+    /// that. Asking a quorum once more could fail, with a code that says of the
+    /// whole request that it was not done.
+    pub async fn resource_written(&self, kind: Kind, name: &Name) -> Result<ResourceView> {
+        let view = self.node.read_stale().view;
+        let found = query::resource(view.connection(), kind, name).await?;
+        let found = found.ok_or_else(|| AppError::not_found(kind.as_str().to_lowercase(), name))?;
+        self.show(&view, found).await
+    }
+
     /// One page of the resources of a kind.
     pub async fn resources(
         &self,

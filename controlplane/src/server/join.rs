@@ -4,7 +4,6 @@
 //! is written last: a directory has it exactly when the node has joined. The
 //! node takes part once it runs.
 
-use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,11 +172,7 @@ pub(super) fn prepare(paths: &Paths) -> Result<(), JoinError> {
     if let Some(node) = paths.read_node()? {
         return Err(JoinError::AlreadyJoined(dir.display().to_string(), node.id));
     }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|source| StartError::io("create", dir, source))?;
+    super::directory::make(dir).map_err(|source| StartError::io("create", dir, source))?;
     let unreadable = |source| StartError::io("read", dir, source);
     let mut entries = std::fs::read_dir(dir).map_err(unreadable)?;
     match entries.next().transpose().map_err(unreadable)? {

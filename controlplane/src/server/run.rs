@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -150,10 +149,7 @@ pub async fn start(config: Config, bootstrap: bool) -> Result<Running, StartErro
     if known.is_none() && !bootstrap {
         return Err(StartError::NotPrepared(config.node.data.clone()));
     }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(paths.data())
+    super::directory::make(paths.data())
         .map_err(|source| StartError::io("create", paths.data(), source))?;
     let (raft, raft_at) = bind(config.listen.raft, "raft").await?;
     let listeners = Listeners {

@@ -17,7 +17,7 @@ use super::file::{self, Fact};
 use super::record::Record;
 use super::tail::{Sequence, Tail};
 use super::writer::{Operation, Writer};
-use crate::directory::DirectoryLock;
+use crate::directory::{self, DirectoryLock};
 use crate::error::OpenError;
 use crate::fault::{Fault, FaultCell, FaultKind};
 use crate::raft::{Entry, LogId, NodeId, TypeConfig, Vote};
@@ -55,6 +55,8 @@ impl LogStore {
         lock: Arc<DirectoryLock>,
     ) -> Result<Self, OpenError> {
         file::require_sqlite()?;
+        directory::settle_database(path)
+            .map_err(|source| OpenError::io("make durable", path, source))?;
         let connection = file::open(path)?;
         let node = file::node(&connection, path)?;
         let tail = Arc::new(Mutex::new(file::load(&connection, path)?));

@@ -186,7 +186,10 @@ pub(super) async fn open_current(dir: &Path) -> Result<Database, Fault> {
                 .map_err(|error| unusable(&dir.join(&other), "cannot delete", error))?;
         }
     }
-    Database::open(dir.join(name)).await
+    let path = dir.join(name);
+    directory::settle_database(&path)
+        .map_err(|error| unusable(&path, "cannot make the state durable", error))?;
+    Database::open(path).await
 }
 
 /// The last applied log id and the membership that the database holds.

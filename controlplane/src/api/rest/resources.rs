@@ -139,7 +139,7 @@ async fn put(
         ApplyAction::Created => StatusCode::CREATED,
         ApplyAction::Configured | ApplyAction::Unchanged => StatusCode::OK,
     };
-    Ok(shown(status, app.resource(caller, kind, &name).await?))
+    Ok(shown(status, app.resource_written(kind, &name).await?))
 }
 
 async fn delete(

@@ -1,0 +1,7 @@
+//! What must be true in the end, whatever went wrong.
+
+mod databases;
+mod work;
+
+pub use databases::databases;
+pub use work::{Work, work};

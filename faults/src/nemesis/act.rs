@@ -1,0 +1,212 @@
+//! Doing a step of the plan to the world, and undoing it.
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use holdfast_tests::until::until;
+
+use super::fault::{Fault, Step};
+use crate::disk::{Keep, Trouble};
+use crate::net::Rules;
+use crate::world::{AGENT, NODES, World};
+
+/// Room for a little more, then the disk is full.
+const LAST_BYTES: u64 = 64 << 10;
+const REPLACE_MAX: Duration = Duration::from_secs(60);
+
+/// What was done, and how long the nodes took to be whole again.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Since the run began.
+    pub at: Duration,
+    /// What went wrong.
+    pub step: Step,
+    /// From the end of the fault until every node served and followed.
+    pub whole_after: Duration,
+    /// Which nodes had stopped by themselves, with what they said last.
+    pub stopped: Vec<String>,
+}
+
+/// Breaks the world by a plan.
+#[derive(Debug)]
+pub struct Nemesis {
+    rng: Rng,
+    began: Instant,
+    /// What it did.
+    pub events: Vec<Event>,
+}
+
+impl Nemesis {
+    /// One whose power cuts follow from the seed.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            rng: Rng::with_seed(seed ^ 0x00c0_ffee),
+            began: Instant::now(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Does a step, waits as long as it lasts, undoes it, and waits until the
+    /// nodes are whole.
+    ///
+    /// # Panics
+    /// When they do not become whole: that is a finding.
+    pub fn act(&mut self, world: &mut World, step: Step) {
+        let at = self.began.elapsed();
+        eprintln!(
+            "{:8.1} s  {:?} for {:?}",
+            at.as_secs_f64(),
+            step.faults,
+            step.lasts
+        );
+        for fault in &step.faults {
+            self.begin(world, *fault);
+        }
+        std::thread::sleep(step.lasts);
+        let stopped = heal(world);
+        let whole_after = world.wait_whole();
+        for fault in &step.faults {
+            if let Fault::Replace(node) = fault {
+                replace(world, *node);
+            }
+        }
+        self.events.push(Event {
+            at,
+            step,
+            whole_after,
+            stopped,
+        });
+    }
+
+    fn keep(&mut self) -> Keep {
+        if self.rng.bool() {
+            Keep::Nothing
+        } else {
+            Keep::Some(self.rng.fork())
+        }
+    }
+
+    fn begin(&mut self, world: &mut World, fault: Fault) {
+        match fault {
+            Fault::Kill(node) => world.nodes[node].kill(),
+            Fault::Pause(node) => world.nodes[node].pause(),
+            Fault::AgentKill => world.agent.kill(),
+            Fault::AgentPause => world.agent.pause(),
+            Fault::AgentPowerCut => {
+                let mut keep = self.keep();
+                world.agent.power_cut(&mut keep);
+            }
+            Fault::PowerCut(node) => {
+                let mut keep = self.keep();
+                world.nodes[node].power_cut(&mut keep);
+            }
+            Fault::PowerCutAll => {
+                // All at once: none may go on and sync what another lost.
+                world.nodes.iter_mut().for_each(|node| node.kill());
+                for node in &mut world.nodes {
+                    node.power_cut(&mut self.keep());
+                }
+            }
+            Fault::ClockJump(node, seconds) => {
+                let shifted = world.nodes[node].clock.shift(seconds);
+                shifted.expect("the clock's file can be written");
+            }
+            Fault::Handover(node) => {
+                // It may be refused: another fault may be in its way.
+                let asked = (node + 1) % NODES.len();
+                if world.nodes[asked].runs() {
+                    world.nodes[asked].cli(|cli| cli.run(["node", "lead", NODES[node]]));
+                }
+            }
+            // Done when all is well: removing needs a quorum.
+            Fault::Replace(_) => {}
+            _ => disturb(world, fault),
+        }
+    }
+}
+
+/// Faults of disks and of the network.
+fn disturb(world: &mut World, fault: Fault) {
+    let full = Trouble {
+        room: Some(LAST_BYTES),
+        ..Trouble::default()
+    };
+    let others = |node: usize| NODES.into_iter().filter(move |name| *name != NODES[node]);
+    match fault {
+        Fault::SlowDisk(node, milliseconds) => world.nodes[node].disk.trouble(Trouble {
+            slow_sync: Duration::from_millis(milliseconds),
+            ..Trouble::default()
+        }),
+        Fault::FullDisk(node) => world.nodes[node].disk.trouble(full),
+        Fault::FailingSync(node) => world.nodes[node].disk.trouble(Trouble {
+            failing_sync: true,
+            ..Trouble::default()
+        }),
+        Fault::RepositoryFull => world.agent.disk.trouble(full),
+        Fault::Isolate(node) => {
+            others(node)
+                .chain([AGENT])
+                .for_each(|other| world.rules.cut(NODES[node], other));
+        }
+        Fault::LeaderAlone => {
+            if let Some(leader) = world.leader() {
+                others(leader).for_each(|other| world.rules.cut(NODES[leader], other));
+            }
+        }
+        Fault::OneWay(from, to) => world.rules.cut_one_way(NODES[from], NODES[to]),
+        Fault::Loss(node, percent) => world.rules.lose(NODES[node], percent),
+        Fault::AgentCutOff => NODES.iter().for_each(|node| world.rules.cut(node, AGENT)),
+        _ => {}
+    }
+    world
+        .net
+        .apply(&world.rules)
+        .expect("the network can be changed");
+}
+
+/// Undoes everything, and starts again what has ended. What ended by itself.
+fn heal(world: &mut World) -> Vec<String> {
+    world.rules = Rules::default();
+    world
+        .net
+        .apply(&world.rules)
+        .expect("the network can be mended");
+    world.agent.disk.trouble(Trouble::default());
+    world.agent.resume();
+    if !world.agent.runs() {
+        world.agent.start();
+    }
+    let mut stopped = Vec::new();
+    for node in &mut world.nodes {
+        node.disk.trouble(Trouble::default());
+        node.clock
+            .shift(0)
+            .expect("the clock's file can be written");
+        node.resume();
+        if let Some(status) = node.ended() {
+            let log = node.log();
+            let said: Vec<&str> = log.lines().rev().take(2).collect();
+            stopped.push(format!("{} ({status}): {}", node.name(), said.join(" / ")));
+        }
+        if !node.runs() {
+            node.start(false);
+        }
+    }
+    stopped
+}
+
+/// Takes a node out of the group and lets it join anew with an empty disk.
+fn replace(world: &mut World, index: usize) {
+    let asked = (index + 1) % NODES.len();
+    let name = NODES[index];
+    until("the node to be removed", REPLACE_MAX, || {
+        let ran = world.nodes[asked].cli(|cli| cli.run(["node", "remove", name]));
+        (ran.code == 0).then_some(())
+    });
+    until("the node to be out", REPLACE_MAX, || {
+        let nodes = world.list_at(NODES[asked], "nodes").ok()?;
+        nodes.iter().all(|node| node["name"] != name).then_some(())
+    });
+    world.nodes[index].wipe();
+    world.join(index);
+}

@@ -1,0 +1,13 @@
+//! The world under faults: three nodes on disks and clocks of their own, an
+//! agent with a PostgreSQL and a repository, and the network between them.
+
+mod agent;
+mod node;
+mod setup;
+
+pub use agent::FaultyAgent;
+pub use node::FaultyNode;
+pub use setup::{AGENT, CLUSTER, NODES, World};
+
+/// Where every node serves REST, in its own namespace.
+pub const REST: &str = "http://127.0.0.1:8080";
