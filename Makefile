@@ -12,6 +12,8 @@ DEV_DIR := $(or $(HOLDFAST_DEV_DIR),$(if $(filter 0,$(shell id -u)),/opt/holdfas
 export HOLDFAST_TEST_PG18_BIN ?= $(DEV_DIR)/pg/18/bin
 export HOLDFAST_TEST_MOTO ?= $(DEV_DIR)/venv/bin/moto_server
 PORT_BASE ?= 18400
+# Rows of `make bench`, and the length of each in its short form.
+BENCH ?= commands agents jobs jobs-tight failover catalog
 ONCE ?=
 NODES ?= 1
 
@@ -48,6 +50,18 @@ soak: ## the long runs: time zones, and FAULTS faults from SEED (needs root; wri
 	$(CARGO) test --locked -p holdfast-types -- --ignored
 	$(CARGO) build --workspace --bins --locked
 	"$(TARGET)/debug/holdfast-faults" --seed $(SEED) --faults $(FAULTS) --minutes $(MINUTES) --report docs/reliability.md
+
+bench: ## measure beside the peers, into bench/results (BENCH=row: only that one)
+	deploy/dev/install bench
+	$(CARGO) build --locked --bins -p holdfastd -p holdfast -p holdfast-bench
+	for row in $(BENCH); do
+	  case $$row in
+	    jobs-tight) what="jobs --tight --jobs 1000" ;;
+	    *) what=$$row ;;
+	  esac
+	  "$(TARGET)/debug/holdfast-bench" $$what --results bench/results \
+	    --date "$$(date -u +%FT%TZ)" --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+	done
 
 lint: ## what a reviewer would otherwise have to say
 	$(CARGO) fmt --all --check

@@ -1,5 +1,10 @@
 //! End-to-end tests: the real programs, PostgreSQL 15 and 18, file and S3.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in their helpers"
+)]
+
 mod access;
 mod bad_days;
 mod bad_input;

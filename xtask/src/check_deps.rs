@@ -41,6 +41,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "holdfast-tests",
         &["holdfast-types", "holdfast-pg", "holdfast-repo"],
     ),
+    // Only for measuring: nothing depends on it.
+    (
+        "holdfast-bench",
+        &[
+            "holdfast-types",
+            "holdfast-proto",
+            "holdfast-state",
+            "holdfast-tests",
+        ],
+    ),
     (
         "holdfast-faults",
         &[

@@ -103,8 +103,7 @@ impl App {
         view: &StateView,
         cluster: &Name,
     ) -> Result<Option<u64>> {
-        let backups = query::available_backups(view.connection(), cluster).await?;
-        let newest = backups.iter().max_by_key(|backup| backup.started_at);
+        let newest = query::newest_available(view.connection(), cluster).await?;
         if let Some(lineage) = newest.and_then(|backup| backup.lineage) {
             return Ok(Some(lineage.system_identifier));
         }

@@ -15,6 +15,12 @@ use crate::plan::placement;
 /// What an instance of another PostgreSQL is called, by us and by agents.
 pub(crate) const FOREIGN: &str = "foreign_system_identifier";
 
+/// The answer for a cluster that nobody says anything about.
+pub(crate) fn no_policy(cluster: &Name) -> AppError {
+    let message = format!("no policy selects the cluster \"{cluster}\"");
+    AppError::new(Code::NO_POLICY, message)
+}
+
 impl App {
     /// One page of backups, newest first.
     pub async fn backups(
@@ -65,10 +71,9 @@ impl App {
     /// The policy in force for a cluster.
     pub(crate) async fn policy_of(&self, view: &StateView, cluster: &Name) -> Result<Policy> {
         let found = query::effective_policy(view.connection(), cluster).await?;
-        found.map(|(_, policy)| policy).ok_or_else(|| {
-            let message = format!("no policy selects the cluster \"{cluster}\"");
-            AppError::new(Code::NO_POLICY, message)
-        })
+        found
+            .map(|(_, policy)| policy)
+            .ok_or_else(|| no_policy(cluster))
     }
 
     /// The instances of a cluster with the names of their agents, as they were
@@ -96,6 +101,10 @@ impl App {
         cluster: &Name,
         declared: &Cluster,
     ) -> Result<Option<Name>> {
+        if let [only] = declared.instances.as_slice() {
+            // Whatever was seen and wherever it was: there is no other.
+            return Ok(Some(only.agent.clone()));
+        }
         let seen = self.instances(view, cluster).await?;
         let seen = seen.iter().map(|(_, name, facts)| (name, facts));
         if let Some(primary) = placement::primary(declared, seen) {

@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_consensus::StateView;
 use holdfast_proto::{
-    Assignment, Assignments, BackupWork, KeptSlot, ObservedInstance, RestoreWork, WalWork, Work,
+    Assignment, Assignments, BackupWork, InstanceAccess, KeptSlot, ObservedInstance,
+    RepositoryAccess, RestoreWork, WalWork, Work,
 };
-use holdfast_state::query::{self, AgentView, AssignmentView, PageRequest, ResourceFilter};
-use holdfast_types::resource::{Cluster, Compression, InstanceSpec, Kind, Resource};
+use holdfast_state::policy::effective;
+use holdfast_state::query::{self, AgentView, AssignmentView, ResourceView};
+use holdfast_types::resource::{Cluster, Compression, InstanceSpec, Kind, Policy, Resource};
 use holdfast_types::{
     AssignmentId, BackupId, Generation, JobId, JobState, Name, Observation, RepositoryId,
 };
 
 use super::{access, orders};
 use crate::app::App;
+use crate::app::backup::no_policy;
 use crate::app::error::{AppError, Result};
 use crate::app::job::{JobSpec, WorkSpec, backup_of};
 
@@ -45,6 +48,7 @@ pub async fn assignments_of(
     interrupted: &[(AssignmentId, Generation)],
 ) -> Result<Set> {
     let mut set = Set::default();
+    let mut known = Known::new(app, view);
     for assignment in query::assignments_of_agent(view.connection(), agent.id).await? {
         let holding = match &assignment.work {
             query::Work::Job(job) => Holding::Job(job.id),
@@ -60,7 +64,7 @@ pub async fn assignments_of(
             // Its process is gone: it is taken back, never begun again.
             continue;
         }
-        match work_of(app, view, agent, &assignment).await {
+        match work_of(&mut known, agent, &assignment).await {
             Ok(Some(work)) => set.message.assignments.push(work),
             Ok(None) => {}
             Err(error) => {
@@ -68,18 +72,17 @@ pub async fn assignments_of(
             }
         }
     }
-    look_at_clusters(app, view, agent, &mut set.message).await?;
+    look_at_clusters(&mut known, agent, &mut set.message).await?;
     Ok(set)
 }
 
 async fn work_of(
-    app: &App,
-    view: &StateView,
+    known: &mut Known<'_>,
     agent: &AgentView,
     assignment: &AssignmentView,
 ) -> Result<Option<Assignment>> {
     let (work, traceparent, cancel_requested) = match &assignment.work {
-        query::Work::Wal => (wal(app, view, agent, assignment).await?, None, false),
+        query::Work::Wal => (wal(known, agent, assignment).await?, None, false),
         query::Work::Job(job) => {
             if job.state == JobState::Queued || job.state.is_terminal() {
                 return Ok(None);
@@ -87,23 +90,21 @@ async fn work_of(
             let spec = JobSpec::read(&job.spec)?;
             let work = match spec.work {
                 WorkSpec::Backup { kind } => {
-                    let (declared, compression) = cluster(app, view, &job.cluster).await?;
-                    let declared = instance_at(&declared, agent)?;
-                    let identifier = app.known_identifier(view, &job.cluster).await?;
+                    let compression = known.cluster(&job.cluster).await?.compression();
                     Work::Backup(Box::new(BackupWork {
                         job: job.id,
-                        backup: backup_of_attempt(view, job.id, assignment).await?,
+                        backup: backup_of_attempt(known.view, job.id, assignment).await?,
                         cluster: job.cluster.clone(),
                         kind,
-                        repository: access::repository(app, view, &job.repository).await?,
-                        instance: access::instance(app, view, declared, identifier).await?,
+                        repository: known.repository(&job.repository).await?,
+                        instance: known.instance(&job.cluster, agent).await?,
                         compression,
                         incarnation: INCARNATION,
                     }))
                 }
                 WorkSpec::Restore { request, plan } => Work::Restore(Box::new(RestoreWork {
                     job: job.id,
-                    repository: access::repository(app, view, &job.repository).await?,
+                    repository: known.repository(&job.repository).await?,
                     request: *request,
                     plan: *plan,
                 })),
@@ -121,39 +122,27 @@ async fn work_of(
 }
 
 async fn wal(
-    app: &App,
-    view: &StateView,
+    known: &mut Known<'_>,
     agent: &AgentView,
     assignment: &AssignmentView,
 ) -> Result<Work> {
-    let AssignmentView {
-        cluster: name,
-        repository,
-        ..
-    } = assignment;
-    let (declared, _) = cluster(app, view, name).await?;
-    let policy = app.policy_of(view, name).await?;
-    let source = query::wal_source(view.connection(), name, repository).await?;
-    let (instance_agent, volume_bytes, declared) = match source {
-        None => (
-            agent.name.clone(),
-            None,
-            instance_at(&declared, agent)?.clone(),
-        ),
-        Some(instance) => {
-            let reached = through_relay(&declared, agent, &instance)?;
-            (
-                instance.clone(),
-                volume_of(app, view, name, &instance).await?,
-                reached,
-            )
+    let name = &assignment.cluster;
+    let policy = known.cluster(name).await?.policy.clone();
+    let policy = policy.ok_or_else(|| no_policy(name))?;
+    let repository = &assignment.repository;
+    let source = query::wal_source(known.view.connection(), name, repository).await?;
+    let (instance_agent, instance, volume_bytes) = match source {
+        None => (agent.name.clone(), known.instance(name, agent).await?, None),
+        Some(source) => {
+            let instance = known.through_relay(name, agent, &source).await?;
+            let volume = volume_of(known.app, known.view, name, &source).await?;
+            (source, instance, volume)
         }
     };
-    let identifier = app.known_identifier(view, name).await?;
     Ok(Work::ReceiveWal(Box::new(WalWork {
-        cluster: assignment.cluster.clone(),
-        repository: access::repository(app, view, &assignment.repository).await?,
-        instance: access::instance(app, view, &declared, identifier).await?,
+        cluster: name.clone(),
+        repository: known.repository(repository).await?,
+        instance,
         instance_agent: Some(instance_agent),
         volume_bytes,
         flush_every: policy.flush_every(),
@@ -162,17 +151,67 @@ async fn wal(
     })))
 }
 
-async fn cluster(app: &App, view: &StateView, name: &Name) -> Result<(Cluster, Compression)> {
-    let declared = app.cluster(view, name).await?;
-    let policy = query::effective_policy(view.connection(), name).await?;
-    let compression = policy.map_or(Compression::DEFAULT, |(_, policy)| policy.compression());
-    Ok((declared, compression))
-}
-
 fn instance_at<'a>(cluster: &'a Cluster, agent: &AgentView) -> Result<&'a InstanceSpec> {
     let here = |instance: &&InstanceSpec| instance.agent == agent.name;
     let found = cluster.instances.iter().find(here);
     found.ok_or_else(|| AppError::not_found("instance at agent", &agent.name))
+}
+
+/// The backup that an attempt makes; one that an agent began on its own has
+/// named it.
+async fn backup_of_attempt(
+    view: &StateView,
+    job: JobId,
+    assignment: &AssignmentView,
+) -> Result<BackupId> {
+    let key = (assignment.id, assignment.generation);
+    let lease = query::lease(view.connection(), key.0, key.1).await?;
+    let named = lease.and_then(|lease| lease.backup);
+    Ok(named.unwrap_or_else(|| backup_of(job, key.1)))
+}
+
+/// The instances that an agent observes, all that are declared with it, and
+/// what it is to do for their clusters on its own.
+async fn look_at_clusters(
+    known: &mut Known<'_>,
+    agent: &AgentView,
+    message: &mut Assignments,
+) -> Result<()> {
+    let (app, view) = (known.app, known.view);
+    let ordered = orders::in_force(view).await?;
+    // Its instances, and those that it is a relay for.
+    for resource in query::clusters_at_agent(view.connection(), &agent.name).await? {
+        let name = resource.name().clone();
+        known.add(resource).await?;
+        let declared = known.cluster(&name).await?.declared.clone();
+        let kept = kept_slots(view, agent, &name, &declared).await?;
+        message.kept_slots.extend(kept);
+        let Ok(spec) = instance_at(&declared, agent) else {
+            continue;
+        };
+        let instance = match known.instance(&name, agent).await {
+            Ok(instance) => instance,
+            Err(error) => {
+                tracing::warn!(cluster = %name, "an instance cannot be observed: {error}");
+                continue;
+            }
+        };
+        if ordered {
+            let subject = (&name, &declared);
+            match orders::of_cluster(app, view, agent, subject, &instance).await {
+                Ok(orders) => message.orders.extend(orders),
+                Err(error) => tracing::warn!(
+                    cluster = %name, "its schedules cannot be given to its agent: {error}"
+                ),
+            }
+        }
+        message.instances.push(ObservedInstance {
+            cluster: name,
+            instance,
+            patroni: spec.patroni.clone(),
+        });
+    }
+    Ok(())
 }
 
 /// An instance as a relay reaches it.
@@ -208,76 +247,6 @@ async fn volume_of(
     Ok(server.disk.map(|disk| disk.total_bytes))
 }
 
-/// The backup that an attempt makes; one that an agent began on its own has
-/// named it.
-async fn backup_of_attempt(
-    view: &StateView,
-    job: JobId,
-    assignment: &AssignmentView,
-) -> Result<BackupId> {
-    let key = (assignment.id, assignment.generation);
-    let lease = query::lease(view.connection(), key.0, key.1).await?;
-    let named = lease.and_then(|lease| lease.backup);
-    Ok(named.unwrap_or_else(|| backup_of(job, key.1)))
-}
-
-/// The instances that an agent observes, all that are declared with it, and
-/// what it is to do for their clusters on its own.
-async fn look_at_clusters(
-    app: &App,
-    view: &StateView,
-    agent: &AgentView,
-    message: &mut Assignments,
-) -> Result<()> {
-    let ordered = orders::in_force(view).await?;
-    let mut page = PageRequest::longest();
-    loop {
-        let filter = ResourceFilter::default();
-        let found = query::resources(view.connection(), Kind::Cluster, &filter, &page).await?;
-        for resource in found.items {
-            let name = resource.document.metadata.name;
-            let Resource::Cluster(cluster) = resource.document.resource else {
-                continue;
-            };
-            let is_relay = cluster.relays.iter().any(|relay| relay.agent == agent.name);
-            let declared = instance_at(&cluster, agent);
-            if is_relay || declared.is_ok() {
-                let kept = kept_slots(view, agent, &name, &cluster).await?;
-                message.kept_slots.extend(kept);
-            }
-            let Ok(declared) = declared else {
-                continue;
-            };
-            let identifier = app.known_identifier(view, &name).await?;
-            let instance = match access::instance(app, view, declared, identifier).await {
-                Ok(instance) => instance,
-                Err(error) => {
-                    tracing::warn!(cluster = %name, "an instance cannot be observed: {error}");
-                    continue;
-                }
-            };
-            if ordered {
-                let subject = (&name, &cluster);
-                match orders::of_cluster(app, view, agent, subject, &instance).await {
-                    Ok(orders) => message.orders.extend(orders),
-                    Err(error) => tracing::warn!(
-                        cluster = %name, "its schedules cannot be given to its agent: {error}"
-                    ),
-                }
-            }
-            message.instances.push(ObservedInstance {
-                cluster: name,
-                instance,
-                patroni: declared.patroni.clone(),
-            });
-        }
-        match found.next_cursor {
-            None => return Ok(()),
-            cursor => page.cursor = cursor,
-        }
-    }
-}
-
 /// The slots of a cluster that other agents use: when the duty of this one
 /// ends, they are not its to drop.
 async fn kept_slots(
@@ -306,4 +275,104 @@ async fn kept_slots(
         }));
     }
     Ok(kept)
+}
+
+/// What several assignments of an agent need: looked up once.
+struct Known<'a> {
+    app: &'a App,
+    view: &'a StateView,
+    policies: Option<Vec<(Name, Policy)>>,
+    clusters: BTreeMap<Name, KnownCluster>,
+    repositories: BTreeMap<Name, RepositoryAccess>,
+}
+
+struct KnownCluster {
+    declared: Cluster,
+    policy: Option<Policy>,
+    identifier: Option<u64>,
+}
+
+impl KnownCluster {
+    fn compression(&self) -> Compression {
+        let policy = self.policy.as_ref();
+        policy.map_or(Compression::DEFAULT, Policy::compression)
+    }
+}
+
+impl<'a> Known<'a> {
+    fn new(app: &'a App, view: &'a StateView) -> Self {
+        Self {
+            app,
+            view,
+            policies: None,
+            clusters: BTreeMap::new(),
+            repositories: BTreeMap::new(),
+        }
+    }
+
+    async fn cluster(&mut self, name: &Name) -> Result<&KnownCluster> {
+        if !self.clusters.contains_key(name) {
+            let found = query::resource(self.view.connection(), Kind::Cluster, name).await?;
+            let found = found.ok_or_else(|| AppError::not_found("cluster", name))?;
+            self.add(found).await?;
+        }
+        let known = self.clusters.get(name);
+        known.ok_or_else(|| AppError::not_found("cluster", name))
+    }
+
+    async fn add(&mut self, found: ResourceView) -> Result<()> {
+        let name = found.name().clone();
+        if self.clusters.contains_key(&name) {
+            return Ok(());
+        }
+        if self.policies.is_none() {
+            self.policies = Some(query::policies(self.view.connection()).await?);
+        }
+        let policies = self.policies.iter().flatten();
+        let pairs = policies.map(|(name, policy)| (name, policy));
+        let policy = effective(pairs, found.labels());
+        let policy = policy.filter(|_| found.retired_at.is_none());
+        let policy = policy.map(|(_, policy)| policy.clone());
+        let Resource::Cluster(declared) = found.document.resource else {
+            return Err(AppError::not_found("cluster", &name));
+        };
+        let identifier = self.app.known_identifier(self.view, &name).await?;
+        let known = KnownCluster {
+            declared,
+            policy,
+            identifier,
+        };
+        self.clusters.insert(name, known);
+        Ok(())
+    }
+
+    /// Access to the agent's instance of a cluster.
+    async fn instance(&mut self, cluster: &Name, agent: &AgentView) -> Result<InstanceAccess> {
+        let (app, view) = (self.app, self.view);
+        let known = self.cluster(cluster).await?;
+        let declared = instance_at(&known.declared, agent)?;
+        access::instance(app, view, declared, known.identifier).await
+    }
+
+    /// Access to an instance as a relay reaches it.
+    async fn through_relay(
+        &mut self,
+        cluster: &Name,
+        agent: &AgentView,
+        instance: &Name,
+    ) -> Result<InstanceAccess> {
+        let (app, view) = (self.app, self.view);
+        let known = self.cluster(cluster).await?;
+        let reached = through_relay(&known.declared, agent, instance)?;
+        access::instance(app, view, &reached, known.identifier).await
+    }
+
+    async fn repository(&mut self, name: &Name) -> Result<RepositoryAccess> {
+        if let Some(known) = self.repositories.get(name) {
+            return Ok(known.clone());
+        }
+        let found = access::repository(self.app, self.view, name).await?;
+        self.repositories.insert(name.clone(), found.clone());
+        Ok(found)
+    }
 }

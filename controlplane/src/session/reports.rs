@@ -3,10 +3,11 @@
 //! Reports of one agent are taken in order. A job's transitions are answered;
 //! the answer is final either way, and a repeat is harmless (I-14).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_consensus::ProposeContext;
+use holdfast_consensus::{ProposeContext, StateView};
 use holdfast_proto::v1::{self, control_message};
 use holdfast_proto::{
     BackupStarted, JobEvent, JobOutcome, JobReport, JobSuccess, LineageWal, OfflineReport,
@@ -70,15 +71,16 @@ pub(super) async fn work(
     (sender, close): (mpsc::Sender<v1::ControlMessage>, CancellationToken),
     mut queue: mpsc::Receiver<Report>,
 ) {
+    let mut known = HeldJobs::default();
     while let Some(report) = queue.recv().await {
         let taken = match &report {
             Report::Job(_) | Report::Offline(_) => {
-                take_transition(&app, &agent, (&sender, &close), &report).await
+                take_transition(&app, &agent, &mut known, (&sender, &close), &report).await
             }
             Report::Wal(key, report) => take_wal(&app, &agent, key, report).await,
             Report::Instances(facts) => take_instances(&app, &agent, facts).await,
             Report::Interrupted(assignment, generation) => {
-                take_interrupted(&app, &agent, *assignment, *generation).await
+                take_interrupted(&app, &agent, &mut known, *assignment, *generation).await
             }
         };
         if let Err(error) = taken {
@@ -103,6 +105,7 @@ pub(super) fn context(agent: &AgentView, traceparent: Option<String>) -> Propose
 async fn take_transition(
     app: &App,
     agent: &AgentView,
+    known: &mut HeldJobs,
     (sender, close): (&mpsc::Sender<v1::ControlMessage>, &CancellationToken),
     report: &Report,
 ) -> Result<()> {
@@ -116,7 +119,7 @@ async fn take_transition(
     let answer = loop {
         let decided = match report {
             Report::Offline(report) => offline::take(app, agent, report).await,
-            Report::Job(report) => decide(app, agent, report).await,
+            Report::Job(report) => decide(app, agent, known, report).await,
             Report::Wal(..) | Report::Instances(_) | Report::Interrupted(..) => return Ok(()),
         };
         match decided {
@@ -145,14 +148,43 @@ async fn take_transition(
 
 pub(super) type Verdict = std::result::Result<(), Refusal>;
 
-async fn decide(app: &App, agent: &AgentView, report: &JobReport) -> Result<Verdict> {
-    let Some(held) = job_of(app, agent, report).await? else {
+async fn decide(
+    app: &App,
+    agent: &AgentView,
+    known: &mut HeldJobs,
+    report: &JobReport,
+) -> Result<Verdict> {
+    let current = report.generation.next();
+    let Some(held) = known.find(app, agent, report).await? else {
         // Taken back, or ended. A backup that is in the repository all the
         // same is known to the catalog even so: the repository is the truth.
         take_late(app, agent, report).await?;
-        let current = report.generation.next();
         return Ok(Err(Refusal::StaleGeneration { current }));
     };
+    let mut verdict = transition(app, agent, &held, report).await?;
+    if let Err(
+        Refusal::StaleGeneration { .. } | Refusal::JobFinal { .. } | Refusal::JobState { .. },
+    ) = &verdict
+    {
+        // Taken back, or ended, since it was looked up.
+        take_late(app, agent, report).await?;
+    }
+    if let Err(Refusal::JobState { .. }) = &verdict {
+        // It waits for another attempt.
+        verdict = Err(Refusal::StaleGeneration { current });
+    }
+    if verdict.is_err() || matches!(report.event, JobEvent::Finished { .. }) {
+        known.forget(report);
+    }
+    Ok(verdict)
+}
+
+async fn transition(
+    app: &App,
+    agent: &AgentView,
+    held: &HeldJob,
+    report: &JobReport,
+) -> Result<Verdict> {
     let cx = context(agent, held.traceparent.clone());
     let (job, generation) = (held.job, held.generation);
     match &report.event {
@@ -174,20 +206,50 @@ async fn decide(app: &App, agent: &AgentView, report: &JobReport) -> Result<Verd
                 phase,
             };
             match propose(app, cx.clone(), command).await? {
-                Ok(()) => begin_backup(app, cx, &held, backup).await,
+                Ok(()) => begin_backup(app, cx, held, backup).await,
                 refused => Ok(refused),
             }
         }
         JobEvent::Finished { outcome, log } => {
-            let ended = finish(app, cx, &held, outcome, log.clone()).await?;
+            let ended = finish(app, cx, held, outcome, log.clone()).await?;
             app.progress.forget(report.assignment);
             Ok(ended)
         }
     }
 }
 
+/// The jobs that an agent reported of in this session.
+///
+/// What a generation is of never changes, so it is looked up once. Whether it
+/// still counts is not kept: applying asks for that each time (I-04).
+#[derive(Debug, Default)]
+struct HeldJobs(BTreeMap<(AssignmentId, Generation), HeldJob>);
+
+impl HeldJobs {
+    async fn find(
+        &mut self,
+        app: &App,
+        agent: &AgentView,
+        report: &JobReport,
+    ) -> Result<Option<HeldJob>> {
+        let key = (report.assignment, report.generation);
+        if let Some(known) = self.0.get(&key) {
+            return Ok(Some(known.clone()));
+        }
+        let found = job_of(app, agent, report).await?;
+        if let Some(found) = &found {
+            self.0.insert(key, found.clone());
+        }
+        Ok(found)
+    }
+
+    fn forget(&mut self, report: &JobReport) {
+        self.0.remove(&(report.assignment, report.generation));
+    }
+}
+
 /// A job that is in the hands of the agent that reports of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct HeldJob {
     job: JobId,
     assignment: AssignmentId,
@@ -198,8 +260,21 @@ struct HeldJob {
 
 /// The job of a report, when the reporting agent holds it under the report's
 /// generation (I-04).
+///
+/// What this node has applied is enough to say yes: a generation is given out
+/// once, and applying asks again. Only a no needs the newest state.
 async fn job_of(app: &App, agent: &AgentView, report: &JobReport) -> Result<Option<HeldJob>> {
-    let view = app.node.read().await?;
+    match job_in(&app.local(), agent, report).await? {
+        Some(held) => Ok(Some(held)),
+        None => job_in(&app.node.read().await?, agent, report).await,
+    }
+}
+
+async fn job_in(
+    view: &StateView,
+    agent: &AgentView,
+    report: &JobReport,
+) -> Result<Option<HeldJob>> {
     let assignments = query::assignments_of_agent(view.connection(), agent.id).await?;
     let held = assignments.into_iter().find(|assignment| {
         assignment.id == report.assignment && assignment.generation == report.generation
@@ -408,7 +483,8 @@ async fn take_late(app: &App, agent: &AgentView, report: &JobReport) -> Result<(
     Ok(())
 }
 
-/// Tells the catalog of a backup whose job could no longer report it.
+/// Tells the catalog of a backup whose job could no longer report it: it was
+/// taken back, or ended. The repository is the truth.
 async fn rescue(app: &App, agent: &AgentView, report: &JobReport) -> Result<()> {
     let JobEvent::Finished { outcome, .. } = &report.event else {
         return Ok(());
@@ -462,6 +538,7 @@ fn timelines(wal: &LineageWal) -> Vec<commands::TimelineWal> {
 async fn take_interrupted(
     app: &App,
     agent: &AgentView,
+    known: &mut HeldJobs,
     assignment: AssignmentId,
     generation: Generation,
 ) -> Result<()> {
@@ -480,7 +557,7 @@ async fn take_interrupted(
             log: app.progress.lines(assignment, generation),
         },
     };
-    if let Err(refusal) = decide(app, agent, &report).await? {
+    if let Err(refusal) = decide(app, agent, known, &report).await? {
         // Its journal brought the outcome in the meantime.
         tracing::debug!(agent = %agent.name, "a job was not interrupted after all: {refusal}");
     }

@@ -1,7 +1,8 @@
 //! What WAL duties last said: live frontiers and troubles, never replicated.
 //!
-//! The log takes a checkpoint when ranges changed, and at most one per duty
-//! in ten seconds; between two checkpoints the live frontier is the truth.
+//! The log takes a checkpoint when ranges changed, at most one per duty in ten
+//! seconds and no more than a hundred a second of all duties; between two
+//! checkpoints the live frontier is the truth.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,9 @@ use super::tick;
 
 /// How often a duty's ranges and frontier enter the log at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+/// With thousands of duties each waits longer, so that checkpoints leave the
+/// log to those who wait for it: a second for so many.
+const CHECKPOINTS_PER_SECOND: u32 = 100;
 
 /// A duty: a cluster's WAL in a repository.
 pub type WalKey = (Name, Name);
@@ -74,6 +78,7 @@ impl WalBoard {
     /// when a gap or a timeline is new, else when the last one is old enough.
     pub fn record(&self, key: WalKey, report: &WalReport) -> bool {
         let mut board = self.lock();
+        let every = checkpoint_every(board.len());
         let live = LiveWal {
             generation: report.generation,
             frontier: report.frontier,
@@ -87,7 +92,7 @@ impl WalBoard {
                 entry.live = live;
                 entry.said = Instant::now();
                 entry.changed = tick();
-                entry.due()
+                entry.due(every)
             }
             None => {
                 let entry = Entry {
@@ -97,7 +102,7 @@ impl WalBoard {
                     changed: tick(),
                     recorded: None,
                 };
-                let due = entry.due();
+                let due = entry.due(every);
                 board.insert(key, entry);
                 due
             }
@@ -146,12 +151,24 @@ impl WalBoard {
                 .is_none_or(|known| (live.generation, said) > (known.live.generation, known.said));
             if newer {
                 let known = board.remove(&key);
+                let troubled = troubled_since(known.as_ref(), &live);
+                let recorded = known.and_then(|known| known.recorded);
+                // The other node has seen to it. When its agents come here, they
+                // need not all be recorded anew in the same moment.
+                let recorded = recorded.or_else(|| {
+                    Some(Recorded {
+                        at: now,
+                        generation: live.generation,
+                        wal: live.wal.clone(),
+                        frontier: live.frontier,
+                    })
+                });
                 let entry = Entry {
-                    troubled: troubled_since(known.as_ref(), &live),
+                    troubled,
                     live,
                     said,
                     changed: 0,
-                    recorded: known.and_then(|known| known.recorded),
+                    recorded,
                 };
                 board.insert(key, entry);
             }
@@ -177,8 +194,14 @@ impl WalBoard {
     }
 }
 
+/// How long a duty waits between two checkpoints when there are so many.
+fn checkpoint_every(duties: usize) -> Duration {
+    let duties = u32::try_from(duties).unwrap_or(u32::MAX);
+    CHECKPOINT_EVERY.max(Duration::from_secs(1) * (duties / CHECKPOINTS_PER_SECOND))
+}
+
 impl Entry {
-    fn due(&self) -> bool {
+    fn due(&self, every: Duration) -> bool {
         if self.live.wal.is_none() && self.live.frontier.is_none() {
             return false;
         }
@@ -191,7 +214,7 @@ impl Entry {
             return true;
         }
         let changed = recorded.wal != self.live.wal || recorded.frontier != self.live.frontier;
-        changed && recorded.at.elapsed() >= CHECKPOINT_EVERY
+        changed && recorded.at.elapsed() >= every
     }
 }
 
@@ -253,6 +276,24 @@ mod tests {
             trouble: None,
             repository: None,
         }
+    }
+
+    #[test]
+    fn many_duties_wait_longer_each() {
+        assert_eq!(checkpoint_every(0), CHECKPOINT_EVERY);
+        assert_eq!(checkpoint_every(999), CHECKPOINT_EVERY);
+        assert_eq!(checkpoint_every(10_000), Duration::from_secs(100));
+    }
+
+    /// A node that dies sends thousands of agents to the others at once.
+    #[test]
+    fn what_another_node_told_is_not_recorded_again_at_once() {
+        let (here, there) = (WalBoard::default(), WalBoard::default());
+        let key: WalKey = ("orders".parse().unwrap(), "eu".parse().unwrap());
+        assert!(there.record(key.clone(), &report(1, &[(1, 10)])));
+        here.mirror(there.changed_since(0));
+        assert!(!here.record(key.clone(), &report(1, &[(1, 20)])));
+        assert!(here.record(key, &report(1, &[(1, 20), (30, 40)])));
     }
 
     #[test]

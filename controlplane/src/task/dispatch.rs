@@ -18,7 +18,7 @@ use crate::app::error::Result;
 /// Jobs looked at in one activation.
 const MOST: u64 = 20_000;
 /// Leases proposed at once: they share the writes of the log.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 512;
 
 pub(super) struct Dispatch;
 
@@ -34,7 +34,7 @@ impl Task for Dispatch {
             return Ok(0);
         }
         let held = query::active_job_assignments(view.connection()).await?;
-        let mut queue = Queue::load(&view, &held).await?;
+        let mut queue = Queue::load_for(&view, &held, queued.len()).await?;
         queued.sort_by_cached_key(|job| queue.rank(job));
         let mut leases = Vec::new();
         for job in queued {

@@ -17,6 +17,9 @@ use crate::app::error::Result;
 use crate::peer;
 use crate::session::{LOST_AFTER, mirror};
 
+/// The longest rest of a task that has worked.
+const REST_MOST: Duration = Duration::from_millis(500);
+
 /// A reconciler.
 pub(super) trait Task: Send + Sync + 'static {
     /// For the log.
@@ -84,12 +87,19 @@ async fn run<T: Task>(app: Arc<App>, task: T, wake: Arc<Notify>) {
             continue;
         }
         let span = tracing::info_span!("task", task = T::NAME);
+        let began = Instant::now();
         match task.activate(&app).instrument(span.clone()).await {
             Ok(0) => {}
             Ok(done) => span.in_scope(|| tracing::debug!(done, "the task did its work")),
             Err(error) => span.in_scope(|| {
                 tracing::warn!("the task failed, its next run tries again: {error}");
             }),
+        }
+        // Woken again and again, a task works half of the time at most: what
+        // gathers meanwhile it does in one go.
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            () = tokio::time::sleep(began.elapsed().min(REST_MOST)) => {},
         }
     }
 }

@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 use holdfast_consensus::StateView;
 use holdfast_state::policy::effective;
-use holdfast_state::query::{self, AssignmentView, JobView, QueuedRun, ResourceView, Work};
+use holdfast_state::query::{
+    self, AgentEntry, AssignmentView, JobView, PageRequest, QueuedRun, ResourceFilter,
+    ResourceView, Work,
+};
 use holdfast_types::resource::{Kind, Policy, Resource};
 use holdfast_types::schedule::{Timetable, Timing};
 use holdfast_types::{AgentId, JobId, JobKind, JobState, Name};
@@ -27,7 +30,13 @@ pub(crate) struct Queue {
     policies: Vec<(Name, Policy)>,
     clusters: BTreeMap<Name, Option<ResourceView>>,
     timings: BTreeMap<(Name, Name), Option<Arc<Timing>>>,
+    /// Every agent, when there is more to look up than one by one.
+    agents: Option<BTreeMap<Name, AgentEntry>>,
 }
+
+/// From so many jobs on, all clusters and agents are read at once: thousands
+/// of jobs that are due at the same moment ask for thousands of each.
+const MANY: usize = 200;
 
 /// What is in agents' hands, counted: a long queue asks for each of its jobs.
 #[derive(Debug, Default)]
@@ -54,13 +63,29 @@ type Choice = std::result::Result<AgentId, Wait>;
 impl Queue {
     /// Reads it.
     pub(crate) async fn load(view: &StateView, held: &[AssignmentView]) -> Result<Self> {
+        Self::load_for(view, held, 0).await
+    }
+
+    /// The same, for choosing agents for so many jobs.
+    pub(super) async fn load_for(
+        view: &StateView,
+        held: &[AssignmentView],
+        jobs: usize,
+    ) -> Result<Self> {
         let mut queue = Self {
             held: Held::default(),
             runs: query::job_queue(view.connection()).await?,
             policies: query::policies(view.connection()).await?,
             clusters: BTreeMap::new(),
             timings: BTreeMap::new(),
+            agents: None,
         };
+        if jobs >= MANY || held.len() >= MANY {
+            queue.clusters = all_clusters(view).await?;
+        }
+        if jobs >= MANY {
+            queue.agents = Some(query::agent_directory(view.connection()).await?);
+        }
         for assignment in held {
             if let Work::Job(job) = &assignment.work {
                 queue.know(view, &job.cluster).await?;
@@ -126,7 +151,7 @@ impl Queue {
         if let Some(wait) = free {
             return Ok(Err(wait));
         }
-        Ok(match agent_for(app, view, self.cluster(job), job).await? {
+        Ok(match self.agent_for(app, view, job).await? {
             Ok((agent, name)) => match self.wait_for_host(job, agent, &name) {
                 Some(wait) => Err(wait),
                 None => Ok(agent),
@@ -258,43 +283,75 @@ impl Queue {
             (Some(_), _) | (None, None) => None,
         }
     }
+
+    /// The agent that a job belongs to, when it is there.
+    async fn agent_for(
+        &self,
+        app: &App,
+        view: &StateView,
+        job: &JobView,
+    ) -> Result<std::result::Result<(AgentId, Name), Wait>> {
+        let wanted: Option<Name> = match (&job.wanted_agent, self.cluster(job)) {
+            (Some(name), _) => Some(name.clone()),
+            (None, Some(found)) => match &found.document.resource {
+                Resource::Cluster(cluster) => {
+                    app.primary_agent(view, &job.cluster, cluster).await?
+                }
+                Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => None,
+            },
+            (None, None) => None,
+        };
+        let Some(name) = wanted else {
+            return Ok(Err(format!(
+                "the cluster \"{}\" has no instance",
+                job.cluster
+            )));
+        };
+        let Some(agent) = self.agent(view, &name).await? else {
+            return Ok(Err(format!("the agent \"{name}\" is not enrolled")));
+        };
+        if agent.revoked {
+            return Ok(Err(format!("the agent \"{name}\" is revoked")));
+        }
+        if !app.sessions.is_online(agent.id) {
+            return Ok(Err(format!("the agent \"{name}\" is offline")));
+        }
+        if app.sessions.owes(agent.id) {
+            // It may have done this very run on its own.
+            return Ok(Err(format!(
+                "the agent \"{name}\" to report what it did while it was on its own"
+            )));
+        }
+        Ok(Ok((agent.id, name)))
+    }
+
+    async fn agent(&self, view: &StateView, name: &Name) -> Result<Option<AgentEntry>> {
+        if let Some(agents) = &self.agents {
+            return Ok(agents.get(name).copied());
+        }
+        let found = query::agent_named(view.connection(), name).await?;
+        Ok(found.map(|agent| AgentEntry {
+            id: agent.id,
+            revoked: agent.revoked_at.is_some(),
+        }))
+    }
 }
 
-/// The agent that a job belongs to, when it is there.
-async fn agent_for(
-    app: &App,
-    view: &StateView,
-    cluster: Option<&ResourceView>,
-    job: &JobView,
-) -> Result<std::result::Result<(AgentId, Name), Wait>> {
-    let wanted: Option<Name> = match (&job.wanted_agent, cluster) {
-        (Some(name), _) => Some(name.clone()),
-        (None, Some(found)) => match &found.document.resource {
-            Resource::Cluster(cluster) => app.primary_agent(view, &job.cluster, cluster).await?,
-            Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => None,
-        },
-        (None, None) => None,
+/// Every cluster, retired ones too.
+async fn all_clusters(view: &StateView) -> Result<BTreeMap<Name, Option<ResourceView>>> {
+    let mut clusters = BTreeMap::new();
+    let mut page = PageRequest::longest();
+    let filter = ResourceFilter {
+        retired: true,
+        ..ResourceFilter::default()
     };
-    let Some(name) = wanted else {
-        return Ok(Err(format!(
-            "the cluster \"{}\" has no instance",
-            job.cluster
-        )));
-    };
-    let Some(agent) = query::agent_named(view.connection(), &name).await? else {
-        return Ok(Err(format!("the agent \"{name}\" is not enrolled")));
-    };
-    if agent.revoked_at.is_some() {
-        return Ok(Err(format!("the agent \"{name}\" is revoked")));
+    loop {
+        let found = query::resources(view.connection(), Kind::Cluster, &filter, &page).await?;
+        let named = |cluster: ResourceView| (cluster.name().clone(), Some(cluster));
+        clusters.extend(found.items.into_iter().map(named));
+        match found.next_cursor {
+            None => return Ok(clusters),
+            cursor => page.cursor = cursor,
+        }
     }
-    if !app.sessions.is_online(agent.id) {
-        return Ok(Err(format!("the agent \"{name}\" is offline")));
-    }
-    if app.sessions.owes(agent.id) {
-        // It may have done this very run on its own.
-        return Ok(Err(format!(
-            "the agent \"{name}\" to report what it did while it was on its own"
-        )));
-    }
-    Ok(Ok((agent.id, name)))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::fault::Fault;
 
 /// Why a read has no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {
     /// No leader is known, so nobody can say what is current.
     #[error("the control plane has no leader at the moment")]

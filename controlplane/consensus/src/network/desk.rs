@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use holdfast_state::Entry;
 use openraft::errors::{ClientWriteError, ForwardReason, ForwardToLeader, RaftError};
 use tokio::sync::Semaphore;
@@ -140,6 +141,31 @@ impl Desk {
         Ok(pb::RaftProposeReply {
             outcome: Some(outcome),
         })
+    }
+
+    /// The same for several commands. An error means that none was begun.
+    pub(super) async fn propose_many(
+        &self,
+        raft: &Raft,
+        message: pb::RaftProposeManyRequest,
+    ) -> Result<pb::RaftProposeManyReply, Status> {
+        use pb::raft_propose_reply::Outcome;
+        let patience_ms = message.patience_ms;
+        let each = message.entries.into_iter().map(|entry| async move {
+            let one = pb::RaftProposeRequest {
+                to: message.to,
+                entry,
+                patience_ms,
+            };
+            // One that cannot be taken must not hide what became of the others.
+            let unknown = |_| Outcome::Unknown(pb::RaftBlank {});
+            let outcome = self.proposed(raft, one).await.unwrap_or_else(unknown);
+            pb::RaftProposeReply {
+                outcome: Some(outcome),
+            }
+        });
+        let replies = join_all(each).await;
+        Ok(pb::RaftProposeManyReply { replies })
     }
 
     async fn proposed(

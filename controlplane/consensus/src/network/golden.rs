@@ -222,6 +222,12 @@ fn propose() {
         patience_ms: 5000,
     };
     golden("propose_request", &request);
+    let many = pb::RaftProposeManyRequest {
+        to: 2,
+        entries: vec![entry.clone(), entry.clone()],
+        patience_ms: 5000,
+    };
+    golden("propose_many_request", &many);
     let done = pb::RaftProposed {
         index: 7,
         reply: entry,
@@ -249,6 +255,9 @@ fn propose() {
         let outcome = Some(outcome);
         golden(name, &pb::RaftProposeReply { outcome });
     }
+    let unknown = Some(Outcome::Unknown(pb::RaftBlank {}));
+    let replies = vec![pb::RaftProposeReply { outcome: unknown }; 2];
+    golden("propose_many_reply", &pb::RaftProposeManyReply { replies });
 }
 
 #[test]

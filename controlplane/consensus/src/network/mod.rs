@@ -8,6 +8,7 @@
 //! is refused. A node that was removed is refused whatever its certificate
 //! says, and requests beside Raft's own messages are taken from members only.
 
+mod batch;
 mod client;
 mod desk;
 mod exchange;

@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::batch::{self, Ask, Outcome};
 use super::client::{Network, Peer, RpcError, answered, frame};
 use crate::held;
 use crate::raft::{Member, NodeId};
@@ -42,6 +43,7 @@ pub(crate) struct Lane {
     peer: Peer,
     address: String,
     budget: Arc<Semaphore>,
+    proposals: mpsc::UnboundedSender<Ask>,
 }
 
 impl Network {
@@ -67,10 +69,15 @@ impl Network {
         {
             return lane.clone();
         }
+        let peer = self.peer(id, member);
+        let (proposals, asks) = mpsc::unbounded_channel();
+        // Ends with the lane.
+        tokio::spawn(batch::send(peer.clone(), asks));
         let lane = Lane {
-            peer: self.peer(id, member),
+            peer,
             address: member.raft.clone(),
             budget: Arc::new(Semaphore::new(BUDGET as usize)),
+            proposals,
         };
         lanes.insert((purpose, id), lane.clone());
         lane
@@ -78,7 +85,7 @@ impl Network {
 }
 
 /// What waiting `timeout` from now is told to the peer as.
-fn milliseconds(timeout: Duration) -> u64 {
+pub(super) fn milliseconds(timeout: Duration) -> u64 {
     u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -95,19 +102,20 @@ impl Lane {
 
     /// Asks the leader to get `entry` done. Giving up before it was this
     /// request's turn is an error that is unsent.
-    pub(crate) async fn propose(
-        &self,
-        entry: Bytes,
-        timeout: Duration,
-    ) -> Result<pb::RaftProposeReply, RpcError> {
+    pub(crate) async fn propose(&self, entry: Bytes, timeout: Duration) -> Outcome {
         let (_permit, left) = self.await_turn(entry.len(), timeout).await?;
-        let mut client = self.peer.client()?;
-        let request = frame(&pb::RaftProposeRequest {
-            to: self.peer.id.0,
+        let (answer, answered) = oneshot::channel();
+        let ask = Ask {
             entry,
-            patience_ms: milliseconds(left),
-        });
-        answered(left, async move { client.propose(request).await }).await
+            deadline: Instant::now() + left,
+            answer,
+        };
+        // Both ends of the channels last as long as the lane.
+        let _ = self.proposals.send(ask);
+        match tokio::time::timeout(left, answered).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(Arc::new(RpcError::Timeout(left))),
+        }
     }
 
     /// Calls the node.

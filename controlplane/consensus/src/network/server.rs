@@ -234,6 +234,13 @@ impl RaftService for Services {
         answer(&self.desk.propose(&self.raft, message).await?)
     }
 
+    async fn propose_many(&self, request: Frame) -> Answer {
+        self.member_of(&request)?;
+        let message: pb::RaftProposeManyRequest = decode(request.into_inner())?;
+        self.for_us(message.to)?;
+        answer(&self.desk.propose_many(&self.raft, message).await?)
+    }
+
     async fn call(&self, request: Frame) -> Answer {
         // A node that joins is no member yet, and calls to be let in.
         let peer = self.peer_of(&request)?;

@@ -2,6 +2,7 @@
 //! uses it.
 
 mod address;
+mod barrier;
 mod call;
 mod config;
 mod leadership;
@@ -19,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 pub use self::config::{NodeConfig, Timings};
 pub use self::propose::ProposeContext;
@@ -65,6 +66,7 @@ struct Inner {
     desk: Arc<Desk>,
     fault: FaultCell,
     leader: watch::Receiver<Option<Leader>>,
+    barriers: mpsc::UnboundedSender<barrier::Ask>,
     listener: Mutex<Option<Listener>>,
     stopping: AtomicBool,
     lock: Arc<DirectoryLock>,

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use openraft::errors::{Fatal, RaftError};
+use tokio::sync::mpsc;
 
-use super::{Inner, Node, NodeConfig, leadership};
+use super::{Inner, Node, NodeConfig, barrier, leadership};
 use crate::directory::{self, DirectoryLock};
 use crate::error::OpenError;
 use crate::fault::{Fault, FaultCell, FaultKind};
@@ -133,6 +134,7 @@ impl Node {
         .await
         .map_err(|fatal| fault_of(&fault, dir, &fatal))?;
         let leader = leadership::follow(&raft, fault.clone(), dir);
+        let (barriers, asks) = mpsc::unbounded_channel();
         let inner = Inner {
             id: config.node_id,
             raft,
@@ -143,14 +145,17 @@ impl Node {
             desk: Arc::new(Desk::new()),
             fault,
             leader,
+            barriers,
             listener: Mutex::new(None),
             stopping: AtomicBool::new(false),
             lock,
             config,
         };
-        Ok(Self {
+        let node = Self {
             inner: Arc::new(inner),
-        })
+        };
+        tokio::spawn(barrier::share(node.downgrade(), asks));
+        Ok(node)
     }
 
     /// What stopped the node, as its own storage said it if it did.

@@ -65,7 +65,8 @@ pub struct StaleView {
 }
 
 /// Where a barrier stands.
-enum Barrier {
+#[derive(Debug, Clone)]
+pub(super) enum Barrier {
     /// Everything below this index must be applied.
     Below(u64),
     /// Nobody could say; ask again unless time is up.
@@ -80,16 +81,25 @@ impl Node {
         let limit = self.inner.config.timings.read;
         let deadline = Instant::now() + limit;
         let below = self.await_barrier(deadline, limit).await?;
-        let mut applied = self.applied();
-        let caught_up = applied.wait_for(|applied| *applied >= below);
+        let caught_up = self.await_reached(below);
         tokio::select! {
             reached = tokio::time::timeout_at(deadline, caught_up) => match reached {
-                Ok(Ok(_)) => Ok(self.view()),
-                Ok(Err(_)) => Err(ReadError::ShuttingDown),
+                Ok(Ok(())) => Ok(self.view()),
+                Ok(Err(error)) => Err(error),
                 Err(_) => Err(ReadError::Timeout(limit)),
             },
             fault = self.failed() => Err(ReadError::Storage(fault)),
         }
+    }
+
+    /// Waits until everything below this index is applied here.
+    async fn await_reached(&self, below: u64) -> Result<(), ReadError> {
+        let mut applied = self.applied();
+        let reached = applied.wait_for(|applied| *applied >= below).await;
+        // What it gives locks the number while it lives. Whoever then looked at
+        // the number again would wait for the one who is about to raise it, and
+        // that one for us: for ever, and every thread behind them.
+        reached.map(drop).map_err(|_| ReadError::ShuttingDown)
     }
 
     /// A view of the state as this node last knew it, and how old that is.
@@ -112,7 +122,7 @@ impl Node {
     async fn await_barrier(&self, deadline: Instant, limit: Duration) -> Result<u64, ReadError> {
         let mut last = ReadError::Timeout(limit);
         loop {
-            let barrier = tokio::time::timeout_at(deadline, self.barrier(deadline)).await;
+            let barrier = tokio::time::timeout_at(deadline, self.shared_barrier()).await;
             match barrier {
                 Ok(Ok(Barrier::Below(below))) => return Ok(below),
                 Ok(Ok(Barrier::Again(error))) => last = error,
@@ -126,7 +136,7 @@ impl Node {
         }
     }
 
-    async fn barrier(&self, deadline: Instant) -> Result<Barrier, ReadError> {
+    pub(super) async fn barrier(&self, deadline: Instant) -> Result<Barrier, ReadError> {
         let forward = match self
             .inner
             .raft

@@ -1,7 +1,7 @@
 //! Proposals on a node that does not lead.
 
 use holdfast_consensus::{Node, ProposeContext, ProposeError};
-use holdfast_state::{Digest, Entry, IdempotencyKey, Principal};
+use holdfast_state::{Digest, Entry, IdempotencyKey, Principal, query};
 use jiff::Timestamp;
 
 use crate::cluster::{Group, PATIENCE, id};
@@ -178,5 +178,64 @@ async fn without_any_leader_the_command_was_certainly_not_done() {
         .await
         .unwrap()
         .unwrap();
+    group.shut_down().await;
+}
+
+/// Under load proposals travel together: each is done once and gets the answer
+/// to its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_get_each_its_own_answer() {
+    const MANY: usize = 300;
+    let group = Group::of_three(10_000).await;
+    let follower = group.node(group.follower().await);
+    let asked = (0..MANY).map(|number| {
+        let (node, request) = (follower.clone(), context());
+        let name = format!("of-{number}");
+        tokio::spawn(async move {
+            let revision = node.propose(request.clone(), secret(&name)).await;
+            (request, name, revision.unwrap().unwrap())
+        })
+    });
+    let asked: Vec<_> = asked.collect();
+    let mut answers = Vec::new();
+    for one in asked {
+        answers.push(one.await.unwrap());
+    }
+    let dump = local_dump(follower).await;
+    for (request, name, revision) in answers {
+        assert_eq!(applications(&dump, &request), 1, "{name}");
+        let row = dump
+            .lines()
+            .find(|line| line.contains(&format!("name='{name}'")))
+            .unwrap();
+        let revision = revision.revision.0;
+        assert!(row.contains(&format!("revision={revision}")), "{row}");
+    }
+    group.assert_equal().await;
+    group.shut_down().await;
+}
+
+/// Reads share barriers, and none gets one that began before it came: whoever
+/// was told that a write is done reads it on any node.
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_at_once_each_see_what_was_written_before() {
+    let group = Group::of_three(10_000).await;
+    let leader = group.node(group.leader().await).clone();
+    let follower = group.node(group.follower().await).clone();
+    let asked = (0..100).map(|number| {
+        let (leader, follower) = (leader.clone(), follower.clone());
+        tokio::spawn(async move {
+            let name = format!("of-{number}");
+            set(&leader, &name).await.unwrap();
+            let view = follower.read().await.unwrap();
+            let name = name.parse().unwrap();
+            let found = query::sealed_secret(view.connection(), &name).await;
+            assert!(found.unwrap().is_some(), "{name}");
+        })
+    });
+    let asked: Vec<_> = asked.collect();
+    for one in asked {
+        one.await.unwrap();
+    }
     group.shut_down().await;
 }

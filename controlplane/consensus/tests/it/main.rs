@@ -5,6 +5,8 @@ mod call;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod contention;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod damage;

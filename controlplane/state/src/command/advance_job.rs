@@ -1,7 +1,7 @@
 //! A job has entered another phase.
 
 use holdfast_types::{Generation, JobId, JobPhase, JobState};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -45,11 +45,17 @@ impl ReplicatedCommand for AdvanceJob {
             // The report of its start was lost, or is this one.
             job = started(cx, job).await?;
         }
-        let position = job_phases::Entity::find()
+        // They are numbered from 0 without a hole: the last one tells how many
+        // there are, however many there are. (No LIMIT: see `Lookup`.)
+        let last: Vec<Option<Count>> = job_phases::Entity::find()
+            .select_only()
+            .column_as(job_phases::Column::Position.max(), "last")
             .filter(job_phases::Column::Job.eq(job.id))
             .filter(job_phases::Column::Attempt.eq(job.attempts))
-            .count(cx.tx())
+            .into_tuple()
+            .all(cx.tx())
             .await?;
+        let position = last.into_iter().flatten().next().map_or(0, |last| last.0 + 1);
         cx.insert(job_phases::Model {
             job: job.id,
             attempt: job.attempts,

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use holdfast_types::{AgentId, InstanceFacts, Name, Revision};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, ascending};
-use crate::column::{Bytes, Text};
+use crate::column::{Bytes, Moment, Text};
 use crate::entity::{agent_certificates, agents as agent_rows, instances};
 use crate::lookup::Lookup;
 use crate::{Digest, StateError, schema};
@@ -109,6 +109,33 @@ pub async fn agents(
         let instances = seen.remove(&row.id.0).unwrap_or_default();
         view(row, instances)
     }))
+}
+
+/// An agent as a list of all of them needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgentEntry {
+    /// Its id.
+    pub id: AgentId,
+    /// Whether it may do nothing any more.
+    pub revoked: bool,
+}
+
+/// Every agent by name, without what it sees: for looking many up.
+pub async fn agent_directory(
+    conn: &DatabaseConnection,
+) -> Result<BTreeMap<Name, AgentEntry>, StateError> {
+    use agent_rows::{Column, Entity};
+    let rows: Vec<(Text<Name>, Text<AgentId>, Option<Moment>)> = Entity::find()
+        .select_only()
+        .columns([Column::Name, Column::Id, Column::RevokedAt])
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let entry = |(name, id, revoked_at): (Text<Name>, Text<AgentId>, Option<Moment>)| {
+        let revoked = revoked_at.is_some();
+        (name.0, AgentEntry { id: id.0, revoked })
+    };
+    Ok(rows.into_iter().map(entry).collect())
 }
 
 /// The agent of this id.

@@ -26,21 +26,27 @@ pub use access::{
     pki, repository_identity, repository_key, sealed_secret, secrets, signing_keys,
 };
 pub use agent::{
-    AgentView, InstanceView, agent, agent_by_fingerprint, agent_named, agents, instances_of_cluster,
+    AgentEntry, AgentView, InstanceView, agent, agent_by_fingerprint, agent_directory, agent_named,
+    agents, instances_of_cluster,
 };
 pub use assignment::{
     AssignmentView, Work, active_duties, active_job_assignments, assignments_of_agent,
     duties_of_cluster, wal_source, wal_sources,
 };
 pub use audit::{AuditFilter, audit};
-pub use backup::{BackupFilter, BackupView, available_backups, backup, backups, backups_of_job};
+pub use backup::{
+    BackupFilter, BackupView, available_backups, backup, backups, backups_of_job, newest_available,
+};
 pub use job::{
     AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,
 };
 pub use late::{LateResultView, LeaseView, OfflineRunView, late_results, lease, offline_runs};
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
-pub use resource::{ResourceFilter, ResourceView, effective_policy, policies, resource, resources};
+pub use resource::{
+    ResourceFilter, ResourceView, clusters_at_agent, effective_policy, policies, resource,
+    resources,
+};
 pub use scan::{FindingKind, FindingView, ScanView, findings, scan, scans};
 pub use schedule::{
     OpenRunView, QueuedRun, RunFilter, RunView, ScheduleBasis, job_queue, late_runs, open_runs_of,

@@ -3,12 +3,13 @@
 use holdfast_types::resource::{Document, Kind, Labels, Policy, Resource, selects};
 use holdfast_types::{Name, Revision};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, ascending};
 use crate::column::Text;
-use crate::entity::resources as rows;
+use crate::entity::word::ReferenceKind;
+use crate::entity::{resource_references, resources as rows};
 use crate::lookup::Lookup;
 use crate::{StateError, policy};
 
@@ -111,6 +112,32 @@ pub async fn resources(
     }
     let page = Page::cut(found, request, |row| row.name.0.clone());
     Ok(page.map(ResourceView::from))
+}
+
+/// The clusters in force that name an agent, by name: found by what names
+/// what, for there may be thousands of others.
+pub async fn clusters_at_agent(
+    conn: &DatabaseConnection,
+    agent: &Name,
+) -> Result<Vec<ResourceView>, StateError> {
+    use resource_references::{Column, Entity};
+    let naming: Vec<Text<Name>> = Entity::find()
+        .select_only()
+        .column(Column::Name)
+        .distinct()
+        .filter(Column::TargetKind.eq(Text(ReferenceKind::Agent)))
+        .filter(Column::Target.eq(agent.as_str()))
+        .filter(Column::Kind.eq(Text(Kind::Cluster)))
+        .order_by_asc(Column::Name)
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let mut clusters = Vec::with_capacity(naming.len());
+    for name in naming {
+        let found = resource(conn, Kind::Cluster, &name.0).await?;
+        clusters.extend(found.filter(|cluster| cluster.retired_at.is_none()));
+    }
+    Ok(clusters)
 }
 
 /// Every policy, by name.

@@ -30,6 +30,15 @@ async fn a_join_token_enrols_one_agent() {
     assert_eq!(agent.unwrap().unwrap().name, name("db1"));
     let agent = query::agent_named(&state.conn, &name("db1")).await;
     assert_eq!(agent.unwrap().unwrap().id, agent_id(1));
+    let entry = |revoked| query::AgentEntry {
+        id: agent_id(1),
+        revoked,
+    };
+    let all = query::agent_directory(&state.conn).await.unwrap();
+    assert_eq!(all, [(name("db1"), entry(false))].into());
+    state.accept(RevokeAgent { name: name("db1") }).await;
+    let all = query::agent_directory(&state.conn).await.unwrap();
+    assert_eq!(all, [(name("db1"), entry(true))].into());
 }
 
 #[tokio::test]

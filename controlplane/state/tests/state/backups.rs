@@ -295,6 +295,10 @@ async fn a_backup_of_an_unknown_job_is_recorded_as_found() {
         .unwrap();
     assert_eq!(available[0].id, backup_id(3));
     assert_eq!(available[0].job, job_id(42));
+    let newest = query::newest_available(&state.conn, &name("orders")).await;
+    assert_eq!(newest.unwrap().as_ref(), available.first());
+    let none = query::newest_available(&state.conn, &name("other")).await;
+    assert_eq!(none.unwrap(), None);
     assert!(
         query::agent(&state.conn, agent_id(1))
             .await

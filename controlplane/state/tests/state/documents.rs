@@ -365,6 +365,8 @@ async fn a_cluster_with_backups_is_retired_and_can_come_back() {
         .await
         .unwrap();
     assert_eq!(backups.len(), 1);
+    let at = query::clusters_at_agent(&state.conn, &name("db1")).await;
+    assert_eq!(at.unwrap(), [], "a retired cluster is observed no more");
     let listed = async |retired| {
         let filter = ResourceFilter {
             retired,
@@ -381,6 +383,10 @@ async fn a_cluster_with_backups_is_retired_and_can_come_back() {
         state.accept(apply([again])).await[0].change,
         Change::Configured
     );
+    let at = query::clusters_at_agent(&state.conn, &name("db1")).await;
+    assert_eq!(at.unwrap()[0].name(), &name("orders"));
+    let elsewhere = query::clusters_at_agent(&state.conn, &name("db2")).await;
+    assert_eq!(elsewhere.unwrap(), []);
     let back = state.accept(duty(1, 3)).await;
     assert!(back.generation > placed.generation, "I-04");
 }
