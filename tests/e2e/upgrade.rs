@@ -46,17 +46,17 @@ fn what_the_oldest_node_does_not_know_waits_until_all_are_upgraded() {
     let urls: Vec<String> = nodes.iter().map(ControlPlane::rest).collect();
     let all = Cli::new(urls.join(","), &folder.join("cli.toml"));
     all.login("admin", &nodes[0].admin_password());
-    for index in 0..nodes.len() {
+    for (index, node) in nodes.iter_mut().enumerate() {
         let refused = all.refused(4, apply);
         assert_eq!(refused["code"], "level_too_low", "{refused}");
         assert_eq!(level(&all), 3);
         // One after the other, as the how-to says; writes go on meanwhile.
-        nodes[index].process().stop();
-        nodes[index].upgrade(BEFORE.0);
+        node.process().stop();
+        node.upgrade(BEFORE.0);
         all.apply(&format!(
             "{{apiVersion: holdfast/v1, kind: Fleet, metadata: {{name: fleet-{index}}}, spec: {{}}}}"
         ));
-        nodes[index].wait_ready();
+        node.wait_ready();
     }
     until("the level to be raised", LONG, || {
         (level(&all) > 3).then_some(())
