@@ -36,7 +36,7 @@ test: ## all tests, in their short form
 	deploy/dev/parts run build $(CARGO) test --workspace --locked --no-run
 	deploy/dev/parts run programs $(CARGO) build --workspace --bins --locked
 	deploy/dev/parts run rules $(CARGO) run --locked -q -p xtask -- check-deps
-	deploy/dev/parts run tests $(CARGO) test --workspace --locked --exclude holdfast-tests --exclude holdfast-faults
+	deploy/dev/parts run tests $(CARGO) test --workspace --locked --no-fail-fast --exclude holdfast-tests --exclude holdfast-faults
 	deploy/dev/parts run end-to-end $(CARGO) test --locked -p holdfast-tests
 	deploy/dev/parts run faults $(CARGO) test --locked -p holdfast-faults -- --nocapture
 	deploy/dev/parts end
