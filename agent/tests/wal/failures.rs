@@ -131,19 +131,19 @@ async fn the_ways_to_be_refused_have_codes_and_hints() {
 
 /// Another duty holds the slot: it is waited for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_slot_in_use_is_waited_for() {
+async fn a_slot_in_use_holds_up_nobody() {
     let server = TestCluster::builder(&major(15)).start();
     let (first, second) = (Place::new(), Place::new());
     let mut holder = first.start(&server);
     holder.caught_up(&server).await;
-    let mut waiting = second.start(&server);
-    waiting.trouble("pg_slot_in_use").await;
+    // On PostgreSQL 15 too, and from another process; more in `sharing.rs`.
+    let mut other = second.start(&server);
+    let report = other.caught_up(&server).await;
+    assert_eq!(report.trouble, None);
     stop(holder).await;
-    waiting
-        .until("its turn", |report| report.trouble.is_none())
-        .await;
-    waiting.caught_up(&server).await;
-    stop(waiting).await;
+    write(&server, 1);
+    other.caught_up(&server).await;
+    stop(other).await;
 }
 
 /// What cannot be stored does not keep the agent from ending, and is received
