@@ -17,8 +17,9 @@ use crate::until::until;
 
 const LONG: Duration = Duration::from_secs(90);
 /// Its part of `pg_hba.conf`: these servers are nobody else's.
-const HBA: [&str; 2] = [
+const HBA: [&str; 3] = [
     "local all all trust",
+    "local replication all trust",
     "host replication all 127.0.0.1/32 trust",
 ];
 
