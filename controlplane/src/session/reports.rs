@@ -432,8 +432,10 @@ async fn take_late(app: &App, agent: &AgentView, report: &JobReport) -> Result<(
         return rescue(app, agent, report).await;
     };
     if !lease.taken_back {
-        // It ended by its agent's own word: this is a repeat (I-14).
-        return Ok(());
+        // It ended by its agent's own word, and this is a repeat (I-14). Should
+        // that word have been that it was interrupted, a backup that is there
+        // all the same is told to the catalog.
+        return rescue(app, agent, report).await;
     }
     let cx = context(agent, None);
     let claimed = match &**outcome {

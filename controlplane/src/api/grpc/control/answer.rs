@@ -100,5 +100,9 @@ fn json(method: &Method, body: &[u8]) -> Result<DynamicMessage, Status> {
         Status::internal("the answer does not fit the method; the node's log says more")
     };
     let json: Json = serde_json::from_slice(body).map_err(|error| unfit(&error))?;
+    if json.is_null() {
+        // There is nothing to show: a message with nothing in it.
+        return Ok(DynamicMessage::new(method.output.clone()));
+    }
     from_json::message(&method.output, &json).map_err(|error| unfit(&error))
 }
