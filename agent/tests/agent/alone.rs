@@ -84,6 +84,18 @@ fn agent_id() -> AgentId {
     "agt_0199f3c2a7b47d1e8f0123456789abcd".parse().unwrap()
 }
 
+/// What is told next but for `again`: the answer to that may have been lost
+/// with the process, and then it is told again.
+async fn settled(session: &mut Session, again: &OfflineReport) -> OfflineReport {
+    loop {
+        let told = offline(session).await;
+        if told != *again {
+            return told;
+        }
+        accept(session, told.sequence).await;
+    }
+}
+
 #[tokio::test]
 async fn a_run_is_taken_without_a_quorum_and_handed_back_with_one() {
     let heartbeats = Heartbeats {
@@ -141,16 +153,7 @@ async fn a_run_is_taken_without_a_quorum_and_handed_back_with_one() {
     let again = session.finished().await;
     assert_eq!(again, finished, "nobody had answered it");
     session.answer(&again, "").await;
-    // The answer to what was told first may have been lost with the process:
-    // then it is told again.
-    let settled = loop {
-        let told = offline(&mut session).await;
-        if matches!(told.event, OfflineEvent::Settled(_)) {
-            break told;
-        }
-        assert_eq!(told, began);
-        accept(&session, told.sequence).await;
-    };
+    let settled = settled(&mut session, &began).await;
     let OfflineEvent::Settled(handed_back) = &settled.event else {
         panic!("{settled:?}")
     };
