@@ -1,5 +1,10 @@
 //! Snapshots of a control plane's state, on both kinds of store.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, not in their helpers"
+)]
+
 mod support;
 
 use bytes::Bytes;
