@@ -54,8 +54,11 @@ impl ReplicatedCommand for AdmitNode {
         json!({"token": self.token})
     }
 
+    fn level(&self) -> u32 {
+        2
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Admitted, Stop> {
-        cx.needs_level(2).await?;
         let token = usable_token(cx, self.token, self.hash).await?;
         let newest = nodes::Entity::find()
             .order_by_desc(nodes::Column::Id)

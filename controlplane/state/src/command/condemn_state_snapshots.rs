@@ -37,8 +37,11 @@ impl ReplicatedCommand for CondemnStateSnapshots {
         json!({"snapshots": self.snapshots})
     }
 
+    fn level(&self) -> u32 {
+        LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<u64, Stop> {
-        cx.needs_level(LEVEL).await?;
         let mut rows = Vec::new();
         for id in self.snapshots {
             let row = Entity::find_by_id(Text(id)).only(cx.tx()).await?;

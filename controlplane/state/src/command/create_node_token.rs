@@ -37,8 +37,11 @@ impl ReplicatedCommand for CreateNodeToken {
         json!({"expiresAt": self.expires_at})
     }
 
+    fn level(&self) -> u32 {
+        2
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
-        cx.needs_level(2).await?;
         let found = node_tokens::Entity::find_by_id(Text(self.token));
         if found.only(cx.tx()).await?.is_some() {
             return Err(Refusal::already_exists(Noun::NodeToken, self.token).into());

@@ -31,8 +31,11 @@ impl ReplicatedCommand for ForgetStateSnapshots {
         json!({"snapshots": self.snapshots})
     }
 
+    fn level(&self) -> u32 {
+        LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<u64, Stop> {
-        cx.needs_level(LEVEL).await?;
         let mut forgotten = 0;
         for id in self.snapshots {
             let sql = "DELETE FROM state_snapshots WHERE id = ? AND state = 'condemned'";

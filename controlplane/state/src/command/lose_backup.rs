@@ -40,8 +40,11 @@ impl ReplicatedCommand for LoseBackup {
         json!({"repository": self.repository, "reason": self.reason})
     }
 
+    fn level(&self) -> u32 {
+        LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<bool, Stop> {
-        cx.needs_level(LEVEL).await?;
         let id = Text(self.backup);
         let row = backups::Entity::find_by_id(id).only(cx.tx()).await?;
         let row = row.ok_or_else(|| Refusal::not_found(Noun::Backup, self.backup))?;

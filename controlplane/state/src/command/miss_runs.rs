@@ -36,8 +36,11 @@ impl ReplicatedCommand for MissRuns {
         json!({"jobs": self.jobs})
     }
 
+    fn level(&self) -> u32 {
+        schedules::LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<u64, Stop> {
-        cx.needs_level(schedules::LEVEL).await?;
         let mut missed = 0;
         for id in self.jobs {
             let job = jobs::Entity::find_by_id(Text(id)).only(cx.tx()).await?;

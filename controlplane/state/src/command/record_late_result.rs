@@ -57,8 +57,11 @@ impl ReplicatedCommand for RecordLateResult {
         json!({"generation": self.generation, "outcome": outcome, "backup": backup})
     }
 
+    fn level(&self) -> u32 {
+        leases::LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<bool, Stop> {
-        cx.needs_level(leases::LEVEL).await?;
         let agent = cx.live_agent(self.agent).await?;
         let lease = leases::lease(cx.tx(), self.assignment, self.generation).await?;
         let mine = |lease: &rows::Model| lease.agent == agent.id && lease.taken_back;

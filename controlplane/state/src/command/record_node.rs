@@ -36,8 +36,11 @@ impl ReplicatedCommand for RecordNode {
         json!({"votes": self.votes})
     }
 
+    fn level(&self) -> u32 {
+        2
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<bool, Stop> {
-        cx.needs_level(2).await?;
         let node = nodes::Entity::find_by_id(self.node.cast_signed())
             .only(cx.tx())
             .await?

@@ -110,8 +110,11 @@ impl ReplicatedCommand for RecordOfflineRuns {
         json!({"schedule": self.schedule, "offline": did})
     }
 
+    fn level(&self) -> u32 {
+        leases::LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<OfflineRecorded, Stop> {
-        cx.needs_level(leases::LEVEL).await?;
         let agent = cx.live_agent(self.agent).await?;
         if cx.resource(Kind::Cluster, &self.cluster).await?.is_none() {
             return Err(Refusal::not_found(Noun::Cluster, &self.cluster).into());

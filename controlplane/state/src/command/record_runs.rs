@@ -152,8 +152,11 @@ impl ReplicatedCommand for RecordRuns {
         json!({"schedules": self.schedules.len(), "runs": runs})
     }
 
+    fn level(&self) -> u32 {
+        schedules::LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Vec<Recorded>, Stop> {
-        cx.needs_level(schedules::LEVEL).await?;
         let mut outcome = Vec::with_capacity(self.schedules.len());
         for decision in self.schedules {
             outcome.push(record(cx, decision).await?);

@@ -79,8 +79,11 @@ impl ReplicatedCommand for RecordScan {
         }
     }
 
+    fn level(&self) -> u32 {
+        LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<u64, Stop> {
-        cx.needs_level(LEVEL).await?;
         let declared = cx.resource(Kind::Repository, &self.repository).await?;
         if declared.is_none() {
             return Err(Refusal::not_found(Noun::Repository, self.repository).into());

@@ -60,8 +60,11 @@ impl ReplicatedCommand for RecordStateSnapshot {
         json!({"repository": self.repository})
     }
 
+    fn level(&self) -> u32 {
+        LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Revision, Stop> {
-        cx.needs_level(LEVEL).await?;
         let id = Text(self.snapshot);
         let known = Entity::find_by_id(id).only(cx.tx()).await?;
         let state = known.as_ref().map(|known| known.state.0);

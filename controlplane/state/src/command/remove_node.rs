@@ -28,8 +28,11 @@ impl ReplicatedCommand for RemoveNode {
         format!("nodes/{}", self.node)
     }
 
+    fn level(&self) -> u32 {
+        2
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
-        cx.needs_level(2).await?;
         let missing = || Refusal::not_found(Noun::Node, self.node);
         let node = nodes::Entity::find_by_id(self.node.cast_signed())
             .only(cx.tx())

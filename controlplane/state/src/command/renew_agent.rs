@@ -40,8 +40,11 @@ impl ReplicatedCommand for RenewAgent {
         json!({"certificate": {"serial": certificate.serial, "expiresAt": certificate.expires_at}})
     }
 
+    fn level(&self) -> u32 {
+        2
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
-        cx.needs_level(2).await?;
         let mut agent = cx.live_agent(self.agent).await?;
         let next = agent_certificates::Entity::find_by_id(Text(self.agent));
         let next = next.only(cx.tx()).await?;

@@ -40,8 +40,11 @@ impl ReplicatedCommand for RequestScans {
         json!({"scan": true})
     }
 
+    fn level(&self) -> u32 {
+        LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Vec<Name>, Stop> {
-        cx.needs_level(LEVEL).await?;
         let mut wanted = resources::Entity::find()
             .filter(resources::Column::Kind.eq(Text(Kind::Repository)))
             .order_by_asc(resources::Column::Name);

@@ -38,8 +38,11 @@ impl ReplicatedCommand for RequestStateSnapshot {
         json!({"repository": self.repository})
     }
 
+    fn level(&self) -> u32 {
+        LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<StateSnapshotId, Stop> {
-        cx.needs_level(LEVEL).await?;
         let declared = cx.resource(Kind::Repository, &self.repository).await?;
         if declared.is_none() {
             return Err(Refusal::not_found(Noun::Repository, self.repository).into());

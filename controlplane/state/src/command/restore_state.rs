@@ -76,8 +76,11 @@ impl ReplicatedCommand for RestoreState {
         })
     }
 
+    fn level(&self) -> u32 {
+        LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<u64, Stop> {
-        cx.needs_level(LEVEL).await?;
         let group = meta::read(cx.tx(), GROUP).await?;
         if group.as_deref() == Some(self.group.as_bytes()) {
             return Ok(0);

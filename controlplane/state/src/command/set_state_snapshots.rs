@@ -38,8 +38,11 @@ impl ReplicatedCommand for SetStateSnapshots {
         json!({"stateSnapshots": self.settings})
     }
 
+    fn level(&self) -> u32 {
+        LEVEL
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Revision, Stop> {
-        cx.needs_level(LEVEL).await?;
         if let Some(settings) = &self.settings {
             check(cx, settings).await?;
         }

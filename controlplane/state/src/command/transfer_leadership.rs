@@ -27,8 +27,11 @@ impl ReplicatedCommand for TransferLeadership {
         format!("nodes/{}", self.node)
     }
 
+    fn level(&self) -> u32 {
+        2
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<(), Stop> {
-        cx.needs_level(2).await?;
         let found = nodes::Entity::find_by_id(self.node.cast_signed())
             .only(cx.tx())
             .await?;

@@ -128,3 +128,15 @@ fn replies_have_golden_bytes() {
     let newer = Reply::from_bytes(b"\x02{}".to_vec());
     assert!(matches!(newer.refusal(), Err(ReplyError::Version(Some(2)))));
 }
+
+/// An entry that an older node cannot read stops it, so what came later must be
+/// refused before it is in a log: whoever proposes asks for the level.
+#[test]
+fn every_command_that_came_later_says_since_which_level() {
+    let place = |name: &str| Command::NAMES.iter().position(|known| *known == name);
+    let first_release = place("raise_level").unwrap();
+    for (_, command) in examples() {
+        let later = place(command.name()).unwrap() > first_release;
+        assert!(!later || command.level() > 1, "{}", command.name());
+    }
+}
