@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use holdfast_pg::testkit::major;
+use holdfast_pg::testkit::{free_port, major};
 use holdfast_tests::fleet::{Fleet, LONG, Restored};
 use holdfast_tests::ledger::{Ledger, rows};
 use holdfast_tests::store::Store;
@@ -226,10 +226,7 @@ fn a_hole_in_the_middle_is_never_passed_over() {
     start.args(["start", "-w", "-t", "60", "-D"]).arg(&started);
     start.arg("-l").arg(started.with_extension("log"));
     let socket = fleet.postgres.socket_dir().display();
-    start.args([
-        "-o",
-        &format!("-p {} -k '{socket}'", fleet.postgres.port() + 1),
-    ]);
+    start.args(["-o", &format!("-p {} -k '{socket}'", free_port())]);
     let output = start.output().expect("pg_ctl can be run");
     let ended = until("PostgreSQL to give up", LONG, || {
         (!started.join("postmaster.pid").exists()).then_some(output.status)
@@ -301,7 +298,7 @@ fn a_restored_directory_starts_by_itself() {
     fleet.control_plane.kill();
     fleet.agent.kill();
     let socket = fleet.postgres.socket_dir().display().to_string();
-    let port = fleet.postgres.port() + 1;
+    let port = free_port();
     let programs = fleet.postgres.programs().clone();
     let run_as = holdfast_pg::binaries::RunAs::owner_of(&dir).expect("it has an owner");
     let mut start = programs.blocking_command("pg_ctl", run_as);

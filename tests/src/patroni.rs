@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use holdfast_pg::binaries::Programs;
-use holdfast_pg::testkit::{give_to_server_user, server_user};
+use holdfast_pg::testkit::{free_port, give_to_server_user, server_user};
 use serde_json::{Value, json};
 
 use crate::process::Process;
@@ -263,9 +263,4 @@ fn ask(port: u16, what: &str, body: &str) -> std::io::Result<String> {
     let mut said = String::new();
     stream.read_to_string(&mut said)?;
     Ok(said)
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
 }

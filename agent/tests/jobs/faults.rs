@@ -1,10 +1,10 @@
 //! Bad days: holes, damage, and directories that are not free.
 
 use holdfast_pg::sql::Session;
-use holdfast_pg::testkit;
+use holdfast_pg::testkit::{self, free_port};
 use holdfast_types::{RestoreRequest, Timeline, WalSegment};
 
-use crate::fixture::{Fixture, failure, free_port};
+use crate::fixture::{Fixture, failure};
 use crate::ledger::{Ledger, assert_rows};
 use crate::tail::code;
 

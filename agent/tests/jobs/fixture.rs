@@ -434,9 +434,3 @@ pub(crate) fn failure(outcome: JobOutcome) -> Failure {
         other => panic!("the job ended as {other:?}"),
     }
 }
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}

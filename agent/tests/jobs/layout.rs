@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use holdfast_pg::testkit::{self, must_run};
+use holdfast_pg::testkit::{self, free_port, must_run};
 use holdfast_types::RestoreRequest;
 
-use crate::fixture::{Fixture, connect, free_port};
+use crate::fixture::{Fixture, connect};
 use crate::oracle::promoted;
 
 /// Moves the server's configuration to `etc`, as `pg_createcluster` has it,

@@ -2,10 +2,10 @@
 
 use holdfast_pg::binaries::Programs;
 use holdfast_pg::sql::Session;
-use holdfast_pg::testkit::{self, TestCluster};
+use holdfast_pg::testkit::{self, TestCluster, free_port};
 use holdfast_types::{CommittedBackup, RestoreRequest};
 
-use crate::fixture::{Fixture, connect, free_port};
+use crate::fixture::{Fixture, connect};
 use crate::ledger::{Ledger, Noted, assert_rows};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,11 +2,11 @@
 //! stored is known exactly here, because the test stores it itself.
 
 use holdfast_pg::sql::Session;
-use holdfast_pg::testkit;
+use holdfast_pg::testkit::{self, free_port};
 use holdfast_proto::ReportedFrontier;
 use holdfast_types::{Failure, Frontier, Lsn, RestoreRequest, TargetAction, Timeline};
 
-use crate::fixture::{Fixture, connect, free_port};
+use crate::fixture::{Fixture, connect};
 use crate::ledger::{Ledger, assert_rows};
 use crate::oracle::promoted;
 

@@ -1,12 +1,12 @@
 //! One throw-away server.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use holdfast_types::Secret;
 use tempfile::TempDir;
 
+use super::port::free_port;
 use super::programs::{give_to_server_user, must_run};
 use crate::ConnectionInfo;
 use crate::binaries::{Programs, RunAs};
@@ -329,12 +329,4 @@ impl Drop for TestCluster {
             }
         }
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback is there");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
 }
