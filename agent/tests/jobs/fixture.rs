@@ -257,6 +257,11 @@ impl Fixture {
     /// Restores as it was planned.
     pub(crate) async fn restore_as(&self, request: &RestoreRequest, plan: RestorePlan) -> Restored {
         let outcome = self.execute(request, plan.clone()).await;
+        self.restored(plan, outcome)
+    }
+
+    /// What a restore that succeeded left.
+    pub(crate) fn restored(&self, plan: RestorePlan, outcome: JobOutcome) -> Restored {
         let result = serde_json::from_value(succeeded(outcome).result).unwrap();
         Restored {
             plan,
@@ -266,13 +271,16 @@ impl Fixture {
     }
 
     pub(crate) async fn execute(&self, request: &RestoreRequest, plan: RestorePlan) -> JobOutcome {
-        let work = RestoreWork {
+        restore::run(self.restore_work(request, plan), context(), &self.host).await
+    }
+
+    pub(crate) fn restore_work(&self, request: &RestoreRequest, plan: RestorePlan) -> RestoreWork {
+        RestoreWork {
             job: JobId::from_uuid(Uuid::now_v7()),
             repository: self.access.clone(),
             request: request.clone(),
             plan,
-        };
-        restore::run(work, context(), &self.host).await
+        }
     }
 
     /// Where the repository keeps an object of the server's timeline.

@@ -1,12 +1,18 @@
 //! The tail of WAL: an idle server, the middle of a segment, a switch. What is
 //! stored is known exactly here, because the test stores it itself.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use holdfast_agent::host::{Host, HostConfig, PostgresConfig};
+use holdfast_agent::job::restore;
 use holdfast_pg::sql::Session;
 use holdfast_pg::testkit::{self, free_port};
 use holdfast_proto::ReportedFrontier;
 use holdfast_types::{Failure, Frontier, Lsn, RestoreRequest, TargetAction, Timeline};
 
-use crate::fixture::{Fixture, connect};
+use crate::fixture::{Fixture, connect, context};
 use crate::ledger::{Ledger, assert_rows};
 use crate::oracle::promoted;
 
@@ -88,6 +94,73 @@ async fn a_tail_in_the_middle_of_a_segment_is_the_end() {
         let beyond = fixture.plan(&fixture.request(&lost.at.to_string())).await;
         assert_eq!(code(beyond), "target_after_frontier");
     }
+}
+
+/// A host on which `pg_verifybackup` says that it was called, in `called`, and
+/// waits for the file `go`.
+fn host_that_waits(fixture: &Fixture, called: &Path, go: &Path) -> Host {
+    let real = fixture.cluster.programs().directory();
+    let bin_dir = fixture.cluster.root().join("programs-that-wait");
+    std::fs::create_dir(&bin_dir).unwrap();
+    for program in std::fs::read_dir(real).unwrap() {
+        let program = program.unwrap();
+        std::os::unix::fs::symlink(program.path(), bin_dir.join(program.file_name())).unwrap();
+    }
+    let name = "pg_verifybackup";
+    std::fs::remove_file(bin_dir.join(name)).unwrap();
+    let script = format!(
+        "#!/bin/sh\ntouch '{}'\nuntil [ -e '{}' ]; do sleep 0.05; done\nexec '{}' \"$@\"\n",
+        called.display(),
+        go.display(),
+        real.join(name).display()
+    );
+    std::fs::write(bin_dir.join(name), script).unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(bin_dir.join(name), open).unwrap();
+    let data = fixture.cluster.root().join("agent-that-waits");
+    std::fs::create_dir(&data).unwrap();
+    let config = HostConfig {
+        postgres: PostgresConfig {
+            bin_dirs: vec![bin_dir],
+        },
+    };
+    Host::with_executable(data, config, fixture.host.executable().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wal_that_comes_during_a_restore_to_the_latest_is_replayed_too() {
+    let (fixture, mut ledger) = prepared(15).await;
+    fixture.archived_backup().await;
+    ledger.write_many(10).await;
+    fixture.archive().await;
+    let request = RestoreRequest {
+        start: true,
+        ..fixture.request("latest")
+    };
+    let plan = fixture.plan(&request).await.unwrap();
+    let planned = plan.wal.to_lsn;
+    let [called, go] = ["called", "go"].map(|name| fixture.cluster.root().join(name));
+    let host = host_that_waits(&fixture, &called, &go);
+    let work = fixture.restore_work(&request, plan.clone());
+    let restore = restore::run(work, context(), &host);
+    // Several segments that nobody knew of when the restore began.
+    let meanwhile = async {
+        while !called.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let last = ledger.write_many(4000).await.pop().unwrap();
+        fixture.archive().await;
+        std::fs::write(&go, "").unwrap();
+        last
+    };
+    let both = async { tokio::join!(restore, meanwhile) };
+    let (outcome, last) = tokio::time::timeout(Duration::from_secs(120), both)
+        .await
+        .unwrap();
+    let copy = fixture.restored(plan, outcome);
+    assert!(copy.result.reached_lsn.get() > planned.get() + (1 << 20));
+    assert!(copy.result.last_xid.is_some());
+    assert_rows(&copy.connect().await, last.id).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

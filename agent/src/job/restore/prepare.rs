@@ -6,9 +6,9 @@ use holdfast_pg::binaries::Programs;
 use holdfast_pg::instance::Instance;
 use holdfast_proto::{RepositoryAccess, RestoreWork};
 use holdfast_repo::{Backup, LineageRepository};
-use holdfast_types::{Failure, JobPhase, RestorePlan};
+use holdfast_types::{Failure, JobPhase, Lsn, RestorePlan};
 
-use super::chain::{Chain, wal_missing};
+use super::chain::{Chain, Seen, wal_missing};
 use super::{Stopped, directory, plan};
 use crate::failure::of_repository;
 use crate::host::Host;
@@ -32,6 +32,14 @@ impl Ready {
     /// The server of the new directory.
     pub(super) fn instance(&self) -> Instance {
         Instance::new(self.programs.clone(), &self.dir)
+    }
+
+    /// What lies at the end of the way to `reached`, as the repository is now.
+    pub(super) async fn look_again(&self, reached: Lsn) -> Result<Seen, Failure> {
+        let (start, stop) = (self.backup.start_lsn, self.backup.stop_lsn);
+        let (to, from) = (self.plan.timeline, self.backup.timeline);
+        let chain = Chain::open_on(&self.lineage, to, from, start, stop).await?;
+        chain.last_before(start, reached).await
     }
 }
 

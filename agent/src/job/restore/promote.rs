@@ -6,8 +6,9 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use holdfast_pg::wal::TransactionEnd;
 use holdfast_proto::RestoreWork;
-use holdfast_types::{Failure, JobPhase, RestoreResult, TargetAction, Timeline};
+use holdfast_types::{Failure, JobPhase, Lsn, RestoreResult, TargetAction, Timeline};
 
 use super::config::Config;
 use super::prepare::{Ready, cannot_write};
@@ -41,11 +42,8 @@ pub(super) async fn run(
     open_to_others(&ready.dir, ready.owner)?;
     let reloaded = ready.instance().reload().await;
     reloaded.map_err(|error| not_promoted(ready, &error.to_string()))?;
-    let last = ready
-        .chain
-        .last_before(ready.backup.start_lsn, replayed.reached)
-        .await?;
-    let committed = last.commit.map(|commit| commit.at);
+    let last = last_commit(cx, ready, replayed.reached).await;
+    let committed = last.map(|commit| commit.at);
     Ok(RestoreResult {
         dir: ready.dir.display().to_string(),
         port: config.port,
@@ -53,8 +51,24 @@ pub(super) async fn run(
         timeline,
         reached_lsn: replayed.reached,
         reached_time: committed.or(replayed.progress.last_transaction_at),
-        last_xid: last.commit.map(|commit| commit.xid),
+        last_xid: last.map(|commit| commit.xid),
     })
+}
+
+/// The last commit that was replayed. The server replays all WAL that is there
+/// when it asks, also what came after the plan: the repository is looked at
+/// anew. The server is up and has what was asked for, so not to learn this is
+/// no failure of the restore.
+async fn last_commit(cx: &JobContext, ready: &Ready, reached: Lsn) -> Option<TransactionEnd> {
+    match ready.look_again(reached).await {
+        Ok(seen) => seen.commit,
+        Err(failure) => {
+            cx.log(format!(
+                "the last commit that was replayed is not known: {failure}"
+            ));
+            None
+        }
+    }
 }
 
 async fn promote(ready: &Ready, config: &Config, replayed: &Replayed) -> Result<Timeline, Failure> {
