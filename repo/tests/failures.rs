@@ -31,6 +31,7 @@ on_both_stores! {
     a_write_that_never_succeeds_fails_the_backup
     a_store_that_overwrites_is_refused
     slices_deleted_while_we_look_are_no_absence
+    slices_deleted_while_we_look_are_no_early_end
 }
 
 async fn a_lost_answer_is_found_to_be_our_own(place: Place) {
@@ -160,6 +161,17 @@ async fn a_store_that_overwrites_is_refused(place: Place) {
 }
 
 async fn slices_deleted_while_we_look_are_no_absence(place: Place) {
+    segment_completed_while_we_look(place, 256..256).await;
+}
+
+/// Of the slices that are deleted, a listing may show the first and lack the last.
+async fn slices_deleted_while_we_look_are_no_early_end(place: Place) {
+    segment_completed_while_we_look(place, 256..512).await;
+}
+
+/// A segment with a slice of 256 bytes and one of `gone` is completed after it
+/// was looked for, and then the last slice is deleted.
+async fn segment_completed_while_we_look(place: Place, gone: std::ops::Range<usize>) {
     let fixture = Fixture::new(place).await;
     let segment = segment(1, "0/300000");
     // The full segment, kept aside, and a slice in its place.
@@ -171,12 +183,21 @@ async fn slices_deleted_while_we_look_are_no_absence(place: Place) {
     let full = fixture.name(&format!("wal/00000001/{segment}"));
     let sealed = fixture.place.raw_read(&full).await;
     fixture.place.raw_delete(&full).await;
-    let slice = support::range("0/300000", "0/300100");
-    fixture
-        .wal()
-        .put_slice(Timeline::FIRST, slice, wal_bytes(segment).slice(..256))
-        .await
-        .unwrap();
+    let mut last = String::new();
+    for part in [0..256, gone] {
+        if part.is_empty() {
+            continue;
+        }
+        let range = holdfast_types::LsnRange {
+            from_lsn: segment.start().checked_add(part.start as u64).unwrap(),
+            to_lsn: segment.start().checked_add(part.end as u64).unwrap(),
+        };
+        let (from, to) = (range.from_lsn.get(), range.to_lsn.get());
+        last = fixture.name(&format!("wal/00000001/slices/{from:016X}-{to:016X}"));
+        let bytes = wal_bytes(segment).slice(part);
+        let wal = fixture.wal();
+        wal.put_slice(Timeline::FIRST, range, bytes).await.unwrap();
+    }
 
     let text = fixture.place.url.to_string();
     let prefix = text.split_once("://").unwrap().1.trim_start_matches('/');
@@ -186,11 +207,10 @@ async fn slices_deleted_while_we_look_are_no_absence(place: Place) {
         prefix
     };
     let path = |name: &str| Path::from(format!("{prefix}/{name}"));
-    let slice = fixture.name("wal/00000001/slices/0000000000300000-0000000000300100");
     let store = fixture.place.store().wrap(|inner| {
         let swap = Swap {
             put: (path(&full), sealed),
-            delete: path(&slice),
+            delete: path(&last),
         };
         Arc::new(Unruly {
             swap: Some(swap),

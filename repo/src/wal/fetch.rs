@@ -33,11 +33,11 @@ impl WalRepository {
         }
         let slices = self.slices_in(segment).await?;
         let assembled = self.assemble(segment, &slices).await;
-        let proved = matches!(assembled, Ok(Some(_)));
-        // Slices are deleted once the full segment is durable. Between our two
-        // looks that may have happened, so absence counts only if the segment
-        // is absent after the slices are.
-        if !proved && let Some(full) = self.full(segment).await? {
+        // Slices are deleted once the full segment is durable. That may have
+        // begun since our first look, and then the list of slices lacks any of
+        // them, also the last: what they say counts only if the segment is
+        // still absent after them.
+        if let Some(full) = self.full(segment).await? {
             return Ok(Fetched::Full(full));
         }
         match assembled? {
