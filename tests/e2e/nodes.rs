@@ -7,6 +7,7 @@ use holdfast_tests::control_plane::{Addresses, try_join};
 use holdfast_tests::fleet::{LONG, ROLE};
 use holdfast_tests::group::Group;
 use holdfast_tests::ledger::{Ledger, rows};
+use holdfast_tests::rest;
 use holdfast_tests::scratch::Scratch;
 use holdfast_tests::until::until;
 use jiff::Timestamp;
@@ -49,6 +50,17 @@ fn any_node_serves_everything_and_a_leaders_end_is_no_end() {
             let seen = one_node_cli(&group, other).json(["get", "fleet", &name]);
             assert_eq!(seen["metadata"]["name"], name.as_str());
         }
+    }
+
+    // So it is with tokens, though each node proves them by what it has applied.
+    for round in 0..10 {
+        let token = one_node_cli(&group, round % 3).json(["token", "create", &format!("t{round}")]);
+        let other = group.node((round + 1) % 3).rest_address().to_owned();
+        let seen = rest::get_with(token["token"].as_str().unwrap(), &other, "clusters");
+        assert!(
+            seen.is_some(),
+            "{other} does not know the token of round {round}"
+        );
     }
 
     let leader = group.leader();

@@ -22,7 +22,11 @@ pub fn get_as(config: &Path, address: &str, path: &str) -> Option<Value> {
     let line = config
         .lines()
         .find(|line| line.starts_with("accessToken"))?;
-    let token = line.split('"').nth(1)?;
+    get_with(line.split('"').nth(1)?, address, path)
+}
+
+/// The same with a token.
+pub fn get_with(token: &str, address: &str, path: &str) -> Option<Value> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream
         .set_read_timeout(Some(Duration::from_secs(30)))

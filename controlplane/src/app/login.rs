@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use holdfast_consensus::ProposeContext;
+use holdfast_consensus::{ProposeContext, StateView};
 use holdfast_state::command::{
     CloseSession, OpenSession, RecordLoginFailure, RotateSession, Rotation,
 };
@@ -185,46 +185,78 @@ impl App {
 
     /// Who a bearer token belongs to.
     pub async fn authenticate(&self, token: &str) -> Result<Identity> {
-        if token.starts_with(API) {
-            return self.authenticate_api_token(token).await;
+        let proof = self.proof(token)?;
+        let here = self.prove(&self.local(), &proof).await;
+        match here {
+            // Given out a moment ago by another node, it may not have come here
+            // yet: what is not valid here is not valid anywhere only after a
+            // look at everything that was acknowledged.
+            Err(error) if error.code() == Code::UNAUTHENTICATED.name => {
+                self.prove(&self.node.read().await?, &proof).await
+            }
+            here => here,
         }
-        let now = Timestamp::now();
-        let claims = self.signer.verify(token, now).ok_or_else(not_valid)?;
-        // A login that was ended, or whose user is gone, ends at once.
-        let view = self.local();
-        let session = query::session(view.connection(), claims.sid).await?;
-        let alive =
-            session.is_some_and(|session| session.user == claims.sub && now < session.expires_at);
-        if !alive {
-            return Err(not_valid());
-        }
-        Ok(Identity::User {
-            id: claims.sub,
-            name: claims.name,
-            session: claims.sid,
-        })
     }
 
-    async fn authenticate_api_token(&self, token: &str) -> Result<Identity> {
-        let token = OpaqueToken::<TokenId>::parse(API, token).map_err(|_| not_valid())?;
-        let view = self.local();
-        let digest = token.secret.digest();
-        let row = query::api_token_by_hash(view.connection(), digest).await?;
-        let row = row.filter(|row| row.id == token.id).ok_or_else(not_valid)?;
-        let now = Timestamp::now();
-        let expired = row.expires_at.is_some_and(|end| end <= now);
-        if expired || row.revoked_at.is_some() {
-            return Err(not_valid());
+    /// What a token claims, as far as it can be told without the state.
+    fn proof(&self, token: &str) -> Result<Proof> {
+        if token.starts_with(API) {
+            let token = OpaqueToken::<TokenId>::parse(API, token).map_err(|_| not_valid())?;
+            return Ok(Proof::Token(token));
         }
-        let user = query::user(view.connection(), row.user).await?;
-        let user = user.ok_or_else(not_valid)?;
-        Ok(Identity::Token {
-            id: row.id,
-            name: row.name,
-            user: user.id,
-            user_name: user.name,
-        })
+        let claims = self.signer.verify(token, Timestamp::now());
+        claims.map(Proof::Login).ok_or_else(not_valid)
     }
+
+    async fn prove(&self, view: &StateView, proof: &Proof) -> Result<Identity> {
+        match proof {
+            Proof::Login(claims) => prove_login(view, claims).await,
+            Proof::Token(token) => prove_token(view, token).await,
+        }
+    }
+}
+
+/// What somebody shows to say who he is.
+enum Proof {
+    /// The claims of a login; their signature is ours.
+    Login(Claims),
+    /// An API token.
+    Token(OpaqueToken<TokenId>),
+}
+
+/// A login that was ended, or whose user is gone, ends at once.
+async fn prove_login(view: &StateView, claims: &Claims) -> Result<Identity> {
+    let session = query::session(view.connection(), claims.sid).await?;
+    let now = Timestamp::now();
+    let alive =
+        session.is_some_and(|session| session.user == claims.sub && now < session.expires_at);
+    if !alive {
+        return Err(not_valid());
+    }
+    Ok(Identity::User {
+        id: claims.sub,
+        name: claims.name.clone(),
+        session: claims.sid,
+    })
+}
+
+async fn prove_token(view: &StateView, token: &OpaqueToken<TokenId>) -> Result<Identity> {
+    let digest = token.secret.digest();
+    let row = query::api_token_by_hash(view.connection(), digest).await?;
+    let row = row.filter(|row| row.id == token.id).ok_or_else(not_valid)?;
+    let now = Timestamp::now();
+    let expired = row.expires_at.is_some_and(|end| end <= now);
+    if expired || row.revoked_at.is_some() {
+        return Err(not_valid());
+    }
+    let user = query::user(view.connection(), row.user).await?;
+    let user = user.ok_or_else(not_valid)?;
+    Ok(Identity::Token {
+        id: row.id,
+        name: row.name,
+        user: user.id,
+        user_name: user.name,
+    })
 }
 
 fn not_valid() -> AppError {
