@@ -10,6 +10,7 @@ use holdfast_state::query::{self, AgentView};
 use holdfast_types::{AssignmentId, Generation, JobState};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_stream::StreamExt;
 use tonic::{Status, Streaming};
 
@@ -131,6 +132,11 @@ impl Link {
         let grace = tokio::time::sleep(JOURNAL_GRACE);
         tokio::pin!(grace);
         let mut graced = false;
+        // An interval: agents say something all the time, and a pause that began
+        // anew with every message would never be over.
+        let mut again = tokio::time::interval(LOOK_AGAIN);
+        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        again.reset();
         if let Err(why) = self.refresh().await {
             return why;
         }
@@ -151,7 +157,7 @@ impl Link {
                         return why;
                     }
                 }
-                () = tokio::time::sleep(LOOK_AGAIN) => {
+                _ = again.tick() => {
                     if let Err(why) = self.refresh().await {
                         return why;
                     }
