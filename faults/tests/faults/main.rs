@@ -5,5 +5,6 @@
 mod clock;
 mod disk;
 mod history;
+mod restore;
 mod short;
 mod storage;
