@@ -43,10 +43,12 @@ FAULTS ?= 1000
 MINUTES ?= 240
 SEED ?= $(shell date +%s)
 
-soak: ## the long runs: time zones, and FAULTS faults from SEED (needs root; writes docs/reliability.md)
+soak: ## the long runs: time zones, an upgrade, and FAULTS faults from SEED (needs root; writes docs/reliability.md)
 	echo "seed $(SEED)"
-	$(CARGO) test --locked -p holdfast-types -- --ignored
-	$(CARGO) build --workspace --bins --locked
+	deploy/dev/previous
+	$(CARGO) build --workspace --bins --tests --locked
+	$(CARGO) test --workspace --locked --test e2e -- --ignored previous_wire_format
+	$(CARGO) test --workspace --locked --lib -- --ignored soak
 	"$(TARGET)/debug/holdfast-faults" --seed $(SEED) --faults $(FAULTS) --minutes $(MINUTES) --report docs/reliability.md
 
 bench: ## measure beside the peers, into bench/results (BENCH=row: only that one)

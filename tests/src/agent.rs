@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::Cli;
 use crate::control_plane::ControlPlane;
 use crate::process::Process;
-use crate::programs::program;
+use crate::programs::Release;
 use crate::until::until;
 
 /// A running, enrolled `holdfast-agent`.
@@ -16,6 +16,7 @@ pub struct Agent {
     name: String,
     data: PathBuf,
     bin_dir: Option<PathBuf>,
+    release: Release,
     process: Process,
 }
 
@@ -42,15 +43,17 @@ impl Agent {
         let data = folder.join(format!("agent-{name}"));
         let token = cli.json(["agent", "token", "create"]);
         let token = token["token"].as_str().expect("a join token");
-        let output = try_enroll(&control_plane.grpc(), token, name, &data);
+        let release = control_plane.release();
+        let output = try_enroll_as(release, &control_plane.grpc(), token, name, &data);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "enrolling {name}: {said}");
         let bin_dir = bin_dir.map(Path::to_owned);
-        let process = run(&data, bin_dir.as_deref());
+        let process = run(release, &data, bin_dir.as_deref());
         let mut agent = Self {
             name: name.to_owned(),
             data,
             bin_dir,
+            release,
             process,
         };
         agent.wait_ready();
@@ -90,7 +93,17 @@ impl Agent {
 
     /// Starts it again.
     pub fn restart(&mut self) {
-        self.process = run(&self.data, self.bin_dir.as_deref());
+        self.process = run(self.release, &self.data, self.bin_dir.as_deref());
+    }
+
+    /// Ends it as a service manager does, and starts the program of `release`
+    /// on its data.
+    pub fn restart_as(&mut self, release: Release) {
+        self.process.stop();
+        drop(std::fs::remove_file(self.data.join("ready.json")));
+        self.release = release;
+        self.restart();
+        self.wait_ready();
     }
 
     /// Ends it, changes a setting of a section of its `agent.toml`, and starts
@@ -130,15 +143,19 @@ impl Agent {
 /// # Panics
 /// When it cannot be started.
 pub fn try_enroll(server: &str, token: &str, name: &str, data: &Path) -> Output {
-    let mut command = Command::new(program("holdfast-agent"));
+    try_enroll_as(Release::Current, server, token, name, data)
+}
+
+fn try_enroll_as(release: Release, server: &str, token: &str, name: &str, data: &Path) -> Output {
+    let mut command = Command::new(release.program("holdfast-agent"));
     command.args([
         "enroll", "--server", server, "--token", token, "--name", name, "--data",
     ]);
     command.arg(data).output().expect("holdfast-agent starts")
 }
 
-fn run(data: &Path, bin_dir: Option<&Path>) -> Process {
-    let mut command = Command::new(program("holdfast-agent"));
+fn run(release: Release, data: &Path, bin_dir: Option<&Path>) -> Process {
+    let mut command = Command::new(release.program("holdfast-agent"));
     if let Some(bin_dir) = bin_dir {
         command.env(
             "HOLDFAST_POSTGRES__BIN_DIRS",

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cli::Cli;
 use crate::process::Process;
-use crate::programs::program;
+use crate::programs::{Release, program};
 use crate::until::until;
 
 /// A running `holdfastd` with its own data directory.
@@ -17,6 +17,7 @@ pub struct ControlPlane {
     data: PathBuf,
     addresses: Addresses,
     settings: Vec<(&'static str, &'static str)>,
+    release: Release,
     process: Process,
 }
 
@@ -73,13 +74,27 @@ impl ControlPlane {
         addresses: Addresses,
         settings: &[(&'static str, &'static str)],
     ) -> Self {
+        Self::found(folder, addresses, settings.to_vec(), Release::Current)
+    }
+
+    /// Founds one that runs the programs of that release.
+    pub fn bootstrap_release(folder: &Path, release: Release) -> Self {
+        Self::found(folder, Addresses::any(), Vec::new(), release)
+    }
+
+    fn found(
+        folder: &Path,
+        addresses: Addresses,
+        settings: Vec<(&'static str, &'static str)>,
+        release: Release,
+    ) -> Self {
         let data = folder.join("control-plane");
-        let settings = settings.to_vec();
-        let process = start(&data, &addresses, &settings, true);
+        let process = start(release, &data, &addresses, &settings, true);
         let mut node = Self {
             data,
             addresses,
             settings,
+            release,
             process,
         };
         node.wait_ready();
@@ -95,15 +110,16 @@ impl ControlPlane {
         let data = folder.join(name);
         let token = cli.json(["node", "add"])["token"].clone();
         let token = token.as_str().expect("a node token");
-        let joined = try_join(&self.grpc(), token, name, &data);
+        let joined = try_join_as(self.release, &self.grpc(), token, name, &data);
         let said = String::from_utf8_lossy(&joined.stderr);
         assert!(joined.status.success(), "{name} joins: {said}");
         let settings = self.settings.clone();
-        let process = start(&data, &addresses, &settings, false);
+        let process = start(self.release, &data, &addresses, &settings, false);
         let mut node = Self {
             data,
             addresses,
             settings,
+            release: self.release,
             process,
         };
         node.wait_ready();
@@ -219,7 +235,27 @@ impl ControlPlane {
 
     /// The same without waiting: others may have to come back first.
     pub fn begin_restart(&mut self) {
-        self.process = start(&self.data, &self.addresses, &self.settings, false);
+        self.process = start(
+            self.release,
+            &self.data,
+            &self.addresses,
+            &self.settings,
+            false,
+        );
+    }
+
+    /// Ends it as a service manager does, and starts the programs of `release`
+    /// on its data.
+    pub fn restart_as(&mut self, release: Release) {
+        self.process.stop();
+        drop(std::fs::remove_file(self.data.join("listen.json")));
+        self.release = release;
+        self.restart();
+    }
+
+    /// Which programs it runs.
+    pub const fn release(&self) -> Release {
+        self.release
     }
 
     /// Makes it anew from a snapshot of its state, at the same addresses, and
@@ -302,19 +338,24 @@ impl RestoreState {
 /// # Panics
 /// When it cannot be started.
 pub fn try_join(server: &str, token: &str, name: &str, data: &Path) -> Output {
-    let mut command = Command::new(program("holdfastd"));
+    try_join_as(Release::Current, server, token, name, data)
+}
+
+fn try_join_as(release: Release, server: &str, token: &str, name: &str, data: &Path) -> Output {
+    let mut command = Command::new(release.program("holdfastd"));
     command.args(["join", "--server", server, "--token", token, "--name", name]);
     command.arg("--data").arg(data);
     command.output().expect("holdfastd starts")
 }
 
 fn start(
+    release: Release,
     data: &Path,
     addresses: &Addresses,
     settings: &[(&'static str, &'static str)],
     bootstrap: bool,
 ) -> Process {
-    let mut command = Command::new(program("holdfastd"));
+    let mut command = Command::new(release.program("holdfastd"));
     command.envs(settings.iter().copied());
     command.arg("run").arg("--data").arg(data);
     command.args(["--rest", &addresses.rest]);

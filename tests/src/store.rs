@@ -1,6 +1,5 @@
 //! Repositories for tests: a directory, or a bucket of a real S3 server.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -40,9 +39,7 @@ impl Store {
     /// # Panics
     /// When the server does not start.
     pub fn s3(scratch: &Scratch) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("its address").port();
-        drop(listener);
+        let port = holdfast_pg::testkit::free_port();
         let mut command = Command::new(moto());
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
         let process = Process::start(&mut command, &scratch.path().join("s3.log"));
