@@ -4,17 +4,22 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_proto::join::{InvalidToken, JoinToken};
-use holdfast_types::{ControlPlaneId, StateSnapshotId};
+use holdfast_types::{ControlPlaneId, Name, StateSnapshotId};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, ConfigError, Flags};
-use crate::server::{self, JoinError, RestoreError, RestoreFrom, StartError};
+use crate::server::{
+    self, JoinError, RebuildError, RebuildFrom, Rebuilt, RestoreError, RestoreFrom, StartError,
+};
 use crate::{secure, telemetry};
 
 /// How long the process may take to end once it was asked to.
 const GRACE: Duration = Duration::from_secs(9);
+
+/// The exit code of a rebuild that could not take in everything.
+const NOT_WHOLE: u8 = 5;
 
 /// A node of Holdfast's control plane.
 #[derive(Debug, Parser)]
@@ -32,6 +37,14 @@ enum Command {
     Join(JoinArguments),
     /// Make a lost control plane anew from a snapshot of its state
     RestoreState(RestoreArguments),
+    /// Make a lost control plane's catalog anew from its repositories alone
+    ///
+    /// For when every node and every snapshot of the state is lost; with a
+    /// snapshot, `restore-state` brings back everything. A new control plane is
+    /// founded whose catalog holds the clusters, backups and WAL that the
+    /// repositories show. Users, agents, policies, schedules, jobs and the audit
+    /// log are in no repository: declare them again, and enrol the agents anew.
+    Rebuild(RebuildArguments),
     /// Look at the configuration
     Config {
         #[command(subcommand)]
@@ -103,6 +116,45 @@ struct RestoreArguments {
 }
 
 #[derive(Debug, Args)]
+struct RebuildArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The documents of the repositories, as `holdfast apply` takes them;
+    /// those of other kinds are passed over
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    /// The key of a repository, as `holdfast repository key export` wrote it
+    #[arg(long, value_name = "REPOSITORY=FILE", value_parser = named_file)]
+    key_file: Vec<(Name, PathBuf)>,
+    /// A secret that the documents name
+    #[arg(long, value_name = "NAME=FILE", value_parser = named_file)]
+    secret: Vec<(Name, PathBuf)>,
+    /// Make a catalog also if something in a repository cannot be taken in;
+    /// exits with 5 then
+    #[arg(long)]
+    partial: bool,
+    /// Print what was made as JSON
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<OutputFormat>,
+    /// The node's name [default: node-1]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OutputFormat {
+    Json,
+}
+
+fn named_file(text: &str) -> Result<(Name, PathBuf), String> {
+    let (name, path) = text
+        .split_once('=')
+        .ok_or("it is NAME=FILE, such as eu=/root/eu.key")?;
+    let name = name.parse().map_err(|_| format!("\"{name}\" is no name"))?;
+    Ok((name, PathBuf::from(path)))
+}
+
+#[derive(Debug, Args)]
 struct ConfigArguments {
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "HOLDFAST_CONFIG")]
@@ -149,6 +201,8 @@ enum Failure {
     Join(#[from] JoinError),
     #[error("the state is not restored ({code})", code = .0.code())]
     Restore(#[from] RestoreError),
+    #[error("no catalog was made ({code})", code = .0.code())]
+    Rebuild(#[from] Box<RebuildError>),
     #[error(transparent)]
     Other(#[from] anyhow::Error),
 }
@@ -160,6 +214,11 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run(arguments),
         Command::Join(arguments) => join(arguments),
         Command::RestoreState(arguments) => restore_state(arguments),
+        Command::Rebuild(arguments) => match rebuild(arguments) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::from(NOT_WHOLE),
+            Err(failure) => Err(failure),
+        },
         Command::Config {
             command: ConfigCommand::Check(arguments),
         } => check(arguments),
@@ -173,9 +232,12 @@ pub fn main() -> ExitCode {
                 Failure::Config(_) | Failure::Token(_) => ExitCode::from(2),
                 Failure::Join(error) if error.is_refusal() => ExitCode::from(4),
                 Failure::Restore(error) if error.is_refusal() => ExitCode::from(4),
-                Failure::Join(_) | Failure::Restore(_) | Failure::Start(_) | Failure::Other(_) => {
-                    ExitCode::FAILURE
-                }
+                Failure::Rebuild(error) if error.is_refusal() => ExitCode::from(4),
+                Failure::Join(_)
+                | Failure::Restore(_)
+                | Failure::Rebuild(_)
+                | Failure::Start(_)
+                | Failure::Other(_) => ExitCode::FAILURE,
             }
         }
     }
@@ -197,6 +259,7 @@ fn complain(failure: &Failure) {
         Failure::Start(error) => eprintln!("hint: {}", error.hint()),
         Failure::Join(error) => eprintln!("hint: {}", error.hint()),
         Failure::Restore(error) => eprintln!("hint: {}", error.hint()),
+        Failure::Rebuild(error) => eprintln!("hint: {}", error.hint()),
         Failure::Token(_) => eprintln!("hint: copy the whole token of `holdfast node add`"),
         Failure::Config(_) | Failure::Other(_) => {}
     }
@@ -263,6 +326,87 @@ fn restore_state(arguments: RestoreArguments) -> Result<(), Failure> {
          and let the others join it"
     );
     Ok(())
+}
+
+/// Whether all of the repositories is in the new catalog.
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+fn rebuild(arguments: RebuildArguments) -> Result<bool, Failure> {
+    let mut config = arguments.config.load()?;
+    config.node.name = arguments.name.or(config.node.name);
+    config.check()?;
+    let from = RebuildFrom {
+        documents: arguments.file,
+        keys: arguments.key_file.into_iter().collect(),
+        secrets: arguments.secret.into_iter().collect(),
+        partial: arguments.partial,
+    };
+    secure::install_provider();
+    let runtime = tokio::runtime::Runtime::new().map_err(anyhow::Error::from)?;
+    let rebuilt = runtime.block_on(server::rebuild(&config, &from));
+    let rebuilt = rebuilt.map_err(Box::new)?;
+    match arguments.output {
+        Some(OutputFormat::Json) => {
+            let text = serde_json::to_string(&rebuilt).map_err(anyhow::Error::from)?;
+            println!("{text}");
+        }
+        None => tell_rebuilt(&config, &rebuilt),
+    }
+    Ok(rebuilt.findings.is_empty())
+}
+
+#[expect(clippy::print_stderr, reason = "what the command tells people")]
+fn tell_rebuilt(config: &Config, rebuilt: &Rebuilt) {
+    let data = config.node.data.display();
+    eprintln!(
+        "{data} is node {}, \"{}\", of a new control plane",
+        rebuilt.node, rebuilt.name
+    );
+    for repository in &rebuilt.repositories {
+        let (name, url) = (&repository.name, &repository.url);
+        eprintln!(
+            "repository {name}, {url}: {} backups taken in",
+            repository.backups
+        );
+        for control_plane in &repository.state_snapshots_of {
+            eprintln!(
+                "  it holds snapshots of the state of {control_plane}: with its sealing key, \
+                 `holdfastd restore-state` brings back everything else too"
+            );
+        }
+    }
+    for cluster in &rebuilt.clusters {
+        let lineages: Vec<String> = cluster.lineages.iter().map(ToString::to_string).collect();
+        let newest = cluster
+            .newest_backup
+            .map(|at| format!(", the newest of {at}"));
+        eprintln!(
+            "cluster {} ({}): {} backups{}",
+            cluster.name,
+            lineages.join(", "),
+            cluster.backups,
+            newest.unwrap_or_default()
+        );
+    }
+    for finding in &rebuilt.findings {
+        let server::RebuiltFinding {
+            repository,
+            kind,
+            subject,
+            detail,
+        } = finding;
+        eprintln!("NOT taken in, {repository}: {kind} {subject}: {detail}");
+    }
+    eprintln!(
+        "no repository knows users, agents, policies, schedules, fleets, labels, secrets, jobs, \
+         failed backups, frontiers, violations or the audit log: none of it is here"
+    );
+    if !rebuilt.not_applied.is_empty() {
+        eprintln!("not applied yet: {}", rebuilt.not_applied.join(", "));
+    }
+    eprintln!(
+        "start it with `holdfastd run`, log in with the password in {data}/bootstrap-admin, enrol \
+         the agents anew, and declare the clusters under these names: their backups and WAL go on"
+    );
 }
 
 fn run(arguments: RunArguments) -> Result<(), Failure> {

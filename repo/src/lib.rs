@@ -41,7 +41,7 @@ pub use error::{Damage, Error, Result, Source};
 pub use key::RepositoryKey;
 pub use keyring::{KeyInfo, KeyPurpose};
 pub use lineage::{LineageFacts, LineageRepository, Put};
-pub use repository::Repository;
+pub use repository::{ListedLineage, Repository};
 pub use state::{STATE_PART_BYTES, StateFacts, StateMark, StateSnapshots, StateWriter};
 pub use store::{Store, StoreOptions, open_store};
 pub use url::RepositoryUrl;

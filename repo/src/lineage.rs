@@ -384,7 +384,7 @@ pub(crate) async fn off_thread<T: Send + 'static>(
     }
 }
 
-fn document_name(cluster: &Name, lineage: Lineage) -> String {
+pub(crate) fn document_name(cluster: &Name, lineage: Lineage) -> String {
     format!("clusters/{cluster}/{lineage}/lineage.json")
 }
 

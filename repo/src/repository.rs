@@ -191,6 +191,24 @@ impl Repository {
         Ok(found)
     }
 
+    /// Every lineage there is a name of, in order, each with why it cannot be
+    /// read if it is damaged or its document is not there: one hides no other.
+    /// An error is one of the whole repository.
+    pub async fn listed_lineages(&self) -> Result<Vec<ListedLineage>> {
+        let mut found = Vec::new();
+        for cluster in self.clusters().await? {
+            let lineages = self.lineages(&cluster).await?;
+            let open = stream::iter(lineages)
+                .map(|lineage| ListedLineage::open(self, &cluster, lineage))
+                .buffered(4);
+            found.extend(open.try_collect::<Vec<_>>().await?);
+        }
+        if found.is_empty() {
+            self.prove_present().await?;
+        }
+        Ok(found)
+    }
+
     /// The keys it holds, and whether they open with the key given.
     pub async fn keys(&self) -> Result<Vec<KeyInfo>> {
         self.ring.list().await
@@ -208,6 +226,35 @@ impl Repository {
             repository: self.url().to_string(),
             expected,
             found,
+        })
+    }
+}
+
+/// A lineage that a listing names.
+#[derive(Debug)]
+pub struct ListedLineage {
+    /// Its cluster.
+    pub cluster: Name,
+    /// The lineage.
+    pub lineage: Lineage,
+    /// The lineage, opened, or what is wrong with it.
+    pub opened: Result<LineageRepository>,
+}
+
+impl ListedLineage {
+    async fn open(repository: &Repository, cluster: &Name, lineage: Lineage) -> Result<Self> {
+        let opened = match LineageRepository::open(repository, cluster, lineage).await {
+            Ok(Some(open)) => Ok(open),
+            Ok(None) => Err(Error::Missing {
+                object: crate::lineage::document_name(cluster, lineage),
+            }),
+            Err(error @ (Error::Damaged { .. } | Error::Missing { .. })) => Err(error),
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            cluster: cluster.clone(),
+            lineage,
+            opened,
         })
     }
 }

@@ -13,6 +13,7 @@ mod first_light;
 mod leases;
 mod nodes;
 mod outage;
+mod rebuild;
 mod receivers;
 mod recovery;
 mod upgrade;

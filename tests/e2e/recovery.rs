@@ -295,6 +295,61 @@ fn what_the_repository_and_the_catalog_do_not_share_is_shown() {
     std::fs::write(&mark, &bytes).unwrap();
 }
 
+/// I-05, I-13: WAL that is gone is a gap, whatever its receiver remembers, and
+/// what is found again closes it.
+#[test]
+fn wal_that_the_repository_lost_counts_no_longer() {
+    let fleet = Fleet::start(&major(15), Store::directory);
+    fleet.backup();
+    fleet.postgres.psql("CREATE TABLE t AS SELECT 1 AS one");
+    for _ in 0..3 {
+        fleet
+            .postgres
+            .psql("INSERT INTO t VALUES (1); SELECT pg_switch_wal()");
+    }
+    fleet.wait_frontier(Timestamp::now());
+    let checked = fleet.cli.json(["repository", "check", "main"]);
+    assert_eq!(checked["items"].as_array().unwrap().len(), 0, "{checked}");
+
+    let lineage = only(fleet.store.folder().join("clusters").join("orders"));
+    let segments = || {
+        let listed = std::fs::read_dir(lineage.join("wal/00000001")).unwrap();
+        let mut segments: Vec<PathBuf> = listed
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.file_name().unwrap().len() == 24)
+            .collect();
+        segments.sort();
+        segments
+    };
+    let before = segments();
+    let gone = before[before.len() - 2].clone();
+    let aside = fleet.scratch.path().join("segment");
+    std::fs::rename(&gone, &aside).unwrap();
+    let missing = finding(&fleet);
+    assert_eq!(missing["kind"], "missing", "{missing}");
+    let name = lineage.file_name().unwrap().to_str().unwrap();
+    let subject = format!("wal/orders/{name}/00000001");
+    assert_eq!(missing["subject"], subject.as_str());
+    let gaps = || fleet.exposure()["repositories"][0]["gaps"].clone();
+    assert_eq!(gaps().as_array().unwrap().len(), 1, "{}", gaps());
+    // Its receiver goes on, and reports all that it has ever stored.
+    fleet
+        .postgres
+        .psql("INSERT INTO t VALUES (1); SELECT pg_switch_wal()");
+    until("more WAL to be stored", LONG, || {
+        (segments().last() > before.last()).then_some(())
+    });
+    let again = finding(&fleet);
+    assert_eq!(again["firstSeen"], missing["firstSeen"]);
+    assert_eq!(gaps().as_array().unwrap().len(), 1, "{}", gaps());
+
+    std::fs::rename(&aside, &gone).unwrap();
+    let checked = fleet.cli.json(["repository", "check", "main"]);
+    assert_eq!(checked["items"].as_array().unwrap().len(), 0, "{checked}");
+    assert_eq!(gaps().as_array().unwrap().len(), 0, "{}", gaps());
+    fleet.wait_frontier(Timestamp::now());
+}
+
 fn only(dir: PathBuf) -> PathBuf {
     let mut found = std::fs::read_dir(&dir).unwrap();
     let one = found.next().unwrap().unwrap().path();

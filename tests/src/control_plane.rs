@@ -270,6 +270,19 @@ impl ControlPlane {
         self.restart();
     }
 
+    /// Makes its catalog anew from repositories, at the same addresses, and waits
+    /// until it is ready. What the command printed.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn rebuild(&mut self, from: &Rebuild) -> Value {
+        let ran = from.run(&self.data, &self.addresses);
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "rebuild: {said}");
+        self.restart();
+        serde_json::from_slice(&ran.stdout).expect("JSON")
+    }
+
     /// Starts it again without a setting that held it back.
     pub fn upgrade(&mut self, setting: &str) {
         self.settings.retain(|(name, _)| *name != setting);
@@ -326,6 +339,32 @@ impl RestoreState {
             .arg("--sealing-key-file")
             .arg(&self.sealing_key_file);
         command.arg("--data").arg(data).args(&self.more);
+        command.args(["--rest", &addresses.rest]);
+        command.args(["--grpc", &addresses.grpc]);
+        command.args(["--raft", &addresses.raft]);
+        command.output().expect("holdfastd starts")
+    }
+}
+
+/// What `holdfastd rebuild` is told.
+#[derive(Debug, Clone)]
+pub struct Rebuild {
+    /// The documents of the repositories.
+    pub documents: PathBuf,
+    /// Keys, secrets and further flags.
+    pub more: Vec<String>,
+}
+
+impl Rebuild {
+    /// Runs it and says how that went.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn run(&self, data: &Path, addresses: &Addresses) -> Output {
+        let mut command = Command::new(program("holdfastd"));
+        command.arg("rebuild").arg("--file").arg(&self.documents);
+        command.args(["-o", "json", "--data"]).arg(data);
+        command.args(&self.more);
         command.args(["--rest", &addresses.rest]);
         command.args(["--grpc", &addresses.grpc]);
         command.args(["--raft", &addresses.raft]);

@@ -5,6 +5,7 @@
 //! panics with the whole story when something is not as a test needs it.
 
 pub mod agent;
+pub mod catalog;
 pub mod cli;
 pub mod control_plane;
 pub mod fleet;

@@ -64,22 +64,36 @@ impl Store {
 
     /// Makes it known as the repository `main`; secrets first.
     pub fn apply(&self, cli: &Cli) {
-        let mut spec = format!("{{url: \"{}\", region: eu-test-1}}", self.url());
-        if let Self::S3(s3) = self {
-            let credentials = format!(
-                "{{\"AWS_ACCESS_KEY_ID\": \"{ACCESS_KEY}\", \"AWS_SECRET_ACCESS_KEY\": \"{SECRET_KEY}\"}}"
-            );
+        if let Some(credentials) = self.credentials() {
             let ran = cli.run_with_input(["secret", "set", "s3", "--from-file", "-"], &credentials);
             assert_eq!(ran.code, 0, "secret set: {}", ran.stderr);
-            spec = format!(
-                "{{url: \"{}\", region: us-east-1, endpoint: \"{}\", credentials: {{secret: s3}}}}",
-                self.url(),
-                s3.endpoint
-            );
         }
-        cli.apply(&format!(
+        cli.apply(&self.document());
+    }
+
+    /// Its document.
+    pub fn document(&self) -> String {
+        let url = self.url();
+        let spec = match self {
+            Self::Directory(_) => format!("{{url: \"{url}\", region: eu-test-1}}"),
+            Self::S3(s3) => format!(
+                "{{url: \"{url}\", region: us-east-1, endpoint: \"{}\", credentials: {{secret: s3}}}}",
+                s3.endpoint
+            ),
+        };
+        format!(
             "apiVersion: holdfast/v1\nkind: Repository\nmetadata: {{name: main}}\nspec: {spec}\n"
-        ));
+        )
+    }
+
+    /// The secret `s3` that the document of a bucket names.
+    pub fn credentials(&self) -> Option<String> {
+        match self {
+            Self::Directory(_) => None,
+            Self::S3(_) => Some(format!(
+                "{{\"AWS_ACCESS_KEY_ID\": \"{ACCESS_KEY}\", \"AWS_SECRET_ACCESS_KEY\": \"{SECRET_KEY}\"}}"
+            )),
+        }
     }
 
     /// What an offline command needs in its environment.

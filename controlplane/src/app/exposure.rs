@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use holdfast_consensus::StateView;
+use holdfast_proto::LineageWal;
 use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
 use holdfast_types::resource::{Kind, Policy};
-use holdfast_types::{Compliance, Name, ReceivedBy};
+use holdfast_types::{Compliance, Coverage, Lineage, LsnRange, Name, ReceivedBy, Timeline};
 use jiff::Timestamp;
 
 use super::App;
@@ -120,8 +121,10 @@ impl App {
             .filter(|backup| backup.repositories.contains(repository));
         let wal = query::wal_of_cluster(view.connection(), cluster).await?;
         let wal = wal.into_iter().filter(|wal| wal.repository == *repository);
-        let (mut held, mut gaps) = (Vec::new(), Vec::new());
+        let (mut held, mut gaps, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         for timeline in wal {
+            let gone = timeline.gaps.iter().filter(|gap| gap.is_lost());
+            lost.extend(gone.map(|gap| (timeline.lineage, timeline.timeline, gap.range)));
             let unfilled = timeline.gaps.iter().filter(|gap| !gap.filled);
             gaps.extend(unfilled.map(|gap| (timeline.timeline, gap.range)));
             held.push(WalFacts {
@@ -132,7 +135,7 @@ impl App {
         }
         let live = self.wal.live(&(cluster.clone(), repository.clone()));
         if let Some(wal) = live.as_ref().and_then(|live| live.wal.as_ref()) {
-            merge(&mut held, &mut gaps, wal);
+            merge(&mut held, &mut gaps, &still_there(wal, &lost));
         }
         let frontier = self.frontier_of(view, cluster, repository).await?;
         Ok(RepositoryFacts {
@@ -171,11 +174,7 @@ impl App {
 }
 
 /// Adds what an agent said since the last checkpoint.
-fn merge(
-    held: &mut Vec<WalFacts>,
-    gaps: &mut Vec<(holdfast_types::Timeline, holdfast_types::LsnRange)>,
-    live: &holdfast_proto::LineageWal,
-) {
+fn merge(held: &mut Vec<WalFacts>, gaps: &mut Vec<(Timeline, LsnRange)>, live: &LineageWal) {
     for timeline in &live.timelines {
         gaps.extend(
             timeline
@@ -206,6 +205,24 @@ fn merge(
             .any(|known| known.timeline == *timeline && known.coverage.covers(*gap));
         !filled
     });
+}
+
+/// What a receiver says without what was found lost since: it remembers having
+/// stored it, and the repository counts (I-13).
+fn still_there(live: &LineageWal, lost: &[(Lineage, Timeline, LsnRange)]) -> LineageWal {
+    let mut live = live.clone();
+    for timeline in &mut live.timelines {
+        let gone: Coverage = lost
+            .iter()
+            .filter(|(lineage, on, _)| *lineage == live.lineage && *on == timeline.timeline)
+            .map(|(_, _, range)| *range)
+            .collect();
+        if gone != Coverage::default() {
+            let held = timeline.coverage.ranges().iter();
+            timeline.coverage = held.flat_map(|range| gone.gaps(*range)).collect();
+        }
+    }
+    live
 }
 
 fn backup_facts(backup: &query::BackupView) -> Option<BackupFacts> {

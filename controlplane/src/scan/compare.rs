@@ -52,15 +52,19 @@ pub(super) fn compare(known: &BTreeMap<BackupId, BackupView>, there: &Inventory)
     }
     let new = there.backups.keys().filter(|id| !known.contains_key(id));
     compared.unknown.extend(new);
-    for (cluster, object, why) in &there.unreadable {
-        compared.shown.push(Finding {
-            kind: FindingKind::Damaged,
-            subject: object.clone(),
-            cluster: Some(cluster.clone()),
-            detail: why.clone(),
-        });
-    }
+    compared.shown.extend(damaged(there));
     compared
+}
+
+/// What is there and cannot be read.
+pub(crate) fn damaged(there: &Inventory) -> Vec<Finding> {
+    let finding = |(cluster, object, why): &(Name, String, String)| Finding {
+        kind: FindingKind::Damaged,
+        subject: object.clone(),
+        cluster: Some(cluster.clone()),
+        detail: why.clone(),
+    };
+    there.unreadable.iter().map(finding).collect()
 }
 
 /// That a mark is not there.

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_consensus::{ProposeContext, StateView};
-use holdfast_repo::{Backup, Codec, LineageRepository};
-use holdfast_state::command::{BackupCommit, Finding, LoseBackup, RecordBackup, TimelineWal};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use holdfast_consensus::{Node, ProposeContext, StateView};
+use holdfast_repo::{Backup, Codec};
+use holdfast_state::command::{
+    BackupCommit, Finding, FoundWal, LoseBackup, RecordBackup, RecordFoundWal, TimelineWal,
+};
 use holdfast_state::query::{self, BackupFilter, BackupView, FindingKind, PageRequest};
-use holdfast_types::{BackupId, BackupKind, CommittedBackup, Failure, JobId, Lineage, Name};
+use holdfast_types::{BackupId, BackupKind, CommittedBackup, Coverage, Failure, JobId, Name};
 
 use super::compare::{Compared, MISSING, missing};
-use super::inventory::Inventory;
-use crate::app::App;
-use crate::app::error::Result;
+use super::inventory::{Inventory, LineageKey, wal_of};
+use super::wal::{self, Differences, KnownWal};
+use crate::app::error::{AppError, Result};
+
+/// How many backups are taken in at a time.
+const ADOPTIONS: usize = 32;
 
 /// What the catalog knows of a repository's backups.
 pub(super) async fn known(
@@ -34,13 +40,27 @@ pub(super) async fn known(
     }
 }
 
+/// What the catalog knows of a repository's WAL.
+pub(super) async fn known_wal(view: &StateView, repository: &Name) -> Result<KnownWal> {
+    let mut known = KnownWal::new();
+    for cluster in query::clusters_with_wal(view.connection(), repository).await? {
+        let wal = query::wal_of_cluster(view.connection(), &cluster).await?;
+        for timeline in wal.into_iter().filter(|wal| wal.repository == *repository) {
+            let key = (cluster.clone(), timeline.lineage);
+            let lineage = known.entry(key).or_default();
+            lineage.insert(timeline.timeline, timeline);
+        }
+    }
+    Ok(known)
+}
+
 /// Settles what can be; answers how many backups were taken in, and in what
 /// the two still differ.
 pub(super) async fn settle(
-    app: &App,
+    node: &Node,
     repository: &Name,
-    compared: Compared,
-    there: Inventory,
+    (compared, wal): (Compared, BTreeMap<LineageKey, Differences>),
+    mut there: Inventory,
 ) -> Result<(u64, Vec<Finding>)> {
     let mut findings = compared.shown;
     for (backup, cluster) in compared.missing {
@@ -56,37 +76,142 @@ pub(super) async fn settle(
             reason,
         };
         tracing::error!(%backup, repository = %repository, "a backup is missing");
-        app.propose_as(ProposeContext::internal(), command).await?;
+        node.propose(ProposeContext::internal(), command).await??;
         findings.push(finding);
     }
-    let mut wal: BTreeMap<(Name, Lineage), Vec<TimelineWal>> = BTreeMap::new();
-    let mut adopted = 0;
-    for id in compared.unknown {
-        let Some(backup) = there.backups.get(&id) else {
+    findings.extend(settle_wal(node, repository, wal, &there).await?);
+    let (adopted, refused) = adopt(node, repository, compared.unknown, &mut there).await?;
+    findings.extend(refused);
+    Ok((adopted, findings))
+}
+
+/// Takes in what proves itself; several at a time, for a lost catalog may have
+/// been a large one.
+async fn adopt(
+    node: &Node,
+    repository: &Name,
+    unknown_here: Vec<BackupId>,
+    there: &mut Inventory,
+) -> Result<(u64, Vec<Finding>)> {
+    let (mut commits, mut findings) = (Vec::new(), Vec::new());
+    for id in unknown_here {
+        let Some(backup) = there.backups.get(&id).cloned() else {
             continue;
         };
-        let key = (backup.cluster.clone(), backup.lineage);
-        if let (None, Some(lineage)) = (wal.get(&key), there.lineages.get(&key)) {
-            match timelines(lineage).await {
-                Ok(found) => drop(wal.insert(key.clone(), found)),
-                Err(error) => {
-                    findings.push(unknown(backup, &error.to_string()));
-                    continue;
-                }
-            }
+        match wal_for(&backup, there).await {
+            Ok(wal) => commits.push((backup, wal)),
+            Err(error) => findings.push(unknown(&backup, &error.to_string())),
         }
+    }
+    let propose = |(backup, wal): (Backup, Vec<TimelineWal>)| async move {
         let commit = BackupCommit {
-            backup: committed(backup, repository),
-            wal: wal.get(&key).cloned().unwrap_or_default(),
+            backup: committed(&backup, repository),
+            wal,
         };
-        let context = ProposeContext::internal();
-        match app.node.propose(context, RecordBackup { commit }).await? {
-            Ok(_) => adopted += 1,
+        let command = RecordBackup { commit };
+        let verdict = node.propose(ProposeContext::internal(), command).await?;
+        Ok::<_, AppError>(verdict.err().map(|refusal| (backup, refusal)))
+    };
+    let mut proposals = stream::iter(commits).map(propose).buffered(ADOPTIONS);
+    let mut adopted = 0;
+    while let Some(refused) = proposals.try_next().await? {
+        match refused {
+            None => adopted += 1,
             // No such cluster, or no WAL: shown, not invented.
-            Err(refusal) => findings.push(unknown(backup, &refusal.to_string())),
+            Some((backup, refusal)) => findings.push(unknown(&backup, &refusal.to_string())),
         }
     }
     Ok((adopted, findings))
+}
+
+/// All WAL of a backup's lineage, listed now if that was postponed.
+async fn wal_for(
+    backup: &Backup,
+    there: &mut Inventory,
+) -> holdfast_repo::Result<Vec<TimelineWal>> {
+    let key = (backup.cluster.clone(), backup.lineage);
+    if let (None, Some(lineage)) = (there.wal.get(&key), there.lineages.get(&key)) {
+        let (wal, _) = wal_of(lineage).await?;
+        there.wal.insert(key.clone(), wal);
+    }
+    let wal = there.wal.get(&key).into_iter().flatten();
+    let timelines = wal.map(|(timeline, coverage)| TimelineWal {
+        timeline: *timeline,
+        ranges: coverage.ranges().to_vec(),
+        gaps: Vec::new(),
+    });
+    Ok(timelines.collect())
+}
+
+/// Brings the catalog's WAL to what is there: one command for a lineage in
+/// which something differs.
+async fn settle_wal(
+    node: &Node,
+    repository: &Name,
+    differences: BTreeMap<LineageKey, Differences>,
+    there: &Inventory,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for (key, mut differences) in differences {
+        confirm(&key, &mut differences, there).await?;
+        let changed = differences.iter().filter(|(_, difference)| {
+            !difference.unknown.is_empty() || !difference.missing.is_empty()
+        });
+        let changed = changed.map(|(timeline, difference)| FoundWal {
+            timeline: *timeline,
+            found: difference.unknown.clone(),
+            lost: difference.missing.clone(),
+        });
+        let command = RecordFoundWal {
+            cluster: key.0.clone(),
+            repository: repository.clone(),
+            lineage: key.1,
+            timelines: changed.collect(),
+        };
+        let refused = if command.timelines.is_empty() {
+            None
+        } else {
+            let proposed = node.propose(ProposeContext::internal(), command).await?;
+            proposed.err()
+        };
+        for (timeline, difference) in differences {
+            let lost: Coverage = [difference.missing, difference.still_missing]
+                .into_iter()
+                .flatten()
+                .collect();
+            if !lost.ranges().is_empty() {
+                let (cluster, lineage) = &key;
+                tracing::error!(
+                    %cluster, %lineage, wal.timeline = %timeline, repository = %repository,
+                    "WAL is missing"
+                );
+                findings.push(wal::missing(&key, timeline, lost.ranges()));
+            }
+            if let (Some(refusal), false) = (&refused, difference.unknown.is_empty()) {
+                let why = refusal.to_string();
+                findings.push(wal::unknown(&key, timeline, &difference.unknown, &why));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Looks a second time for what was missing: WAL counts no longer only if two
+/// listings do not name it.
+async fn confirm(key: &LineageKey, differences: &mut Differences, there: &Inventory) -> Result<()> {
+    let Some(lineage) = there.lineages.get(key) else {
+        return Ok(());
+    };
+    let repository = lineage.wal(Codec::DEFAULT);
+    for (timeline, difference) in differences {
+        let Some(first) = difference.missing.first() else {
+            continue;
+        };
+        let listed = repository.list_from(*timeline, first.from_lsn).await;
+        let listed = listed.map_err(AppError::internal)?;
+        difference.missing = wal::beyond(&difference.missing, &listed.coverage());
+    }
+    Ok(())
 }
 
 fn unknown(backup: &Backup, why: &str) -> Finding {
@@ -97,21 +222,6 @@ fn unknown(backup: &Backup, why: &str) -> Finding {
         cluster: Some(backup.cluster.clone()),
         detail: format!("a backup of lineage {lineage}, complete at {finished}: {why}"),
     }
-}
-
-/// All WAL of a lineage, from the names of its objects.
-async fn timelines(lineage: &LineageRepository) -> holdfast_repo::Result<Vec<TimelineWal>> {
-    let wal = lineage.wal(Codec::DEFAULT);
-    let mut timelines = Vec::new();
-    for timeline in wal.timelines().await? {
-        let ranges = wal.list(timeline).await?.coverage().ranges().to_vec();
-        timelines.push(TimelineWal {
-            timeline,
-            ranges,
-            gaps: Vec::new(),
-        });
-    }
-    Ok(timelines)
 }
 
 /// The facts of a mark as the catalog keeps them. The run of a backup is its

@@ -26,6 +26,13 @@ pub(super) struct Foundation {
 
 /// Makes the files of the first node.
 pub(super) fn prepare(paths: &Paths, config: &Config) -> Result<Foundation, StartError> {
+    let foundation = prepare_identity(paths, config)?;
+    paths.write_node(&foundation.node)?;
+    Ok(foundation)
+}
+
+/// The same but `node.toml`, without which nothing starts here.
+pub(super) fn prepare_identity(paths: &Paths, config: &Config) -> Result<Foundation, StartError> {
     let name = config.node.name.clone();
     let node = NodeFile {
         id: 1,
@@ -43,7 +50,6 @@ pub(super) fn prepare(paths: &Paths, config: &Config) -> Result<Foundation, Star
     let ca = PrivateCa::generate(Timestamp::now()).map_err(pki)?;
     let authority = Authority::new(ca.certificate_pem.clone(), &ca.key).map_err(pki)?;
     paths.renew_certificate(&authority, &node, config)?;
-    paths.write_node(&node)?;
     Ok(Foundation { ca, sealer, node })
 }
 

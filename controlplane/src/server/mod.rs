@@ -7,6 +7,7 @@ mod identity;
 mod join;
 mod listen_file;
 mod member;
+mod rebuild;
 mod renew;
 mod restore_state;
 mod run;
@@ -14,6 +15,10 @@ mod run;
 pub use accept::Peer;
 pub use join::{JoinError, join};
 pub use listen_file::ListenFile;
+pub use rebuild::{
+    Files, RebuildError, RebuildFrom, Rebuilt, RebuiltCluster, RebuiltFinding, RebuiltRepository,
+    rebuild,
+};
 pub use restore_state::{RestoreError, RestoreFrom, RestoredState, restore_state};
 pub use run::{Running, StartError, start};
 

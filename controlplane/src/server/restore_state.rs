@@ -142,8 +142,9 @@ impl RestoreError {
             ),
             Self::Repository(error) => error.hint().to_owned(),
             Self::NoSnapshot(_) => {
-                "check the URL; `holdfast snapshot schedule` must have been on, \
-                 for this repository"
+                "check the URL; `holdfast snapshot schedule` must have been on, for this \
+                 repository. If no snapshot is left, `holdfastd rebuild` makes a catalog of the \
+                 repositories alone"
                     .to_owned()
             }
             Self::Several { .. } => "name one with --control-plane".to_owned(),
@@ -326,6 +327,18 @@ async fn look(state: &StateView) -> Result<Found, StartError> {
     })
 }
 
+/// Where a node that does not run yet will be reached.
+pub(super) fn member(config: &Config) -> Member {
+    let at = |address: std::net::SocketAddr| {
+        format!("{}:{}", config.listen.host_of(address), address.port())
+    };
+    Member {
+        raft: at(config.listen.raft),
+        grpc: at(config.listen.grpc),
+        rest: at(config.listen.rest),
+    }
+}
+
 /// Makes the group, and tells its state that it went back in time.
 async fn begin(
     config: &Config,
@@ -336,20 +349,12 @@ async fn begin(
 ) -> Result<u64, RestoreError> {
     let (_, peers) = run::identity(paths, file.group.as_deref())?;
     let raft = run::node_config(paths, file, &peers);
-    let at = |address: std::net::SocketAddr| {
-        format!("{}:{}", config.listen.host_of(address), address.port())
-    };
-    let member = Member {
-        raft: at(config.listen.raft),
-        grpc: at(config.listen.grpc),
-        rest: at(config.listen.rest),
-    };
-    let made = Node::restore(raft, member, source).await;
+    let made = Node::restore(raft, member(config), source).await;
     let node = made.map_err(StartError::from)?;
     let told = tell(&node, file, mark, url).await;
     let finished = match told {
         Ok(ended) => node
-            .finish_restore()
+            .finish()
             .await
             .map(|()| ended)
             .map_err(|error: OpenError| StartError::from(error).into()),
@@ -392,7 +397,7 @@ async fn tell(
 }
 
 /// For the audit log: the account and the host.
-fn whoever() -> String {
+pub(super) fn whoever() -> String {
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let user = user.unwrap_or_else(|_| "somebody".to_owned());

@@ -13,6 +13,6 @@ mod prune;
 mod reconcile;
 mod take;
 
-pub(crate) use open::{Absent, failure_of, open};
+pub(crate) use open::{Absent, failure_of, open, open_at};
 pub(crate) use prune::delete_condemned;
 pub(crate) use take::take;

@@ -47,7 +47,8 @@ pub(crate) async fn open(
     Ok(repository)
 }
 
-async fn open_at(
+/// Opens what `access` says.
+pub(crate) async fn open_at(
     access: &RepositoryAccess,
     expected: Option<holdfast_types::RepositoryId>,
     absent: Absent,

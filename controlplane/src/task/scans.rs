@@ -35,7 +35,7 @@ impl Task for Scans {
             if requested || (found.is_some() && is_due(last, &name, every, Timestamp::now())) {
                 // Anew: an earlier one may have taken long.
                 let view = app.node.read().await?;
-                scan::scan(app, &view, &name).await?;
+                scan::scan(app, &view, &name, requested).await?;
                 done += 1;
             }
         }

@@ -45,3 +45,4 @@ pub use error::{EntryError, StateError};
 pub use refusal::{Noun, Refusal};
 pub use reply::{Reply, ReplyError};
 pub use sealed::{Digest, InvalidDigest, PasswordHash, Sealed};
+pub use wal::LOST as WAL_LOST;

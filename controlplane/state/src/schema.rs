@@ -16,9 +16,12 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 6;
+pub const NEWEST: u32 = 7;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
+/// From here on a catalog is made from repositories alone, and WAL is compared
+/// with them.
+pub const REBUILDS: u32 = 7;
 
 const KEY: &str = "schema";
 
@@ -37,6 +40,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         4 => include_str!("migration/m0004.sql"),
         5 => include_str!("migration/m0005.sql"),
         6 => include_str!("migration/m0006.sql"),
+        7 => include_str!("migration/m0007.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

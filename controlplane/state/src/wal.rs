@@ -4,7 +4,7 @@ use holdfast_types::{Coverage, Lineage, Lsn, LsnRange, Name, Timeline};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::column::{Count, Moment, Position, Text};
-use crate::command::TimelineWal;
+use crate::command::{TimelineWal, WalGap};
 use crate::context::ApplyContext;
 use crate::entity::{wal_gaps, wal_ranges};
 use crate::lookup::Lookup;
@@ -50,30 +50,51 @@ pub(crate) async fn record(
         extend(cx, place, wal.timeline, *range).await?;
     }
     for gap in &wal.gaps {
-        let key = (
-            Text(place.cluster.clone()),
-            Text(place.repository.clone()),
-            Text(place.lineage),
-            Count::from(wal.timeline),
-            Position(gap.range.from_lsn),
-            Position(gap.range.to_lsn),
-        );
+        let key = gap_key(place, wal.timeline, gap.range);
         let known = wal_gaps::Entity::find_by_id(key).only(cx.tx()).await?;
         if known.is_none() {
-            cx.insert(wal_gaps::Model {
-                cluster: Text(place.cluster.clone()),
-                repository: Text(place.repository.clone()),
-                lineage: Text(place.lineage),
-                timeline: wal.timeline.into(),
-                from_lsn: Position(gap.range.from_lsn),
-                to_lsn: Position(gap.range.to_lsn),
-                reason: gap.reason.clone(),
-                recorded_at: Moment(cx.now()),
-            })
-            .await?;
+            cx.insert(gap_row(cx, place, wal.timeline, gap)).await?;
         }
     }
     Ok(())
+}
+
+fn gap_row(
+    cx: &ApplyContext<'_>,
+    place: &Place,
+    timeline: Timeline,
+    gap: &WalGap,
+) -> wal_gaps::Model {
+    wal_gaps::Model {
+        cluster: Text(place.cluster.clone()),
+        repository: Text(place.repository.clone()),
+        lineage: Text(place.lineage),
+        timeline: timeline.into(),
+        from_lsn: Position(gap.range.from_lsn),
+        to_lsn: Position(gap.range.to_lsn),
+        reason: gap.reason.clone(),
+        recorded_at: Moment(cx.now()),
+    }
+}
+
+type GapKey = (
+    Text<Name>,
+    Text<Name>,
+    Text<Lineage>,
+    Count,
+    Position,
+    Position,
+);
+
+fn gap_key(place: &Place, timeline: Timeline, range: LsnRange) -> GapKey {
+    (
+        Text(place.cluster.clone()),
+        Text(place.repository.clone()),
+        Text(place.lineage),
+        Count::from(timeline),
+        Position(range.from_lsn),
+        Position(range.to_lsn),
+    )
 }
 
 async fn extend(
@@ -116,6 +137,120 @@ async fn extend(
         to_lsn: Position(joined.to_lsn),
     })
     .await
+}
+
+/// The reason of a gap that is WAL which was there and is there no more.
+pub const LOST: &str = "wal_lost";
+
+/// Cuts ranges out of what is recorded, and records that they are lost.
+pub(crate) async fn lose(
+    cx: &ApplyContext<'_>,
+    place: &Place,
+    timeline: Timeline,
+    lost: &[LsnRange],
+) -> Result<(), StateError> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let held = coverage(cx.tx(), place, timeline).await?;
+    let rest = without(held.ranges(), lost);
+    // Only what was held can be lost: what never came is a gap of another kind.
+    let gone = without(held.ranges(), &rest);
+    let sql = "DELETE FROM wal_ranges \
+               WHERE cluster = ? AND repository = ? AND lineage = ? AND timeline = ?";
+    let key = (
+        Text(place.cluster.clone()),
+        Text(place.repository.clone()),
+        Text(place.lineage),
+    );
+    let values = [
+        key.0.into(),
+        key.1.into(),
+        key.2.into(),
+        Count::from(timeline).into(),
+    ];
+    cx.execute(sql, values).await?;
+    for range in rest {
+        extend(cx, place, timeline, range).await?;
+    }
+    mark_lost(cx, place, timeline, gone).await
+}
+
+/// A gap of these bounds that was recorded for another reason, and filled
+/// since, gives its place: what counts is what is missing now.
+async fn mark_lost(
+    cx: &ApplyContext<'_>,
+    place: &Place,
+    timeline: Timeline,
+    gone: Vec<LsnRange>,
+) -> Result<(), StateError> {
+    for range in gone {
+        let gap = WalGap {
+            range,
+            reason: LOST.to_owned(),
+        };
+        cx.put(gap_row(cx, place, timeline, &gap)).await?;
+    }
+    Ok(())
+}
+
+/// What is found again is lost no more.
+pub(crate) async fn forget_lost(
+    cx: &ApplyContext<'_>,
+    place: &Place,
+    timeline: Timeline,
+    found: &[LsnRange],
+) -> Result<(), StateError> {
+    let found: Coverage = found.iter().copied().collect();
+    let touched = |gap: &LsnRange| found.gaps(*gap) != [*gap];
+    let lost = lost(cx, place, timeline).await?;
+    for gap in lost.into_iter().filter(touched) {
+        let key = gap_key(place, timeline, gap);
+        wal_gaps::Entity::delete_by_id(key).exec(cx.tx()).await?;
+        mark_lost(cx, place, timeline, found.gaps(gap)).await?;
+    }
+    Ok(())
+}
+
+/// The ranges of a report without what was found lost since: who reports
+/// remembers having stored it, and the repository counts.
+pub(crate) async fn still_there(
+    cx: &ApplyContext<'_>,
+    place: &Place,
+    wal: &TimelineWal,
+) -> Result<TimelineWal, StateError> {
+    let lost = lost(cx, place, wal.timeline).await?;
+    let mut wal = wal.clone();
+    if !lost.is_empty() {
+        wal.ranges = without(&wal.ranges, &lost);
+    }
+    Ok(wal)
+}
+
+async fn lost(
+    cx: &ApplyContext<'_>,
+    place: &Place,
+    timeline: Timeline,
+) -> Result<Vec<LsnRange>, StateError> {
+    use wal_gaps::{Column, Entity};
+    let rows = Entity::find()
+        .filter(Column::Cluster.eq(place.cluster.as_str()))
+        .filter(Column::Repository.eq(place.repository.as_str()))
+        .filter(Column::Lineage.eq(Text(place.lineage)))
+        .filter(Column::Timeline.eq(Count::from(timeline)))
+        .filter(Column::Reason.eq(LOST))
+        .order_by_asc(Column::FromLsn)
+        .all(cx.tx())
+        .await?;
+    let range = |row: wal_gaps::Model| LsnRange::new(row.from_lsn.0, row.to_lsn.0);
+    Ok(rows.into_iter().filter_map(range).collect())
+}
+
+/// What of `ranges` is not in `cut`.
+fn without(ranges: &[LsnRange], cut: &[LsnRange]) -> Vec<LsnRange> {
+    let cut: Coverage = cut.iter().copied().collect();
+    let rest = ranges.iter().flat_map(|range| cut.gaps(*range));
+    rest.collect()
 }
 
 /// What is recorded of one timeline.

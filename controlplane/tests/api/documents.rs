@@ -47,6 +47,8 @@ fn codes() -> BTreeSet<String> {
         .map(|code| code.name.to_owned())
         .collect();
     for source in [
+        "src/server/rebuild/error.rs",
+        "src/server/restore_state.rs",
         "state/src/refusal.rs",
         "consensus/src/error/call.rs",
         "consensus/src/error/membership.rs",
@@ -57,7 +59,13 @@ fn codes() -> BTreeSet<String> {
     ] {
         codes.extend(codes_of(source));
     }
-    for code in ["interrupted", "agent_lost", "wal_gap", "wal_behind"] {
+    for code in [
+        "interrupted",
+        "agent_lost",
+        "wal_gap",
+        "wal_behind",
+        "wal_lost",
+    ] {
         codes.insert(code.to_owned());
     }
     codes

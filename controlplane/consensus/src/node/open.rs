@@ -28,6 +28,15 @@ impl Node {
     /// empty directory. What an earlier attempt left behind is cleared away:
     /// until this returned, nothing was acknowledged.
     pub async fn bootstrap(config: NodeConfig, member: Member) -> Result<Self, OpenError> {
+        let node = Self::begin(config, member).await?;
+        let finished = node.finish().await;
+        node.or_shut_down(finished).await
+    }
+
+    /// The same, but the node is not complete before [`Node::finish`]: until
+    /// then it cannot be opened, and a later attempt clears it away. What is
+    /// put into its state meanwhile is there as a whole or not at all.
+    pub async fn begin(config: NodeConfig, member: Member) -> Result<Self, OpenError> {
         let lock = prepare(&config.dir, config.node_id, For::Founding).await?;
         let node = Self::start(config, lock).await?;
         let begun = node.begin_group(member).await;
@@ -90,7 +99,7 @@ impl Node {
             }
         }
         self.await_leader(BOOTSTRAP_TIMEOUT).await?;
-        Ok(self.inner.log.set_prepared().await?)
+        Ok(())
     }
 
     async fn resume(&self) -> Result<(), OpenError> {

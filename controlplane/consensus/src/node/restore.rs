@@ -21,7 +21,7 @@ impl Node {
     /// where the copy ends, in a later term.
     ///
     /// What an earlier attempt left behind is cleared away: until the node is
-    /// finished with [`Node::finish_restore`], nothing was acknowledged.
+    /// finished with [`Node::finish`], nothing was acknowledged.
     pub async fn restore(
         config: NodeConfig,
         member: Member,
@@ -55,8 +55,9 @@ impl Node {
         Ok(())
     }
 
-    /// Records that a restored node is complete: from now on it can be opened.
-    pub async fn finish_restore(&self) -> Result<(), OpenError> {
+    /// Records that a node that was begun or restored is complete: from now on
+    /// it can be opened.
+    pub async fn finish(&self) -> Result<(), OpenError> {
         Ok(self.inner.log.set_prepared().await?)
     }
 }

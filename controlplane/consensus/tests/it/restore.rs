@@ -54,7 +54,7 @@ async fn a_copy_of_the_state_begins_a_group_of_one() {
     assert!(before.last_log.unwrap() > copy.index());
     assert!(before.term > old.status().term);
     set(&new, "after").await.unwrap();
-    new.finish_restore().await.unwrap();
+    new.finish().await.unwrap();
     new.shutdown().await;
     let new = Node::open(config).await.unwrap();
     let found = dump_of(&new).await;
@@ -79,10 +79,34 @@ async fn an_unfinished_restore_is_no_node_and_can_be_repeated() {
     let refused = Node::open(config.clone()).await.err().unwrap();
     assert!(matches!(refused, OpenError::Unfinished { .. }), "{refused}");
     let again = restore().await.unwrap();
-    again.finish_restore().await.unwrap();
+    again.finish().await.unwrap();
     again.shutdown().await;
     // What is finished is never cleared away.
     let refused = restore().await.err().unwrap();
+    assert!(matches!(refused, OpenError::NotEmpty { .. }), "{refused}");
+}
+
+/// A node whose state is still being filled is no node yet, and an attempt that
+/// ended in the middle can be repeated.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_begun_is_no_node_before_it_is_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let begin = || Node::begin(config.clone(), Member::default());
+    let begun = begin().await.unwrap();
+    set(&begun, "half").await.unwrap();
+    begun.shutdown().await;
+    let refused = Node::open(config.clone()).await.err().unwrap();
+    assert!(matches!(refused, OpenError::Unfinished { .. }), "{refused}");
+    let again = begin().await.unwrap();
+    assert!(!dump_of(&again).await.contains("half"));
+    set(&again, "whole").await.unwrap();
+    again.finish().await.unwrap();
+    again.shutdown().await;
+    let opened = Node::open(config.clone()).await.unwrap();
+    assert!(dump_of(&opened).await.contains("whole"));
+    opened.shutdown().await;
+    let refused = begin().await.err().unwrap();
     assert!(matches!(refused, OpenError::NotEmpty { .. }), "{refused}");
 }
 

@@ -86,6 +86,11 @@ pub(super) async fn write(
     lease: Lease,
 ) -> Result<(), Stop> {
     if cx.has_level(leases::LEVEL).await? {
+        // A late attempt leaves a lease and no assignment: its id is taken too.
+        let taken = leases::lease(cx.tx(), assignment, lease.generation).await?;
+        if taken.is_some() {
+            return Err(Refusal::already_exists(Noun::Assignment, assignment).into());
+        }
         let new = NewLease {
             assignment,
             generation: lease.generation,

@@ -148,6 +148,8 @@ commands! {
     request_scans::RequestScans,
     record_scan::RecordScan,
     lose_backup::LoseBackup,
+    rebuild_catalog::RebuildCatalog,
+    record_found_wal::RecordFoundWal,
 }
 
 mod document_check;
@@ -160,6 +162,8 @@ pub use finish_job::{BackupCommit, JobOutcome};
 pub use lease_job::Lease;
 pub use place_duty::PlacedDuty;
 pub use prune_expired::Pruned;
+pub use rebuild_catalog::RebuiltFrom;
+pub use record_found_wal::{FoundWal, FoundWalOutcome};
 pub use record_offline_runs::{OfflineAttempt, OfflineDeed, OfflineRecorded};
 pub use record_runs::{DueRun, Mark, Recorded, RunDecision, RunJob, ScheduleDecision};
 pub use record_scan::{Finding, ScanOutcome};

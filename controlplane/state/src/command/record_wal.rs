@@ -95,7 +95,8 @@ impl ReplicatedCommand for RecordWal {
             lineage: self.lineage,
         };
         for timeline in &self.timelines {
-            wal::record(cx, &place, timeline).await?;
+            let there = wal::still_there(cx, &place, timeline).await?;
+            wal::record(cx, &place, &there).await?;
         }
         if let Some(checkpoint) = self.frontier {
             advance_frontier(cx, &place, checkpoint).await?;

@@ -1,6 +1,6 @@
 //! WAL in repositories, its gaps, and how far it is complete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_types::{Coverage, Frontier, Lineage, LsnRange, Name, Timeline};
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOr
 use serde::Serialize;
 
 use crate::StateError;
-use crate::column::{Count, Moment, Position, timeline};
+use crate::column::{Count, Moment, Position, Text, timeline};
 use crate::entity::{
     exposure_facts as fact_rows, frontiers as frontier_rows, wal_gaps, wal_ranges,
 };
@@ -41,6 +41,40 @@ pub struct GapView {
     pub recorded_at: Timestamp,
     /// Whether all of it came in the end.
     pub filled: bool,
+}
+
+impl GapView {
+    /// Whether it is WAL that was there, is there no more, and was not found
+    /// again.
+    pub fn is_lost(&self) -> bool {
+        self.reason == crate::WAL_LOST && !self.filled
+    }
+}
+
+/// The clusters of which WAL, or a gap in it, is recorded in a repository, by
+/// name.
+pub async fn clusters_with_wal(
+    conn: &DatabaseConnection,
+    repository: &Name,
+) -> Result<Vec<Name>, StateError> {
+    let held: Vec<Text<Name>> = wal_ranges::Entity::find()
+        .select_only()
+        .column(wal_ranges::Column::Cluster)
+        .distinct()
+        .filter(wal_ranges::Column::Repository.eq(repository.as_str()))
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let missing: Vec<Text<Name>> = wal_gaps::Entity::find()
+        .select_only()
+        .column(wal_gaps::Column::Cluster)
+        .distinct()
+        .filter(wal_gaps::Column::Repository.eq(repository.as_str()))
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let names: BTreeSet<Name> = held.into_iter().chain(missing).map(|name| name.0).collect();
+    Ok(names.into_iter().collect())
 }
 
 /// The WAL of a cluster, by repository, lineage and timeline.

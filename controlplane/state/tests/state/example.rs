@@ -31,6 +31,7 @@ use crate::fixture::{
     password, policy, range, repository, sealed, session_id, timeline, token_id, user_id, wal,
 };
 use crate::offline::{attempt, offline};
+use crate::rebuilds::{found_wal, rebuild};
 use crate::scans::{complete, finding, lost};
 use crate::schedules::{at, decision, mark, run_job, runs};
 use crate::state_snapshots::{restored, settings as snapshot_settings, snapshot, stored};
@@ -122,6 +123,8 @@ fn state_snapshots() -> Vec<(u32, Command)> {
         (1, complete(vec![finding(FindingKind::Missing, 1)]).into()),
         (2, unreachable.into()),
         (1, lost(1).into()),
+        (1, rebuild().into()),
+        (1, found_wal(&[(16, 32)], &[(48, 64)]).into()),
     ]
 }
 

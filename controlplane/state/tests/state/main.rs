@@ -17,6 +17,7 @@ mod jobs;
 mod lists;
 mod nodes;
 mod offline;
+mod rebuilds;
 mod refusals;
 mod scans;
 mod schedules;
