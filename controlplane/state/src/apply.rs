@@ -6,15 +6,14 @@
 //! whose clock is behind is held at the last applied time.
 
 use jiff::{SignedDuration, Timestamp};
-use sea_orm::{DatabaseTransaction, EntityTrait};
+use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{Bytes, Moment, Text};
 use crate::context::{ApplyContext, AuditItem};
 use crate::entity::idempotency;
-use crate::lookup::Lookup;
 use crate::{
-    Cause, Digest, Effect, Entry, IdempotencyKey, Refusal, Reply, StateError, audit, meta,
+    Cause, Digest, Effect, Entry, IdempotencyKey, Refusal, Reply, StateError, audit, meta, row,
 };
 
 /// How long a reply is kept under its idempotency key.
@@ -106,7 +105,7 @@ impl<'a> Batch<'a> {
         key: IdempotencyKey,
     ) -> Result<Applied, StateError> {
         let id = (Text(key.principal.clone()), key.key.clone());
-        let kept = idempotency::Entity::find_by_id(id).only(self.tx).await?;
+        let kept = row::read::<idempotency::Entity>(self.tx, id).await?;
         let kept = kept.filter(|kept| at.now.duration_since(kept.at.0) < IDEMPOTENCY_KEPT);
         if let Some(kept) = kept {
             if kept.fingerprint.0 == key.fingerprint {

@@ -6,8 +6,8 @@
 
 use jiff::Timestamp;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::apply::Head;
 use crate::column::{Bytes, Count, Json, Moment, Text};
 use crate::entity::audit;
-use crate::{Cause, Digest, Principal, StateError, canonical};
+use crate::{Cause, Digest, Principal, StateError, canonical, row};
 
 /// The outcome of an accepted command; a refused one has its code there.
 pub const ACCEPTED: &str = "accepted";
@@ -55,9 +55,7 @@ pub(crate) async fn append(
     };
     let hash = hash_of(&row);
     row.hash = Bytes(hash);
-    audit::Entity::insert(row.into_active_model())
-        .exec_without_returning(tx)
-        .await?;
+    row::insert(tx, &row).await?;
     Ok(hash)
 }
 

@@ -30,6 +30,14 @@ pub struct Position(pub Lsn);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Count(pub u64);
 
+/// Yes or no, kept as 1 or 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flag(pub bool);
+
+/// A small number of either sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(pub i32);
+
 /// A value kept as canonical JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json<T>(pub T);
@@ -189,6 +197,20 @@ column!(Position; i64 = BigInt, ColumnType::BigInteger;
 column!(Count; i64 = BigInt, ColumnType::BigInteger;
     value => signed(value.0);
     number => TryInto::<u64>::try_into(number).map(Self).map_err(type_error));
+column!(Flag; i64 = BigInt, ColumnType::BigInteger;
+    value => i64::from(value.0);
+    number => flag(number).map(Self).map_err(type_error));
+column!(Rank; i64 = BigInt, ColumnType::BigInteger;
+    value => i64::from(value.0);
+    number => TryInto::<i32>::try_into(number).map(Self).map_err(type_error));
+
+fn flag(number: i64) -> Result<bool, String> {
+    match number {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(format!("{other} is neither yes nor no")),
+    }
+}
 
 fn to_json<T: Serialize>(value: &T) -> String {
     let value = serde_json::to_value(value).expect("a domain value is JSON with text keys");

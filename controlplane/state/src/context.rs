@@ -1,19 +1,20 @@
 //! What a command has in its hands while it is applied: the transaction, the
 //! entry's time and index, and places for effects and audit details.
 
+use std::sync::OnceLock;
+
 use holdfast_types::resource::Kind;
 use holdfast_types::{AgentId, Generation, JobId, Name, Revision};
 use jiff::Timestamp;
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IdenStatic,
-    IntoActiveModel, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, Statement, Value,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, ModelTrait, QueryFilter,
+    Statement, Value,
 };
 
 use crate::column::Text;
 use crate::entity::{agents, jobs, resources};
 use crate::lookup::Lookup;
-use crate::{Effect, Noun, Principal, Refusal, StateError, TaskName, schema};
+use crate::{Effect, Noun, Principal, Refusal, StateError, TaskName, row, schema};
 
 /// Why a command did not do what it says.
 #[derive(Debug)]
@@ -59,6 +60,9 @@ pub struct ApplyContext<'a> {
     index: u64,
     now: Timestamp,
     principal: Option<Principal>,
+    /// The feature level, once it was asked for: within an entry only
+    /// `RaiseLevel` changes it, which does not ask here.
+    level: OnceLock<u32>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) audit: Option<Vec<AuditItem>>,
 }
@@ -76,6 +80,7 @@ impl<'a> ApplyContext<'a> {
             index,
             now,
             principal,
+            level: OnceLock::new(),
             effects,
             audit,
         }
@@ -97,7 +102,7 @@ impl<'a> ApplyContext<'a> {
     /// Refuses what the group is not ready for: a node that does not know this
     /// command yet may still be among its members.
     pub(crate) async fn needs_level(&self, needed: u32) -> Result<(), Stop> {
-        let current = schema::version(self.tx).await?;
+        let current = self.level().await?;
         if current < needed {
             return Err(Refusal::LevelTooLow { needed, current }.into());
         }
@@ -106,7 +111,15 @@ impl<'a> ApplyContext<'a> {
 
     /// Whether the tables of this level are there.
     pub(crate) async fn has_level(&self, level: u32) -> Result<bool, StateError> {
-        Ok(schema::version(self.tx).await? >= level)
+        Ok(self.level().await? >= level)
+    }
+
+    async fn level(&self) -> Result<u32, StateError> {
+        if let Some(known) = self.level.get() {
+            return Ok(*known);
+        }
+        let read = schema::version(self.tx).await?;
+        Ok(*self.level.get_or_init(|| read))
     }
 
     /// The revision of everything this command writes: the log index, equal on
@@ -142,35 +155,13 @@ impl<'a> ApplyContext<'a> {
     }
 
     /// Writes a row, whether or not one of its key exists.
-    pub(crate) async fn put<M>(&self, row: M) -> Result<(), StateError>
-    where
-        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
-        <M::Entity as EntityTrait>::ActiveModel: Send,
-    {
-        let keys =
-            || <M::Entity as EntityTrait>::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
-        let is_key = |column: &<M::Entity as EntityTrait>::Column| {
-            keys().any(|key| key.as_str() == column.as_str())
-        };
-        let rest = <M::Entity as EntityTrait>::Column::iter().filter(|column| !is_key(column));
-        let replace = OnConflict::columns(keys()).update_columns(rest).to_owned();
-        M::Entity::insert(row.into_active_model())
-            .on_conflict(replace)
-            .exec_without_returning(self.tx)
-            .await?;
-        Ok(())
+    pub(crate) async fn put<M: ModelTrait>(&self, row: M) -> Result<(), StateError> {
+        Ok(row::put(self.tx, &row).await?)
     }
 
     /// Writes a row of a key that does not exist yet.
-    pub(crate) async fn insert<M>(&self, row: M) -> Result<(), StateError>
-    where
-        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
-        <M::Entity as EntityTrait>::ActiveModel: Send,
-    {
-        M::Entity::insert(row.into_active_model())
-            .exec_without_returning(self.tx)
-            .await?;
-        Ok(())
+    pub(crate) async fn insert<M: ModelTrait>(&self, row: M) -> Result<(), StateError> {
+        Ok(row::insert(self.tx, &row).await?)
     }
 
     /// Runs a statement with positional values.
@@ -202,14 +193,12 @@ impl<'a> ApplyContext<'a> {
         name: &Name,
     ) -> Result<Option<resources::Model>, StateError> {
         let key = (Text(kind), Text(name.clone()));
-        Ok(resources::Entity::find_by_id(key).only(self.tx).await?)
+        Ok(row::read::<resources::Entity>(self.tx, key).await?)
     }
 
     /// An agent that may act.
     pub(crate) async fn live_agent(&self, agent: AgentId) -> Result<agents::Model, Stop> {
-        let found = agents::Entity::find_by_id(Text(agent))
-            .only(self.tx)
-            .await?;
+        let found = row::read::<agents::Entity>(self.tx, Text(agent)).await?;
         Self::live(found, agent)
     }
 
@@ -236,7 +225,7 @@ impl<'a> ApplyContext<'a> {
 
     /// A job that has not ended.
     pub(crate) async fn open_job(&self, job: JobId) -> Result<jobs::Model, Stop> {
-        let found = jobs::Entity::find_by_id(Text(job)).only(self.tx).await?;
+        let found = row::read::<jobs::Entity>(self.tx, Text(job)).await?;
         let row = found.ok_or_else(|| Refusal::not_found(Noun::Job, job))?;
         let state = row.state.0;
         if state.is_terminal() {

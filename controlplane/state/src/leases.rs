@@ -3,13 +3,12 @@
 //! Nothing here is called below feature level 4, where its tables begin.
 
 use holdfast_types::{AssignmentId, BackupId, Generation};
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::ConnectionTrait;
 
-use crate::StateError;
-use crate::column::{Count, Moment, Text};
+use crate::column::{Count, Flag, Moment, Text};
 use crate::context::ApplyContext;
 use crate::entity::{agents, jobs, leases};
-use crate::lookup::Lookup;
+use crate::{StateError, row};
 
 /// The feature level from which on agents follow schedules on their own, and
 /// late results are kept.
@@ -22,7 +21,7 @@ pub(crate) async fn lease(
     generation: Generation,
 ) -> Result<Option<leases::Model>, StateError> {
     let key = (Text(assignment), Count(generation.0));
-    Ok(leases::Entity::find_by_id(key).only(conn).await?)
+    Ok(row::read::<leases::Entity>(conn, key).await?)
 }
 
 /// An attempt that begins.
@@ -51,7 +50,7 @@ pub(crate) async fn note(
         agent_name: new.agent.name.clone(),
         attempt: Count(new.attempt),
         backup: new.backup.map(Text),
-        taken_back: new.taken_back,
+        taken_back: Flag(new.taken_back),
         at: Moment(cx.now()),
     })
     .await

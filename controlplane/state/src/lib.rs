@@ -9,7 +9,7 @@
 //! skip an entry.
 //!
 //! This crate does not own files, pools or threads: whoever keeps the log
-//! hands in a transaction and commits it.
+//! hands in a connection ([`Writer`]) or a transaction, and commits it.
 
 pub mod apply;
 pub mod audit;
@@ -31,11 +31,13 @@ pub mod policy;
 pub mod query;
 mod refusal;
 mod reply;
+mod row;
 mod schedules;
 pub mod schema;
 mod sealed;
 mod state_snapshots;
 mod wal;
+mod writer;
 
 pub use command::{Command, ReplicatedCommand};
 pub use context::{ApplyContext, Stop};
@@ -46,3 +48,4 @@ pub use refusal::{Noun, Refusal};
 pub use reply::{Reply, ReplyError};
 pub use sealed::{Digest, InvalidDigest, PasswordHash, Sealed};
 pub use wal::LOST as WAL_LOST;
+pub use writer::Writer;

@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::column::{Json, Moment, Text};
 use crate::context::ApplyContext;
 use crate::entity::{job_queue, jobs, runs};
-use crate::lookup::Lookup;
-use crate::{StateError, meta};
+use crate::{StateError, meta, row};
 
 /// The feature level from which on there are schedules.
 pub(crate) const LEVEL: u32 = 3;
@@ -79,7 +78,7 @@ pub(crate) async fn open_runs(
         .await?;
     let mut open = Vec::with_capacity(found.len());
     for queued in found {
-        let job = jobs::Entity::find_by_id(queued.job).only(conn).await?;
+        let job = row::read::<jobs::Entity>(conn, queued.job).await?;
         let missing = || StateError::corrupt(format!("{} is queued and no job", queued.job.0));
         let job = job.ok_or_else(missing)?;
         open.push(OpenRun { queued, job });
@@ -104,7 +103,7 @@ pub(crate) async fn queued(
     conn: &impl ConnectionTrait,
     job: JobId,
 ) -> Result<Option<job_queue::Model>, StateError> {
-    Ok(job_queue::Entity::find_by_id(Text(job)).only(conn).await?)
+    Ok(row::read::<job_queue::Entity>(conn, Text(job)).await?)
 }
 
 /// Settles a run that was due: it is that from now on, and for this reason.
@@ -116,7 +115,7 @@ pub(crate) async fn settle(
     reason: Option<RunReason>,
 ) -> Result<(), StateError> {
     let key = Text(run.clone());
-    let Some(row) = runs::Entity::find_by_id(key).only(cx.tx()).await? else {
+    let Some(row) = row::read::<runs::Entity>(cx.tx(), key).await? else {
         return Ok(());
     };
     if row.state.0 != RunState::Due {

@@ -41,20 +41,18 @@ impl Machine {
 
     async fn apply_batch(&self, entries: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
         let database = self.inner.database.load_full();
-        let failed = |error: sea_orm::DbErr| {
-            let fault = database::unusable(&database.path, "a batch cannot be applied", error);
-            self.inner.fault.report(fault)
-        };
-        let transaction = database.begin().await.map_err(failed)?;
-        let batch = self.fill(&transaction, entries).await?;
-        transaction.commit().await.map_err(failed)?;
-        self.announce(batch);
+        let machine = self.clone();
+        let filled = database
+            .transaction(async move |transaction| machine.fill(transaction, entries).await)
+            .await
+            .map_err(|fault| self.inner.fault.report(fault))?;
+        self.announce(filled?);
         Ok(())
     }
 
-    /// Applies `entries` inside `transaction`. When one cannot be applied the
-    /// transaction is dropped, which rolls all of them back, and the node
-    /// stops: an entry is never skipped (I-02).
+    /// Applies `entries` inside `transaction`. When one cannot be applied all
+    /// of them are rolled back, and the node stops: an entry is never skipped
+    /// (I-02).
     async fn fill(
         &self,
         transaction: &DatabaseTransaction,

@@ -3,15 +3,18 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_state::{meta, schema};
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use holdfast_state::{Writer, meta, schema};
+use rusqlite::{Connection, OpenFlags};
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction,
-    DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DbErr,
 };
+use tokio::task::spawn_blocking;
 
 use super::Roster;
 use crate::directory;
@@ -33,7 +36,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// An open state database.
 pub(super) struct Database {
     pub(super) path: PathBuf,
-    writer: DatabaseConnection,
+    writer: Arc<Writer>,
     pub(super) readers: DatabaseConnection,
 }
 
@@ -44,12 +47,11 @@ impl Database {
             let what = "the state database is missing";
             return Err(Fault::new(FaultKind::StateUnusable, &path, what));
         }
-        let failed = |error| unusable(&path, "the state database cannot be opened", error);
-        let writer = connect(&path, 1, |options| options).await.map_err(failed)?;
-        let read_only = |options: SqliteConnectOptions| options.pragma("query_only", "ON");
-        let readers = connect(&path, READERS_MAX, read_only)
-            .await
-            .map_err(failed)?;
+        let what = "the state database cannot be opened";
+        let writer = connect_writer(&path).map_err(|error| unusable(&path, what, error))?;
+        let writer = Arc::new(Writer::new(writer));
+        let readers = connect_readers(&path).await;
+        let readers = readers.map_err(|error| unusable(&path, what, error))?;
         Ok(Self {
             path,
             writer,
@@ -57,35 +59,61 @@ impl Database {
         })
     }
 
-    /// The transaction of a batch. Immediate: one that began as a reader
-    /// could not become a writer while a checkpoint runs.
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        self.writer.begin_with_options(options).await
+    /// Runs `work` in a transaction of the one connection that writes, on a
+    /// thread that may block: one hand-over for all of it. What it answers is
+    /// committed.
+    pub(super) async fn transaction<T, E>(
+        &self,
+        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, E> + Send + 'static,
+    ) -> Result<Result<T, E>, Fault>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let writer = Arc::clone(&self.writer);
+        let done = spawn_blocking(move || writer.transaction(work)).await;
+        let what = "the state database cannot be changed";
+        match done {
+            Ok(done) => done.map_err(|error| unusable(&self.path, what, error)),
+            // It panicked, or the program is about to end: nothing was
+            // committed that anybody was told of.
+            Err(error) => Err(unusable(&self.path, what, error)),
+        }
     }
 
     pub(super) async fn close(&self) {
-        for connections in [&self.readers, &self.writer] {
-            if let Err(error) = connections.close_by_ref().await {
-                tracing::warn!(path = %self.path.display(), "failed to close the state: {error}");
-            }
+        let warn = |error: &dyn std::fmt::Display| {
+            tracing::warn!(path = %self.path.display(), "failed to close the state: {error}");
+        };
+        if let Err(error) = self.readers.close_by_ref().await {
+            warn(&error);
+        }
+        // The last one to close it brings everything into the file itself.
+        let writer = Arc::clone(&self.writer);
+        match spawn_blocking(move || writer.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn(&error),
+            Err(error) => warn(&error),
         }
     }
 }
 
-async fn connect(
-    path: &Path,
-    connections_max: u32,
-    adjust: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions + Send + Sync + 'static,
-) -> Result<DatabaseConnection, DbErr> {
+fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    Ok(connection)
+}
+
+async fn connect_readers(path: &Path) -> Result<DatabaseConnection, DbErr> {
     // The path is set below, as a path: in the URL it would need escaping.
     let mut options = ConnectOptions::new("sqlite://state");
     let path = path.to_owned();
     options
-        .max_connections(connections_max)
+        .max_connections(READERS_MAX)
         .min_connections(1)
         .idle_timeout(None::<Duration>)
         .max_lifetime(None::<Duration>)
@@ -93,15 +121,14 @@ async fn connect(
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
         .map_sqlx_sqlite_opts(move |sqlite| {
-            adjust(
-                sqlite
-                    .filename(&path)
-                    .create_if_missing(false)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Normal)
-                    .foreign_keys(true)
-                    .busy_timeout(BUSY_TIMEOUT),
-            )
+            sqlite
+                .filename(&path)
+                .create_if_missing(false)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Normal)
+                .foreign_keys(true)
+                .busy_timeout(BUSY_TIMEOUT)
+                .pragma("query_only", "ON")
         });
     SeaOrm::connect(options).await
 }
@@ -143,13 +170,10 @@ pub(super) async fn create(dir: &Path) -> Result<(), Fault> {
     let path = dir.join(&name);
     File::create_new(&path).map_err(|error| unusable(&path, "cannot create the state", error))?;
     let database = Database::open(path.clone()).await?;
-    let failed = |error| unusable(&path, "cannot create the tables of the state", error);
-    let transaction = database.begin().await.map_err(failed)?;
-    schema::create(&transaction).await.map_err(|error| {
-        let what = "cannot create the tables of the state";
-        Fault::new(FaultKind::StateUnusable, &path, what).caused_by(error)
-    })?;
-    transaction.commit().await.map_err(failed)?;
+    let created = database.transaction(async |transaction| schema::create(transaction).await);
+    created
+        .await?
+        .map_err(|error| unusable(&path, "cannot create the tables of the state", error))?;
     database.close().await;
     sync_file(&path)
         .and_then(|()| point_to(dir, &name))

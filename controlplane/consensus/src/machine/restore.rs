@@ -56,7 +56,6 @@ impl Machine {
 
 async fn rebase(database: &Database, id: NodeId, member: Member) -> Result<LogId, Fault> {
     let path = &database.path;
-    let failed = |error| unusable(path, "the state cannot be changed", error);
     let damaged = |what: String| Fault::new(FaultKind::StateUnusable, path, what);
     let (last, _) = database::applied(&database.readers, path).await?;
     let last = last.ok_or_else(|| damaged("the state says of no log entry".to_owned()))?;
@@ -69,10 +68,10 @@ async fn rebase(database: &Database, id: NodeId, member: Member) -> Result<LogId
         .map_err(|error| damaged(format!("the new membership is not valid: {error}")))?;
     roster.follow(&membership);
     let stored = StoredMembership::new(Some(last), membership);
-    let transaction = database.begin().await.map_err(failed)?;
-    database::record_applied(&transaction, &last, Some((&stored, &roster)))
-        .await
-        .map_err(|error| damaged("the membership cannot be written".to_owned()).caused_by(error))?;
-    transaction.commit().await.map_err(failed)?;
+    let written = database.transaction(async move |transaction| {
+        database::record_applied(transaction, &last, Some((&stored, &roster))).await
+    });
+    let unwritten = |error| damaged("the membership cannot be written".to_owned()).caused_by(error);
+    written.await?.map_err(unwritten)?;
     Ok(last)
 }

@@ -1,16 +1,15 @@
 //! A job has entered another phase.
 
 use holdfast_types::{Generation, JobId, JobPhase, JobState};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ConnectionTrait, Statement};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
-use crate::lookup::Lookup;
 use crate::column::{Count, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{job_attempts, job_phases, jobs};
-use crate::{StateError, schedules};
+use crate::{StateError, row, schedules};
 
 /// Since v0.1. A repeat changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,15 +46,16 @@ impl ReplicatedCommand for AdvanceJob {
         }
         // They are numbered from 0 without a hole: the last one tells how many
         // there are, however many there are. (No LIMIT: see `Lookup`.)
-        let last: Vec<Option<Count>> = job_phases::Entity::find()
-            .select_only()
-            .column_as(job_phases::Column::Position.max(), "last")
-            .filter(job_phases::Column::Job.eq(job.id))
-            .filter(job_phases::Column::Attempt.eq(job.attempts))
-            .into_tuple()
-            .all(cx.tx())
-            .await?;
-        let position = last.into_iter().flatten().next().map_or(0, |last| last.0 + 1);
+        let sql = "SELECT max(position) AS last FROM job_phases WHERE job = ? AND attempt = ?";
+        let of_attempt = [job.id.into(), job.attempts.into()];
+        let statement =
+            Statement::from_sql_and_values(cx.tx().get_database_backend(), sql, of_attempt);
+        let row = cx.tx().query_one_raw(statement).await?;
+        let last: Option<Count> = match row {
+            Some(row) => row.try_get_by("last")?,
+            None => None,
+        };
+        let position = last.map_or(0, |last| last.0 + 1);
         cx.insert(job_phases::Model {
             job: job.id,
             attempt: job.attempts,
@@ -102,9 +102,9 @@ pub(super) async fn current_attempt(
     cx: &ApplyContext<'_>,
     job: &jobs::Model,
 ) -> Result<job_attempts::Model, StateError> {
-    let found = job_attempts::Entity::find_by_id((job.id, job.attempts));
+    let found = row::read::<job_attempts::Entity>(cx.tx(), (job.id, job.attempts));
     let missing = || StateError::corrupt(format!("{} lacks its attempt", job.id.0));
-    found.only(cx.tx()).await?.ok_or_else(missing)
+    found.await?.ok_or_else(missing)
 }
 
 /// Writes a job that has changed, and says so.

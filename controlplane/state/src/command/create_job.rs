@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
 use crate::lookup::Lookup;
-use crate::column::{Count, Json, Moment, Text};
+use crate::column::{Count, Flag, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::jobs;
 use crate::{Noun, Refusal, StateError, TaskName};
@@ -125,7 +125,7 @@ pub(super) async fn queue(cx: &mut ApplyContext<'_>, new: NewJob) -> Result<(), 
             attempts_max: Count(u64::from(new.attempts_max)),
             generation: Count(0),
             phase: None,
-            cancel_requested: false,
+            cancel_requested: Flag(false),
             backup: None,
             result: None,
             failure: None,

@@ -13,7 +13,7 @@ use crate::entity::word::{AssignmentKind, AssignmentState};
 use crate::entity::{agents, assignments, job_attempts, jobs};
 use crate::leases::{self, NewLease};
 use crate::lookup::Lookup;
-use crate::{Effect, Noun, Refusal, generations, schedules};
+use crate::{Effect, Noun, Refusal, StateError, generations, schedules};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,31 +50,54 @@ impl ReplicatedCommand for LeaseJob {
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Lease, Stop> {
-        let job = cx.open_job(self.job).await?;
-        if job.state.0 != JobState::Queued {
-            let (job, state) = (self.job, job.state.0);
-            return Err(Refusal::JobState { job, state }.into());
-        }
-        let agent = cx.live_agent(self.agent).await?;
-        if let Some(expected) = job.agent.as_ref().filter(|wanted| **wanted != agent.name) {
-            let expected: Name = expected.0.clone();
-            return Err(Refusal::WrongAgent { expected }.into());
-        }
-        let taken = "SELECT 1 FROM assignments WHERE id = ?";
-        if cx.exists(taken, [Text(self.assignment).into()]).await? {
-            return Err(Refusal::already_exists(Noun::Assignment, self.assignment).into());
-        }
-        let generation = generations::next(cx.tx(), job.generation).await?;
-        let attempt = job.attempts.0 + 1;
-        let lease = Lease {
-            generation,
-            attempt,
-        };
-        write(cx, job, agent, (self.assignment, None), lease).await?;
-        schedules::job_begun(cx, self.job).await?;
-        cx.effect(Effect::AgentChanged(self.agent));
-        Ok(lease)
+        lease(cx, self).await
     }
+}
+
+/// Judges a lease, and gives it. A refusal comes before anything is written and
+/// anybody woken.
+pub(super) async fn lease(cx: &mut ApplyContext<'_>, new: LeaseJob) -> Result<Lease, Stop> {
+    let job = cx.open_job(new.job).await?;
+    if job.state.0 != JobState::Queued {
+        let (job, state) = (new.job, job.state.0);
+        return Err(Refusal::JobState { job, state }.into());
+    }
+    let agent = cx.live_agent(new.agent).await?;
+    if let Some(expected) = job.agent.as_ref().filter(|wanted| **wanted != agent.name) {
+        let expected: Name = expected.0.clone();
+        return Err(Refusal::WrongAgent { expected }.into());
+    }
+    let generation = generations::next(cx.tx(), job.generation).await?;
+    if is_taken(cx, new.assignment, generation).await? {
+        return Err(Refusal::already_exists(Noun::Assignment, new.assignment).into());
+    }
+    let attempt = job.attempts.0 + 1;
+    let lease = Lease {
+        generation,
+        attempt,
+    };
+    write(cx, job, agent, (new.assignment, None), lease).await?;
+    schedules::job_begun(cx, new.job).await?;
+    cx.effect(Effect::AgentChanged(new.agent));
+    Ok(lease)
+}
+
+/// Whether somebody has the assignment, or had it under this generation:
+/// reports name an attempt by both.
+async fn is_taken(
+    cx: &ApplyContext<'_>,
+    assignment: AssignmentId,
+    generation: Generation,
+) -> Result<bool, StateError> {
+    let held = "SELECT 1 FROM assignments WHERE id = ?";
+    let id = || Text(assignment).into();
+    if !cx.has_level(leases::LEVEL).await? {
+        return cx.exists(held, [id()]).await;
+    }
+    let sql =
+        format!("{held} UNION ALL SELECT 1 FROM leases WHERE assignment = ? AND generation = ?");
+    let generation = Count(generation.0).into();
+    cx.exists(&sql, [id(), id(), generation]).await
 }
 
 /// Puts a job into an agent's hands.

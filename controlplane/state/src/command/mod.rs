@@ -150,6 +150,7 @@ commands! {
     lose_backup::LoseBackup,
     rebuild_catalog::RebuildCatalog,
     record_found_wal::RecordFoundWal,
+    lease_jobs::LeaseJobs,
 }
 
 mod document_check;
@@ -160,6 +161,7 @@ pub use delete_resource::Deleted;
 pub use enroll_agent::{Certificate, Enrolled};
 pub use finish_job::{BackupCommit, JobOutcome};
 pub use lease_job::Lease;
+pub use lease_jobs::Leased;
 pub use place_duty::PlacedDuty;
 pub use prune_expired::Pruned;
 pub use rebuild_catalog::RebuiltFrom;

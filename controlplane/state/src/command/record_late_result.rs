@@ -18,7 +18,7 @@ use super::advance_job::changed;
 use super::finish_job::{JobOutcome, tail};
 use super::record_offline_runs::note;
 use crate::catalog;
-use crate::column::{Json, Moment, Text};
+use crate::column::{Flag, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::AttemptOutcome;
 use crate::entity::{agents, jobs, late_results, leases as rows, runs};
@@ -64,14 +64,14 @@ impl ReplicatedCommand for RecordLateResult {
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<bool, Stop> {
         let agent = cx.live_agent(self.agent).await?;
         let lease = leases::lease(cx.tx(), self.assignment, self.generation).await?;
-        let mine = |lease: &rows::Model| lease.agent == agent.id && lease.taken_back;
+        let mine = |lease: &rows::Model| lease.agent == agent.id && lease.taken_back.0;
         let Some(lease) = lease.filter(mine) else {
             return Err(Refusal::not_found(Noun::Assignment, self.assignment).into());
         };
         let key = (lease.assignment, lease.generation);
         let known = late_results::Entity::find_by_id(key).only(cx.tx()).await?;
         if let Some(known) = known {
-            return Ok(known.backup_recorded);
+            return Ok(known.backup_recorded.0);
         }
         let job = jobs::Entity::find_by_id(lease.job).only(cx.tx()).await?;
         let (outcome, failure, backup) = claimed(&self.outcome);
@@ -103,7 +103,7 @@ impl ReplicatedCommand for RecordLateResult {
             outcome: Text(outcome),
             failure: failure.map(Json),
             backup: backup.map(Text),
-            backup_recorded: recorded,
+            backup_recorded: Flag(recorded),
             refused: Json(refused),
             log: Json(tail(self.log)),
             at: Moment(cx.now()),

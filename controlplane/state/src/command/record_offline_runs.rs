@@ -20,7 +20,7 @@ use super::advance_job::changed;
 use super::create_job::{NewJob, queue};
 use super::lease_job::{Lease, write};
 use super::record_runs::{DueRun, Mark, RunDecision, RunJob};
-use crate::column::{Count, Json, Moment, Text};
+use crate::column::{Count, Flag, Json, Moment, Rank, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{agents, job_queue, jobs, offline_runs, runs, schedule_marks};
 use crate::leases::{self, NewLease};
@@ -199,7 +199,7 @@ async fn give_up_waiting(
         jobs::Model {
             state: Text(JobState::Cancelled),
             finished_at: Some(Moment(cx.now())),
-            cancel_requested: true,
+            cancel_requested: Flag(true),
             ..job
         },
     )
@@ -283,7 +283,7 @@ async fn may_adopt(
     }
     let waits = |job: &jobs::Model| {
         job.state.0 == JobState::Queued
-            && !job.cancel_requested
+            && !job.cancel_requested.0
             && job.generation.0 < attempt.generation.0
     };
     Ok(job.is_none_or(waits) && (job.is_some() || row.is_none_or(|row| row.job.is_none())))
@@ -302,7 +302,7 @@ async fn record_ran(
         return Ok(());
     }
     let row = known.unwrap_or(runs::Model {
-        late,
+        late: Flag(late),
         ..blank(cx, id)
     });
     cx.put(runs::Model {
@@ -363,7 +363,7 @@ async fn queue_job(
         cluster: Text(run.cluster().clone()),
         schedule: Text(run.schedule().clone()),
         due: Moment(run.due()),
-        priority: job.priority,
+        priority: Rank(job.priority),
         latest: job.latest.map(Moment),
         idle_timeout_ms: Count(job.idle_timeout.millis()),
     })
@@ -387,7 +387,7 @@ fn blank(cx: &ApplyContext<'_>, id: &RunId) -> runs::Model {
         last: Moment(id.due()),
         count: Count(1),
         state: Text(RunState::Due),
-        late: false,
+        late: Flag(false),
         reason: None,
         job: None,
         decided_at: Moment(cx.now()),

@@ -18,12 +18,11 @@ use super::ReplicatedCommand;
 use super::advance_job::changed;
 use super::create_job::{NewJob, queue};
 use super::request_cancel::cancel;
-use crate::column::{Count, Json, Moment, Text};
+use crate::column::{Count, Flag, Json, Moment, Rank, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{job_queue, jobs, runs, schedule_marks};
-use crate::lookup::Lookup;
 use crate::schedules::{self, OpenRun, open_runs, settle};
-use crate::{StateError, TaskName};
+use crate::{StateError, TaskName, row};
 
 /// Since level 3.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -165,10 +164,7 @@ impl ReplicatedCommand for RecordRuns {
     }
 }
 
-async fn record(
-    cx: &mut ApplyContext<'_>,
-    decision: ScheduleDecision,
-) -> Result<Recorded, Stop> {
+async fn record(cx: &mut ApplyContext<'_>, decision: ScheduleDecision) -> Result<Recorded, Stop> {
     let open = open_runs(cx.tx(), &decision.cluster, &decision.schedule).await?;
     if !still_holds(cx, &decision, &open).await? {
         return Ok(Recorded::Stale);
@@ -211,8 +207,7 @@ async fn still_holds(
         Text(decision.cluster.clone()),
         Text(decision.schedule.clone()),
     );
-    let mark = schedule_marks::Entity::find_by_id(key)
-        .only(cx.tx())
+    let mark = row::read::<schedule_marks::Entity>(cx.tx(), key)
         .await?
         .map(|row| Mark {
             anchor: row.anchor,
@@ -229,10 +224,14 @@ async fn still_holds(
         RunDecision::Run(job) => Some(job),
         RunDecision::Not { .. } | RunDecision::Missed { .. } => None,
     });
+    // Without reading their documents: that is most of what asking would cost.
+    let cluster = "SELECT 1 FROM resources WHERE kind = ? AND name = ? AND retired_at IS NULL";
+    let repository = "SELECT 1 FROM resources WHERE kind = ? AND name = ?";
+    let named = |kind: Kind, name: &Name| [Text(kind).into(), Text(name.clone()).into()];
     for job in jobs {
-        let cluster = cx.resource(Kind::Cluster, &decision.cluster).await?;
-        let repository = cx.resource(Kind::Repository, &job.repository).await?;
-        if cluster.is_none_or(|cluster| cluster.retired_at.is_some()) || repository.is_none() {
+        let cluster = cx.exists(cluster, named(Kind::Cluster, &decision.cluster));
+        let repository = cx.exists(repository, named(Kind::Repository, &job.repository));
+        if !cluster.await? || !repository.await? {
             return Ok(false);
         }
     }
@@ -245,7 +244,7 @@ async fn record_run(
     decision: RunDecision,
     open: &[OpenRun],
 ) -> Result<(), Stop> {
-    let known = runs::Entity::find_by_id(Text(id.clone())).only(cx.tx());
+    let known = row::read::<runs::Entity>(cx.tx(), Text(id.clone()));
     if known.await?.is_some() {
         // A schedule that was taken away and brought back: what is on record
         // of a due time stays (I-03).
@@ -259,7 +258,7 @@ async fn record_run(
         last: Moment(id.due()),
         count: Count(1),
         state: Text(RunState::Due),
-        late: false,
+        late: Flag(false),
         reason: None,
         job: None,
         decided_at: Moment(cx.now()),
@@ -268,7 +267,7 @@ async fn record_run(
     let mut replaces = false;
     match decision {
         RunDecision::Run(job) => {
-            (row.late, replaces) = (job.late, job.replaces);
+            (row.late, replaces) = (Flag(job.late), job.replaces);
             row.job = Some(Text(id.job_id()));
             if !queue_job(cx, &id, *job).await? {
                 // Another node of an earlier life had it run already.
@@ -299,7 +298,7 @@ async fn record_run(
 /// and no run has two.
 async fn queue_job(cx: &mut ApplyContext<'_>, run: &RunId, job: RunJob) -> Result<bool, Stop> {
     let id = run.job_id();
-    let known = jobs::Entity::find_by_id(Text(id)).only(cx.tx()).await?;
+    let known = row::read::<jobs::Entity>(cx.tx(), Text(id)).await?;
     if known.is_some() {
         return Ok(false);
     }
@@ -320,7 +319,7 @@ async fn queue_job(cx: &mut ApplyContext<'_>, run: &RunId, job: RunJob) -> Resul
         cluster: Text(run.cluster().clone()),
         schedule: Text(run.schedule().clone()),
         due: Moment(run.due()),
-        priority: job.priority,
+        priority: Rank(job.priority),
         latest: job.latest.map(Moment),
         idle_timeout_ms: Count(job.idle_timeout.millis()),
     })
@@ -336,9 +335,7 @@ async fn replace(
     earlier: &OpenRun,
     into: Timestamp,
 ) -> Result<(), Stop> {
-    let found = jobs::Entity::find_by_id(earlier.job.id)
-        .only(cx.tx())
-        .await?;
+    let found = row::read::<jobs::Entity>(cx.tx(), earlier.job.id).await?;
     let Some(job) = found.filter(|job| !job.state.0.is_terminal()) else {
         return Ok(());
     };
@@ -353,7 +350,7 @@ async fn replace(
         jobs::Model {
             state: Text(JobState::Cancelled),
             finished_at: Some(Moment(cx.now())),
-            cancel_requested: true,
+            cancel_requested: Flag(true),
             ..job
         },
     )

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ReplicatedCommand;
 use super::advance_job::changed;
 use crate::lookup::Lookup;
-use crate::column::{Moment, Text};
+use crate::column::{Flag, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::AssignmentKind;
 use crate::entity::{assignments, jobs};
@@ -49,21 +49,21 @@ pub(super) async fn cancel(
                 jobs::Model {
                     state: Text(JobState::Cancelled),
                     finished_at: Some(Moment(cx.now())),
-                    cancel_requested: true,
+                    cancel_requested: Flag(true),
                     ..job
                 },
             )
             .await?;
             return Ok(JobState::Cancelled);
         }
-        if !job.cancel_requested {
+        if !job.cancel_requested.0 {
             if let Some(agent) = holder(cx, &job).await? {
                 cx.effect(Effect::AgentChanged(agent));
             }
             changed(
                 cx,
                 jobs::Model {
-                    cancel_requested: true,
+                    cancel_requested: Flag(true),
                     ..job
                 },
             )

@@ -56,7 +56,7 @@ impl ReplicatedCommand for RequeueJob {
         let job = cx.held_job(self.job, self.generation).await?;
         let nobody = nobody_left(cx, &job).await?;
         let exhausted = job.attempts >= job.attempts_max || nobody.is_some();
-        let state = if job.cancel_requested {
+        let state = if job.cancel_requested.0 {
             JobState::Cancelled
         } else if exhausted {
             JobState::Failed

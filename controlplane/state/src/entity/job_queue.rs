@@ -4,7 +4,7 @@ use holdfast_types::schedule::RunId;
 use holdfast_types::{JobId, Name};
 use sea_orm::entity::prelude::*;
 
-use crate::column::{Count, Moment, Text};
+use crate::column::{Count, Moment, Rank, Text};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "job_queue")]
@@ -15,7 +15,7 @@ pub struct Model {
     pub cluster: Text<Name>,
     pub schedule: Text<Name>,
     pub due: Moment,
-    pub priority: i32,
+    pub priority: Rank,
     pub latest: Option<Moment>,
     pub idle_timeout_ms: Count,
 }

@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use serde_json::Value;
 
 use crate::Principal;
-use crate::column::{Count, Json, Moment, Text};
+use crate::column::{Count, Flag, Json, Moment, Text};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "jobs")]
@@ -29,7 +29,7 @@ pub struct Model {
     pub attempts_max: Count,
     pub generation: Count,
     pub phase: Option<Text<JobPhase>>,
-    pub cancel_requested: bool,
+    pub cancel_requested: Flag,
     pub backup: Option<Text<BackupId>>,
     pub result: Option<Json<Value>>,
     pub failure: Option<Json<Failure>>,

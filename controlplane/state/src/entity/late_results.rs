@@ -3,7 +3,7 @@
 use holdfast_types::{AssignmentId, BackupId, Failure, JobId, Name};
 use sea_orm::entity::prelude::*;
 
-use crate::column::{Count, Json, Moment, Text};
+use crate::column::{Count, Flag, Json, Moment, Text};
 use crate::entity::word::AttemptOutcome;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -19,7 +19,7 @@ pub struct Model {
     pub outcome: Text<AttemptOutcome>,
     pub failure: Option<Json<Failure>>,
     pub backup: Option<Text<BackupId>>,
-    pub backup_recorded: bool,
+    pub backup_recorded: Flag,
     pub refused: Json<Failure>,
     pub log: Json<Vec<String>>,
     pub at: Moment,

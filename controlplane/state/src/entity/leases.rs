@@ -3,7 +3,7 @@
 use holdfast_types::{AgentId, AssignmentId, BackupId, JobId, Name};
 use sea_orm::entity::prelude::*;
 
-use crate::column::{Count, Moment, Text};
+use crate::column::{Count, Flag, Moment, Text};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "leases")]
@@ -17,7 +17,7 @@ pub struct Model {
     pub agent_name: Text<Name>,
     pub attempt: Count,
     pub backup: Option<Text<BackupId>>,
-    pub taken_back: bool,
+    pub taken_back: Flag,
     pub at: Moment,
 }
 

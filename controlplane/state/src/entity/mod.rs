@@ -46,3 +46,88 @@ pub(crate) mod wal_gaps;
 pub(crate) mod wal_ranges;
 pub(crate) mod wal_sources;
 pub(crate) mod word;
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::sea_query::ColumnType;
+    use sea_orm::{ColumnTrait, Iterable};
+
+    macro_rules! columns {
+        ($($table:ident),* $(,)?) => {{
+            let mut all = Vec::new();
+            $(for column in super::$table::Column::iter() {
+                let kind = column.def().get_column_type().clone();
+                all.push((stringify!($table), format!("{column:?}"), kind));
+            })*
+            ([$(stringify!($table)),*], all)
+        }};
+    }
+
+    /// The connection that writes hands out what SQLite keeps: integers as
+    /// `i64`, text and bytes. A column of another type would decode as null.
+    #[test]
+    fn every_column_is_of_a_kind_that_sqlite_keeps() {
+        let (tables, columns) = columns!(
+            agent_certificates,
+            agents,
+            api_tokens,
+            assignments,
+            audit,
+            backup_repositories,
+            backups,
+            exposure_facts,
+            findings,
+            frontiers,
+            idempotency,
+            instances,
+            job_attempts,
+            job_phases,
+            job_queue,
+            jobs,
+            join_tokens,
+            late_results,
+            leases,
+            meta,
+            node_tokens,
+            nodes,
+            offline_runs,
+            pki,
+            repository_identities,
+            repository_keys,
+            repository_scans,
+            resource_references,
+            resources,
+            runs,
+            schedule_marks,
+            secrets,
+            sessions,
+            signing_keys,
+            spent_refreshes,
+            state_snapshots,
+            users,
+            wal_gaps,
+            wal_ranges,
+            wal_sources,
+        );
+        let declared = include_str!("mod.rs");
+        let declared = declared
+            .lines()
+            .filter(|line| line.starts_with("pub(crate) mod "));
+        assert_eq!(
+            tables.len() + 1,
+            declared.count(),
+            "a table is missing above"
+        );
+        for (table, column, kind) in columns {
+            let kept = matches!(
+                kind,
+                ColumnType::Text
+                    | ColumnType::String(_)
+                    | ColumnType::BigInteger
+                    | ColumnType::Blob
+                    | ColumnType::VarBinary(_)
+            );
+            assert!(kept, "{table}.{column} is {kind:?}");
+        }
+    }
+}

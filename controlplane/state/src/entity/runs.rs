@@ -4,7 +4,7 @@ use holdfast_types::schedule::{RunId, RunReason, RunState};
 use holdfast_types::{JobId, Name};
 use sea_orm::entity::prelude::*;
 
-use crate::column::{Count, Json, Moment, Text};
+use crate::column::{Count, Flag, Json, Moment, Text};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "runs")]
@@ -17,7 +17,7 @@ pub struct Model {
     pub last: Moment,
     pub count: Count,
     pub state: Text<RunState>,
-    pub late: bool,
+    pub late: Flag,
     pub reason: Option<Json<RunReason>>,
     pub job: Option<Text<JobId>>,
     pub decided_at: Moment,

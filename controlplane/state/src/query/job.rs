@@ -91,7 +91,7 @@ impl From<rows::Model> for JobView {
             attempts_max: row.attempts_max.0,
             generation: Generation(row.generation.0),
             phase: row.phase.map(|phase| phase.0),
-            cancel_requested: row.cancel_requested,
+            cancel_requested: row.cancel_requested.0,
             backup: row.backup.map(|backup| backup.0),
             result: row.result.map(|result| result.0),
             failure: row.failure.map(|failure| failure.0),

@@ -40,7 +40,7 @@ pub async fn lease(
         job: row.job.0,
         agent: row.agent.0,
         backup: row.backup.map(|backup| backup.0),
-        taken_back: row.taken_back,
+        taken_back: row.taken_back.0,
     }))
 }
 
@@ -85,7 +85,7 @@ impl From<rows::Model> for LateResultView {
             outcome: row.outcome.0.to_string(),
             failure: row.failure.map(|failure| failure.0),
             backup: row.backup.map(|backup| backup.0),
-            backup_recorded: row.backup_recorded,
+            backup_recorded: row.backup_recorded.0,
             refused: row.refused.0,
             log: row.log.0,
             at: row.at.0,

@@ -46,7 +46,7 @@ impl From<rows::Model> for RunView {
             last: row.last.0,
             count: row.count.0,
             state: row.state.0,
-            late: row.late,
+            late: row.late.0,
             reason: row.reason.map(|reason| reason.0),
             job: row.job.map(|job| job.0),
             decided_at: row.decided_at.0,
@@ -198,7 +198,7 @@ pub async fn job_queue(
     let entry = |row: job_queue::Model| {
         let run = QueuedRun {
             run: row.run.0,
-            priority: row.priority,
+            priority: row.priority.0,
             latest: row.latest.map(|latest| latest.0),
             idle_timeout: Span::from_millis(row.idle_timeout_ms.0),
         };

@@ -31,6 +31,7 @@ use crate::fixture::{
 use crate::harness::{apply_batched, database, dump_of, keyed, table};
 use crate::offline::{attempt, offline};
 use crate::schedules::{at, decision, mark, run_id, run_job, runs};
+use crate::writer::{apply_by, dump_by, writer};
 
 /// One random step: which command, on what, and how it is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -350,7 +351,7 @@ fn whole_log(steps: &[Step]) -> Vec<Vec<u8>> {
     entries.iter().map(Entry::encode).collect()
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -374,6 +375,11 @@ proptest! {
             prop_assert_eq!(&replies, &batched);
             let dump = dump_of(&one).await;
             prop_assert_eq!(&dump, &dump_of(&other).await);
+
+            // Nodes apply by a connection of their own, and not by the pool.
+            let node = writer();
+            prop_assert_eq!(&replies, &apply_by(&node, &entries, &sizes));
+            prop_assert_eq!(&dump, &dump_by(&node));
 
             let verified = verify(&one).await.unwrap();
             prop_assert_eq!(verified.broken, None);

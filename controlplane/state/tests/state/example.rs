@@ -7,13 +7,13 @@ use holdfast_state::command::{
     AdmitNode, AdvanceJob, ApplyDocuments, CloseSession, CondemnStateSnapshots, CreateApiToken,
     CreateJoinToken, CreateNodeToken, CreateUser, DeleteResource, DeleteSecret, DeleteUser,
     DocumentChange, DueRun, EnrollAgent, Expected, ExportRepositoryKey, FinishJob,
-    ForgetStateSnapshots, FrontierCheckpoint, JobOutcome, MissRuns, OfflineDeed, OpenSession,
-    PruneExpired, RaiseLevel, RecordBackup, RecordInstances, RecordLateResult, RecordLoginFailure,
-    RecordNode, RecordRepository, RecordRuns, RecordScan, RecordStateSnapshot, RecordWal,
-    RemoveNode, RenewAgent, RequestCancel, RequestScans, RequestStateSnapshot, RequeueJob,
-    RevokeAgent, RevokeApiToken, RotateSession, RunDecision, RunJob, ScanOutcome, SetPassword,
-    SetSecret, SetStateSnapshots, StartJob, StateSnapshotOutcome, TransferLeadership, WalGap,
-    WithdrawDuty,
+    ForgetStateSnapshots, FrontierCheckpoint, JobOutcome, LeaseJobs, MissRuns, OfflineDeed,
+    OpenSession, PruneExpired, RaiseLevel, RecordBackup, RecordInstances, RecordLateResult,
+    RecordLoginFailure, RecordNode, RecordRepository, RecordRuns, RecordScan, RecordStateSnapshot,
+    RecordWal, RemoveNode, RenewAgent, RequestCancel, RequestScans, RequestStateSnapshot,
+    RequeueJob, RevokeAgent, RevokeApiToken, RotateSession, RunDecision, RunJob, ScanOutcome,
+    SetPassword, SetSecret, SetStateSnapshots, StartJob, StateSnapshotOutcome, TransferLeadership,
+    WalGap, WithdrawDuty,
 };
 use holdfast_state::query::FindingKind;
 use holdfast_types::resource::Kind;
@@ -413,6 +413,13 @@ fn jobs() -> Vec<(u32, Command)> {
     vec![
         (1, create.into()),
         (1, lease(1, 1, 5).into()),
+        (
+            1,
+            LeaseJobs {
+                leases: vec![lease(1, 1, 5), lease(2, 1, 6)],
+            }
+            .into(),
+        ),
         (1, StartJob { job, generation }.into()),
         (1, advance.into()),
         (1, started.into()),

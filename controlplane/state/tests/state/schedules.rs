@@ -97,7 +97,7 @@ async fn raised() -> TestState {
 }
 
 /// The same with the run of the first minute queued.
-async fn queued(job: RunJob) -> TestState {
+pub(crate) async fn queued(job: RunJob) -> TestState {
     let mut state = raised().await;
     state.accept(record(decision(None, mark(0), vec![]))).await;
     let first = decision(mark(0), mark(1), vec![runs(1, job)]);
