@@ -90,7 +90,8 @@ impl Fault {
                  nothing it acknowledged is lost"
             }
             FaultKind::LogUnreadable | FaultKind::StateUnusable => {
-                "check the volume and the kernel's log for I/O errors, then start the node again"
+                "check that the volume has space and is writable, and the kernel's log for I/O \
+                 errors, then start the node again; nothing it acknowledged is lost"
             }
             FaultKind::LogDamaged => {
                 "the volume returned other bytes than were written: check it; in a group of \

@@ -56,6 +56,8 @@ struct State {
     image: Image,
     trouble: Trouble,
     used: Use,
+    /// What had been refused when the trouble changed last.
+    refused_before: u64,
 }
 
 /// A mounted disk. It is unmounted when this is dropped, and its content gone.
@@ -79,6 +81,7 @@ impl Disk {
             image: Image::new(images, names)?,
             trouble: Trouble::default(),
             used: Use::default(),
+            refused_before: 0,
         };
         let mut disk = Self {
             at: at.to_owned(),
@@ -94,11 +97,15 @@ impl Disk {
         &self.at
     }
 
-    /// Makes it behave so from now on.
-    pub fn trouble(&self, trouble: Trouble) {
+    /// Makes it behave so from now on. Whether a call has failed since it was
+    /// last told how to behave.
+    pub fn trouble(&self, trouble: Trouble) -> bool {
         let mut state = lock(&self.state);
+        let failed = state.used.refused > state.refused_before;
+        state.refused_before = state.used.refused;
         state.image.limit = trouble.room.map(|room| state.image.used + room);
         state.trouble = trouble;
+        failed
     }
 
     /// What was done on it so far.

@@ -13,6 +13,8 @@ use crate::world::{AGENT, NODES, World};
 /// Room for a little more, then the disk is full.
 const LAST_BYTES: u64 = 64 << 10;
 const REPLACE_MAX: Duration = Duration::from_secs(60);
+/// How long a node may take to stop after its disk has failed it.
+const STOPS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What was done, and how long the nodes took to be whole again.
 #[derive(Debug, Clone)]
@@ -178,7 +180,12 @@ fn heal(world: &mut World) -> Vec<String> {
     }
     let mut stopped = Vec::new();
     for node in &mut world.nodes {
-        node.disk.trouble(Trouble::default());
+        let failed = node.disk.trouble(Trouble::default());
+        // It stops by itself, and that takes a moment.
+        let began = Instant::now();
+        while failed && node.runs() && began.elapsed() < STOPS_WITHIN {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         node.clock
             .shift(0)
             .expect("the clock's file can be written");
