@@ -56,7 +56,7 @@ struct State {
     image: Image,
     trouble: Trouble,
     used: Use,
-    /// What had been refused when the trouble changed last.
+    /// What had been refused when it was mended last.
     refused_before: u64,
 }
 
@@ -97,15 +97,20 @@ impl Disk {
         &self.at
     }
 
-    /// Makes it behave so from now on. Whether a call has failed since it was
-    /// last told how to behave.
-    pub fn trouble(&self, trouble: Trouble) -> bool {
+    /// Makes it behave so from now on.
+    pub fn trouble(&self, trouble: Trouble) {
         let mut state = lock(&self.state);
-        let failed = state.used.refused > state.refused_before;
-        state.refused_before = state.used.refused;
         state.image.limit = trouble.room.map(|room| state.image.used + room);
         state.trouble = trouble;
-        failed
+    }
+
+    /// Makes it behave well again. Whether a call has failed since it last was
+    /// told to.
+    pub fn mend(&self) -> bool {
+        self.trouble(Trouble::default());
+        let mut state = lock(&self.state);
+        let refused = state.used.refused;
+        std::mem::replace(&mut state.refused_before, refused) < refused
     }
 
     /// What was done on it so far.

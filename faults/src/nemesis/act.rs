@@ -13,8 +13,6 @@ use crate::world::{AGENT, NODES, World};
 /// Room for a little more, then the disk is full.
 const LAST_BYTES: u64 = 64 << 10;
 const REPLACE_MAX: Duration = Duration::from_secs(60);
-/// How long a node may take to stop after its disk has failed it.
-const STOPS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What was done, and how long the nodes took to be whole again.
 #[derive(Debug, Clone)]
@@ -65,8 +63,13 @@ impl Nemesis {
             self.begin(world, *fault);
         }
         std::thread::sleep(step.lasts);
-        let stopped = heal(world);
+        heal(world);
         let whole_after = world.wait_whole();
+        let stopped = world
+            .nodes
+            .iter_mut()
+            .flat_map(|node| node.stopped.drain(..));
+        let stopped = stopped.collect();
         for fault in &step.faults {
             if let Fault::Replace(node) = fault {
                 replace(world, *node);
@@ -166,8 +169,8 @@ fn disturb(world: &mut World, fault: Fault) {
         .expect("the network can be changed");
 }
 
-/// Undoes everything, and starts again what has ended. What ended by itself.
-fn heal(world: &mut World) -> Vec<String> {
+/// Undoes everything, and starts again what has ended.
+fn heal(world: &mut World) {
     world.rules = Rules::default();
     world
         .net
@@ -178,28 +181,19 @@ fn heal(world: &mut World) -> Vec<String> {
     if !world.agent.runs() {
         world.agent.start();
     }
-    let mut stopped = Vec::new();
     for node in &mut world.nodes {
-        let failed = node.disk.trouble(Trouble::default());
-        // It stops by itself, and that takes a moment.
-        let began = Instant::now();
-        while failed && node.runs() && began.elapsed() < STOPS_WITHIN {
-            std::thread::sleep(Duration::from_millis(20));
+        if node.disk.mend() {
+            node.doom();
         }
         node.clock
             .shift(0)
             .expect("the clock's file can be written");
         node.resume();
-        if let Some(status) = node.ended() {
-            let log = node.log();
-            let said: Vec<&str> = log.lines().rev().take(2).collect();
-            stopped.push(format!("{} ({status}): {}", node.name(), said.join(" / ")));
-        }
+        node.start_what_stopped();
         if !node.runs() {
             node.start(false);
         }
     }
-    stopped
 }
 
 /// Takes a node out of the group and lets it join anew with an empty disk.

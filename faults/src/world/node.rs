@@ -30,6 +30,9 @@ pub struct FaultyNode {
     pub clock: Clock,
     process: Option<Process>,
     paused: bool,
+    doomed: bool,
+    /// What it said when it stopped by itself, since that was taken last.
+    pub stopped: Vec<String>,
 }
 
 impl FaultyNode {
@@ -49,7 +52,26 @@ impl FaultyNode {
             clock,
             process: None,
             paused: false,
+            doomed: false,
+            stopped: Vec::new(),
         }
+    }
+
+    /// Its disk has failed it: it may stop, now or in a moment, and is then
+    /// started again.
+    pub const fn doom(&mut self) {
+        self.doomed = true;
+    }
+
+    /// Notes that it has stopped by itself, and starts it again.
+    pub fn start_what_stopped(&mut self) {
+        let Some(status) = self.ended() else { return };
+        self.doomed = false;
+        let log = self.log();
+        let said: Vec<&str> = log.lines().rev().take(2).collect();
+        let said = format!("{} ({status}): {}", self.name, said.join(" / "));
+        self.stopped.push(said);
+        self.start(false);
     }
 
     /// Its name.
@@ -185,7 +207,13 @@ impl FaultyNode {
     /// When it ends instead, or does not in time.
     pub fn wait_ready(&mut self) {
         let started = Instant::now();
-        while !self.is_ready() {
+        loop {
+            if self.doomed {
+                self.start_what_stopped();
+            }
+            if self.is_ready() {
+                return;
+            }
             let log = self.log();
             let last: Vec<&str> = log.lines().rev().take(30).collect();
             if let Some(status) = self.ended() {

@@ -249,6 +249,8 @@ spec:
             let waited = started.elapsed();
             assert!(waited < SETUP_MAX, "waited {waited:?} in vain: {missing}");
             std::thread::sleep(Duration::from_millis(50));
+            // One whose disk has failed it may stop only now.
+            self.nodes.iter_mut().for_each(FaultyNode::wait_ready);
         }
         started.elapsed()
     }
