@@ -17,6 +17,8 @@ use holdfast_tests::until::until;
 
 /// The level before relays and Patroni.
 const BEFORE: (&str, &str) = ("HOLDFAST_NODE__FEATURE_LEVEL_MAX", "3");
+/// The level with them.
+const WITH_PATRONI: u64 = 6;
 const CLUSTER: &str = "apiVersion: holdfast/v1
 kind: Cluster
 metadata: {name: orders}
@@ -62,8 +64,9 @@ fn what_the_oldest_node_does_not_know_waits_until_all_are_upgraded() {
         ));
         node.wait_ready();
     }
+    // It is raised one by one.
     until("the level to be raised", LONG, || {
-        (level(&all) > 3).then_some(())
+        (level(&all) >= WITH_PATRONI).then_some(())
     });
     all.apply(&patroni);
     drop(agent);

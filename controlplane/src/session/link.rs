@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use holdfast_proto::v1::{self, agent_message, control_message};
@@ -16,6 +17,7 @@ use tonic::{Status, Streaming};
 
 use super::assign::{self, Holding};
 use super::identity;
+use super::instances::SetsSent;
 use super::registry::Opened;
 use super::reports::{self, Report};
 use super::{HEARTBEAT_EVERY, LOST_AFTER};
@@ -71,6 +73,7 @@ pub fn serve(
             interrupted: Vec::new(),
             holdings: BTreeMap::new(),
             sent: None,
+            sets_sent: SetsSent::default(),
             sender,
             opened,
             agent,
@@ -92,6 +95,7 @@ struct Link {
     interrupted: Vec<(AssignmentId, Generation)>,
     holdings: BTreeMap<AssignmentId, (Generation, Holding)>,
     sent: Option<Assignments>,
+    sets_sent: SetsSent,
 }
 
 impl Link {
@@ -108,6 +112,7 @@ impl Link {
             self.agent.clone(),
             (self.sender.clone(), self.opened.close.clone()),
             queue,
+            self.sets_sent.clone(),
         );
         let worker = tokio::spawn(worker);
         let why = self.exchange(&mut inbox, reports).await;
@@ -225,6 +230,7 @@ impl Link {
             return Err("it went away".to_owned());
         }
         self.sent = Some(set.message);
+        self.sets_sent.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod access;
 mod assign;
 mod facts;
 mod identity;
+mod instances;
 mod link;
 pub(crate) mod mirror;
 mod offline;

@@ -15,21 +15,21 @@ use holdfast_proto::{
 };
 use holdfast_state::command::{
     self as commands, AdvanceJob, BackupCommit, FinishJob, FrontierCheckpoint, RecordBackup,
-    RecordBackupStarted, RecordInstances, RecordLateResult, RecordWal, RequeueJob, StartJob,
+    RecordBackupStarted, RecordLateResult, RecordWal, RequeueJob, StartJob,
 };
 use holdfast_state::query::{self, AgentView};
-use holdfast_state::{Cause, Principal, Refusal, schema};
+use holdfast_state::{Cause, Principal, Refusal};
 use holdfast_types::{AssignmentId, Failure, Generation, InstanceFacts, JobId, Name, RequestId};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::facts::differs;
+use super::instances::{OnRecord, SetsSent};
 use super::wal::WalKey;
 use super::{identity, offline};
 use crate::app::App;
-use crate::app::error::{AppError, Result};
+use crate::app::error::Result;
 use crate::app::job::{JobSpec, backup_of};
 
 /// How long after a failure that may pass a job is tried again, at first.
@@ -70,15 +70,17 @@ pub(super) async fn work(
     agent: AgentView,
     (sender, close): (mpsc::Sender<v1::ControlMessage>, CancellationToken),
     mut queue: mpsc::Receiver<Report>,
+    sets_sent: SetsSent,
 ) {
     let mut known = HeldJobs::default();
+    let mut on_record = OnRecord::new(sets_sent);
     while let Some(report) = queue.recv().await {
         let taken = match &report {
             Report::Job(_) | Report::Offline(_) => {
                 take_transition(&app, &agent, &mut known, (&sender, &close), &report).await
             }
             Report::Wal(key, report) => take_wal(&app, &agent, key, report).await,
-            Report::Instances(facts) => take_instances(&app, &agent, facts).await,
+            Report::Instances(facts) => on_record.take(&app, &agent, facts).await,
             Report::Interrupted(assignment, generation) => {
                 take_interrupted(&app, &agent, &mut known, *assignment, *generation).await
             }
@@ -598,38 +600,6 @@ async fn take_wal(app: &App, agent: &AgentView, key: &WalKey, report: &WalReport
         Err(refusal) => tracing::warn!(cluster = %key.0, "WAL was not recorded: {refusal}"),
     }
     Ok(())
-}
-
-async fn take_instances(app: &App, agent: &AgentView, seen: &[InstanceFacts]) -> Result<()> {
-    app.facts.record(agent.id, seen);
-    let view = app.local();
-    let known = query::agent(view.connection(), agent.id).await?;
-    let known = known.map(|agent| agent.instances).unwrap_or_default();
-    let of = |cluster| known.iter().find(|known| known.cluster == cluster);
-    let news = seen
-        .iter()
-        .any(|facts| of(facts.cluster.clone()).is_none_or(|known| differs(known, facts)));
-    if !news && known.len() == seen.len() {
-        return Ok(());
-    }
-    let mut instances = seen.to_vec();
-    if schema::version(view.connection()).await? < schema::RECEIVERS {
-        for facts in &mut instances {
-            facts.patroni = None;
-        }
-    }
-    let command = RecordInstances {
-        agent: agent.id,
-        instances,
-    };
-    match app
-        .node
-        .propose(ProposeContext::internal(), command)
-        .await?
-    {
-        Ok(()) => Ok(()),
-        Err(refusal) => Err(AppError::from(refusal)),
-    }
 }
 
 pub(super) async fn propose<C: holdfast_state::ReplicatedCommand>(
