@@ -208,15 +208,17 @@ impl FaultyNode {
     pub fn wait_ready(&mut self) {
         let started = Instant::now();
         loop {
-            if self.doomed {
+            let ended = self.ended();
+            if self.doomed && ended.is_some() {
                 self.start_what_stopped();
+                continue;
             }
-            if self.is_ready() {
+            if ended.is_none() && self.is_ready() {
                 return;
             }
             let log = self.log();
             let last: Vec<&str> = log.lines().rev().take(30).collect();
-            if let Some(status) = self.ended() {
+            if let Some(status) = ended {
                 panic!(
                     "{} ended with {status}, the last first: {last:#?}",
                     self.name
