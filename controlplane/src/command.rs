@@ -149,7 +149,7 @@ enum OutputFormat {
 fn named_file(text: &str) -> Result<(Name, PathBuf), String> {
     let (name, path) = text
         .split_once('=')
-        .ok_or("it is NAME=FILE, such as eu=/root/eu.key")?;
+        .ok_or("it is NAME=FILE, such as eu=eu.key")?;
     let name = name.parse().map_err(|_| format!("\"{name}\" is no name"))?;
     Ok((name, PathBuf::from(path)))
 }

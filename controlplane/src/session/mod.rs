@@ -12,6 +12,7 @@ mod assign;
 mod facts;
 mod identity;
 mod instances;
+mod late;
 mod link;
 pub(crate) mod mirror;
 mod offline;

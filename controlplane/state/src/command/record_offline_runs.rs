@@ -19,7 +19,7 @@ use super::ReplicatedCommand;
 use super::advance_job::changed;
 use super::create_job::{NewJob, queue};
 use super::lease_job::{Lease, write};
-use super::record_runs::{DueRun, Mark, RunDecision, RunJob};
+use super::record_runs::{DueRun, Mark, RunDecision, RunJob, blank};
 use crate::column::{Count, Flag, Json, Moment, Rank, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{agents, job_queue, jobs, offline_runs, runs, schedule_marks};
@@ -376,23 +376,6 @@ async fn queue_job(
         started_at: Some(Moment(began_at.min(cx.now()))),
         ..made
     })
-}
-
-fn blank(cx: &ApplyContext<'_>, id: &RunId) -> runs::Model {
-    runs::Model {
-        id: Text(id.clone()),
-        cluster: Text(id.cluster().clone()),
-        schedule: Text(id.schedule().clone()),
-        due: Moment(id.due()),
-        last: Moment(id.due()),
-        count: Count(1),
-        state: Text(RunState::Due),
-        late: Flag(false),
-        reason: None,
-        job: None,
-        decided_at: Moment(cx.now()),
-        revision: cx.revision().into(),
-    }
 }
 
 /// The leader goes on where the agent stopped. A stretch that begins after the

@@ -250,20 +250,7 @@ async fn record_run(
         // of a due time stays (I-03).
         return Ok(());
     }
-    let mut row = runs::Model {
-        id: Text(id.clone()),
-        cluster: Text(id.cluster().clone()),
-        schedule: Text(id.schedule().clone()),
-        due: Moment(id.due()),
-        last: Moment(id.due()),
-        count: Count(1),
-        state: Text(RunState::Due),
-        late: Flag(false),
-        reason: None,
-        job: None,
-        decided_at: Moment(cx.now()),
-        revision: cx.revision().into(),
-    };
+    let mut row = blank(cx, &id);
     let mut replaces = false;
     match decision {
         RunDecision::Run(job) => {
@@ -355,4 +342,22 @@ async fn replace(
         },
     )
     .await
+}
+
+/// A due time of which nothing is decided yet.
+pub(super) fn blank(cx: &ApplyContext<'_>, id: &RunId) -> runs::Model {
+    runs::Model {
+        id: Text(id.clone()),
+        cluster: Text(id.cluster().clone()),
+        schedule: Text(id.schedule().clone()),
+        due: Moment(id.due()),
+        last: Moment(id.due()),
+        count: Count(1),
+        state: Text(RunState::Due),
+        late: Flag(false),
+        reason: None,
+        job: None,
+        decided_at: Moment(cx.now()),
+        revision: cx.revision().into(),
+    }
 }
