@@ -56,7 +56,7 @@ use self::limiter::LoginLimiter;
 use crate::config::Config;
 use crate::peer::Hellos;
 use crate::secure::{Authority, Passwords, Sealer, Signer};
-use crate::session::{FactsBoard, PendingPlans, ProgressBoard, Registry, WalBoard};
+use crate::session::{Declared, FactsBoard, PendingPlans, ProgressBoard, Registry, WalBoard};
 
 /// For how long a proof of a quorum is good for heartbeats.
 const QUORUM_PROOF: Duration = Duration::from_secs(1);
@@ -83,6 +83,7 @@ pub struct App {
     pub(crate) passwords: Passwords,
     logins: LoginLimiter,
     pub(crate) sessions: Registry,
+    pub(crate) declared: Declared,
     pub(crate) progress: ProgressBoard,
     pub(crate) wal: WalBoard,
     pub(crate) facts: FactsBoard,
@@ -144,6 +145,7 @@ impl App {
             passwords: Passwords::default(),
             logins: LoginLimiter::default(),
             sessions: Registry::default(),
+            declared: Declared::default(),
             progress: ProgressBoard::default(),
             wal: WalBoard::default(),
             facts: FactsBoard::default(),
@@ -193,6 +195,11 @@ impl App {
     /// The state as this node has applied it, for what is done again anyway.
     pub(crate) fn local(&self) -> StateView {
         self.node.read_stale().view
+    }
+
+    /// The same for short look-ups by key; see [`Node::look_up`].
+    pub(crate) fn look_up(&self) -> StateView {
+        self.node.look_up()
     }
 
     /// How far this node has applied the log, and how old that is at most.

@@ -114,6 +114,7 @@ async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static)
         wake(TaskName::Schedules);
         wake(TaskName::Scans);
         wake(TaskName::StateSnapshots);
+        app.declared.forget_all();
         app.sessions.wake_all();
     };
     loop {
@@ -123,6 +124,10 @@ async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static)
         };
         match notice {
             Ok(Notice::Applied { effects, .. }) => {
+                // All is forgotten before anybody is woken to look.
+                for effect in effects.iter() {
+                    app.declared.heed(effect);
+                }
                 for effect in effects.iter() {
                     if let Effect::Activate(task) = effect {
                         wake(*task);

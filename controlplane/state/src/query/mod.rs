@@ -44,7 +44,7 @@ pub use late::{LateResultView, LeaseView, OfflineRunView, late_results, lease, o
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use resource::{
-    ResourceFilter, ResourceView, clusters_at_agent, effective_policy, policies, resource,
+    ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, policies, resource,
     resources,
 };
 pub use scan::{FindingKind, FindingView, ScanView, findings, scan, scans};
