@@ -12,6 +12,7 @@ mod debian;
 mod first_light;
 mod leases;
 mod nodes;
+mod membership;
 mod outage;
 mod rebuild;
 mod receivers;

@@ -233,7 +233,17 @@ impl ControlPlane {
         self.wait_ready();
     }
 
-    /// The same without waiting: others may have to come back first.
+    /// Ends it as a service manager does, and starts it again on the same data
+    /// at ports that the operating system chooses.
+    pub fn restart_elsewhere(&mut self) {
+        self.process.stop();
+        drop(std::fs::remove_file(self.data.join("listen.json")));
+        self.addresses = Addresses::any();
+        self.restart();
+        self.keep_addresses();
+    }
+
+    /// Starts it again without waiting: others may have to come back first.
     pub fn begin_restart(&mut self) {
         self.process = start(
             self.release,

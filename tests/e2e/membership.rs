@@ -1,0 +1,70 @@
+//! Nodes that move, leave and come back, and what depends on them.
+
+use std::time::Duration;
+
+use holdfast_tests::agent::Agent;
+use holdfast_tests::cli::Cli;
+use holdfast_tests::control_plane::Addresses;
+use holdfast_tests::fleet::LONG;
+use holdfast_tests::group::Group;
+use holdfast_tests::scratch::Scratch;
+use holdfast_tests::until::until;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+fn three(scratch: &Scratch, settings: &[(&'static str, &'static str)]) -> Group {
+    let any = (0..3).map(|_| Addresses::any()).collect();
+    Group::found_with(scratch.path(), any, settings)
+}
+
+/// I-11: the log says who went where, and who said so.
+#[test]
+fn a_node_that_moved_is_in_the_audit_log_and_found_again() {
+    let scratch = Scratch::new();
+    let mut group = three(&scratch, &[]);
+    let cli = group.cli().clone();
+    let moves = || {
+        let audit = cli.json(["audit", "list", "--action", "move_node"]);
+        audit["items"].as_array().unwrap().clone()
+    };
+    assert_eq!(moves(), Vec::<Value>::new());
+    let mover = (group.leader() + 1) % 3;
+    let before = group.node(mover).listen();
+    group.node_mut(mover).restart_elsewhere();
+    let at = |listen: &Value, name: &str| {
+        let url = listen[name].as_str().unwrap();
+        url.split_once("://").unwrap().1.to_owned()
+    };
+    let now = group.node(mover).listen();
+    assert_ne!(at(&now, "raft"), at(&before, "raft"));
+
+    let name = ["node-1", "node-2", "node-3"][mover];
+    until("the others to know where it is", LONG, || {
+        let nodes = cli.json(["node", "list"]);
+        let nodes = nodes["items"].as_array()?.clone();
+        let node = nodes.iter().find(|node| node["name"] == name)?;
+        (node["addresses"]["raft"] == at(&now, "raft").as_str()).then_some(())
+    });
+    let told = moves();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["target"], format!("nodes/{}", mover + 1).as_str());
+    assert_eq!(told[0]["outcome"], "accepted");
+    let leader = ["node-1", "node-2", "node-3"][group.leader()];
+    assert_eq!(told[0]["principal"], format!("node:{leader}").as_str());
+    let places = ["raft", "grpc", "rest"].map(|name| (name, at(&now, name)));
+    for (name, place) in places {
+        assert_eq!(told[0]["detail"][name], place.as_str(), "{told:?}");
+    }
+    // It is one of them, and not only known: it is sent what it lacks.
+    let sent = until("it to have all", LONG, || {
+        let nodes = cli.json(["node", "list"]);
+        let nodes = nodes["items"].as_array()?.clone();
+        let node = nodes.iter().find(|node| node["name"] == name)?.clone();
+        (node["behind"] == 0 && node["reachable"] == true).then_some(node)
+    });
+    assert_eq!(sent["voter"], true, "{sent}");
+    let own = Cli::new(group.node(mover).rest(), &scratch.path().join("own.toml"));
+    own.login("admin", &group.node(0).admin_password());
+    let seen = own.json(["audit", "list", "--action", "move_node"]);
+    assert_eq!(seen["items"], json!(told));
+}
