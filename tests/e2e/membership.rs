@@ -68,3 +68,43 @@ fn a_node_that_moved_is_in_the_audit_log_and_found_again() {
     let seen = own.json(["audit", "list", "--action", "move_node"]);
     assert_eq!(seen["items"], json!(told));
 }
+
+#[test]
+fn a_removal_says_which_quorum_is_left_and_the_removed_node_stops() {
+    let scratch = Scratch::new();
+    let mut group = three(&scratch, &[]);
+    let cli = group.cli().clone();
+    group.node_mut(2).kill();
+    // With one of three gone, no other can be spared.
+    until("the leader to miss the dead node", LONG, || {
+        let preview = cli.json(["node", "remove", "node-2", "--dry-run"]);
+        (preview["keepsQuorum"] == false).then_some(())
+    });
+    let refused = cli.refused(4, ["node", "remove", "node-2"]);
+    assert_eq!(refused["code"], "no_quorum_left", "{refused}");
+    let said = refused["message"].as_str().unwrap();
+    assert!(said.contains("2 voters of which 1"), "{said}");
+
+    let removed = cli.json(["node", "remove", "node-3"]);
+    assert_eq!(removed["name"], "node-3", "{removed}");
+    assert_eq!(removed["state"], "removing", "{removed}");
+    let left = json!({
+        "votersNow": [1, 2, 3], "votersAfter": [1, 2], "needed": 2,
+        "reachable": [1, 2], "keepsQuorum": true,
+    });
+    assert_eq!(removed["quorum"], left);
+    until("the dead node to be out", LONG, || {
+        let nodes = cli.json(["node", "list"]);
+        (nodes["items"].as_array()?.len() == 2).then_some(())
+    });
+
+    // It slept through that: its own log says that it is one of three.
+    group.node_mut(2).begin_restart();
+    let dead = group.node_mut(2);
+    let status = until("the removed node to stop", LONG, || dead.process().ended());
+    assert!(!status.success(), "{}", dead.log());
+    let log = dead.log();
+    let last = log.lines().rev().take(5).collect::<Vec<_>>().join("\n");
+    assert!(last.contains("no member any more"), "{log}");
+    assert!(last.contains("join anew"), "{log}");
+}

@@ -42,7 +42,7 @@ pub use enroll::{EnrollRequest, Enrollment};
 pub use job::{AttemptView, JobView, PhaseView};
 pub use join::{JoinRequest, Welcome};
 pub use login::Login;
-pub use node::{NodeAddresses, NodeView, QuorumView};
+pub use node::{NodeAddresses, NodeRemovalView, NodeView, QuorumView};
 pub use resource::{ResourceView, Written};
 pub use restore::PlannedRestore;
 pub use scan::{FindingView, FindingsView};
