@@ -39,7 +39,7 @@ use uuid::Uuid;
 pub use agent::AgentView;
 pub use apply::{ApplyAction, ApplyResult, Condition};
 pub use enroll::{EnrollRequest, Enrollment};
-pub use job::{AttemptView, JobView, PhaseView};
+pub use job::{AttemptView, JobView, LateResultOfJobView, PhaseView};
 pub use join::{JoinRequest, Welcome};
 pub use login::Login;
 pub use node::{NodeAddresses, NodeRemovalView, NodeView, QuorumView};
