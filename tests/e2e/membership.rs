@@ -108,3 +108,34 @@ fn a_removal_says_which_quorum_is_left_and_the_removed_node_stops() {
     assert!(last.contains("no member any more"), "{log}");
     assert!(last.contains("join anew"), "{log}");
 }
+
+#[test]
+fn a_nodes_death_moves_its_agents_to_another_node() {
+    let scratch = Scratch::new();
+    let mut group = three(&scratch, &[]);
+    let cli = group.cli().clone();
+    let agent = Agent::enroll(group.node(1), &cli, scratch.path(), "db1");
+    let urls: Vec<String> = group.nodes().iter().map(|node| node.grpc()).collect();
+    let place = || {
+        let text = std::fs::read_to_string(agent.data().join("ready.json")).ok()?;
+        let ready: Value = serde_json::from_str(&text).ok()?;
+        let server = ready["server"].as_str()?;
+        urls.iter().position(|url| url == server)
+    };
+    let mut first = until("its node", LONG, place);
+    // Whichever has it dies, and so does the next: all of them are good.
+    for _ in 0..2 {
+        group.node_mut(first).kill();
+        let next = until("the agent to be with another node", LONG, || {
+            place().filter(|next| *next != first)
+        });
+        until("that node to have it", LONG, || {
+            let agents = cli.json(["agent", "list"]);
+            let named = &agents["items"][0];
+            (named["name"] == "db1" && named["state"] == "online").then_some(())
+        });
+        group.node_mut(first).restart();
+        first = next;
+    }
+    assert!(agent.log().contains("the session is up"), "{}", agent.log());
+}
