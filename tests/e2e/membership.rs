@@ -139,3 +139,40 @@ fn a_nodes_death_moves_its_agents_to_another_node() {
     }
     assert!(agent.log().contains("the session is up"), "{}", agent.log());
 }
+
+#[test]
+fn nodes_outlive_their_certificates() {
+    let lasts = Duration::from_secs(20);
+    let scratch = Scratch::new();
+    let short = [("HOLDFAST_ACCESS__NODE_CERTIFICATE", "20s")];
+    let mut group = three(&scratch, &short);
+    let certificate = |group: &Group, index: usize| {
+        std::fs::read(group.node(index).data().join("node.pem")).expect("its certificate")
+    };
+    let first: Vec<_> = (0..3).map(|index| certificate(&group, index)).collect();
+    let ready = Timestamp::now();
+    until("the first certificates to end", 2 * lasts, || {
+        let passed = Timestamp::now().duration_since(ready).unsigned_abs();
+        (passed > lasts).then_some(())
+    });
+    for (index, first) in first.iter().enumerate() {
+        let log = group.node(index).log();
+        assert_ne!(&certificate(&group, index), first, "{log}");
+    }
+    // A node that comes back has no connection yet: the others dial it, and it
+    // them, with what they have in their hands.
+    let leader = group.leader();
+    group.node_mut(leader).kill();
+    group
+        .cli()
+        .apply("{apiVersion: holdfast/v1, kind: Fleet, metadata: {name: after}, spec: {}}");
+    group.node_mut(leader).restart();
+    let own = Cli::new(group.node(leader).rest(), &scratch.path().join("own.toml"));
+    own.login("admin", &group.node(0).admin_password());
+    let seen = own.json(["get", "fleet", "after"]);
+    assert_eq!(seen["metadata"]["name"], "after");
+    // Agents look at it too.
+    let other = group.node((leader + 1) % 3);
+    let agent = Agent::enroll(other, group.cli(), scratch.path(), "db1");
+    assert_eq!(agent.name(), "db1");
+}
