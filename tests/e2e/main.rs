@@ -15,6 +15,7 @@ mod nodes;
 mod membership;
 mod outage;
 mod rebuild;
+mod partition;
 mod receivers;
 mod recovery;
 mod upgrade;
