@@ -371,6 +371,18 @@ impl Rebuild {
     /// # Panics
     /// When it cannot be started.
     pub fn run(&self, data: &Path, addresses: &Addresses) -> Output {
+        self.command(data, addresses)
+            .output()
+            .expect("holdfastd starts")
+    }
+
+    /// Starts it, for ending it in the middle; its log lies beside `data`.
+    pub fn start(&self, data: &Path, addresses: &Addresses) -> Process {
+        let mut command = self.command(data, addresses);
+        Process::start(&mut command, &data.with_extension("rebuild.log"))
+    }
+
+    fn command(&self, data: &Path, addresses: &Addresses) -> Command {
         let mut command = Command::new(program("holdfastd"));
         command.arg("rebuild").arg("--file").arg(&self.documents);
         command.args(["-o", "json", "--data"]).arg(data);
@@ -378,7 +390,7 @@ impl Rebuild {
         command.args(["--rest", &addresses.rest]);
         command.args(["--grpc", &addresses.grpc]);
         command.args(["--raft", &addresses.raft]);
-        command.output().expect("holdfastd starts")
+        command
     }
 }
 
