@@ -29,7 +29,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_consensus::{Age, Member, Node, ProposeContext, StateView};
-use holdfast_state::{Effect, ReplicatedCommand};
+use holdfast_state::{Cause, Effect, Principal, ReplicatedCommand};
+use holdfast_types::RequestId;
 use holdfast_types::schedule::RunId;
 use tokio::sync::{Mutex, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -38,10 +39,10 @@ use uuid::Uuid;
 pub use agent::AgentView;
 pub use apply::{ApplyAction, ApplyResult, Condition};
 pub use enroll::{EnrollRequest, Enrollment};
-pub use job::{AttemptView, JobView, PhaseView};
+pub use job::{AttemptView, JobView, LateResultOfJobView, PhaseView};
 pub use join::{JoinRequest, Welcome};
 pub use login::Login;
-pub use node::{NodeAddresses, NodeView, QuorumView};
+pub use node::{NodeAddresses, NodeRemovalView, NodeView, QuorumView};
 pub use resource::{ResourceView, Written};
 pub use restore::PlannedRestore;
 pub use scan::{FindingView, FindingsView};
@@ -182,6 +183,16 @@ impl App {
         command: C,
     ) -> Result<C::Outcome> {
         Ok(self.node.propose(context, command).await??)
+    }
+
+    /// What this node does of itself, as the leader, and the audit log has to
+    /// tell (I-11).
+    pub(crate) fn own_context(&self) -> ProposeContext {
+        ProposeContext::caused_by(Cause {
+            principal: Principal::node(&self.node_name),
+            request: RequestId::from_uuid(Uuid::now_v7()),
+            remote: None,
+        })
     }
 
     /// The state, as current as the caller asked for.

@@ -52,7 +52,11 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(run(app.clone(), prune::Prune, unasked()));
     let task = state_snapshots::StateSnapshots::default();
     all.spawn(run(app.clone(), task, snapshots.clone()));
-    all.spawn(run(app.clone(), members::Members, members.clone()));
+    all.spawn(run(
+        app.clone(),
+        members::Members::default(),
+        members.clone(),
+    ));
     all.spawn(agents::drop_silent(app.clone()));
     all.spawn(mirror::follow(app.clone()));
     all.spawn(peer::announce(app.clone()));

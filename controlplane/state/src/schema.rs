@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 8;
+pub const NEWEST: u32 = 9;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -24,6 +24,8 @@ pub const RECEIVERS: u32 = 6;
 pub const REBUILDS: u32 = 7;
 /// From here on one entry may lease many jobs.
 pub const MANY_LEASES: u32 = 8;
+/// From here on the log says that a node has moved.
+pub const MOVES: u32 = 9;
 
 const KEY: &str = "schema";
 
@@ -43,8 +45,8 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         5 => include_str!("migration/m0005.sql"),
         6 => include_str!("migration/m0006.sql"),
         7 => include_str!("migration/m0007.sql"),
-        // A command, and no tables.
-        8 => "",
+        // A command each, and no tables.
+        8 | 9 => "",
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

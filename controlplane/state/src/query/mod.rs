@@ -40,7 +40,10 @@ pub use backup::{
 pub use job::{
     AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,
 };
-pub use late::{LateResultView, LeaseView, OfflineRunView, late_results, lease, offline_runs};
+pub use late::{
+    LateResultView, LeaseView, OfflineRunView, all_late_results, late_result_count, late_results,
+    lease, offline_runs,
+};
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use resource::{

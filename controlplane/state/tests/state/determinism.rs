@@ -29,6 +29,7 @@ use crate::fixture::{
     repository, sealed, timeline, user_id, wal,
 };
 use crate::harness::{apply_batched, database, dump_of, keyed, table};
+use crate::nodes::moved;
 use crate::offline::{attempt, offline};
 use crate::schedules::{at, decision, mark, run_id, run_job, runs};
 use crate::writer::{apply_by, dump_by, writer};
@@ -183,6 +184,7 @@ fn standing(step: Step, serial: u128, now: Timestamp) -> Command {
         }
         .into(),
         24 if step.one == 0 => PruneExpired {}.into(),
+        24 if step.one == 1 => moved(two % 2 + 1).into(),
         24 => SetSecret {
             name: name("spare"),
             sealed: sealed(),
@@ -442,6 +444,7 @@ fn random_logs_reach_what_they_test() {
         "record_runs",
         "record_offline_runs",
         "record_late_result",
+        "move_node",
     ] {
         assert!(accepted.contains_key(name), "{name} was never accepted");
     }
