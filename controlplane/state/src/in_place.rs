@@ -7,8 +7,8 @@
 //!   text, bytes and null. The columns of our rows decode from exactly these
 //!   (`column`, and a test that looks at every one).
 //! - sea-orm keeps such a row by the names of its columns, so that their places
-//!   are the order of those names. A row that could be one of its tuples holds
-//!   each value under its place too, before all names.
+//!   are the order of those names. A row short enough to be one of our tuples
+//!   holds each value under its place too, before all names.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,12 +25,9 @@ use sea_orm::{
 /// More statements than commands have, so that none is prepared twice.
 const STATEMENTS: usize = 512;
 
-/// Names that come before all others, for the places in sea-orm's longest
-/// tuple.
-const PLACES: [&str; 12] = [
-    "\u{0}a", "\u{0}b", "\u{0}c", "\u{0}d", "\u{0}e", "\u{0}f", "\u{0}g", "\u{0}h", "\u{0}i",
-    "\u{0}j", "\u{0}k", "\u{0}l",
-];
+/// Names that come before all others, for the places in the longest tuple that
+/// a query of ours reads. A longer row is read by its names alone.
+const PLACES: [&str; 4] = ["\u{0}a", "\u{0}b", "\u{0}c", "\u{0}d"];
 
 /// The connection, as sea-orm's driver knows it.
 #[derive(Clone)]
