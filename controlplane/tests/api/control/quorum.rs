@@ -135,7 +135,6 @@ async fn a_removal_is_answered_with_the_quorum_that_is_left() {
     let mut client = client(&first).await;
     let remove = |name: &str| NodeRemoveRequest {
         node: name.to_owned(),
-        ..NodeRemoveRequest::default()
     };
     let answer = client.node_remove(request(&first, remove("node-2"))).await;
     refused_by_grpc(answer);
