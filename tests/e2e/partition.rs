@@ -131,12 +131,16 @@ fn a_job_of_an_agent_that_is_cut_off_is_done_elsewhere_and_once() {
         (&job.into(), &1.into())
     );
 
-    // I-03: one mark in the repository, one backup in the catalog.
+    assert_one_backup(&cli, store.folder());
+}
+
+/// I-03: one mark in the repository, one backup in the catalog.
+fn assert_one_backup(cli: &Cli, repository: &Path) {
     let backups = cli.json(["backup", "list", "orders"]);
     let items = backups["items"].as_array().unwrap();
     let count = |state: &str| items.iter().filter(|one| one["state"] == state).count();
     assert_eq!((count("available"), count("running")), (1, 0), "{backups}");
-    assert_eq!(marks(store.folder()), 1);
+    assert_eq!(marks(repository), 1);
     let checked = cli.json(["repository", "check", "main"]);
     assert_eq!(checked["items"].as_array().unwrap().len(), 0, "{checked}");
 }
