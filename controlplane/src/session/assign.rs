@@ -216,7 +216,11 @@ async fn look_at_clusters(
 }
 
 /// An instance as a relay reaches it.
-pub(super) fn through_relay(cluster: &Cluster, agent: &AgentView, instance: &Name) -> Result<InstanceSpec> {
+pub(super) fn through_relay(
+    cluster: &Cluster,
+    agent: &AgentView,
+    instance: &Name,
+) -> Result<InstanceSpec> {
     let mut relays = cluster.relays.iter();
     let relay = relays.find(|relay| relay.agent == agent.name);
     let relay = relay.ok_or_else(|| AppError::not_found("relay at agent", &agent.name))?;

@@ -108,7 +108,11 @@ impl<'a> Known<'a> {
 
     /// Access to a repository.
     pub(super) async fn repository(&self, name: &Name) -> Result<RepositoryAccess> {
-        let found = self.app.declared.repository(self.app, self.view, name).await?;
+        let found = self
+            .app
+            .declared
+            .repository(self.app, self.view, name)
+            .await?;
         Ok(RepositoryAccess::clone(&found))
     }
 }

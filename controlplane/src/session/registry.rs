@@ -483,9 +483,8 @@ mod tests {
         let registry = Registry::default();
         let all = CancellationToken::new();
         let agent = |number| AgentId::from_uuid(uuid::Uuid::from_u128(number));
-        let open = |number| {
-            registry.open(agent(number), "0.1.0".to_owned(), mpsc::channel(1).0, &all)
-        };
+        let open =
+            |number| registry.open(agent(number), "0.1.0".to_owned(), mpsc::channel(1).0, &all);
         let (one, two) = (open(1), open(2));
         let [orders, shop]: [Name; 2] = ["orders", "shop"].map(|name| name.parse().unwrap());
         let rings = async |opened: &Opened| {

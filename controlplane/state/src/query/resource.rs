@@ -114,8 +114,8 @@ pub async fn resources(
     Ok(page.map(ResourceView::from))
 }
 
-/// The clusters that name an agent, retired ones too, by name: found by what
-/// names what, for there may be thousands of others.
+/// The clusters that name an agent, by name: found by what names what, for
+/// there may be thousands of others. A retired one names nobody.
 pub async fn cluster_names_at_agent(
     conn: &DatabaseConnection,
     agent: &Name,

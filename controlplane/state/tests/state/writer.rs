@@ -3,8 +3,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use holdfast_state::apply::Batch;
 use futures_util::FutureExt;
+use holdfast_state::apply::Batch;
 use holdfast_state::{Reader, StateError, Writer, dump, meta, schema};
 use rusqlite::Connection;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
