@@ -23,7 +23,7 @@ impl StoreBuilder<TypeConfig, LogStore, Machine, TempDir> for Fresh {
         Machine::create(dir.path()).await.unwrap();
         let fault = FaultCell::new();
         let log = LogStore::open(&path, fault.clone(), Arc::clone(&lock)).unwrap();
-        let machine = Machine::open(dir.path(), fault, lock).await.unwrap();
+        let machine = Machine::open(dir.path(), fault, lock, None).await.unwrap();
         Ok((dir, log, machine))
     }
 }

@@ -11,7 +11,7 @@ use std::thread;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend, RaftLogReader};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::file::{self, Fact};
 use super::record::Record;
@@ -34,6 +34,7 @@ struct Shared {
     node: NodeId,
     tail: Arc<Mutex<Tail>>,
     operations: Sender<(Sequence, Operation)>,
+    written: watch::Receiver<()>,
     /// For entries that memory no longer holds.
     reader: Mutex<Connection>,
     fault: FaultCell,
@@ -62,12 +63,14 @@ impl LogStore {
         let tail = Arc::new(Mutex::new(file::load(&connection, path)?));
         let reader = Mutex::new(file::open(path)?);
         let (operations, received) = mpsc::channel();
+        let (ring, written) = watch::channel(());
         let writer = Writer {
             connection,
             path: path.to_owned(),
             tail: Arc::clone(&tail),
             operations: received,
             fault: fault.clone(),
+            written: ring,
         };
         thread::Builder::new()
             .name("raft-log".to_owned())
@@ -78,6 +81,7 @@ impl LogStore {
             node,
             tail,
             operations,
+            written,
             reader,
             fault,
             _lock: lock,
@@ -121,6 +125,28 @@ impl LogStore {
             // Closed before, or failed, which its owner was told already.
             Err(_) => Ok(()),
         }
+    }
+
+    /// Waits until the entry at `index` is on this node's own disk.
+    pub(crate) async fn await_on_disk(&self, index: u64) -> Result<(), Fault> {
+        let mut written = self.shared.written.clone();
+        loop {
+            written.borrow_and_update();
+            if self.tail().is_on_disk(index) {
+                return Ok(());
+            }
+            if let Some(fault) = self.shared.fault.get() {
+                return Err(fault);
+            }
+            if written.changed().await.is_err() {
+                return Err(self.closed());
+            }
+        }
+    }
+
+    /// One more than the index of the last entry.
+    pub(crate) fn next_index(&self) -> u64 {
+        self.tail().next_index().unwrap_or(0)
     }
 
     fn tail(&self) -> MutexGuard<'_, Tail> {

@@ -91,6 +91,24 @@ impl Tail {
         }
     }
 
+    /// Whether the entry at this index is on disk, or was and is purged.
+    pub(super) fn is_on_disk(&self, index: u64) -> bool {
+        if index < self.start {
+            return true;
+        }
+        if self.next_index().is_none_or(|next| index >= next) {
+            return false;
+        }
+        let first = self.recent.front().map(|(_, entry)| entry.log_id.index);
+        // Only what is on disk leaves memory.
+        let Some(place) = first.and_then(|first| index.checked_sub(first)) else {
+            return true;
+        };
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        let entry = self.recent.get(place);
+        entry.is_none_or(|(appended_by, _)| *appended_by <= self.flushed)
+    }
+
     pub(super) fn truncate_after(&mut self, last: Option<LogId>) {
         let end = last.as_ref().map_or(0, |last| last.index + 1);
         if self.next_index().is_none_or(|next| next <= end) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use openraft::storage::IOFlushed;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::file::{self, Fact};
 use super::record::Record;
@@ -65,6 +65,8 @@ pub(super) struct Writer {
     pub(super) tail: Arc<Mutex<Tail>>,
     pub(super) operations: Receiver<(Sequence, Operation)>,
     pub(super) fault: FaultCell,
+    /// Rings when something reached the disk, or nothing will any more.
+    pub(super) written: watch::Sender<()>,
 }
 
 impl Writer {
@@ -90,6 +92,7 @@ impl Writer {
                 let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
                 tail.flushed(last);
             }
+            self.written.send_replace(());
             if matches!(batch.last(), Some(Operation::Close(_))) {
                 // The answer means that the file is closed.
                 drop(self.connection);

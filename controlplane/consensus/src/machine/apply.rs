@@ -40,6 +40,11 @@ impl Machine {
     }
 
     async fn apply_batch(&self, entries: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
+        // Others may have committed what our own disk has not taken yet, and
+        // may never take: the state must not be ahead of the log (I-01).
+        if let (Some(log), Some((last, _))) = (&self.inner.log, entries.last()) {
+            log.await_on_disk(last.log_id.index).await?;
+        }
         let database = self.inner.database.load_full();
         let machine = self.clone();
         let filled = database

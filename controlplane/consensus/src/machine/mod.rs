@@ -6,6 +6,8 @@
 //! - The database is written with `synchronous=NORMAL`: after a power loss it
 //!   may fall back, and the log, which is purged only below an fsynced
 //!   snapshot, brings it forward again.
+//! - Nothing is applied before it is on this node's own disk, however many
+//!   others have it: the state is never ahead of the log and the snapshot.
 //! - One connection writes. Readers have `query_only` connections of their
 //!   own, and see each batch whole or not at all.
 //! - Installing a snapshot makes a new database file and swaps to it; readers
@@ -39,6 +41,7 @@ use crate::directory::DirectoryLock;
 use crate::error::OpenError;
 use crate::fault::{Fault, FaultCell, FaultKind};
 use crate::held;
+use crate::log::LogStore;
 use crate::raft::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
 
 /// How many notices a slow listener may be behind before it loses some.
@@ -87,6 +90,9 @@ struct Inner {
     applied: watch::Sender<u64>,
     notices: broadcast::Sender<Notice>,
     fault: FaultCell,
+    /// What is applied is on this node's own disk before; `None` where entries
+    /// come from elsewhere.
+    log: Option<LogStore>,
     // Held for as long as anything may write the files.
     _lock: Arc<DirectoryLock>,
 }
@@ -109,6 +115,7 @@ impl Machine {
         dir: &Path,
         fault: FaultCell,
         lock: Arc<DirectoryLock>,
+        log: Option<LogStore>,
     ) -> Result<Self, OpenError> {
         let database = database::open_current(dir).await?;
         let snapshot = snapshot::open_stored(dir).await?;
@@ -125,11 +132,35 @@ impl Machine {
             applied: watch::Sender::new(next_index(applied)),
             notices: broadcast::Sender::new(NOTICES),
             fault,
+            log,
             _lock: lock,
         };
-        Ok(Self {
+        let machine = Self {
             inner: Arc::new(inner),
-        })
+        };
+        machine.require_log()?;
+        Ok(machine)
+    }
+
+    /// Refuses a state that is ahead of both its log and its snapshot: entries
+    /// that this node had acknowledged are gone, and when the state falls back
+    /// after a power loss nothing would bring it forward again (I-01).
+    fn require_log(&self) -> Result<(), Fault> {
+        // A restored state comes from a copy: its log begins after it.
+        let Some(log) = self.inner.log.as_ref().filter(|log| !log.is_untouched()) else {
+            return Ok(());
+        };
+        let applied = *self.inner.applied.borrow();
+        let snapshot = self.newest_snapshot().map_or(0, |(last, _)| last + 1);
+        let held = log.next_index();
+        if applied <= held.max(snapshot) {
+            return Ok(());
+        }
+        let what = format!(
+            "entries below {applied} were applied, and the log ends before {held}: \
+             it has lost what this node acknowledged"
+        );
+        Err(self.report(FaultKind::LogDamaged, &self.inner.dir, what))
     }
 
     /// Connections that may only read.

@@ -131,7 +131,13 @@ impl Node {
                 wanted: config.node_id,
             });
         }
-        let machine = Machine::open(dir, fault.clone(), Arc::clone(&lock)).await?;
+        let machine = Machine::open(
+            dir,
+            fault.clone(),
+            Arc::clone(&lock),
+            Some(log.clone()),
+        )
+        .await?;
         let network = Network::new(config.peers.clone());
         let raft = Raft::new(
             config.node_id,

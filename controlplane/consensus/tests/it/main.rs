@@ -1,6 +1,8 @@
 //! Nodes as their owner uses them: real files, real processes, real sockets.
 
 #[cfg(test)]
+mod ahead;
+
 mod call;
 #[cfg(test)]
 mod cluster;
