@@ -93,23 +93,23 @@ impl Nemesis {
 
     fn begin(&mut self, world: &mut World, fault: Fault) {
         match fault {
-            Fault::Kill(node) => world.nodes[node].kill(),
-            Fault::Pause(node) => world.nodes[node].pause(),
-            Fault::AgentKill => world.agent.kill(),
-            Fault::AgentPause => world.agent.pause(),
+            Fault::Kill(node) => world.nodes[node].host.kill(),
+            Fault::Pause(node) => world.nodes[node].host.pause(),
+            Fault::AgentKill => world.agent.host.kill(),
+            Fault::AgentPause => world.agent.host.pause(),
             Fault::AgentPowerCut => {
                 let mut keep = self.keep();
-                world.agent.power_cut(&mut keep);
+                world.agent.host.power_cut(&mut keep);
             }
             Fault::PowerCut(node) => {
                 let mut keep = self.keep();
-                world.nodes[node].power_cut(&mut keep);
+                world.nodes[node].host.power_cut(&mut keep);
             }
             Fault::PowerCutAll => {
                 // All at once: none may go on and sync what another lost.
-                world.nodes.iter_mut().for_each(|node| node.kill());
+                world.nodes.iter_mut().for_each(|node| node.host.kill());
                 for node in &mut world.nodes {
-                    node.power_cut(&mut self.keep());
+                    node.host.power_cut(&mut self.keep());
                 }
             }
             Fault::ClockJump(node, seconds) => {
@@ -119,7 +119,7 @@ impl Nemesis {
             Fault::Handover(node) => {
                 // It may be refused: another fault may be in its way.
                 let asked = (node + 1) % NODES.len();
-                if world.nodes[asked].runs() {
+                if world.nodes[asked].host.runs() {
                     world.nodes[asked].cli(|cli| cli.run(["node", "lead", NODES[node]]));
                 }
             }
@@ -138,16 +138,16 @@ fn disturb(world: &mut World, fault: Fault) {
     };
     let others = |node: usize| NODES.into_iter().filter(move |name| *name != NODES[node]);
     match fault {
-        Fault::SlowDisk(node, milliseconds) => world.nodes[node].disk.trouble(Trouble {
+        Fault::SlowDisk(node, milliseconds) => world.nodes[node].host.disk.trouble(Trouble {
             slow_sync: Duration::from_millis(milliseconds),
             ..Trouble::default()
         }),
-        Fault::FullDisk(node) => world.nodes[node].disk.trouble(full),
-        Fault::FailingSync(node) => world.nodes[node].disk.trouble(Trouble {
+        Fault::FullDisk(node) => world.nodes[node].host.disk.trouble(full),
+        Fault::FailingSync(node) => world.nodes[node].host.disk.trouble(Trouble {
             failing_sync: true,
             ..Trouble::default()
         }),
-        Fault::RepositoryFull => world.agent.disk.trouble(full),
+        Fault::RepositoryFull => world.agent.host.disk.trouble(full),
         Fault::Isolate(node) => {
             others(node)
                 .chain([AGENT])
@@ -176,21 +176,21 @@ fn heal(world: &mut World) {
         .net
         .apply(&world.rules)
         .expect("the network can be mended");
-    world.agent.disk.trouble(Trouble::default());
-    world.agent.resume();
-    if !world.agent.runs() {
+    world.agent.host.disk.trouble(Trouble::default());
+    world.agent.host.resume();
+    if !world.agent.host.runs() {
         world.agent.start();
     }
     for node in &mut world.nodes {
-        if node.disk.mend() {
+        if node.host.disk.mend() {
             node.doom();
         }
         node.clock
             .shift(0)
             .expect("the clock's file can be written");
-        node.resume();
+        node.host.resume();
         node.start_what_stopped();
-        if !node.runs() {
+        if !node.host.runs() {
             node.start(false);
         }
     }

@@ -2,10 +2,14 @@
 //! agent with a PostgreSQL and a repository, and the network between them.
 
 mod agent;
+mod ask;
+mod documents;
+mod host;
 mod node;
 mod setup;
 
 pub use agent::FaultyAgent;
+pub use host::Host;
 pub use node::FaultyNode;
 pub use setup::{AGENT, CLUSTER, NODES, World};
 

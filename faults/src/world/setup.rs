@@ -1,15 +1,15 @@
-//! Making the world, and asking it.
+//! Making the world.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use holdfast_pg::testkit::TestCluster;
+use holdfast_tests::fleet::ROLE;
 use holdfast_tests::scratch::Scratch;
 use holdfast_tests::until::until;
-use serde_json::Value as Json;
 
-use super::{FaultyAgent, FaultyNode, REST};
-use crate::load::{Answer, Client};
+use super::{FaultyAgent, FaultyNode};
 use crate::net::{Net, Rules};
 
 /// The cluster that is protected.
@@ -18,15 +18,18 @@ pub const CLUSTER: &str = "orders";
 pub const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 /// The name of the agent.
 pub const AGENT: &str = "agent-1";
-const SETUP_MAX: Duration = Duration::from_secs(90);
+pub(super) const SETUP_MAX: Duration = Duration::from_secs(90);
 
 /// Everything that runs. In the order in which it must end.
 #[derive(Debug)]
 pub struct World {
-    /// The agent.
+    /// The agent, with the repository on its disk.
     pub agent: FaultyAgent,
     /// The nodes.
     pub nodes: Vec<FaultyNode>,
+    /// What is protected. It is on another disk than everything else, and its
+    /// power stays on.
+    pub postgres: TestCluster,
     /// What is cut now.
     pub rules: Rules,
     /// An API token.
@@ -49,9 +52,15 @@ impl World {
         let folder = scratch.path();
         let nodes = NODES.map(|name| FaultyNode::place(&net, folder, name));
         let agent = FaultyAgent::place(&net, folder, AGENT);
+        let programs = holdfast_pg::testkit::major(15);
+        let postgres = TestCluster::builder(&programs)
+            .initdb("--data-checksums")
+            .start();
+        postgres.psql(ROLE);
         let mut world = Self {
             agent,
             nodes: nodes.into(),
+            postgres,
             rules: Rules::default(),
             token: String::new(),
             net,
@@ -90,7 +99,7 @@ impl World {
     pub fn server(&self, index: usize) -> String {
         format!(
             "https://{}:8443",
-            self.net.address(self.nodes[index].name())
+            self.net.address(self.nodes[index].host.name())
         )
     }
 
@@ -105,7 +114,7 @@ impl World {
         let node = &mut self.nodes[index];
         node.join(&server, token.as_str().expect("a node token"));
         node.wait_ready();
-        let name = node.name().to_owned();
+        let name = node.host.name().to_owned();
         until("the node to vote", SETUP_MAX, || {
             let nodes = self.list("nodes").ok()?;
             let mut own = nodes.iter().filter(|node| node["name"] == name.as_str());
@@ -126,133 +135,6 @@ impl World {
                 .as_str()
                 .map(|_| ())
         });
-    }
-
-    fn documents(&self) -> String {
-        let connection = self.agent.postgres.socket_conninfo();
-        format!(
-            "apiVersion: holdfast/v1
-kind: Repository
-metadata: {{name: main}}
-spec: {{url: \"{}\"}}
----
-apiVersion: holdfast/v1
-kind: Cluster
-metadata: {{name: {CLUSTER}, labels: {{tier: gold}}}}
-spec:
-  instances:
-    - {{agent: {AGENT}, connection: \"{} user=holdfast\"}}
----
-apiVersion: holdfast/v1
-kind: Policy
-metadata: {{name: gold}}
-spec:
-  selector: {{tier: gold}}
-  objectives: {{rpo: 30s}}
-  repository: main
-  wal: {{flushEvery: 500ms}}
-  schedules:
-    - {{name: by-cron, kind: full, cron: \"* * * * *\", retry: {{max: 20}}}}
-    - {{name: by-period, kind: full, every: 1m, overlap: queueOne, catchUp: all, retry: {{max: 20}}}}
-",
-            self.agent.repository(),
-            connection.replace(" user=postgres", ""),
-        )
-    }
-
-    /// Everything of a list, asked of the first node that answers.
-    pub fn list(&self, path: &str) -> Result<Vec<Json>, String> {
-        let mut said = String::new();
-        for node in &self.nodes {
-            match self.list_at(node.name(), path) {
-                Ok(items) => return Ok(items),
-                Err(error) => said = format!("{}: {error}", node.name()),
-            }
-        }
-        Err(said)
-    }
-
-    /// The same, asked of one node.
-    pub fn list_at(&self, node: &str, path: &str) -> Result<Vec<Json>, String> {
-        let (net, token) = (&self.net, &self.token);
-        let separator = if path.contains('?') { '&' } else { '?' };
-        let ask = async {
-            let client = Client::new(REST, token);
-            let mut items = Vec::new();
-            let mut from = String::new();
-            loop {
-                let page = match path {
-                    "nodes" | "exposure" => client.get(path).await,
-                    _ => {
-                        client
-                            .get(&format!("{path}{separator}limit=1000{from}"))
-                            .await
-                    }
-                };
-                let Answer::Done(mut page, _) = page else {
-                    return Err(format!("{page:?}"));
-                };
-                items.extend(
-                    page["items"]
-                        .as_array_mut()
-                        .map(std::mem::take)
-                        .unwrap_or_default(),
-                );
-                match page["nextCursor"].as_str() {
-                    Some(cursor) => from = format!("&cursor={cursor}"),
-                    None => return Ok(items),
-                }
-            }
-        };
-        net.inside(node, || {
-            let mut builder = tokio::runtime::Builder::new_current_thread();
-            builder
-                .enable_all()
-                .build()
-                .expect("a runtime")
-                .block_on(ask)
-        })
-    }
-
-    /// Which node leads, as one that answers says.
-    pub fn leader(&self) -> Option<usize> {
-        let nodes = self.list("nodes").ok()?;
-        let leader = nodes.iter().find(|node| node["role"] == "leader")?;
-        NODES.iter().position(|name| leader["name"] == *name)
-    }
-
-    /// What one of the nodes lacks to be whole.
-    fn missing(&self) -> Option<String> {
-        self.nodes.iter().find_map(|node| {
-            let name = node.name();
-            let nodes = match self.list_at(name, "nodes") {
-                Ok(nodes) => nodes,
-                Err(error) => return Some(format!("{name} answers {error}")),
-            };
-            let fine = |node: &&Json| node["reachable"] == true && node["state"] == "member";
-            let whole = nodes.iter().filter(fine).count() == self.nodes.len();
-            (!whole).then(|| format!("{name} sees {}", Json::Array(nodes)))
-        })
-    }
-
-    /// Waits until every node serves and knows the others, and something can be
-    /// written. How long that took.
-    ///
-    /// # Panics
-    /// When it does not happen.
-    pub fn wait_whole(&mut self) -> Duration {
-        let started = Instant::now();
-        for node in &mut self.nodes {
-            node.wait_ready();
-        }
-        while let Some(missing) = self.missing() {
-            let waited = started.elapsed();
-            assert!(waited < SETUP_MAX, "waited {waited:?} in vain: {missing}");
-            std::thread::sleep(Duration::from_millis(50));
-            // One whose disk has failed it may stop only now.
-            self.nodes.iter_mut().for_each(FaultyNode::wait_ready);
-        }
-        started.elapsed()
     }
 }
 
