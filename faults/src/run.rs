@@ -84,8 +84,9 @@ pub fn run(options: &Options) -> Outcome {
         nemesis.act(&mut world, step);
     }
     let (calls, served) = load.finish(&world.net, &NODES, &world.token);
-    let mut found = violations(&calls);
-    let (work, wrong) = check::work(&world, since);
+    let mut found = nemesis.findings;
+    found.extend(violations(&calls));
+    let (work, wrong) = check::work(&world, since, &nemesis.alone);
     found.extend(wrong);
     let rows = check::databases(&mut world).unwrap_or_else(|difference| {
         found.push(difference);

@@ -1,6 +1,7 @@
 //! What must be true in the end, whatever went wrong.
 
 mod databases;
+mod runs;
 mod work;
 
 pub use databases::databases;

@@ -1,9 +1,11 @@
 //! Doing a step of the plan to the world, and undoing it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use holdfast_tests::until::until;
+use holdfast_types::schedule::RunId;
 
 use super::fault::{Fault, Step};
 use crate::disk::{Keep, Trouble};
@@ -34,6 +36,10 @@ pub struct Nemesis {
     began: Instant,
     /// What it did.
     pub events: Vec<Event>,
+    /// Runs that an agent began while there was no node.
+    pub alone: BTreeSet<RunId>,
+    /// What was awaited in vain, a line each.
+    pub findings: Vec<String>,
 }
 
 impl Nemesis {
@@ -43,11 +49,13 @@ impl Nemesis {
             rng: Rng::with_seed(seed ^ 0x00c0_ffee),
             began: Instant::now(),
             events: Vec::new(),
+            alone: BTreeSet::new(),
+            findings: Vec::new(),
         }
     }
 
-    /// Does a step, waits as long as it lasts, undoes it, and waits until the
-    /// nodes are whole.
+    /// Does a step, waits for what is to come of it and as long as it lasts, undoes
+    /// it, and waits until the nodes are whole.
     ///
     /// # Panics
     /// When they do not become whole: that is a finding.
@@ -83,7 +91,7 @@ impl Nemesis {
         });
     }
 
-    fn keep(&mut self) -> Keep {
+    pub(super) fn keep(&mut self) -> Keep {
         if self.rng.bool() {
             Keep::Nothing
         } else {
@@ -112,6 +120,7 @@ impl Nemesis {
                     node.host.power_cut(&mut self.keep());
                 }
             }
+            Fault::AllGone(meanwhile) => self.all_gone(world, meanwhile),
             Fault::ClockJump(node, seconds) => {
                 let shifted = world.nodes[node].clock.shift(seconds);
                 shifted.expect("the clock's file can be written");

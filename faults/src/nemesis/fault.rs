@@ -43,6 +43,9 @@ pub enum Fault {
     PowerCut(usize),
     /// A power cut of all nodes at once.
     PowerCutAll,
+    /// No node runs over a due time, until the agent follows its schedules on
+    /// its own.
+    AllGone(Meanwhile),
     /// A node's clock jumps by so many seconds, and back.
     ClockJump(usize, i64),
     /// Another node is made to lead.
@@ -50,6 +53,19 @@ pub enum Fault {
     /// A node is removed, loses its disk, and joins as a new one.
     Replace(usize),
 }
+
+/// What befalls the agent while it is on its own, in the middle of a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Nothing.
+    Nothing,
+    /// kill -9, and it is started again.
+    Kill,
+    /// A power cut under its journal and the repository, and it is started again.
+    PowerCut,
+}
+
+const MEANWHILE: [Meanwhile; 3] = [Meanwhile::Nothing, Meanwhile::Kill, Meanwhile::PowerCut];
 
 /// A kind of fault, for reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +78,12 @@ impl fmt::Display for Kind {
 }
 
 impl Fault {
+    /// Whether it lasts until something has come of it. Such a fault comes alone:
+    /// another could be in the way of that.
+    pub const fn is_lasting(self) -> bool {
+        matches!(self, Self::AllGone(_))
+    }
+
     /// Its kind.
     pub const fn kind(self) -> Kind {
         Kind(match self {
@@ -81,6 +103,7 @@ impl Fault {
             Self::RepositoryFull => "full repository",
             Self::PowerCut(_) => "power cut of a node",
             Self::PowerCutAll => "power cut of all nodes",
+            Self::AllGone(_) => "no node over a due time",
             Self::ClockJump(..) => "clock jump",
             Self::Handover(_) => "leadership handed over",
             Self::Replace(_) => "node replaced",
@@ -101,35 +124,55 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub struct Plan {
     rng: Rng,
+    /// How often all kinds have been shuffled.
+    rounds: u64,
     /// Kinds still to come before any comes again.
     deck: Vec<u8>,
+    /// Drawn already.
+    next: Option<Fault>,
 }
 
-/// How many kinds [`Plan::fault`] knows.
+/// How many kinds [`Plan::fault`] knows that are over in a moment.
 const KINDS: u8 = 19;
+/// And how many that last.
+const LASTING: u8 = 1;
+/// Those come in every so many rounds of the others, from the second on.
+const LASTING_EVERY: u64 = 4;
 
 impl Plan {
     /// The plan of a seed.
     pub fn new(seed: u64) -> Self {
         Self {
             rng: Rng::with_seed(seed),
+            rounds: 0,
             deck: Vec::new(),
+            next: None,
         }
     }
 
     /// What comes next: one fault, every third time two.
     pub fn step(&mut self) -> Step {
         let mut faults = vec![self.fault()];
-        if self.rng.u8(0..3) == 0 {
-            faults.push(self.fault());
+        if self.rng.u8(0..3) == 0 && !faults[0].is_lasting() {
+            let second = self.fault();
+            if second.is_lasting() {
+                self.next = Some(second);
+            } else {
+                faults.push(second);
+            }
         }
         let lasts = Duration::from_millis(self.rng.u64(300..3000));
         Step { faults, lasts }
     }
 
     fn fault(&mut self) -> Fault {
+        if let Some(fault) = self.next.take() {
+            return fault;
+        }
         if self.deck.is_empty() {
-            self.deck = (0..KINDS).collect();
+            let lasting = self.rounds % LASTING_EVERY == 1;
+            self.rounds += 1;
+            self.deck = (0..KINDS + if lasting { LASTING } else { 0 }).collect();
             self.rng.shuffle(&mut self.deck);
         }
         let kind = self.deck.pop().unwrap_or_default();
@@ -155,7 +198,8 @@ impl Plan {
             15 => Fault::PowerCutAll,
             16 => Fault::ClockJump(node, rng.i64(-90..90)),
             17 => Fault::Handover(node),
-            _ => Fault::Replace(node),
+            18 => Fault::Replace(node),
+            _ => Fault::AllGone(MEANWHILE[rng.usize(0..MEANWHILE.len())]),
         }
     }
 }
