@@ -2,7 +2,9 @@
 
 mod databases;
 mod runs;
+mod wal;
 mod work;
 
 pub use databases::databases;
+pub use wal::wal;
 pub use work::{Work, work};

@@ -110,10 +110,7 @@ fn unfinished(world: &World, now: Timestamp) -> Result<Vec<String>, String> {
     let runs = runs.iter().filter(|run| early(run, "due"));
     let due = runs.filter(|run| text(run, "state") == "due");
     found.extend(due.map(|run| format!("run {} is due", text(run, "id"))));
-    let exposure = world.list("exposure")?;
-    let frontier = exposure
-        .first()
-        .and_then(|item| time(&item["repositories"][0], "frontier"));
+    let frontier = world.frontier();
     if frontier.is_none_or(|frontier| frontier < now) {
         found.push(format!("the frontier is at {frontier:?}"));
     }

@@ -10,7 +10,7 @@ use holdfast_types::schedule::RunId;
 use super::fault::{Fault, Step};
 use crate::disk::{Keep, Trouble};
 use crate::net::Rules;
-use crate::world::{AGENT, NODES, World};
+use crate::world::{AGENTS, NODES, World};
 
 /// Room for a little more, then the disk is full.
 const LAST_BYTES: u64 = 64 << 10;
@@ -38,6 +38,8 @@ pub struct Nemesis {
     pub events: Vec<Event>,
     /// Runs that an agent began while there was no node.
     pub alone: BTreeSet<RunId>,
+    /// How often the duty to receive WAL has moved because its agent was gone.
+    pub moved: u64,
     /// What was awaited in vain, a line each.
     pub findings: Vec<String>,
 }
@@ -50,6 +52,7 @@ impl Nemesis {
             began: Instant::now(),
             events: Vec::new(),
             alone: BTreeSet::new(),
+            moved: 0,
             findings: Vec::new(),
         }
     }
@@ -91,7 +94,16 @@ impl Nemesis {
         });
     }
 
-    pub(super) fn keep(&mut self) -> Keep {
+    /// Cuts the power under an agent's disk.
+    pub(super) fn cut_agent(&mut self, world: &mut World, agent: usize) {
+        if agent == 0 {
+            // The repository goes with it, and nobody may go on in it.
+            world.agents.iter_mut().for_each(|agent| agent.host.kill());
+        }
+        world.agents[agent].host.power_cut(&mut self.keep());
+    }
+
+    fn keep(&mut self) -> Keep {
         if self.rng.bool() {
             Keep::Nothing
         } else {
@@ -103,12 +115,9 @@ impl Nemesis {
         match fault {
             Fault::Kill(node) => world.nodes[node].host.kill(),
             Fault::Pause(node) => world.nodes[node].host.pause(),
-            Fault::AgentKill => world.agent.host.kill(),
-            Fault::AgentPause => world.agent.host.pause(),
-            Fault::AgentPowerCut => {
-                let mut keep = self.keep();
-                world.agent.host.power_cut(&mut keep);
-            }
+            Fault::AgentKill(agent) => world.agents[agent].host.kill(),
+            Fault::AgentPause(agent) => world.agents[agent].host.pause(),
+            Fault::AgentPowerCut(agent) => self.cut_agent(world, agent),
             Fault::PowerCut(node) => {
                 let mut keep = self.keep();
                 world.nodes[node].host.power_cut(&mut keep);
@@ -121,6 +130,7 @@ impl Nemesis {
                 }
             }
             Fault::AllGone(meanwhile) => self.all_gone(world, meanwhile),
+            Fault::ReceiverGone(away) => self.receiver_gone(world, away),
             Fault::ClockJump(node, seconds) => {
                 let shifted = world.nodes[node].clock.shift(seconds);
                 shifted.expect("the clock's file can be written");
@@ -156,10 +166,10 @@ fn disturb(world: &mut World, fault: Fault) {
             failing_sync: true,
             ..Trouble::default()
         }),
-        Fault::RepositoryFull => world.agent.host.disk.trouble(full),
+        Fault::RepositoryFull => world.agents[0].host.disk.trouble(full),
         Fault::Isolate(node) => {
             others(node)
-                .chain([AGENT])
+                .chain(AGENTS)
                 .for_each(|other| world.rules.cut(NODES[node], other));
         }
         Fault::LeaderAlone => {
@@ -169,26 +179,23 @@ fn disturb(world: &mut World, fault: Fault) {
         }
         Fault::OneWay(from, to) => world.rules.cut_one_way(NODES[from], NODES[to]),
         Fault::Loss(node, percent) => world.rules.lose(NODES[node], percent),
-        Fault::AgentCutOff => NODES.iter().for_each(|node| world.rules.cut(node, AGENT)),
+        Fault::AgentCutOff(agent) => {
+            let agent = AGENTS[agent];
+            NODES.iter().for_each(|node| world.rules.cut(node, agent));
+        }
         _ => {}
     }
-    world
-        .net
-        .apply(&world.rules)
-        .expect("the network can be changed");
+    world.apply_rules();
 }
 
 /// Undoes everything, and starts again what has ended.
 fn heal(world: &mut World) {
     world.rules = Rules::default();
-    world
-        .net
-        .apply(&world.rules)
-        .expect("the network can be mended");
-    world.agent.host.disk.trouble(Trouble::default());
-    world.agent.host.resume();
-    if !world.agent.host.runs() {
-        world.agent.start();
+    world.apply_rules();
+    for agent in &mut world.agents {
+        agent.host.disk.trouble(Trouble::default());
+        agent.host.resume();
+        agent.start_if_down();
     }
     for node in &mut world.nodes {
         if node.host.disk.mend() {

@@ -5,4 +5,4 @@ mod fault;
 mod lasting;
 
 pub use act::{Event, Nemesis};
-pub use fault::{Fault, Kind, Meanwhile, Plan, Step};
+pub use fault::{Away, Fault, Kind, Meanwhile, Plan, Step};

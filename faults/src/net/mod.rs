@@ -20,6 +20,11 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 pub use janitor::clean_up;
 pub use rules::Rules;
 
+/// How the addresses of a network begin.
+const BASE: &str = "10.99.0.";
+/// All its addresses.
+pub const SUBNET: &str = "10.99.0.0/24";
+
 /// So that several networks of one process do not meet.
 static NETWORKS: AtomicU32 = AtomicU32::new(0);
 
@@ -59,7 +64,7 @@ impl Net {
 
     fn add(&mut self, name: &str, host: u8) -> Result<(), NetError> {
         let (hub, space) = (self.space("hub"), self.space(name));
-        let (port, address) = (format!("port{host}"), format!("10.99.0.{host}"));
+        let (port, address) = (format!("port{host}"), format!("{BASE}{host}"));
         ip(&["netns", "add", &space])?;
         self.addresses.insert(name.to_owned(), address.clone());
         ip(&["-n", &space, "link", "set", "lo", "up"])?;

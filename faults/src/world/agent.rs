@@ -52,6 +52,13 @@ impl FaultyAgent {
         self.start();
     }
 
+    /// Starts it unless it runs.
+    pub fn start_if_down(&mut self) {
+        if !self.host.runs() {
+            self.start();
+        }
+    }
+
     /// Starts it.
     pub fn start(&mut self) {
         let mut command = Command::new(program("holdfast-agent"));

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::setup::SETUP_MAX;
@@ -68,6 +69,32 @@ impl World {
         let nodes = self.list("nodes").ok()?;
         let leader = nodes.iter().find(|node| node["role"] == "leader")?;
         NODES.iter().position(|name| leader["name"] == *name)
+    }
+
+    /// What is known of the cluster's WAL in its repository.
+    pub fn wal(&self) -> Option<Json> {
+        let exposure = self.list("exposure").ok()?;
+        Some(exposure.first()?["repositories"][0].clone())
+    }
+
+    /// The agent that receives the cluster's WAL.
+    pub fn receiver(&self) -> Option<String> {
+        let name = &self.wal()?["receiver"]["agent"];
+        name.as_str().map(str::to_owned)
+    }
+
+    /// Up to when every commit is in the repository.
+    pub fn frontier(&self) -> Option<Timestamp> {
+        self.wal()?["frontier"].as_str()?.parse().ok()
+    }
+
+    /// Makes the network what the rules say.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn apply_rules(&self) {
+        let applied = self.net.apply(&self.rules);
+        applied.expect("the network can be changed");
     }
 
     /// What one of the nodes lacks to be whole.

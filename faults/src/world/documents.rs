@@ -7,17 +7,18 @@ use holdfast_types::schedule::Timetable;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{AGENT, CLUSTER, World};
+use super::{AGENTS, CLUSTER, World};
 
 impl World {
     /// The URL of the repository.
     pub fn repository(&self) -> String {
-        let folder = self.agent.host.disk.path().join("repository");
+        let folder = self.agents[0].host.disk.path().join("repository");
         format!("file://{}", folder.display())
     }
 
     pub(super) fn documents(&self) -> String {
         let connection = self.postgres.socket_conninfo();
+        let [at_server, relay] = AGENTS;
         format!(
             "apiVersion: holdfast/v1
 kind: Repository
@@ -29,7 +30,9 @@ kind: Cluster
 metadata: {{name: {CLUSTER}, labels: {{tier: gold}}}}
 spec:
   instances:
-    - {{agent: {AGENT}, connection: \"{} user=holdfast\"}}
+    - {{agent: {at_server}, connection: \"{} user=holdfast\"}}
+  relays:
+    - {{agent: {relay}, connections: {{{at_server}: \"host={} port={} user=holdfast\"}}}}
 ---
 apiVersion: holdfast/v1
 kind: Policy
@@ -45,6 +48,8 @@ spec:
 ",
             self.repository(),
             connection.replace(" user=postgres", ""),
+            self.net.address(at_server),
+            self.postgres.port(),
             half_past(),
         )
     }

@@ -10,21 +10,22 @@ use holdfast_tests::scratch::Scratch;
 use holdfast_tests::until::until;
 
 use super::{FaultyAgent, FaultyNode};
-use crate::net::{Net, Rules};
+use crate::net::{Net, Rules, SUBNET};
 
 /// The cluster that is protected.
 pub const CLUSTER: &str = "orders";
 /// The names of the nodes.
 pub const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
-/// The name of the agent.
-pub const AGENT: &str = "agent-1";
+/// The names of the agents: of the one at the server, and of the relay.
+pub const AGENTS: [&str; 2] = ["agent-1", "agent-2"];
 pub(super) const SETUP_MAX: Duration = Duration::from_secs(90);
 
 /// Everything that runs. In the order in which it must end.
 #[derive(Debug)]
 pub struct World {
-    /// The agent, with the repository on its disk.
-    pub agent: FaultyAgent,
+    /// The agents. The repository is on the first one's disk, and the other writes
+    /// to it as to a shared folder.
+    pub agents: Vec<FaultyAgent>,
     /// The nodes.
     pub nodes: Vec<FaultyNode>,
     /// What is protected. It is on another disk than everything else, and its
@@ -47,18 +48,14 @@ impl World {
     pub fn new() -> Self {
         crate::net::clean_up();
         let scratch = Scratch::new();
-        let all: Vec<&str> = NODES.into_iter().chain([AGENT]).collect();
+        let all: Vec<&str> = NODES.into_iter().chain(AGENTS).collect();
         let net = Arc::new(Net::new(&all).expect("a network"));
         let folder = scratch.path();
         let nodes = NODES.map(|name| FaultyNode::place(&net, folder, name));
-        let agent = FaultyAgent::place(&net, folder, AGENT);
-        let programs = holdfast_pg::testkit::major(15);
-        let postgres = TestCluster::builder(&programs)
-            .initdb("--data-checksums")
-            .start();
-        postgres.psql(ROLE);
+        let agents = AGENTS.map(|name| FaultyAgent::place(&net, folder, name));
+        let postgres = net.inside(AGENTS[0], server);
         let mut world = Self {
-            agent,
+            agents: agents.into(),
             nodes: nodes.into(),
             postgres,
             rules: Rules::default(),
@@ -76,6 +73,24 @@ impl World {
         let folder = self.scratch.path().join(name);
         std::fs::create_dir_all(&folder).expect("a folder");
         folder
+    }
+
+    /// Keeps what nodes and agents have said where it outlives the world: of
+    /// something that went wrong it is all there is to go by.
+    pub fn keep_logs(&self) {
+        let kept = format!("{}logs-{}", crate::PREFIX, std::process::id());
+        let kept = std::env::temp_dir().join(kept);
+        drop(std::fs::create_dir_all(&kept));
+        for name in NODES.into_iter().chain(AGENTS) {
+            let log = self.scratch.path().join(format!("{name}.log"));
+            drop(std::fs::copy(&log, kept.join(format!("{name}.log"))));
+        }
+        eprintln!("the logs of nodes and agents are in {}", kept.display());
+    }
+
+    /// A folder that a restore can make, of the user that runs PostgreSQL.
+    pub fn server_folder(&self, name: &str) -> PathBuf {
+        self.scratch.server_folder("restored").join(name)
     }
 
     fn found(&mut self) {
@@ -123,35 +138,35 @@ impl World {
     }
 
     fn protect(&mut self) {
-        let token = self.nodes[0].cli(|cli| cli.json(["agent", "token", "create"]));
         let server = self.server(0);
-        let token = token["token"].as_str().expect("a join token").to_owned();
-        self.agent.enroll(&server, &token);
+        for agent in &mut self.agents {
+            let token = self.nodes[0].cli(|cli| cli.json(["agent", "token", "create"]));
+            agent.enroll(&server, token["token"].as_str().expect("a join token"));
+        }
         let yaml = self.documents();
         self.nodes[0].cli(|cli| cli.apply(&yaml));
-        until("WAL to stream", SETUP_MAX, || {
-            let exposure = self.list("exposure").ok()?;
-            exposure.first()?["repositories"][0]["frontier"]
-                .as_str()
-                .map(|_| ())
-        });
+        until("WAL to stream", SETUP_MAX, || self.frontier().map(|_| ()));
     }
+}
+
+/// A server that its network reaches, too.
+fn server() -> TestCluster {
+    let programs = holdfast_pg::testkit::major(15);
+    let server = TestCluster::builder(&programs)
+        .initdb("--data-checksums")
+        .setting("listen_addresses", "*")
+        .hba(&format!("host all holdfast {SUBNET} trust"))
+        .hba(&format!("host replication holdfast {SUBNET} trust"))
+        .start();
+    server.psql(ROLE);
+    server
 }
 
 impl Drop for World {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
+        if std::thread::panicking() {
+            self.keep_logs();
         }
-        // What they said is all there is to go by.
-        let kept =
-            std::env::temp_dir().join(format!("{}logs-{}", crate::PREFIX, std::process::id()));
-        drop(std::fs::create_dir_all(&kept));
-        for name in NODES.into_iter().chain([AGENT]) {
-            let log = self.scratch.path().join(format!("{name}.log"));
-            drop(std::fs::copy(&log, kept.join(format!("{name}.log"))));
-        }
-        eprintln!("the logs of nodes and agent are in {}", kept.display());
     }
 }
 
