@@ -179,6 +179,12 @@ fn disturb(world: &mut World, fault: Fault) {
         }
         Fault::OneWay(from, to) => world.rules.cut_one_way(NODES[from], NODES[to]),
         Fault::Loss(node, percent) => world.rules.lose(NODES[node], percent),
+        Fault::SlowNetwork(place, milliseconds) => {
+            let mut members = NODES.into_iter().chain(AGENTS);
+            let name = members.nth(place).expect("somebody has that number");
+            let by = Duration::from_millis(milliseconds);
+            world.rules.delay(name, by);
+        }
         Fault::AgentCutOff(agent) => {
             let agent = AGENTS[agent];
             NODES.iter().for_each(|node| world.rules.cut(node, agent));

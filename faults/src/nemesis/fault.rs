@@ -25,6 +25,9 @@ pub enum Fault {
     OneWay(usize, usize),
     /// Packets to a node get lost, so many in a hundred.
     Loss(usize, u8),
+    /// Packets to and from a node or, by the numbers after theirs, an agent take so
+    /// many milliseconds, and may overtake each other.
+    SlowNetwork(usize, u64),
     /// An agent reaches its repository and its PostgreSQL, but no node.
     AgentCutOff(usize),
     /// kill -9 of an agent.
@@ -110,6 +113,7 @@ impl Fault {
             Self::LeaderAlone => "leader alone",
             Self::OneWay(..) => "one-way partition",
             Self::Loss(..) => "lost packets",
+            Self::SlowNetwork(..) => "slow network",
             Self::AgentCutOff(_) => "agent sees the repository but no node",
             Self::AgentKill(_) => "kill -9 of an agent",
             Self::AgentPause(_) => "pause of an agent",
@@ -152,7 +156,7 @@ pub struct Plan {
 }
 
 /// How many kinds [`Plan::fault`] knows that are over in a moment.
-const KINDS: u8 = 19;
+const KINDS: u8 = 20;
 /// And how many that last.
 const LASTING: u8 = 2;
 /// Those come in every so many rounds of the others, from the second on.
@@ -219,7 +223,8 @@ impl Plan {
             16 => Fault::ClockJump(node, rng.i64(-90..90)),
             17 => Fault::Handover(node),
             18 => Fault::Replace(node),
-            19 => Fault::ReceiverGone(AWAY[rng.usize(0..AWAY.len())]),
+            19 => Fault::SlowNetwork(rng.usize(0..NODES + AGENTS), rng.u64(5..250)),
+            20 => Fault::ReceiverGone(AWAY[rng.usize(0..AWAY.len())]),
             _ => Fault::AllGone(MEANWHILE[rng.usize(0..MEANWHILE.len())]),
         }
     }

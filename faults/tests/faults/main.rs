@@ -6,6 +6,7 @@ mod clock;
 mod disk;
 mod history;
 mod lasting;
+mod net;
 mod restore;
 mod short;
 mod storage;
