@@ -6,5 +6,6 @@ mod wal;
 mod work;
 
 pub use databases::databases;
+pub use runs::{wrong_alone, wrong_backups, wrong_jobs, wrong_runs};
 pub use wal::wal;
 pub use work::{Work, work};

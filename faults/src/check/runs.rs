@@ -14,7 +14,7 @@ use crate::world::CLUSTER;
 const PERIOD: i64 = 60;
 
 /// Every due time between the first and now has exactly one record (I-03).
-pub(super) fn wrong_runs(runs: &[Json], since: Timestamp, now: Timestamp) -> Vec<String> {
+pub fn wrong_runs(runs: &[Json], since: Timestamp, now: Timestamp) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut schedules: BTreeMap<String, Vec<(Timestamp, Timestamp, u64)>> = BTreeMap::new();
     for run in runs {
@@ -68,7 +68,7 @@ pub(super) fn wrong_runs(runs: &[Json], since: Timestamp, now: Timestamp) -> Vec
 }
 
 /// No job failed, none is two runs', and no run has two jobs.
-pub(super) fn wrong_jobs(runs: &[Json], jobs: &[Json]) -> Vec<String> {
+pub fn wrong_jobs(runs: &[Json], jobs: &[Json]) -> Vec<String> {
     let mut wrong = Vec::new();
     let known: BTreeSet<String> = jobs.iter().map(|job| text(job, "id")).collect();
     let mut taken = BTreeSet::new();
@@ -99,7 +99,7 @@ pub(super) fn wrong_jobs(runs: &[Json], jobs: &[Json]) -> Vec<String> {
 }
 
 /// What an agent began on its own *ran*, and some of it is known to be its.
-pub(super) fn wrong_alone(runs: &[Json], alone: &BTreeSet<RunId>) -> Vec<String> {
+pub fn wrong_alone(runs: &[Json], alone: &BTreeSet<RunId>) -> Vec<String> {
     let states: BTreeMap<String, String> = runs
         .iter()
         .map(|run| (text(run, "id"), text(run, "state")))
@@ -128,7 +128,7 @@ pub(super) fn served_alone(runs: &[Json]) -> u64 {
 }
 
 /// Every run that was done has one backup that counts, whoever took it.
-pub(super) fn wrong_backups(jobs: &[Json], backups: &[Json]) -> Vec<String> {
+pub fn wrong_backups(jobs: &[Json], backups: &[Json]) -> Vec<String> {
     let mut available: BTreeMap<String, u64> = BTreeMap::new();
     for backup in backups {
         if text(backup, "state") == "available" {

@@ -7,6 +7,7 @@ mod disk;
 mod history;
 mod lasting;
 mod net;
+mod records;
 mod restore;
 mod short;
 mod storage;
