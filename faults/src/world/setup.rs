@@ -46,6 +46,16 @@ impl World {
     /// # Panics
     /// When that does not work.
     pub fn new() -> Self {
+        let mut world = Self::unprotected();
+        world.protect();
+        world
+    }
+
+    /// Makes it without agents at work: nothing is written but what a test writes.
+    ///
+    /// # Panics
+    /// When that does not work.
+    pub fn unprotected() -> Self {
         crate::net::clean_up();
         let scratch = Scratch::new();
         let all: Vec<&str> = NODES.into_iter().chain(AGENTS).collect();
@@ -64,7 +74,6 @@ impl World {
             scratch,
         };
         world.found();
-        world.protect();
         world
     }
 

@@ -6,6 +6,7 @@ mod clock;
 mod disk;
 mod history;
 mod lasting;
+mod late;
 mod net;
 mod records;
 mod restore;
