@@ -10,7 +10,7 @@ use holdfast_types::schedule::RunId;
 use super::fault::{Fault, Step};
 use crate::disk::{Keep, Trouble};
 use crate::net::Rules;
-use crate::world::{AGENTS, NODES, World};
+use crate::world::{AGENTS, NODES, RAFT, World};
 
 /// Room for a little more, then the disk is full.
 const LAST_BYTES: u64 = 64 << 10;
@@ -178,6 +178,7 @@ fn disturb(world: &mut World, fault: Fault) {
             }
         }
         Fault::OneWay(from, to) => world.rules.cut_one_way(NODES[from], NODES[to]),
+        Fault::Deaf(from, to) => world.rules.cut_port(NODES[from], NODES[to], RAFT),
         Fault::Loss(node, percent) => world.rules.lose(NODES[node], percent),
         Fault::SlowNetwork(place, milliseconds) => {
             let mut members = NODES.into_iter().chain(AGENTS);

@@ -23,6 +23,9 @@ pub enum Fault {
     LeaderAlone,
     /// What the first sends does not arrive at the second.
     OneWay(usize, usize),
+    /// The first cannot connect to the second, which can connect to the first: what
+    /// it passes on is done, and it does not hear of it.
+    Deaf(usize, usize),
     /// Packets to a node get lost, so many in a hundred.
     Loss(usize, u8),
     /// Packets to and from a node or, by the numbers after theirs, an agent take so
@@ -112,6 +115,7 @@ impl Fault {
             Self::Isolate(_) => "node cut off",
             Self::LeaderAlone => "leader alone",
             Self::OneWay(..) => "one-way partition",
+            Self::Deaf(..) => "connections one way only",
             Self::Loss(..) => "lost packets",
             Self::SlowNetwork(..) => "slow network",
             Self::AgentCutOff(_) => "agent sees the repository but no node",
@@ -156,7 +160,7 @@ pub struct Plan {
 }
 
 /// How many kinds [`Plan::fault`] knows that are over in a moment.
-const KINDS: u8 = 20;
+const KINDS: u8 = 21;
 /// And how many that last.
 const LASTING: u8 = 2;
 /// Those come in every so many rounds of the others, from the second on.
@@ -224,7 +228,8 @@ impl Plan {
             17 => Fault::Handover(node),
             18 => Fault::Replace(node),
             19 => Fault::SlowNetwork(rng.usize(0..NODES + AGENTS), rng.u64(5..250)),
-            20 => Fault::ReceiverGone(AWAY[rng.usize(0..AWAY.len())]),
+            20 => Fault::Deaf(node, other),
+            21 => Fault::ReceiverGone(AWAY[rng.usize(0..AWAY.len())]),
             _ => Fault::AllGone(MEANWHILE[rng.usize(0..MEANWHILE.len())]),
         }
     }

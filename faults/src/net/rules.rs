@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Rules {
     /// From whom nothing arrives at whom.
     cut: BTreeSet<(String, String)>,
+    /// Whose connections to which port of whom do not arrive.
+    deaf: BTreeSet<(String, String, u16)>,
     /// Of how many packets in a hundred that arrive at somebody one is lost.
     loss: BTreeMap<String, u8>,
     /// How long packets take to and from somebody.
@@ -25,6 +27,12 @@ impl Rules {
     pub fn cut(&mut self, one: &str, other: &str) {
         self.cut_one_way(one, other);
         self.cut_one_way(other, one);
+    }
+
+    /// What `from` sends to this port of `to` does not arrive. What `to` connects to
+    /// at `from` works, in both directions.
+    pub fn cut_port(&mut self, from: &str, to: &str, port: u16) {
+        self.deaf.insert((from.to_owned(), to.to_owned(), port));
     }
 
     /// So many packets in a hundred get lost on their way to `name`.
@@ -44,6 +52,11 @@ impl Rules {
         for (from, to) in &self.cut {
             if let (true, Some(address)) = (to == name, addresses.get(from)) {
                 let _ = writeln!(rules, "ip saddr {address} drop");
+            }
+        }
+        for (from, to, port) in &self.deaf {
+            if let (true, Some(address)) = (to == name, addresses.get(from)) {
+                let _ = writeln!(rules, "ip saddr {address} tcp dport {port} drop");
             }
         }
         if let Some(percent) = self.loss.get(name) {

@@ -11,7 +11,7 @@ mod setup;
 
 pub use agent::FaultyAgent;
 pub use host::Host;
-pub use node::FaultyNode;
+pub use node::{FaultyNode, RAFT};
 pub use setup::{AGENTS, CLUSTER, NODES, World};
 
 /// Where every node serves REST, in its own namespace.

@@ -12,6 +12,9 @@ use super::{Host, REST};
 use crate::clock::Clock;
 use crate::net::Net;
 
+/// The port at which nodes hear each other.
+pub const RAFT: u16 = 8444;
+
 /// How long a node may take to serve again, with others that do.
 pub(super) const READY_MAX: Duration = Duration::from_secs(60);
 
@@ -68,7 +71,7 @@ impl FaultyNode {
     /// Starts it.
     pub fn start(&mut self, bootstrap: bool) {
         let address = self.host.address();
-        let (grpc, raft) = (format!("{address}:8443"), format!("{address}:8444"));
+        let (grpc, raft) = (format!("{address}:8443"), format!("{address}:{RAFT}"));
         let mut command = Command::new(program("holdfastd"));
         command.args(["run", "--rest", "127.0.0.1:8080", "--advertise", address]);
         command.args(["--grpc", &grpc, "--raft", &raft]);

@@ -20,7 +20,7 @@ fn what_was_promised_is_kept_under_faults() {
     };
     check(&run(&Options {
         seed: seed(),
-        faults: 21,
+        faults: 22,
         at_most: Duration::from_secs(100),
         first: vec![all_at_once],
     }));
