@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::time::Duration;
 
 /// Which packets get lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
     /// From whom nothing arrives at whom.
     cut: BTreeSet<(String, String)>,
+    /// Whose connections to which port of whom do not arrive.
+    deaf: BTreeSet<(String, String, u16)>,
     /// Of how many packets in a hundred that arrive at somebody one is lost.
     loss: BTreeMap<String, u8>,
+    /// How long packets take to and from somebody.
+    pub(super) delay: BTreeMap<String, Duration>,
 }
 
 impl Rules {
@@ -24,14 +29,21 @@ impl Rules {
         self.cut_one_way(other, one);
     }
 
+    /// What `from` sends to this port of `to` does not arrive. What `to` connects to
+    /// at `from` works, in both directions.
+    pub fn cut_port(&mut self, from: &str, to: &str, port: u16) {
+        self.deaf.insert((from.to_owned(), to.to_owned(), port));
+    }
+
     /// So many packets in a hundred get lost on their way to `name`.
     pub fn lose(&mut self, name: &str, percent: u8) {
         self.loss.insert(name.to_owned(), percent);
     }
 
-    /// Whether nothing is cut and nothing lost.
-    pub fn is_empty(&self) -> bool {
-        self.cut.is_empty() && self.loss.is_empty()
+    /// Packets to and from `name` take so long, and up to half of it more, and may
+    /// overtake each other.
+    pub fn delay(&mut self, name: &str, by: Duration) {
+        self.delay.insert(name.to_owned(), by);
     }
 
     /// For nftables in the namespace of `name`, in one transaction.
@@ -40,6 +52,11 @@ impl Rules {
         for (from, to) in &self.cut {
             if let (true, Some(address)) = (to == name, addresses.get(from)) {
                 let _ = writeln!(rules, "ip saddr {address} drop");
+            }
+        }
+        for (from, to, port) in &self.deaf {
+            if let (true, Some(address)) = (to == name, addresses.get(from)) {
+                let _ = writeln!(rules, "ip saddr {address} tcp dport {port} drop");
             }
         }
         if let Some(percent) = self.loss.get(name) {
