@@ -402,6 +402,8 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Store { .. } | Self::NoSpace { .. } => true,
+            // The next attempt builds on nothing.
+            Self::Parent { .. } => true,
             Self::Aborted(cause) => cause.is_transient(),
             _ => false,
         }

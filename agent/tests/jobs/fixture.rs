@@ -100,6 +100,7 @@ impl Fixture {
             instance: self.instance(),
             compression: Compression::DEFAULT,
             incarnation: 1,
+            parent: None,
         }
     }
 

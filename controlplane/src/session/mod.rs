@@ -26,6 +26,7 @@ mod wal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub(crate) use assign::INCARNATION;
 pub use assign::assignments_of;
 pub use facts::{FactsBoard, differs};
 pub use link::{Greeting, serve};

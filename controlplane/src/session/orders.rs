@@ -8,13 +8,14 @@
 
 use holdfast_consensus::StateView;
 use holdfast_proto::{InstanceAccess, OpenRun, StandingOrders, StandingSchedule};
+use holdfast_state::PinHolder;
 use holdfast_state::query::{self, AgentView};
 use holdfast_types::Name;
 use holdfast_types::resource::{Cluster, Schedule};
 use jiff::Timestamp;
 
 use super::access;
-use super::assign::INCARNATION;
+use super::assign::{INCARNATION, pinned};
 use crate::app::App;
 use crate::app::error::Result;
 use crate::plan::runs::anchor;
@@ -54,6 +55,7 @@ pub(super) async fn of_cluster(
         instance: instance.clone(),
         compression: policy.compression(),
         incarnation: INCARNATION,
+        parent: pinned(view, &PinHolder::Cluster(name.clone()), &policy.repository).await?,
         schedules,
     }))
 }

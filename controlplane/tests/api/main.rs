@@ -18,6 +18,7 @@ mod events;
 mod idempotency;
 mod jobs;
 mod node;
+mod pins;
 mod rehearsals;
 mod resources;
 mod restart;

@@ -4,6 +4,8 @@
 mod entry;
 mod extent_reader;
 mod finish;
+#[cfg(test)]
+mod incremental;
 mod manifest;
 mod mark;
 mod parent;

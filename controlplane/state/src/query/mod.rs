@@ -13,6 +13,7 @@ mod job;
 mod late;
 mod node;
 mod page;
+mod pin;
 mod resource;
 mod scan;
 mod schedule;
@@ -42,6 +43,7 @@ pub use job::{
 };
 pub use late::{LateResultView, LeaseView, OfflineRunView, late_results, lease, offline_runs};
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
+pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use resource::{
     ResourceFilter, ResourceView, clusters_at_agent, effective_policy, policies, resource,

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use holdfast_state::audit::verify;
 use holdfast_state::command::{
     AdvanceJob, CreateUser, DeleteResource, DeleteUser, DueRun, FinishJob, FrontierCheckpoint,
-    JobOutcome, LeaseJob, MissRuns, OfflineDeed, PruneExpired, RaiseLevel, RecordLateResult,
+    JobOutcome, LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel, RecordLateResult,
     RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob, RevokeAgent, RunDecision,
     RunJob, SetSecret, StartJob, WithdrawDuty,
 };
 use holdfast_state::query::{self, JobFilter, PageRequest};
-use holdfast_state::{Cause, Command, Entry, Principal, Reply};
+use holdfast_state::{Cause, Command, Entry, PinHolder, Principal, Reply};
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{RunReason, RunState, Unfinished};
 use holdfast_types::{
@@ -30,6 +30,7 @@ use crate::fixture::{
 };
 use crate::harness::{apply_batched, database, dump_of, keyed, table};
 use crate::offline::{attempt, offline};
+use crate::pins::{pin, pins};
 use crate::schedules::{at, decision, mark, run_id, run_job, runs};
 use crate::writer::{apply_by, dump_by, writer};
 
@@ -46,7 +47,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
-        0u8..32,
+        0u8..34,
         0u8..3,
         0u8..4,
         -5i16..200,
@@ -73,6 +74,7 @@ fn command(step: Step, serial: u128, now: Timestamp) -> Command {
         8..=19 => working(step, serial),
         26..=29 => scheduled(step, serial),
         30..=31 => alone(step),
+        32..=33 => pinned(step, now),
         _ => standing(step, serial, now),
     }
 }
@@ -233,6 +235,18 @@ fn scheduled(step: Step, serial: u128) -> Command {
         }
         .into(),
     }
+}
+
+/// Pins of backups that may be there, for attempts and for the cluster.
+fn pinned(step: Step, now: Timestamp) -> Command {
+    let until = now + SignedDuration::from_secs(i64::from(step.passed_seconds) * 10);
+    // A backup has the number of the step that took it.
+    let one = pin(u128::from(step.one), 2 + u128::from(step.two), until);
+    let standing = Pin {
+        holder: PinHolder::Cluster(name(["orders", "shop", "orders"][usize::from(step.one)])),
+        ..pin(0, 2 + u128::from(step.key.unwrap_or(3)), until)
+    };
+    pins(vec![one, standing]).into()
 }
 
 /// What the agent of the cluster did on its own, and what it reports too late.
