@@ -41,7 +41,10 @@ fn incrementals_build_on_each_other_and_restore_alone() {
     let first = fleet.cli.json(run.into_iter().chain(wait));
     assert_eq!(first["state"], "succeeded", "{first}");
     assert_eq!(first["result"]["kind"], "full", "{first}");
-    assert_eq!(first["result"]["fullBecause"]["code"], "no_parent", "{first}");
+    assert_eq!(
+        first["result"]["fullBecause"]["code"], "no_parent",
+        "{first}"
+    );
 
     let mut chain = vec![first["backup"].clone()];
     for _ in 0..2 {
@@ -104,7 +107,9 @@ fn standing_parent(agent: &Agent) -> Option<String> {
 #[test]
 fn an_agent_alone_builds_on_what_was_pinned_for_it() {
     let mut fleet = Fleet::start(&major(15), Store::directory);
-    fleet.agent.restart_with("control", "takeOverAfter = \"2s\"");
+    fleet
+        .agent
+        .restart_with("control", "takeOverAfter = \"2s\"");
     fleet.backup();
     let yaml = fleet.cluster_yaml();
     let schedule = "    - {name: often, kind: incremental, every: 1m}\n";
@@ -124,7 +129,8 @@ fn an_agent_alone_builds_on_what_was_pinned_for_it() {
     let killed = Timestamp::now();
     until("a backup without a control plane", 2 * LONG, || {
         let log = fleet.agent.log();
-        log.contains("a scheduled backup begins on its own").then_some(())
+        log.contains("a scheduled backup begins on its own")
+            .then_some(())
     });
     fleet.control_plane.restart();
     let alone = until("the backup to be on record", 2 * LONG, || {
@@ -136,8 +142,14 @@ fn an_agent_alone_builds_on_what_was_pinned_for_it() {
     });
     assert_eq!(alone["kind"], "incremental", "{alone}");
     let ids: Vec<&Value> = known.iter().map(|backup| &backup["id"]).collect();
-    assert!(ids.contains(&&alone["parent"]), "{alone} on none of {ids:?}");
+    assert!(
+        ids.contains(&&alone["parent"]),
+        "{alone} on none of {ids:?}"
+    );
     fleet.wait_frontier(Timestamp::now());
-    let restored = fleet.restore(&format!("backup:{}", alone["id"].as_str().unwrap()), "alone");
+    let restored = fleet.restore(
+        &format!("backup:{}", alone["id"].as_str().unwrap()),
+        "alone",
+    );
     restored.check_pages();
 }

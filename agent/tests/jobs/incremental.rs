@@ -11,9 +11,7 @@ use holdfast_pg::binaries::Programs;
 use holdfast_pg::sql::Session;
 use holdfast_pg::testkit::{self, TestCluster};
 use holdfast_proto::{BackupWork, InstanceAccess, JobSuccess, PinnedParent};
-use holdfast_types::{
-    BackupKind, CommittedBackup, RestoreRequest, Timeline,
-};
+use holdfast_types::{BackupKind, CommittedBackup, RestoreRequest, Timeline};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::fixture::{Fixture, context, failure, succeeded};
@@ -95,7 +93,10 @@ async fn chain(programs: &Programs) {
         let success = fixture.incremental(parent).await;
         assert_eq!(success.result["kind"], "incremental", "{}", success.result);
         let backup = committed(&success);
-        assert_eq!((backup.kind, backup.parent), (BackupKind::Incremental, Some(parent.id)));
+        assert_eq!(
+            (backup.kind, backup.parent),
+            (BackupKind::Incremental, Some(parent.id))
+        );
         backups.push(backup);
     }
     // Stored is what changed: 20 rows and the tellers, of 70 MB.
@@ -105,7 +106,11 @@ async fn chain(programs: &Programs) {
         "{small:?} on {first:?}"
     );
     noted.push(ledger.write_many(20).await.pop().unwrap());
-    fixture.session.execute("SELECT pg_switch_wal()").await.unwrap();
+    fixture
+        .session
+        .execute("SELECT pg_switch_wal()")
+        .await
+        .unwrap();
 
     for (backup, last) in backups.iter().zip(&noted) {
         let at = format!("backup:{}", backup.id);
@@ -183,13 +188,19 @@ async fn files_are_passed_over_only_when_nothing_of_them_can_have_changed() {
 
     // The same size and the same time of content, and other bytes.
     let time = std::fs::metadata(&rewritten).unwrap().modified().unwrap();
-    let file = std::fs::OpenOptions::new().write(true).open(&rewritten).unwrap();
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&rewritten)
+        .unwrap();
     file.write_all_at(b"new", 100_000).unwrap();
     file.set_modified(time).unwrap();
     // Another file under the same name.
     std::fs::remove_file(&replaced).unwrap();
     plant(&fixture, "replaced", &vec![b'r'; size]);
-    std::fs::File::open(&replaced).unwrap().set_modified(time).unwrap();
+    std::fs::File::open(&replaced)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
 
     let success = fixture.incremental(&full).await;
     let unchanged = success.result["unchangedFiles"].as_u64().unwrap();
@@ -200,7 +211,11 @@ async fn files_are_passed_over_only_when_nothing_of_them_can_have_changed() {
     for path in [&kept, &rewritten, &replaced, &late] {
         let relative = path.strip_prefix(fixture.cluster.data_dir()).unwrap();
         let restored = std::fs::read(copy.dir().join(relative)).unwrap();
-        assert!(restored == std::fs::read(path).unwrap(), "{}", relative.display());
+        assert!(
+            restored == std::fs::read(path).unwrap(),
+            "{}",
+            relative.display()
+        );
     }
     copy.verify_backup();
 
@@ -225,7 +240,11 @@ async fn what_is_in_doubt_is_copied_whole_and_says_why() {
     };
     let none = run(None).await;
     assert_eq!(full_because(&none), "no_parent");
-    assert!(none.result.get("unchangedFiles").is_none(), "{}", none.result);
+    assert!(
+        none.result.get("unchangedFiles").is_none(),
+        "{}",
+        none.result
+    );
     let soon = PinnedParent {
         until: Timestamp::now() + SignedDuration::from_secs(60),
         ..pinned(&full)
@@ -254,7 +273,11 @@ async fn what_is_in_doubt_is_copied_whole_and_says_why() {
     std::fs::rename(&moved, &packs).unwrap();
 
     // The mark itself says why, for whoever has the repository alone.
-    let found = fixture.lineage().await.find_backup(committed(&damaged).id).await;
+    let found = fixture
+        .lineage()
+        .await
+        .find_backup(committed(&damaged).id)
+        .await;
     let why = found.unwrap().facts.remove("fullBecause");
     assert!(why.is_some_and(|why| why.starts_with("parent_damaged: ")));
     duty.stop().await;
@@ -266,7 +289,11 @@ async fn toggled_checksums_are_a_new_beginning() {
     let full = committed(&fixture.archived_backup().await);
     fixture.cluster.stop("fast");
     let mut toggle = fixture.cluster.program("pg_checksums");
-    testkit::must_run(toggle.args(["--disable", "-D"]).arg(fixture.cluster.data_dir()));
+    testkit::must_run(
+        toggle
+            .args(["--disable", "-D"])
+            .arg(fixture.cluster.data_dir()),
+    );
     fixture.cluster.start_again();
     let duty = fixture.receive_wal();
     let success = fixture.incremental(&full).await;
@@ -282,7 +309,11 @@ async fn damage_in_the_middle_ends_the_attempt_and_may_be_tried_again() {
     fixture.cluster.pgbench(&["-i", "-s", "2", "-q"]);
     let duty = fixture.receive_wal();
     let full = committed(&fixture.backup().await);
-    fixture.session.execute("UPDATE pgbench_accounts SET abalance = 1").await.unwrap();
+    fixture
+        .session
+        .execute("UPDATE pgbench_accounts SET abalance = 1")
+        .await
+        .unwrap();
     let lineage = fixture.lineage().await.lineage();
     let packs = format!("repo/clusters/orders/{lineage}/packs/{}", full.id);
     for pack in std::fs::read_dir(fixture.cluster.root().join(packs)).unwrap() {
@@ -293,7 +324,10 @@ async fn damage_in_the_middle_ends_the_attempt_and_may_be_tried_again() {
     }
     let work = fixture.incremental_work(Some(pinned(&full)));
     let failed = failure(backup::run(work, context(), &fixture.host).await);
-    assert_eq!((failed.code.as_str(), failed.retryable), ("parent_damaged", true));
+    assert_eq!(
+        (failed.code.as_str(), failed.retryable),
+        ("parent_damaged", true)
+    );
     fixture.assert_no_backup_mode().await;
     assert_eq!(fixture.backups().await, 1);
     duty.stop().await;
@@ -312,7 +346,11 @@ async fn a_new_timeline_builds_on_its_ancestors_alone() {
     standby.promote();
     // The old primary goes on where nobody follows.
     ledger.write_many(5).await;
-    fixture.session.execute("SELECT pg_switch_wal()").await.unwrap();
+    fixture
+        .session
+        .execute("SELECT pg_switch_wal()")
+        .await
+        .unwrap();
     let beside = committed(&fixture.archived_backup().await);
 
     let success = on_two(&fixture, &standby, &on_the_way).await;
@@ -327,11 +365,7 @@ async fn a_new_timeline_builds_on_its_ancestors_alone() {
 }
 
 /// An incremental of the promoted server.
-async fn on_two(
-    fixture: &Fixture,
-    standby: &TestCluster,
-    parent: &CommittedBackup,
-) -> JobSuccess {
+async fn on_two(fixture: &Fixture, standby: &TestCluster, parent: &CommittedBackup) -> JobSuccess {
     let session = Session::connect(&standby.local()).await.unwrap();
     let slot = holdfast_pg::SlotName::for_cluster(&crate::fixture::name());
     let query = "SELECT pg_create_physical_replication_slot($1::text::name, true) \

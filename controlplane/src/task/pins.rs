@@ -156,7 +156,9 @@ async fn met_damage(view: &StateView, job: &JobView) -> Result<bool> {
         return Ok(false);
     }
     let detail = query::job_detail(view.connection(), job.id).await?;
-    let attempts = detail.map(|detail| detail.attempts_made).unwrap_or_default();
+    let attempts = detail
+        .map(|detail| detail.attempts_made)
+        .unwrap_or_default();
     let failures = attempts.iter().filter_map(|one| one.failure.as_ref());
     Ok(failures.into_iter().any(|failure| failure.code == DAMAGED))
 }

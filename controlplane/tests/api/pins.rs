@@ -74,7 +74,12 @@ async fn an_agent_is_told_to_build_on_nothing_but_what_is_pinned() {
 
     // What it built on turned out to be damaged: the next attempt does without.
     assert_eq!(session.report(&second, JobEvent::Started).await, "");
-    assert_eq!(session.report(&second, JobEvent::Phase(JobPhase::Copy)).await, "");
+    assert_eq!(
+        session
+            .report(&second, JobEvent::Phase(JobPhase::Copy))
+            .await,
+        ""
+    );
     let damage = Failure::transient("parent_damaged", "a pack is damaged", "look");
     let ended = finished(JobOutcome::Interrupted(damage));
     assert_eq!(session.report(&second, ended).await, "");
@@ -87,7 +92,10 @@ async fn an_agent_is_told_to_build_on_nothing_but_what_is_pinned() {
     // A full one that was asked for has none either.
     backup(&node).await;
     let fourth = job_after(&mut session, &third).await;
-    assert_eq!((work(&fourth).kind, work(&fourth).parent), (BackupKind::Full, None));
+    assert_eq!(
+        (work(&fourth).kind, work(&fourth).parent),
+        (BackupKind::Full, None)
+    );
     node.stop().await;
 }
 

@@ -268,7 +268,13 @@ fn name(file: u8) -> String {
 }
 
 fn first() -> Files {
-    let lengths = [20, 40_000, 3 * CHUNK_BYTES, 9 * CHUNK_BYTES + 1, 13 * CHUNK_BYTES];
+    let lengths = [
+        20,
+        40_000,
+        3 * CHUNK_BYTES,
+        9 * CHUNK_BYTES + 1,
+        13 * CHUNK_BYTES,
+    ];
     let files = (0u8..).zip(lengths);
     files
         .map(|(file, length)| (name(file), noise(u64::from(file), length)))
@@ -468,7 +474,10 @@ fn a_map_that_cannot_be_read_ends_the_attempt() {
         let parent = open_parent(&lineage, &full).await.unwrap();
         let failed = write(&lineage, 2, Some(parent), (&files, &nothing)).await;
         let error = failed.unwrap_err();
-        assert!(matches!(error, Error::Parent { backup, .. } if backup == full.id), "{error}");
+        assert!(
+            matches!(error, Error::Parent { backup, .. } if backup == full.id),
+            "{error}"
+        );
     });
 }
 

@@ -161,7 +161,9 @@ impl Parent {
 
     /// A reader of its block maps.
     pub(super) fn extent_reader(&self) -> ExtentReader {
-        self.inner.reader.extent_reader_on(self.inner.runtime.clone())
+        self.inner
+            .reader
+            .extent_reader_on(self.inner.runtime.clone())
     }
 }
 

@@ -74,9 +74,9 @@ impl BackupReader {
         &self.shared.backup
     }
 
-    /// The bytes of the packs it needs.
-    pub fn pack_bytes(&self) -> u64 {
-        self.shared.packs.values().map(|pack| pack.bytes).sum()
+    /// What it needs of its packs: what a restore fetches.
+    pub fn live_bytes(&self) -> u64 {
+        self.shared.packs.values().map(|pack| pack.live).sum()
     }
 
     pub(crate) fn packs(&self) -> impl Iterator<Item = &PackInfo> {

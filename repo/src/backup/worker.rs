@@ -103,10 +103,12 @@ impl PackWorker {
         let content = if self.chunks.len() <= INLINE_CHUNKS {
             Content::Chunks(self.chunks.clone())
         } else {
-            Content::Map(match before.and_then(|extent| self.same_map(extent, &parents)) {
-                Some(map) => map,
-                None => self.write_map()?,
-            })
+            Content::Map(
+                match before.and_then(|extent| self.same_map(extent, &parents)) {
+                    Some(map) => map,
+                    None => self.write_map()?,
+                },
+            )
         };
         Ok(Extent::new(bytes, crc, content))
     }

@@ -305,7 +305,10 @@ fn load(postgres: &Postgres) -> Result<Vec<Entry>> {
 
 /// What is restored later comes from this backup.
 fn incremental(cli: &Cli, postgres: &Postgres, entries: Vec<Entry>) -> Result<Before> {
-    show(cli, &["backup", "run", "demo", "--kind", "incremental", "--wait"])?;
+    show(
+        cli,
+        &["backup", "run", "demo", "--kind", "incremental", "--wait"],
+    )?;
     show(cli, &["backup", "list", "demo"])?;
     let newest = newest_backup(cli);
     ensure!(

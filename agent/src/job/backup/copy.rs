@@ -118,11 +118,7 @@ pub(super) async fn run(
 fn before(prepared: &Ready, started: &Started) -> Option<Before> {
     match &prepared.against {
         Against::Parent(parent, _) => Some(Before {
-            rule: Rule::new(
-                parent.backup(),
-                prepared.facts.timeline,
-                started.started_at,
-            ),
+            rule: Rule::new(parent.backup(), prepared.facts.timeline, started.started_at),
             parent: parent.clone(),
         }),
         Against::Nothing | Against::Instead(_) => None,
@@ -258,7 +254,9 @@ fn report(cx: &JobContext, copied: &Copied) {
     cx.log(format!("{} files copied", copied.files));
     if copied.unchanged_files > 0 {
         let unchanged = copied.unchanged_files;
-        cx.log(format!("{unchanged} of them not read: unchanged since the parent"));
+        cx.log(format!(
+            "{unchanged} of them not read: unchanged since the parent"
+        ));
     }
     for (file, blocks) in &copied.corrupt_files {
         tracing::error!(file, ?blocks, "damaged pages in the database");

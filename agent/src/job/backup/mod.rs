@@ -105,7 +105,13 @@ async fn attempt(
     // From here on it cannot be taken back: the mark may be there already.
     let backup = commit::run(work, cx, &prepared, &stopped).await?;
     let repository = prepared.lineage.repository().id();
-    Ok(outcome::of_backup(work, &prepared, &copied, &backup, (repository, wal)))
+    Ok(outcome::of_backup(
+        work,
+        &prepared,
+        &copied,
+        &backup,
+        (repository, wal),
+    ))
 }
 
 /// `work`, unless somebody asks for the job to end first.

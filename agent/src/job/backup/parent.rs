@@ -60,18 +60,22 @@ impl Against {
     /// exist (I-06).
     pub(super) fn still_pinned(&self, now: Timestamp) -> Result<(), Failure> {
         match self {
-            Self::Parent(parent, until) if *until <= now => Err(Failure::transient(
-                "parent_pin_expired",
-                format!(
-                    "{} was kept for this backup until {until}, and it is later now",
-                    parent.backup().id
-                ),
-                "nothing to do: the next attempt copies all, or builds on a backup that is kept \
-                 for it; if backups take days, raise jobs.pinFor",
-            )),
-            Self::Parent(..) | Self::Nothing | Self::Instead(_) => Ok(()),
+            Self::Parent(parent, until) => refuse_expired(parent.backup().id, *until, now),
+            Self::Nothing | Self::Instead(_) => Ok(()),
         }
     }
+}
+
+fn refuse_expired(parent: BackupId, until: Timestamp, now: Timestamp) -> Result<(), Failure> {
+    if now < until {
+        return Ok(());
+    }
+    Err(Failure::transient(
+        "parent_pin_expired",
+        format!("{parent} was kept for this backup until {until:.0}, and it is later now"),
+        "nothing to do: the next attempt builds on what is kept anew; if backups take days, raise \
+         jobs.pinFor",
+    ))
 }
 
 impl Why {
@@ -169,7 +173,13 @@ async fn find(
 fn fits(parent: &Backup, server: &Facts, data_dir: &Path) -> Result<(), Why> {
     let id = parent.id;
     let checksums = parent.facts.get(fact::CHECKSUMS).map(String::as_str);
-    if checksums != Some(if server.data_checksums { "true" } else { "false" }) {
+    if checksums
+        != Some(if server.data_checksums {
+            "true"
+        } else {
+            "false"
+        })
+    {
         let message = format!("data checksums are not what they were in {id}");
         return Err(Why::new("checksums_toggled", message));
     }
@@ -211,9 +221,7 @@ async fn open(
     let spool = spool(host, attempt)?;
     match lineage.open_parent(backup, spool).await {
         Ok(parent) => Ok(Ok(parent)),
-        Err(error @ Error::Parent { .. }) => {
-            Ok(Err(Why::new("parent_damaged", error.to_string())))
-        }
+        Err(error @ Error::Parent { .. }) => Ok(Err(Why::new("parent_damaged", error.to_string()))),
         Err(error) => Err(error.into()),
     }
 }
@@ -236,4 +244,40 @@ fn spool(host: &Host, attempt: BackupId) -> Result<std::fs::File, Failure> {
              room for about 300 bytes a file",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_785_000_000 + minute * 60).unwrap()
+    }
+
+    fn parent(until: Timestamp) -> PinnedParent {
+        PinnedParent {
+            backup: "bkp_00000000000000000000000000000001".parse().unwrap(),
+            job: "job_00000000000000000000000000000002".parse().unwrap(),
+            until,
+        }
+    }
+
+    /// I-06: neither begun on a pin that is about to end, nor committed after.
+    #[test]
+    fn a_pin_counts_for_as_long_as_it_lasts() {
+        let code = |parent, now| pinned(parent, now).map_err(|why| why.code);
+        assert_eq!(code(None, at(0)), Err("no_parent"));
+        let given = parent(at(60));
+        assert_eq!(code(Some(given), at(0)), Ok(given));
+        assert_eq!(code(Some(given), at(50)), Ok(given));
+        for late in [51, 60, 61] {
+            assert_eq!(code(Some(given), at(late)), Err("pin_expired"), "{late}");
+        }
+        assert!(refuse_expired(given.backup, given.until, at(59)).is_ok());
+        for late in [60, 61] {
+            let refused = refuse_expired(given.backup, given.until, at(late)).unwrap_err();
+            assert_eq!(refused.code, "parent_pin_expired");
+            assert!(refused.retryable);
+        }
+    }
 }

@@ -43,8 +43,8 @@ pub use job::{
 };
 pub use late::{LateResultView, LeaseView, OfflineRunView, late_results, lease, offline_runs};
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
-pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
 pub use page::{LIMIT_MAX, Page, PageRequest};
+pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
 pub use resource::{
     ResourceFilter, ResourceView, clusters_at_agent, effective_policy, policies, resource,
     resources,

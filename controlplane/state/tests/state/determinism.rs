@@ -428,7 +428,7 @@ fn random_logs_reach_what_they_test() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut accepted: BTreeMap<&str, usize> = BTreeMap::new();
     let mut available = 0;
-    for _ in 0..60 {
+    for _ in 0..100 {
         let steps = steps().new_tree(&mut runner).unwrap().current();
         let entries = whole_log(&steps);
         block_on(async {
@@ -456,6 +456,7 @@ fn random_logs_reach_what_they_test() {
         "record_runs",
         "record_offline_runs",
         "record_late_result",
+        "pin_backups",
     ] {
         assert!(accepted.contains_key(name), "{name} was never accepted");
     }

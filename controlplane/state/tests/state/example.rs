@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_state::{Command, PinHolder};
 use holdfast_state::command::{
     AdmitNode, AdvanceJob, ApplyDocuments, CloseSession, CondemnStateSnapshots, CreateApiToken,
     CreateJoinToken, CreateNodeToken, CreateUser, DeleteResource, DeleteSecret, DeleteUser,
@@ -16,6 +15,7 @@ use holdfast_state::command::{
     WalGap, WithdrawDuty,
 };
 use holdfast_state::query::FindingKind;
+use holdfast_state::{Command, PinHolder};
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{RunReason, RunState, Unfinished};
 use holdfast_types::{
