@@ -6,13 +6,14 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use holdfast_agent::job::backup;
+use holdfast_agent::job::{JobContext, backup};
 use holdfast_pg::binaries::Programs;
 use holdfast_pg::sql::Session;
 use holdfast_pg::testkit::{self, TestCluster};
-use holdfast_proto::{BackupWork, InstanceAccess, JobSuccess, PinnedParent};
-use holdfast_types::{BackupKind, CommittedBackup, RestoreRequest, Timeline};
+use holdfast_proto::{BackupWork, InstanceAccess, JobOutcome, JobSuccess, PinnedParent};
+use holdfast_types::{BackupKind, CommittedBackup, JobPhase, RestoreRequest, Timeline};
 use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{Fixture, context, failure, succeeded};
 use crate::ledger::{Ledger, assert_rows};
@@ -395,4 +396,54 @@ async fn on_two(fixture: &Fixture, standby: &TestCluster, parent: &CommittedBack
         outcome = run => succeeded(outcome),
         () = archive => unreachable!("it never ends"),
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_incremental_that_ends_in_any_phase_leaves_its_parent_whole() {
+    let fixture = Fixture::new(&testkit::major(18)).await;
+    fixture.cluster.pgbench(&["-i", "-s", "2", "-q"]);
+    let full = committed(&fixture.archived_backup().await);
+    for phase in [
+        JobPhase::Prepare,
+        JobPhase::Start,
+        JobPhase::Copy,
+        JobPhase::Wal,
+    ] {
+        let cancel = CancellationToken::new();
+        let cx = JobContext::new(cancel.clone());
+        let work = fixture.incremental_work(Some(pinned(&full)));
+        let run = backup::run(work, cx.clone(), &fixture.host);
+        let ending = async {
+            let mut changes = cx.subscribe();
+            while cx.state().phase != Some(phase) {
+                changes.changed().await.unwrap();
+            }
+            cancel.cancel();
+            std::future::pending::<JobOutcome>().await
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = ending => outcome,
+            outcome = run => outcome,
+        };
+        assert_eq!(outcome, JobOutcome::Cancelled, "in {phase}");
+        fixture.assert_no_backup_mode().await;
+        assert_eq!(fixture.backups().await, 1, "after {phase}");
+    }
+    // What they left behind is no part of the next one.
+    let work = fixture.incremental_work(Some(pinned(&full)));
+    let success = fixture.archived(work).await;
+    assert_eq!(success.result["kind"], "incremental", "{}", success.result);
+    for backup in [full.id, committed(&success).id] {
+        let copy = fixture
+            .restore(&fixture.request(&format!("backup:{backup}")))
+            .await;
+        copy.verify_backup();
+    }
+    let leftovers = std::fs::read_dir(fixture.host.data_dir()).unwrap();
+    let leftovers = leftovers.map(|entry| entry.unwrap().file_name());
+    let leftovers: Vec<_> = leftovers
+        .filter(|name| name.to_string_lossy().ends_with(".parent"))
+        .collect();
+    assert!(leftovers.is_empty(), "{leftovers:?}");
 }
