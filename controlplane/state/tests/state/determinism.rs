@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use holdfast_state::audit::verify;
 use holdfast_state::command::{
     AdvanceJob, CreateUser, DeleteResource, DeleteUser, DueRun, FinishJob, FrontierCheckpoint,
-    JobOutcome, LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel, RecordLateResult,
+    JobOutcome, LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel, RecordBackup, RecordLateResult,
     RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob, RevokeAgent, RunDecision,
     RunJob, SetSecret, StartJob, WithdrawDuty,
 };
@@ -240,15 +240,16 @@ fn scheduled(step: Step, serial: u128) -> Command {
 /// Pins of backups that may be there, for attempts and for the cluster.
 fn pinned(step: Step, now: Timestamp) -> Command {
     let until = now + SignedDuration::from_secs(i64::from(step.passed_seconds) * 10);
-    // A backup has the number of the step that took it.
-    let backup = 2 + 8 * u128::from(step.two) + u128::from(step.key.unwrap_or(3));
-    let one = pin(u128::from(step.two), backup, until);
     let cluster = if step.caused { "orders" } else { "shop" };
-    let standing = Pin {
-        holder: PinHolder::Cluster(name(cluster)),
-        ..pin(0, backup + 1, until)
-    };
-    pins(vec![one, standing]).into()
+    // A backup has the number of the step that took it: most of these are none.
+    let wanted = (2..60).map(|backup| match backup % 2 {
+        0 => pin(u128::from(step.two), backup, until),
+        _ => Pin {
+            holder: PinHolder::Cluster(name(cluster)),
+            ..pin(0, backup, until)
+        },
+    });
+    pins(wanted.collect()).into()
 }
 
 /// What the agent of the cluster did on its own, and what it reports too late.
@@ -352,6 +353,11 @@ fn opening() -> Vec<Command> {
         backup_job(1).into(),
         lease(1, 3, 60).into(),
         duty(3, 0).into(),
+        // One that can be built on from the beginning.
+        RecordBackup {
+            commit: committed(59, 59, &[(90, 250)]),
+        }
+        .into(),
     ]
 }
 
@@ -424,13 +430,16 @@ proptest! {
     }
 }
 
+/// How many logs are looked at.
+const LOGS: u64 = 60;
+
 /// The properties above say nothing if random logs are refused throughout.
 #[test]
 fn random_logs_reach_what_they_test() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut accepted: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut available = 0;
-    for _ in 0..60 {
+    let (mut available, mut pinned) = (0, 0);
+    for _ in 0..LOGS {
         let steps = steps().new_tree(&mut runner).unwrap().current();
         let entries = whole_log(&steps);
         block_on(async {
@@ -445,9 +454,11 @@ fn random_logs_reach_what_they_test() {
             }
             let counts = query::counts(&conn).await.unwrap();
             available += counts.backups.get("available").copied().unwrap_or(0);
+            pinned += table(&dump_of(&conn).await, "pins").len();
         });
     }
-    assert!(available > 0, "no backup became available");
+    assert!(available > LOGS, "no other backup became available");
+    assert!(pinned > 0, "no backup was pinned");
     assert!(accepted.len() >= 20, "{accepted:?}");
     for name in [
         "finish_job",
