@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use holdfast_state::audit::verify;
 use holdfast_state::command::{
     AdvanceJob, CreateUser, DeleteResource, DeleteUser, DueRun, FinishJob, FrontierCheckpoint,
-    JobOutcome, LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel, RecordBackup, RecordLateResult,
-    RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob, RevokeAgent, RunDecision,
-    RunJob, SetSecret, StartJob, WithdrawDuty,
+    JobOutcome, LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel, RecordBackup,
+    RecordLateResult, RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob,
+    RevokeAgent, RunDecision, RunJob, SetSecret, StartJob, WithdrawDuty,
 };
 use holdfast_state::query::{self, JobFilter, PageRequest};
 use holdfast_state::{Cause, Command, Entry, PinHolder, Principal, Reply};
