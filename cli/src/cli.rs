@@ -445,6 +445,9 @@ pub(crate) enum Job {
         /// Jobs in a state, such as running
         #[arg(long)]
         state: Option<holdfast_types::JobState>,
+        /// Results that came too late to count, of any job
+        #[arg(long, conflicts_with_all = ["cluster", "state"])]
+        late: bool,
     },
     /// Show a job with its phases and attempts
     Show {

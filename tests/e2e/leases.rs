@@ -1,11 +1,13 @@
 //! Agents that are paused, killed or stuck: one holder in the catalog, and no
 //! job that runs for ever in nobody's hands (I-04, I-14).
 
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
 use holdfast_pg::testkit::major;
-use holdfast_tests::agent::Agent;
-use holdfast_tests::control_plane::{Addresses, ControlPlane};
-use holdfast_tests::fleet::{Fleet, LONG, ROLE};
-use holdfast_tests::scratch::Scratch;
+use holdfast_tests::fleet::{Fleet, LONG};
+use holdfast_tests::ledger::{Ledger, rows};
 use holdfast_tests::store::Store;
 use holdfast_tests::until::until;
 use rustix::process::Signal;
@@ -13,29 +15,8 @@ use serde_json::Value;
 
 /// A fleet whose jobs are taken back as soon as that is allowed.
 fn impatient() -> Fleet {
-    let programs = major(15);
-    let scratch = Scratch::new();
-    let store = Store::directory(&scratch);
-    let postgres = holdfast_pg::testkit::TestCluster::builder(&programs)
-        .initdb("--data-checksums")
-        .start();
-    postgres.psql(ROLE);
     let settings = [("HOLDFAST_JOBS__AGENT_GONE_AFTER", "15s")];
-    let control_plane = ControlPlane::bootstrap_with(scratch.path(), Addresses::any(), &settings);
-    let cli = control_plane.cli();
-    let bin_dir = Some(programs.directory());
-    let agent = Agent::enroll_with(&control_plane, &cli, scratch.path(), "db1", bin_dir);
-    let fleet = Fleet {
-        agent,
-        cli,
-        control_plane,
-        postgres,
-        store,
-        scratch,
-    };
-    fleet.protect();
-    fleet.wait_frontier(jiff::Timestamp::UNIX_EPOCH);
-    fleet
+    Fleet::start_with(&major(15), Store::directory, &settings)
 }
 
 fn show(fleet: &Fleet, job: &str) -> Value {
@@ -143,4 +124,75 @@ fn a_backup_that_gets_no_further_is_taken_back_and_tried_again() {
     let items = backups["items"].as_array().expect("a list");
     let available = |backup: &&Value| backup["state"] == "available" && backup["job"] == *id;
     assert_eq!(items.iter().filter(available).count(), 1, "{backups}");
+}
+
+/// The largest file below a directory.
+fn largest(dir: &Path) -> (u64, PathBuf) {
+    let entries = fs::read_dir(dir).expect("a directory");
+    let sizes = entries.map(|entry| {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => largest(&path),
+            false => (fs::metadata(&path).expect("a file").len(), path),
+        }
+    });
+    sizes.max().unwrap_or_default()
+}
+
+/// I-12: it has failed, is not begun again, and leaves nothing that starts.
+#[test]
+fn a_restore_whose_repository_hangs_has_failed_and_is_not_begun_again() {
+    let settings = [("HOLDFAST_JOBS__RESTORE_IDLE_TIMEOUT", "10s")];
+    let fleet = Fleet::start_with(&major(15), Store::directory, &settings);
+    fleet.postgres.pgbench(&["-i", "-q", "-s", "10"]);
+    let ledger = Ledger::start(&format!(
+        "{} dbname=postgres",
+        fleet.postgres.socket_conninfo()
+    ));
+    ledger.advance(10);
+    let entries = ledger.stop();
+    fleet.backup();
+    fleet.wait_frontier(jiff::Timestamp::now());
+
+    // Who opens it waits for ever, as on a file system whose server is gone.
+    let (_, pack) = largest(fleet.store.folder());
+    let aside = fleet.scratch.path().join("pack");
+    fs::rename(&pack, &aside).expect("the pack is taken away");
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &pack, fifo, 0o666.into(), 0).expect("a FIFO");
+    let dir = fleet.restore_dir("hung").display().to_string();
+    let run = [
+        "restore", "run", "orders", "--at", "latest", "--agent", "db1", "--dir", &dir, "--start",
+    ];
+    let job = fleet.cli.json(run)["job"]
+        .as_str()
+        .expect("a job")
+        .to_owned();
+    let over = until("the restore to fail", LONG, || {
+        let shown = show(&fleet, &job);
+        (shown["state"] == "failed").then_some(shown)
+    });
+    assert_eq!(over["error"]["code"], "no_progress", "{over}");
+    assert_eq!(over["attempts"].as_array().map(Vec::len), Some(1), "{over}");
+    assert!(!Path::new(&dir).join("global/pg_control").exists());
+
+    // The repository answers again; what it gives is nobody's by now.
+    let hung = until("somebody to read the pack", LONG, || {
+        let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(nonblock).open(&pack).ok()
+    });
+    fs::rename(&aside, &pack).expect("the pack is back");
+    drop::<File>(hung);
+    let late = until("what came of it to be told", LONG, || {
+        let shown = show(&fleet, &job);
+        (shown["lateResults"].as_array()?.len() == 1).then_some(shown)
+    });
+    assert_eq!(late["state"], "failed", "{late}");
+    assert!(!Path::new(&dir).join("global/pg_control").exists());
+    let refused = fleet.cli.refused(4, run);
+    assert_eq!(refused["code"], "dir_not_empty", "{refused}");
+    let restored = fleet.restore("latest", "again");
+    let expected: Vec<i64> = entries.iter().map(|entry| entry.id).collect();
+    assert_eq!(rows(&restored.connection()), expected);
 }

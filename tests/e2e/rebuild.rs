@@ -29,7 +29,7 @@ fn items(fleet: &Fleet, arguments: &[&str]) -> Vec<Value> {
 }
 
 /// What an operator keeps: the documents, the keys, the secrets.
-fn kept(fleet: &Fleet) -> Rebuild {
+pub(crate) fn kept(fleet: &Fleet) -> Rebuild {
     let folder = fleet.scratch.path();
     let key = folder.join("main.key");
     if !key.exists() {

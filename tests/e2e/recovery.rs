@@ -396,6 +396,17 @@ fn old_snapshots_are_deleted_and_a_missing_one_is_shown() {
         .map(|one| one["id"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(left, [ids[3].clone(), ids[2].clone()]);
+    // I-11: who condemned which of them.
+    let condemned = ["audit", "list", "--action", "condemn_state_snapshots"];
+    let told = items(&fleet.cli, &condemned);
+    let gone = |id: &String| {
+        let row = told.iter().find(|row| {
+            let ids = row["detail"]["snapshots"].as_array().unwrap();
+            ids.iter().any(|one| one == id.as_str())
+        });
+        row.is_some_and(|row| row["principal"] == "node:node-1")
+    };
+    assert!(ids[..2].iter().all(gone), "{told:?}");
     // Somebody deletes one behind our back: the next look finds out.
     std::fs::remove_file(&marks()[1]).unwrap();
     fleet.cli.json(["snapshot"]);

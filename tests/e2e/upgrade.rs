@@ -215,7 +215,7 @@ fn programs_of_the_previous_wire_format_are_replaced_one_by_one() {
     );
     let jobs = old.all.json(["job", "list"]);
     for job in jobs["items"].as_array().unwrap() {
-        let fine = ["succeeded", "running", "dispatched", "queued", "committing"];
+        let fine = ["succeeded", "running", "leased", "queued", "committing"];
         assert!(fine.contains(&job["state"].as_str().unwrap()), "{job}");
     }
     let target = old.scratch.server_folder("restored").join("latest");

@@ -233,7 +233,17 @@ impl ControlPlane {
         self.wait_ready();
     }
 
-    /// The same without waiting: others may have to come back first.
+    /// Ends it as a service manager does, and starts it again on the same data
+    /// at ports that the operating system chooses.
+    pub fn restart_elsewhere(&mut self) {
+        self.process.stop();
+        drop(std::fs::remove_file(self.data.join("listen.json")));
+        self.addresses = Addresses::any();
+        self.restart();
+        self.keep_addresses();
+    }
+
+    /// Starts it again without waiting: others may have to come back first.
     pub fn begin_restart(&mut self) {
         self.process = start(
             self.release,
@@ -361,6 +371,18 @@ impl Rebuild {
     /// # Panics
     /// When it cannot be started.
     pub fn run(&self, data: &Path, addresses: &Addresses) -> Output {
+        self.command(data, addresses)
+            .output()
+            .expect("holdfastd starts")
+    }
+
+    /// Starts it, for ending it in the middle; its log lies beside `data`.
+    pub fn start(&self, data: &Path, addresses: &Addresses) -> Process {
+        let mut command = self.command(data, addresses);
+        Process::start(&mut command, &data.with_extension("rebuild.log"))
+    }
+
+    fn command(&self, data: &Path, addresses: &Addresses) -> Command {
         let mut command = Command::new(program("holdfastd"));
         command.arg("rebuild").arg("--file").arg(&self.documents);
         command.args(["-o", "json", "--data"]).arg(data);
@@ -368,7 +390,7 @@ impl Rebuild {
         command.args(["--rest", &addresses.rest]);
         command.args(["--grpc", &addresses.grpc]);
         command.args(["--raft", &addresses.raft]);
-        command.output().expect("holdfastd starts")
+        command
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::agent::Agent;
 use crate::cli::Cli;
-use crate::control_plane::ControlPlane;
+use crate::control_plane::{Addresses, ControlPlane};
 use crate::scratch::Scratch;
 use crate::store::Store;
 use crate::until::until;
@@ -48,7 +48,16 @@ pub const ROLE: &str = "\
 impl Fleet {
     /// Starts everything and waits until WAL streams.
     pub fn start(programs: &Programs, store: impl FnOnce(&Scratch) -> Store) -> Self {
-        let fleet = Self::prepare(programs, store);
+        Self::start_with(programs, store, &[])
+    }
+
+    /// The same with settings of the node, as environment variables.
+    pub fn start_with(
+        programs: &Programs,
+        store: impl FnOnce(&Scratch) -> Store,
+        settings: &[(&'static str, &'static str)],
+    ) -> Self {
+        let fleet = Self::prepare_with(programs, store, settings);
         fleet.protect();
         fleet.wait_frontier(Timestamp::UNIX_EPOCH);
         fleet
@@ -56,13 +65,22 @@ impl Fleet {
 
     /// Starts everything; nothing is protected yet.
     pub fn prepare(programs: &Programs, store: impl FnOnce(&Scratch) -> Store) -> Self {
+        Self::prepare_with(programs, store, &[])
+    }
+
+    fn prepare_with(
+        programs: &Programs,
+        store: impl FnOnce(&Scratch) -> Store,
+        settings: &[(&'static str, &'static str)],
+    ) -> Self {
         let scratch = Scratch::new();
         let store = store(&scratch);
         let postgres = TestCluster::builder(programs)
             .initdb("--data-checksums")
             .start();
         postgres.psql(ROLE);
-        let control_plane = ControlPlane::bootstrap(scratch.path());
+        let control_plane =
+            ControlPlane::bootstrap_with(scratch.path(), Addresses::any(), settings);
         let cli = control_plane.cli();
         let bin_dir = Some(programs.directory());
         let agent = Agent::enroll_with(&control_plane, &cli, scratch.path(), "db1", bin_dir);

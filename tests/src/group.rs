@@ -21,9 +21,21 @@ impl Group {
     /// # Panics
     /// When that does not work, or there is no address.
     pub fn found(folder: &Path, addresses: Vec<Addresses>) -> Self {
+        Self::found_with(folder, addresses, &[])
+    }
+
+    /// The same with settings of every node, as environment variables.
+    ///
+    /// # Panics
+    /// When that does not work, or there is no address.
+    pub fn found_with(
+        folder: &Path,
+        addresses: Vec<Addresses>,
+        settings: &[(&'static str, &'static str)],
+    ) -> Self {
         let mut addresses = addresses.into_iter();
         let first = addresses.next().expect("an address");
-        let founder = ControlPlane::bootstrap_at(folder, first);
+        let founder = ControlPlane::bootstrap_with(folder, first, settings);
         let cli = founder.cli();
         let mut nodes = vec![founder];
         for (number, addresses) in (2..).zip(addresses) {

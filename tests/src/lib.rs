@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod patroni;
 pub mod process;
 pub mod programs;
+pub mod proxy;
 pub mod rest;
 pub mod scratch;
 pub mod store;

@@ -173,12 +173,7 @@ impl Offline {
     ) -> Result<(), JournalError> {
         let waiting = own.runs.iter().filter(|run| run.state == OwnState::Waiting);
         let mut waiting: Vec<_> = waiting.filter_map(|run| find(all, run)).collect();
-        waiting.sort_by_key(|(run, _, standing)| {
-            (
-                std::cmp::Reverse(standing.schedule.priority()),
-                run.run.due(),
-            )
-        });
+        waiting.sort_by_key(|(run, _, standing)| rank(run, standing));
         for (run, orders, standing) in waiting {
             if let Some(latest) = run
                 .latest
@@ -270,6 +265,13 @@ impl Offline {
     }
 }
 
+/// Its place among those that wait: the higher priority first, then what was
+/// due earlier.
+fn rank(run: &OwnRun, standing: &StandingSchedule) -> impl Ord + use<> {
+    let priority = standing.schedule.priority();
+    (std::cmp::Reverse(priority), run.run.due())
+}
+
 /// Whether the agent has taken over and not handed back.
 fn is_open(own: &Own) -> bool {
     own.stretches.iter().any(|stretch| !stretch.settled)
@@ -284,4 +286,51 @@ fn find<'a>(
     let mut schedules = orders.schedules.iter();
     let standing = schedules.find(|one| one.schedule.name == *run.run.schedule())?;
     Some((run, orders, standing))
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_types::schedule::RunId;
+    use serde_json::json;
+
+    use super::*;
+
+    fn waits(schedule: &str, priority: i32, minute: i64) -> (OwnRun, StandingSchedule) {
+        let due = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_mins(minute);
+        let name: Name = schedule.parse().unwrap();
+        let run = OwnRun {
+            run: RunId::new("orders".parse().unwrap(), name, due),
+            state: OwnState::Waiting,
+            not_before: due,
+            latest: None,
+            late: false,
+            attempts: 0,
+            attempts_max: 1,
+        };
+        let schedule =
+            json!({"name": schedule, "kind": "full", "cron": "* * * * *", "priority": priority});
+        let standing = StandingSchedule {
+            schedule: serde_json::from_value(schedule).unwrap(),
+            anchor: String::new(),
+            decided_until: due,
+            open: Vec::new(),
+        };
+        (run, standing)
+    }
+
+    #[test]
+    fn the_higher_priority_begins_first_then_what_was_due_earlier() {
+        let mut waiting = [
+            waits("early", 0, 1),
+            waits("urgent-late", 5, 4),
+            waits("last", -1, 0),
+            waits("urgent", 5, 3),
+            waits("late", 0, 2),
+        ];
+        waiting.sort_by_key(|(run, standing)| rank(run, standing));
+        let order = waiting
+            .each_ref()
+            .map(|(run, _)| run.run.schedule().as_str());
+        assert_eq!(order, ["urgent", "urgent-late", "early", "late", "last"]);
+    }
 }

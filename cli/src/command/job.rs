@@ -22,9 +22,23 @@ const COLUMNS: &[Column] = &[
     }),
 ];
 
+const LATE: &[Column] = &[
+    ("at", |item| time(&item["at"])),
+    ("job", |item| text(&item["job"])),
+    ("attempt", |item| text(&item["attempt"])),
+    ("agent", |item| text(&item["agent"])),
+    ("outcome", |item| text(&item["outcome"])),
+    ("backup", |item| text(&item["backup"])),
+    ("refused", |item| text(&item["refused"]["code"])),
+];
+
 pub(super) async fn run(cx: &mut Context, command: Job) -> Outcome {
     match command {
-        Job::List { cluster, state } => {
+        Job::List { late: true, .. } => {
+            let body = cx.client.list("late-results", &[], None).await?;
+            output::list(cx.format, &body, LATE)?;
+        }
+        Job::List { cluster, state, .. } => {
             let mut query = Vec::new();
             query.extend(cluster.map(|cluster| ("cluster", cluster.to_string())));
             query.extend(state.map(|state| ("state", state.to_string())));

@@ -48,11 +48,9 @@ pub(super) async fn run(cx: &mut Context, command: Node) -> Outcome {
                 return done(cx, &body, &preview(&node, &body));
             }
             let body = cx.client.delete(&path).await?;
-            done(
-                cx,
-                &body,
-                &format!("node/{} is leaving", text(&body["name"])),
-            )
+            let left = remains(&body["quorum"]);
+            let name = text(&body["name"]);
+            done(cx, &body, &format!("node/{name} is leaving: {left}"))
         }
         Node::Lead { node } => {
             let path = format!("nodes/{}/lead", encoded(&node));
@@ -63,16 +61,21 @@ pub(super) async fn run(cx: &mut Context, command: Node) -> Outcome {
 }
 
 fn preview(node: &str, body: &Value) -> String {
-    let count = |field: &str| body[field].as_array().map_or(0, Vec::len);
     let verdict = if body["keepsQuorum"].as_bool() == Some(true) {
         "a quorum is left"
     } else {
         "no quorum would be left: it is refused"
     };
+    format!("without node/{node} there are {}: {verdict}", remains(body))
+}
+
+/// The voters that are left, in words.
+fn remains(quorum: &Value) -> String {
+    let count = |field: &str| quorum[field].as_array().map_or(0, Vec::len);
     format!(
-        "without node/{node} there are {} voters, {} of them can be reached, {} are needed: {verdict}",
+        "{} voters, {} of them can be reached, {} are needed",
         count("votersAfter"),
         count("reachable"),
-        body["needed"]
+        quorum["needed"]
     )
 }

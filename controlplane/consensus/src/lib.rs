@@ -37,7 +37,7 @@ pub use error::{
 };
 pub use fault::{Fault, FaultKind};
 pub use machine::Notice;
-pub use network::{AdmitPeer, PeerCalls, PeerTls};
+pub use network::{AdmitPeer, NODE_REMOVED, PeerCalls, PeerTls};
 pub use node::{
     Age, MemberStatus, MembershipChange, Node, NodeConfig, ProposeContext, QuorumPreview, Role,
     StaleView, StateCopy, StateView, Status, Timings,

@@ -219,7 +219,40 @@ impl From<query::LateResultView> for LateResultView {
     }
 }
 
+/// A result that came too late, and of which job it is.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = LateResultOfJob)]
+pub struct LateResultOfJobView {
+    /// The job.
+    #[schema(value_type = String)]
+    pub job: JobId,
+    /// The result.
+    #[serde(flatten)]
+    pub result: LateResultView,
+}
+
 impl App {
+    /// One page of results that came too late, the latest first.
+    pub async fn late_results(
+        &self,
+        by: &Caller,
+        page: &PageRequest,
+    ) -> Result<Page<LateResultOfJobView>> {
+        let view = self.read(by).await?;
+        let found = query::all_late_results(view.connection(), page).await?;
+        Ok(found.map(|late| LateResultOfJobView {
+            job: late.job,
+            result: late.into(),
+        }))
+    }
+
+    /// How many there are.
+    pub async fn late_result_count(&self, by: &Caller) -> Result<u64> {
+        let view = self.read(by).await?;
+        Ok(query::late_result_count(view.connection()).await?)
+    }
+
     /// One page of jobs, newest first.
     pub async fn jobs(
         &self,

@@ -29,7 +29,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_consensus::{Age, Member, Node, ProposeContext, StateView};
-use holdfast_state::{Effect, ReplicatedCommand};
+use holdfast_state::{Cause, Effect, Principal, ReplicatedCommand};
+use holdfast_types::RequestId;
 use holdfast_types::schedule::RunId;
 use tokio::sync::{Mutex, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -38,10 +39,10 @@ use uuid::Uuid;
 pub use agent::AgentView;
 pub use apply::{ApplyAction, ApplyResult, Condition};
 pub use enroll::{EnrollRequest, Enrollment};
-pub use job::{AttemptView, JobView, PhaseView};
+pub use job::{AttemptView, JobView, LateResultOfJobView, PhaseView};
 pub use join::{JoinRequest, Welcome};
 pub use login::Login;
-pub use node::{NodeAddresses, NodeView, QuorumView};
+pub use node::{NodeAddresses, NodeRemovalView, NodeView, QuorumView};
 pub use resource::{ResourceView, Written};
 pub use restore::PlannedRestore;
 pub use scan::{FindingView, FindingsView};
@@ -56,7 +57,7 @@ use self::limiter::LoginLimiter;
 use crate::config::Config;
 use crate::peer::Hellos;
 use crate::secure::{Authority, Passwords, Sealer, Signer};
-use crate::session::{FactsBoard, PendingPlans, ProgressBoard, Registry, WalBoard};
+use crate::session::{Declared, FactsBoard, PendingPlans, ProgressBoard, Registry, WalBoard};
 
 /// For how long a proof of a quorum is good for heartbeats.
 const QUORUM_PROOF: Duration = Duration::from_secs(1);
@@ -83,6 +84,7 @@ pub struct App {
     pub(crate) passwords: Passwords,
     logins: LoginLimiter,
     pub(crate) sessions: Registry,
+    pub(crate) declared: Declared,
     pub(crate) progress: ProgressBoard,
     pub(crate) wal: WalBoard,
     pub(crate) facts: FactsBoard,
@@ -144,6 +146,7 @@ impl App {
             passwords: Passwords::default(),
             logins: LoginLimiter::default(),
             sessions: Registry::default(),
+            declared: Declared::default(),
             progress: ProgressBoard::default(),
             wal: WalBoard::default(),
             facts: FactsBoard::default(),
@@ -182,6 +185,16 @@ impl App {
         Ok(self.node.propose(context, command).await??)
     }
 
+    /// What this node does of itself, as the leader, and the audit log has to
+    /// tell (I-11).
+    pub(crate) fn own_context(&self) -> ProposeContext {
+        ProposeContext::caused_by(Cause {
+            principal: Principal::node(&self.node_name),
+            request: RequestId::from_uuid(Uuid::now_v7()),
+            remote: None,
+        })
+    }
+
     /// The state, as current as the caller asked for.
     pub(crate) async fn read(&self, by: &Caller) -> Result<StateView> {
         match by.consistency {
@@ -193,6 +206,11 @@ impl App {
     /// The state as this node has applied it, for what is done again anyway.
     pub(crate) fn local(&self) -> StateView {
         self.node.read_stale().view
+    }
+
+    /// The same for short look-ups by key; see [`Node::look_up`].
+    pub(crate) fn look_up(&self) -> StateView {
+        self.node.look_up()
     }
 
     /// How far this node has applied the log, and how old that is at most.

@@ -74,6 +74,18 @@ pub struct QuorumView {
     pub keeps_quorum: bool,
 }
 
+/// A node that is leaving, and what that leaves.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = NodeRemoval)]
+pub struct NodeRemovalView {
+    /// The node.
+    #[serde(flatten)]
+    pub node: NodeView,
+    /// The quorum that is left.
+    pub quorum: QuorumView,
+}
+
 impl App {
     /// Every node.
     pub async fn nodes(&self, by: &Caller) -> Result<Page<NodeView>> {
@@ -108,8 +120,9 @@ impl App {
         preview.map_err(|error| unavailable(&error))
     }
 
-    /// Has a node leave. It is out of the group a moment later.
-    pub async fn remove_node(&self, by: &Caller, id_or_name: &str) -> Result<NodeView> {
+    /// Has a node leave, and says what that leaves. It is out of the group a
+    /// moment later.
+    pub async fn remove_node(&self, by: &Caller, id_or_name: &str) -> Result<NodeRemovalView> {
         let node = self.node(by, id_or_name).await?;
         let preview = peer::preview(self, node.id).await;
         let preview = preview.map_err(|error| unavailable(&error))?;
@@ -125,10 +138,12 @@ impl App {
             return Err(AppError::new(Code::NO_QUORUM_LEFT, message));
         }
         self.propose(by, RemoveNode { node: node.id }).await?;
-        Ok(NodeView {
+        let node = NodeView {
             state: NodeState::Removing.to_string(),
             ..node
-        })
+        };
+        let quorum = preview;
+        Ok(NodeRemovalView { node, quorum })
     }
 
     /// Makes another node lead.

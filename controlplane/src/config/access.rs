@@ -18,6 +18,9 @@ pub struct Access {
     /// How long an agent's certificate is good for. Agents renew theirs when a
     /// third of it is left.
     pub agent_certificate: Span,
+    /// How long this node's own certificate is good for. It is made anew at
+    /// every start, and when a third of it is left.
+    pub node_certificate: Span,
 }
 
 impl Default for Access {
@@ -27,6 +30,7 @@ impl Default for Access {
             session: Span::from_secs(7 * 24 * 3600),
             join_token: Span::from_secs(3600),
             agent_certificate: Span::from_secs(365 * 24 * 3600),
+            node_certificate: Span::from_secs(90 * 24 * 3600),
         }
     }
 }
@@ -49,5 +53,6 @@ impl Access {
             .or_else(|| within("session", self.session, 60, 90 * DAY))
             .or_else(|| within("joinToken", self.join_token, 1, 30 * DAY))
             .or_else(|| within("agentCertificate", self.agent_certificate, 10, 3650 * DAY))
+            .or_else(|| within("nodeCertificate", self.node_certificate, 10, 3650 * DAY))
     }
 }

@@ -19,6 +19,9 @@ pub struct Jobs {
     pub pin_for: Span,
     /// How long an agent may take to plan a restore.
     pub plan_timeout: Span,
+    /// How long a restore may make no progress before it is given up; that of
+    /// a backup is its schedule's `retry.idleTimeout`.
+    pub restore_idle_timeout: Span,
     /// How often the catalog is compared with each repository.
     pub scan_every: Span,
 }
@@ -31,6 +34,7 @@ impl Default for Jobs {
             max_running: 10_000,
             pin_for: Span::from_secs(7 * 24 * 3600),
             plan_timeout: Span::from_secs(30),
+            restore_idle_timeout: Span::from_secs(30 * 60),
             scan_every: Span::from_secs(6 * 3600),
         }
     }
@@ -50,6 +54,11 @@ impl Jobs {
         }
         if self.scan_every < Span::from_secs(60) {
             return Some("jobs.scanEvery: at least 1m".to_owned());
+        }
+        if self.restore_idle_timeout < Span::from_secs(5) {
+            return Some(
+                "jobs.restoreIdleTimeout: at least 5s, agents tell every second".to_owned(),
+            );
         }
         let shortest = Span::from_secs(15);
         if self.agent_gone_after < shortest {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use holdfast_consensus::{CallError, CallFault, Member, NodeId, Role};
+use holdfast_consensus::{CallError, CallFault, Member, NODE_REMOVED, NodeId, Role};
 use holdfast_state::query::{self, NodeState};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A word that is older says nothing any more.
 const FRESH: Duration = Duration::from_secs(15);
 /// By which a node knows that it was removed.
-pub(crate) const REMOVED: &str = "node_removed";
+pub(crate) const REMOVED: &str = NODE_REMOVED;
 
 /// What a node says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +121,12 @@ pub(crate) async fn announce(app: Arc<App>) {
             app.member.clone(),
             app.config.node.newest_level(),
         );
-        match super::ask_leader::<_, ()>(&app, HELLO, &hello, PATIENCE).await {
+        let said = match super::ask_leader::<_, ()>(&app, HELLO, &hello, PATIENCE).await {
+            // One that was removed while it was down hears of no leader.
+            Err(PeerError::NoLeader) => ask_around(&app, &hello).await,
+            said => said,
+        };
+        match said {
             Ok(()) => {}
             Err(PeerError::Call(CallError::Fault { code, message, .. })) if code == REMOVED => {
                 tracing::error!("this node has to stop: {message}");
@@ -143,6 +148,24 @@ pub(crate) async fn announce(app: Arc<App>) {
             () = tokio::time::sleep(EVERY) => {},
         }
     }
+}
+
+/// Says hello to the members that this node remembers, until one has heard it
+/// or knows that it was removed.
+async fn ask_around(app: &App, hello: &Hello) -> std::result::Result<(), PeerError> {
+    let mut said = Err(PeerError::NoLeader);
+    for member in app.node.status().members {
+        if member.id == app.node.id() {
+            continue;
+        }
+        said = super::ask(app, member.id, HELLO, hello, PATIENCE).await;
+        match &said {
+            Ok(()) => break,
+            Err(PeerError::Call(CallError::Fault { code, .. })) if code == REMOVED => break,
+            Err(_) => {}
+        }
+    }
+    said
 }
 
 /// A node, as the leader sees it.

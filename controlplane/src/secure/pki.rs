@@ -20,9 +20,6 @@ use zeroize::Zeroizing;
 
 /// How long before now a certificate begins, for clocks that disagree.
 const BACKDATE: Duration = Duration::from_secs(3600);
-/// How long a node's own certificate is good for. It is made anew at every
-/// start and long before it ends.
-const NODE_CERTIFICATE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// By which a node's certificate is told from an agent's.
 const NODE_URI: &str = "urn:holdfast:node:";
 /// By which groups of nodes of one control plane are told apart.
@@ -172,6 +169,7 @@ impl Authority {
         group: Option<&str>,
         names: Vec<String>,
         now: Timestamp,
+        lasts: Duration,
     ) -> Result<(Issued, Zeroizing<String>), PkiError> {
         let (id, name) = node;
         let key = KeyPair::generate()?;
@@ -191,7 +189,7 @@ impl Authority {
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
-        let expires_at = lasting(&mut params, now, NODE_CERTIFICATE);
+        let expires_at = lasting(&mut params, now, lasts);
         let serial = serial(&mut params)?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         let key = Zeroizing::new(key.serialize_pem());
@@ -264,6 +262,8 @@ fn lasting(params: &mut CertificateParams, now: Timestamp, lasts: Duration) -> T
 mod tests {
     use super::*;
 
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
     fn now() -> Timestamp {
         "2026-02-03T02:41:07Z".parse().unwrap()
     }
@@ -308,7 +308,7 @@ mod tests {
     fn a_node_is_told_from_an_agent() {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let (issued, key) = authority()
-            .issue_node((1, "node-1"), None, names, now())
+            .issue_node((1, "node-1"), None, names, now(), DAY)
             .unwrap();
         assert_eq!(admit_node(&issued.certificate, None), Ok(NodeId(1)));
         assert!(key.starts_with("-----BEGIN PRIVATE KEY-----"));
@@ -320,7 +320,7 @@ mod tests {
         let authority = authority();
         let issue = |group| {
             let names = vec!["localhost".to_owned()];
-            let issued = authority.issue_node((4, "node-4"), group, names, now());
+            let issued = authority.issue_node((4, "node-4"), group, names, now(), DAY);
             issued.unwrap().0.certificate
         };
         let groups = [None, Some("first"), Some("second")];

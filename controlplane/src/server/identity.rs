@@ -76,6 +76,30 @@ impl Paths {
         self.data.join("bootstrap-admin")
     }
 
+    /// There while a `rebuild` or `restore-state` is under way: what one that
+    /// was killed leaves is no place to found anything in.
+    fn unfinished(&self) -> PathBuf {
+        self.data.join("unfinished")
+    }
+
+    /// Marks the directory as one in which something is being made.
+    pub(crate) fn begin(&self) -> Result<(), StartError> {
+        self.write(&self.unfinished(), b"", 0o600)
+    }
+
+    /// What was made is whole, and lasts (I-01).
+    pub(crate) fn finish(&self) -> Result<(), StartError> {
+        let path = self.unfinished();
+        std::fs::remove_file(&path)
+            .and_then(|()| std::fs::File::open(&self.data)?.sync_all())
+            .map_err(|source| StartError::io("delete", &path, source))
+    }
+
+    /// Whether something was being made here, and is not whole.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.unfinished().exists()
+    }
+
     fn certificate(&self) -> PathBuf {
         self.data.join("node.pem")
     }
@@ -140,8 +164,9 @@ impl Paths {
     ) -> Result<rustls::sign::CertifiedKey, StartError> {
         let names = config.listen.names();
         let group = node.group.as_deref();
+        let lasts = config.access.node_certificate.get();
         let of = (node.id, node.name.as_str());
-        let issued = authority.issue_node(of, group, names, Timestamp::now());
+        let issued = authority.issue_node(of, group, names, Timestamp::now(), lasts);
         let (issued, key) = issued.map_err(pki)?;
         let ca = authority.certificate_pem();
         self.write(&self.key(), key.as_bytes(), 0o600)?;

@@ -7,8 +7,7 @@ use super::identity::{NodeFile, Paths};
 use crate::app::App;
 use crate::secure::NodeIdentity;
 
-/// A certificate is good for 90 days.
-const EVERY: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long is waited after a failure, at most.
 const AGAIN: Duration = Duration::from_secs(3600);
 
 pub(super) async fn keep_fresh(
@@ -17,7 +16,10 @@ pub(super) async fn keep_fresh(
     node: NodeFile,
     identity: Arc<NodeIdentity>,
 ) {
-    let mut wait = EVERY;
+    let lasts = app.config.access.node_certificate.get();
+    // A third of it is left then; after a failure there is time for ten tries.
+    let (every, again) = (lasts * 2 / 3, AGAIN.min(lasts / 30));
+    let mut wait = every;
     loop {
         tokio::select! {
             () = app.stop.cancelled() => return,
@@ -26,11 +28,12 @@ pub(super) async fn keep_fresh(
         match paths.renew_certificate(&app.authority, &node, &app.config) {
             Ok(certificate) => {
                 identity.replace(certificate);
-                wait = EVERY;
+                tracing::info!("the node's certificate was renewed");
+                wait = every;
             }
             Err(error) => {
                 tracing::error!("the node's certificate could not be renewed: {error}");
-                wait = AGAIN;
+                wait = again;
             }
         }
     }

@@ -195,6 +195,7 @@ pub async fn restore_state(
     if mark.facts.sealing_key_check != check {
         return Err(wrong_key());
     }
+    paths.begin()?;
     let source = paths.data().join("restoring.db");
     fetch(&snapshots, &mark, &source).await?;
     let state = Node::read_copy(&source).await.map_err(StartError::from)?;
@@ -219,6 +220,7 @@ pub async fn restore_state(
     let ended = begin(config, &paths, &node, (&mark, &url), &source).await?;
     std::fs::remove_file(&source).map_err(|error| StartError::io("delete", &source, error))?;
     paths.write_node(&node)?;
+    paths.finish()?;
     Ok(RestoredState {
         node: node.id,
         name: node.name,

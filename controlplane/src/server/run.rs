@@ -30,6 +30,9 @@ pub enum StartError {
     /// The data directory holds no node.
     #[error("the data directory {} holds no node", .0.display())]
     NotPrepared(PathBuf),
+    /// A rebuild or a restore of the state was killed.
+    #[error("{} holds what a rebuild or restore-state that ended in the middle has left", .0.display())]
+    Unfinished(PathBuf),
     /// A listener's port is taken or forbidden.
     #[error("cannot listen on {address} for {what}")]
     Listen {
@@ -98,6 +101,9 @@ impl StartError {
             Self::NotPrepared(_) => "found a new control plane with --bootstrap, or join one with \
                  `holdfastd join`; if there was a node here, check that its volume is mounted"
                 .to_owned(),
+            Self::Unfinished(_) => "it acknowledged nothing, and the repositories were only read: \
+                 delete the directory and run that command again"
+                .to_owned(),
             Self::Listen { what, source, .. } => {
                 if source.kind() == io::ErrorKind::AddrInUse {
                     format!("stop the program that listens there, or choose another with --{what}")
@@ -145,6 +151,9 @@ struct Listeners {
 /// control plane where there is none.
 pub async fn start(config: Config, bootstrap: bool) -> Result<Running, StartError> {
     let paths = Paths::new(&config.node.data);
+    if paths.is_unfinished() {
+        return Err(StartError::Unfinished(config.node.data.clone()));
+    }
     let known = paths.read_node()?;
     if known.is_none() && !bootstrap {
         return Err(StartError::NotPrepared(config.node.data.clone()));

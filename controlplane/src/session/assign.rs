@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_consensus::StateView;
 use holdfast_proto::{
-    Assignment, Assignments, BackupWork, InstanceAccess, KeptSlot, ObservedInstance, PinnedParent,
-    RepositoryAccess, RestoreWork, WalWork, Work,
+    Assignment, Assignments, BackupWork, KeptSlot, ObservedInstance, PinnedParent, RestoreWork,
+    WalWork, Work,
 };
 use holdfast_state::PinHolder;
-use holdfast_state::policy::effective;
-use holdfast_state::query::{self, AgentView, AssignmentView, ResourceView};
-use holdfast_types::resource::{Cluster, Compression, InstanceSpec, Kind, Policy, Resource};
+use holdfast_state::query::{self, AgentView, AssignmentView};
+use holdfast_types::resource::{Cluster, InstanceSpec};
 use holdfast_types::{
     AssignmentId, BackupId, Generation, JobId, JobState, Name, Observation, RepositoryId,
 };
 
-use super::{access, orders};
+use super::known::Known;
+use super::orders;
 use crate::app::App;
 use crate::app::backup::no_policy;
 use crate::app::error::{AppError, Result};
@@ -172,7 +172,7 @@ async fn wal(
     })))
 }
 
-fn instance_at<'a>(cluster: &'a Cluster, agent: &AgentView) -> Result<&'a InstanceSpec> {
+pub(super) fn instance_at<'a>(cluster: &'a Cluster, agent: &AgentView) -> Result<&'a InstanceSpec> {
     let here = |instance: &&InstanceSpec| instance.agent == agent.name;
     let found = cluster.instances.iter().find(here);
     found.ok_or_else(|| AppError::not_found("instance at agent", &agent.name))
@@ -198,13 +198,15 @@ async fn look_at_clusters(
     agent: &AgentView,
     message: &mut Assignments,
 ) -> Result<()> {
-    let (app, view) = (known.app, known.view);
+    let view = known.view;
     let ordered = orders::in_force(view).await?;
     // Its instances, and those that it is a relay for.
-    for resource in query::clusters_at_agent(view.connection(), &agent.name).await? {
-        let name = resource.name().clone();
-        known.add(resource).await?;
-        let declared = known.cluster(&name).await?.declared.clone();
+    for name in query::cluster_names_at_agent(view.connection(), &agent.name).await? {
+        let Some(cluster) = known.in_force(&name).await? else {
+            continue;
+        };
+        let declared = cluster.declared().clone();
+        let policy = cluster.policy.clone();
         let kept = kept_slots(view, agent, &name, &declared).await?;
         message.kept_slots.extend(kept);
         let Ok(spec) = instance_at(&declared, agent) else {
@@ -218,8 +220,8 @@ async fn look_at_clusters(
             }
         };
         if ordered {
-            let subject = (&name, &declared);
-            match orders::of_cluster(app, view, agent, subject, &instance).await {
+            let subject = (&name, &declared, policy);
+            match orders::of_cluster(known, agent, subject, &instance).await {
                 Ok(orders) => message.orders.extend(orders),
                 Err(error) => tracing::warn!(
                     cluster = %name, "its schedules cannot be given to its agent: {error}"
@@ -236,7 +238,11 @@ async fn look_at_clusters(
 }
 
 /// An instance as a relay reaches it.
-fn through_relay(cluster: &Cluster, agent: &AgentView, instance: &Name) -> Result<InstanceSpec> {
+pub(super) fn through_relay(
+    cluster: &Cluster,
+    agent: &AgentView,
+    instance: &Name,
+) -> Result<InstanceSpec> {
     let mut relays = cluster.relays.iter();
     let relay = relays.find(|relay| relay.agent == agent.name);
     let relay = relay.ok_or_else(|| AppError::not_found("relay at agent", &agent.name))?;
@@ -296,104 +302,4 @@ async fn kept_slots(
         }));
     }
     Ok(kept)
-}
-
-/// What several assignments of an agent need: looked up once.
-struct Known<'a> {
-    app: &'a App,
-    view: &'a StateView,
-    policies: Option<Vec<(Name, Policy)>>,
-    clusters: BTreeMap<Name, KnownCluster>,
-    repositories: BTreeMap<Name, RepositoryAccess>,
-}
-
-struct KnownCluster {
-    declared: Cluster,
-    policy: Option<Policy>,
-    identifier: Option<u64>,
-}
-
-impl KnownCluster {
-    fn compression(&self) -> Compression {
-        let policy = self.policy.as_ref();
-        policy.map_or(Compression::DEFAULT, Policy::compression)
-    }
-}
-
-impl<'a> Known<'a> {
-    fn new(app: &'a App, view: &'a StateView) -> Self {
-        Self {
-            app,
-            view,
-            policies: None,
-            clusters: BTreeMap::new(),
-            repositories: BTreeMap::new(),
-        }
-    }
-
-    async fn cluster(&mut self, name: &Name) -> Result<&KnownCluster> {
-        if !self.clusters.contains_key(name) {
-            let found = query::resource(self.view.connection(), Kind::Cluster, name).await?;
-            let found = found.ok_or_else(|| AppError::not_found("cluster", name))?;
-            self.add(found).await?;
-        }
-        let known = self.clusters.get(name);
-        known.ok_or_else(|| AppError::not_found("cluster", name))
-    }
-
-    async fn add(&mut self, found: ResourceView) -> Result<()> {
-        let name = found.name().clone();
-        if self.clusters.contains_key(&name) {
-            return Ok(());
-        }
-        if self.policies.is_none() {
-            self.policies = Some(query::policies(self.view.connection()).await?);
-        }
-        let policies = self.policies.iter().flatten();
-        let pairs = policies.map(|(name, policy)| (name, policy));
-        let policy = effective(pairs, found.labels());
-        let policy = policy.filter(|_| found.retired_at.is_none());
-        let policy = policy.map(|(_, policy)| policy.clone());
-        let Resource::Cluster(declared) = found.document.resource else {
-            return Err(AppError::not_found("cluster", &name));
-        };
-        let identifier = self.app.known_identifier(self.view, &name).await?;
-        let known = KnownCluster {
-            declared,
-            policy,
-            identifier,
-        };
-        self.clusters.insert(name, known);
-        Ok(())
-    }
-
-    /// Access to the agent's instance of a cluster.
-    async fn instance(&mut self, cluster: &Name, agent: &AgentView) -> Result<InstanceAccess> {
-        let (app, view) = (self.app, self.view);
-        let known = self.cluster(cluster).await?;
-        let declared = instance_at(&known.declared, agent)?;
-        access::instance(app, view, declared, known.identifier).await
-    }
-
-    /// Access to an instance as a relay reaches it.
-    async fn through_relay(
-        &mut self,
-        cluster: &Name,
-        agent: &AgentView,
-        instance: &Name,
-    ) -> Result<InstanceAccess> {
-        let (app, view) = (self.app, self.view);
-        let known = self.cluster(cluster).await?;
-        let reached = through_relay(&known.declared, agent, instance)?;
-        access::instance(app, view, &reached, known.identifier).await
-    }
-
-    async fn repository(&mut self, name: &Name) -> Result<RepositoryAccess> {
-        if let Some(known) = self.repositories.get(name) {
-            return Ok(known.clone());
-        }
-        let found = access::repository(self.app, self.view, name).await?;
-        self.repositories.insert(name.clone(), found.clone());
-        Ok(found)
-    }
 }

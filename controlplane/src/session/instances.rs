@@ -62,7 +62,7 @@ impl OnRecord {
             return Ok(());
         }
         let at = Instant::now();
-        let view = app.local();
+        let view = app.look_up();
         let known = query::agent(view.connection(), agent.id).await?;
         let known = known.map(|agent| agent.instances).unwrap_or_default();
         if !is_news(&known, seen) {

@@ -26,6 +26,9 @@ use crate::app::error::Result;
 
 /// Effects only wake: what was missed is found after this long.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Orders are for a day without a control plane: what is decided on meanwhile
+/// may wait for so long, and most of it comes with a job's own wake-up before.
+const ORDERS_WITHIN: Duration = Duration::from_secs(2);
 /// How long a restarted agent may take to report from its journal what became
 /// of a job, before the job is taken back.
 const JOURNAL_GRACE: Duration = Duration::from_secs(5);
@@ -133,6 +136,10 @@ impl Link {
         reports: mpsc::Sender<Report>,
     ) -> String {
         let wake = self.opened.wake.clone();
+        let wake_soon = self.opened.wake_soon.clone();
+        let soon = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(soon);
+        let mut orders_wait = false;
         let close = self.opened.close.clone();
         let grace = tokio::time::sleep(JOURNAL_GRACE);
         tokio::pin!(grace);
@@ -158,6 +165,17 @@ impl Link {
                     None => return "it went away".to_owned(),
                 },
                 () = wake.notified() => {
+                    orders_wait = false;
+                    if let Err(why) = self.refresh().await {
+                        return why;
+                    }
+                }
+                () = wake_soon.notified(), if !orders_wait => {
+                    orders_wait = true;
+                    soon.as_mut().reset(tokio::time::Instant::now() + ORDERS_WITHIN);
+                }
+                () = &mut soon, if orders_wait => {
+                    orders_wait = false;
                     if let Err(why) = self.refresh().await {
                         return why;
                     }
@@ -203,7 +221,7 @@ impl Link {
 
     /// Looks at the state and tells the agent what is new.
     async fn refresh(&mut self) -> std::result::Result<(), String> {
-        let view = self.app.local();
+        let view = self.app.look_up();
         let agent = query::agent(view.connection(), self.agent.id).await;
         match agent {
             Ok(Some(agent)) if agent.revoked_at.is_none() => self.agent = agent,

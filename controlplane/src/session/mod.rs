@@ -9,9 +9,11 @@
 
 pub(crate) mod access;
 mod assign;
+mod declared;
 mod facts;
 mod identity;
 mod instances;
+mod known;
 mod late;
 mod link;
 pub(crate) mod mirror;
@@ -21,6 +23,7 @@ mod plans;
 mod progress;
 mod registry;
 mod reports;
+mod shelf;
 mod wal;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +31,7 @@ use std::time::Duration;
 
 pub(crate) use assign::INCARNATION;
 pub use assign::assignments_of;
+pub(crate) use declared::Declared;
 pub use facts::{FactsBoard, differs};
 pub use link::{Greeting, serve};
 pub use plans::{PendingPlans, PlanError};

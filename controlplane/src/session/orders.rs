@@ -11,12 +11,11 @@ use holdfast_proto::{InstanceAccess, OpenRun, StandingOrders, StandingSchedule};
 use holdfast_state::PinHolder;
 use holdfast_state::query::{self, AgentView};
 use holdfast_types::Name;
-use holdfast_types::resource::{Cluster, Schedule};
+use holdfast_types::resource::{Cluster, Policy, Schedule};
 use jiff::Timestamp;
 
-use super::access;
 use super::assign::{INCARNATION, pinned};
-use crate::app::App;
+use super::known::Known;
 use crate::app::error::Result;
 use crate::plan::runs::anchor;
 
@@ -32,14 +31,13 @@ pub(super) async fn in_force(view: &StateView) -> Result<bool> {
 /// The orders for one cluster; `None` where this agent is not to take its
 /// backups, or nothing is scheduled.
 pub(super) async fn of_cluster(
-    app: &App,
-    view: &StateView,
+    known: &Known<'_>,
     agent: &AgentView,
-    (name, declared): (&Name, &Cluster),
+    (name, declared, policy): (&Name, &Cluster, Option<Policy>),
     instance: &InstanceAccess,
 ) -> Result<Option<StandingOrders>> {
-    let policy = query::effective_policy(view.connection(), name).await?;
-    let Some((_, policy)) = policy.filter(|(_, policy)| !policy.schedules.is_empty()) else {
+    let (app, view) = (known.app, known.view);
+    let Some(policy) = policy.filter(|policy| !policy.schedules.is_empty()) else {
         return Ok(None);
     };
     if app.primary_agent(view, name, declared).await?.as_ref() != Some(&agent.name) {
@@ -51,7 +49,7 @@ pub(super) async fn of_cluster(
     }
     Ok(Some(StandingOrders {
         cluster: name.clone(),
-        repository: access::repository(app, view, &policy.repository).await?,
+        repository: known.repository(&policy.repository).await?,
         instance: instance.clone(),
         compression: policy.compression(),
         incarnation: INCARNATION,

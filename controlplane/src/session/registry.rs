@@ -1,7 +1,7 @@
 //! Which agents are connected: to this node, and, as the other nodes tell, to
 //! them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,8 +31,18 @@ struct Inner {
     agents: BTreeMap<AgentId, Link>,
     elsewhere: BTreeMap<AgentId, Elsewhere>,
     /// Whose orders name which cluster.
-    orders: BTreeMap<Name, AgentId>,
+    orders: Orders,
+    /// Who owes a report of what it did on its own: with thousands of agents it
+    /// is asked for each due time whether anybody does.
+    owing: BTreeSet<AgentId>,
     sessions: u64,
+}
+
+/// Which agent has orders for which clusters.
+#[derive(Debug, Default)]
+struct Orders {
+    holders: BTreeMap<Name, AgentId>,
+    clusters: BTreeMap<AgentId, Vec<Name>>,
 }
 
 /// An agent as another node last told.
@@ -76,6 +86,7 @@ pub(crate) struct LiveAgent {
 struct Session {
     number: u64,
     wake: Arc<Notify>,
+    wake_soon: Arc<Notify>,
     close: CancellationToken,
     sender: mpsc::Sender<ControlMessage>,
 }
@@ -87,6 +98,8 @@ pub struct Opened {
     pub number: u64,
     /// Rings when the agent's assignments may have changed.
     pub wake: Arc<Notify>,
+    /// Rings when only its orders may have.
+    pub wake_soon: Arc<Notify>,
     /// Ends the session.
     pub close: CancellationToken,
 }
@@ -131,12 +144,14 @@ impl Registry {
         let session = Session {
             number: inner.sessions,
             wake: Arc::new(Notify::new()),
+            wake_soon: Arc::new(Notify::new()),
             close: parent.child_token(),
             sender,
         };
         let opened = Opened {
             number: session.number,
             wake: session.wake.clone(),
+            wake_soon: session.wake_soon.clone(),
             close: session.close.clone(),
         };
         let link = Link {
@@ -154,6 +169,7 @@ impl Registry {
         {
             older.close.cancel();
         }
+        inner.note_owing(agent);
         opened
     }
 
@@ -168,11 +184,13 @@ impl Registry {
 
     /// Whether the agent owes a report of what it did on its own.
     pub fn set_owes(&self, agent: AgentId, owes: bool) {
-        if let Some(link) = self.lock().agents.get_mut(&agent)
+        let mut inner = self.lock();
+        if let Some(link) = inner.agents.get_mut(&agent)
             && link.owes_since.is_some() != owes
         {
             link.owes_since = owes.then(Instant::now);
             link.changed = tick();
+            inner.note_owing(agent);
         }
     }
 
@@ -190,14 +208,13 @@ impl Registry {
 
     /// Whether any agent may owe one; cheap, for asking often.
     pub fn anyone_owes(&self) -> bool {
-        let inner = self.lock();
-        let here = inner.agents.values().any(|link| link.owes_since.is_some());
-        here || inner.elsewhere.values().any(|one| one.owes_since.is_some())
+        !self.lock().owing.is_empty()
     }
 
     /// A session ended. Says nothing of a newer one of the same agent.
     pub fn closed(&self, agent: AgentId, number: u64) {
-        if let Some(link) = self.lock().agents.get_mut(&agent)
+        let mut inner = self.lock();
+        if let Some(link) = inner.agents.get_mut(&agent)
             && link
                 .session
                 .as_ref()
@@ -206,6 +223,7 @@ impl Registry {
             link.session = None;
             link.owes_since = None;
             link.changed = tick();
+            inner.note_owing(agent);
         }
     }
 
@@ -251,16 +269,32 @@ impl Registry {
     /// The agent has orders for these clusters.
     pub fn ordered<'a>(&self, agent: AgentId, clusters: impl Iterator<Item = &'a Name>) {
         let mut inner = self.lock();
-        inner.orders.retain(|_, holder| *holder != agent);
-        inner
-            .orders
-            .extend(clusters.map(|name| (name.clone(), agent)));
+        let orders = &mut inner.orders;
+        let before = orders.clusters.remove(&agent).unwrap_or_default();
+        for name in before {
+            // Another may have got orders for it meanwhile.
+            if orders.holders.get(&name) == Some(&agent) {
+                orders.holders.remove(&name);
+            }
+        }
+        let now: Vec<Name> = clusters.cloned().collect();
+        for name in &now {
+            orders.holders.insert(name.clone(), agent);
+        }
+        if !now.is_empty() {
+            orders.clusters.insert(agent, now);
+        }
     }
 
-    /// Has the session that has orders for the cluster look at them again.
+    /// Has the session that has orders for the cluster look at them again
+    /// before long: they are for a day without a control plane.
     pub fn wake_for(&self, cluster: &Name) {
-        let agent = self.lock().orders.get(cluster).copied();
-        agent.into_iter().for_each(|agent| self.wake(agent));
+        let inner = self.lock();
+        let agent = inner.orders.holders.get(cluster);
+        let link = agent.and_then(|agent| inner.agents.get(agent));
+        if let Some(session) = link.and_then(|link| link.session.as_ref()) {
+            session.wake_soon.notify_one();
+        }
     }
 
     /// Has every session look at its assignments again.
@@ -354,6 +388,7 @@ impl Registry {
                 last_seen_at: now_at.checked_sub(age).unwrap_or(now_at),
             };
             inner.elsewhere.insert(agent.agent, there);
+            inner.note_owing(agent.agent);
         }
     }
 
@@ -362,6 +397,20 @@ impl Registry {
         let inner = self.lock();
         let link = inner.agents.get(&agent).filter(|link| link.is_online())?;
         link.session.as_ref().map(|session| session.sender.clone())
+    }
+}
+
+impl Inner {
+    fn note_owing(&mut self, agent: AgentId) {
+        let here = self.agents.get(&agent);
+        let there = self.elsewhere.get(&agent);
+        let owes = here.is_some_and(|link| link.owes_since.is_some())
+            || there.is_some_and(|there| there.owes_since.is_some());
+        if owes {
+            self.owing.insert(agent);
+        } else {
+            self.owing.remove(&agent);
+        }
     }
 }
 
@@ -409,6 +458,50 @@ mod tests {
         let stranger = AgentId::from_uuid(uuid::Uuid::from_u128(2));
         assert_eq!(registry.status(stranger), None);
         assert!(registry.silent_for(stranger) < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn whoever_owes_a_report_is_known_until_it_has_none_left() {
+        let (here, there) = (Registry::default(), Registry::default());
+        let agent = AgentId::from_uuid(uuid::Uuid::from_u128(1));
+        let all = CancellationToken::new();
+        let opened = there.open(agent, "0.1.0".to_owned(), mpsc::channel(1).0, &all);
+        there.set_owes(agent, true);
+        assert!(there.anyone_owes() && there.owes(agent));
+        here.mirror(NodeId(2), there.changed_since(0));
+        assert!(here.anyone_owes() && here.owes(agent));
+        there.set_owes(agent, false);
+        here.mirror(NodeId(2), there.changed_since(0));
+        assert!(!there.anyone_owes() && !here.anyone_owes());
+        there.set_owes(agent, true);
+        there.closed(agent, opened.number);
+        assert!(!there.anyone_owes());
+    }
+
+    #[tokio::test]
+    async fn the_one_that_has_orders_is_woken_for_its_cluster() {
+        let registry = Registry::default();
+        let all = CancellationToken::new();
+        let agent = |number| AgentId::from_uuid(uuid::Uuid::from_u128(number));
+        let open =
+            |number| registry.open(agent(number), "0.1.0".to_owned(), mpsc::channel(1).0, &all);
+        let (one, two) = (open(1), open(2));
+        let [orders, shop]: [Name; 2] = ["orders", "shop"].map(|name| name.parse().unwrap());
+        let rings = async |opened: &Opened| {
+            use futures_util::FutureExt;
+            opened.wake_soon.notified().now_or_never().is_some()
+        };
+        registry.ordered(agent(1), [&orders, &shop].into_iter());
+        registry.ordered(agent(2), [&shop].into_iter());
+        // What the first was told before is no longer so: the second has it.
+        registry.ordered(agent(1), [&orders].into_iter());
+        registry.wake_for(&shop);
+        assert_eq!((rings(&one).await, rings(&two).await), (false, true));
+        registry.wake_for(&orders);
+        assert_eq!((rings(&one).await, rings(&two).await), (true, false));
+        registry.ordered(agent(1), std::iter::empty());
+        registry.wake_for(&orders);
+        assert_eq!((rings(&one).await, rings(&two).await), (false, false));
     }
 
     #[test]

@@ -266,7 +266,7 @@ struct HeldJob {
 /// What this node has applied is enough to say yes: a generation is given out
 /// once, and applying asks again. Only a no needs the newest state.
 async fn job_of(app: &App, agent: &AgentView, report: &JobReport) -> Result<Option<HeldJob>> {
-    match job_in(&app.local(), agent, report).await? {
+    match job_in(&app.look_up(), agent, report).await? {
         Some(held) => Ok(Some(held)),
         None => job_in(&app.node.read().await?, agent, report).await,
     }
@@ -304,7 +304,7 @@ async fn begin_backup(
 ) -> Result<Verdict> {
     let (job, generation) = (held.job, held.generation);
     let key = (held.assignment, generation);
-    let lease = query::lease(app.local().connection(), key.0, key.1).await?;
+    let lease = query::lease(app.look_up().connection(), key.0, key.1).await?;
     let named = lease.and_then(|lease| lease.backup);
     if started.backup != named.unwrap_or_else(|| backup_of(job, generation)) {
         let message = "it is not the backup that this attempt was to make";
@@ -393,7 +393,7 @@ pub(super) async fn same_repository(
 
 /// How long a job waits for its next attempt: longer each time.
 async fn retry_after(app: &App, job: JobId) -> Result<Duration> {
-    let view = app.local();
+    let view = app.look_up();
     let tried = query::job(view.connection(), job).await?;
     let tried = tried.map_or(1, |job| job.attempts);
     let doublings = u32::try_from(tried.saturating_sub(1))
@@ -483,7 +483,7 @@ async fn take_wal(app: &App, agent: &AgentView, key: &WalKey, report: &WalReport
     let Some(wal) = &report.wal else {
         return Ok(());
     };
-    let (cx, view) = (context(agent, None), app.local());
+    let (cx, view) = (context(agent, None), app.look_up());
     if let Err(refusal) = identity::settle(app, &view, &cx, &key.1, report.repository).await? {
         // From its next report on, this shows as the duty's trouble.
         tracing::warn!(cluster = %key.0, "WAL was not recorded: {refusal}");

@@ -55,7 +55,11 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(run(app.clone(), prune::Prune, unasked()));
     let task = state_snapshots::StateSnapshots::default();
     all.spawn(run(app.clone(), task, snapshots.clone()));
-    all.spawn(run(app.clone(), members::Members, members.clone()));
+    all.spawn(run(
+        app.clone(),
+        members::Members::default(),
+        members.clone(),
+    ));
     all.spawn(agents::drop_silent(app.clone()));
     all.spawn(mirror::follow(app.clone()));
     all.spawn(peer::announce(app.clone()));
@@ -117,6 +121,7 @@ async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static)
         wake(TaskName::Schedules);
         wake(TaskName::Scans);
         wake(TaskName::StateSnapshots);
+        app.declared.forget_all();
         app.sessions.wake_all();
     };
     loop {
@@ -126,6 +131,10 @@ async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static)
         };
         match notice {
             Ok(Notice::Applied { effects, .. }) => {
+                // All is forgotten before anybody is woken to look.
+                for effect in effects.iter() {
+                    app.declared.heed(effect);
+                }
                 for effect in effects.iter() {
                     if let Effect::Activate(task) = effect {
                         wake(*task);

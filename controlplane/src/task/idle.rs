@@ -1,5 +1,8 @@
-//! Takes backups back that get no further, by missing progress and never by
-//! age: one that copies for three days is well, one that hangs is not.
+//! Takes jobs back that get no further, by missing progress and never by age:
+//! one that copies for three days is well, one that hangs is not.
+//!
+//! A backup is tried again. A restore has one attempt and has failed then:
+//! nothing begins again over a directory that is half made (I-12).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,11 +11,12 @@ use std::time::{Duration, Instant};
 use holdfast_consensus::ProposeContext;
 use holdfast_state::command::RequeueJob;
 use holdfast_state::query::{self, Work};
-use holdfast_types::{AssignmentId, Failure, Generation, JobKind, Span};
+use holdfast_types::{AssignmentId, Failure, Generation, JobKind, JobPhase, Span};
 
 use super::driver::Task;
 use crate::app::App;
 use crate::app::error::Result;
+use crate::session::Progress;
 
 /// Without a schedule that says otherwise.
 const IDLE: Span = Span::from_secs(15 * 60);
@@ -44,25 +48,20 @@ impl Task for IdleJobs {
             let Work::Job(job) = &assignment.work else {
                 continue;
             };
-            // How far PostgreSQL replays is not told: a restore may be quiet.
-            if job.kind != JobKind::Backup {
+            let key = (assignment.id, assignment.generation);
+            if !can_be_judged(job.kind, app.progress.progress(key.0, key.1).as_ref()) {
                 continue;
             }
-            let key = (assignment.id, assignment.generation);
-            let patience = runs.get(&job.id).map_or(IDLE, |run| run.idle_timeout);
+            let patience = match job.kind {
+                JobKind::Backup => runs.get(&job.id).map_or(IDLE, |run| run.idle_timeout),
+                JobKind::Restore => app.config.jobs.restore_idle_timeout,
+            };
             let since = watched.get(&key).map(Instant::elapsed).unwrap_or_default();
             let told = app.progress.idle_for(key.0, key.1);
             let Some(idle) = too_long(since, told, patience) else {
                 continue;
             };
-            let reason = Failure::transient(
-                "no_progress",
-                format!(
-                    "the job has made no progress for {} s, and its idle timeout is {patience}",
-                    idle.as_secs()
-                ),
-                "see the job's log for what it was doing; it is tried again as often as it may be",
-            );
+            let reason = no_progress(job.kind, idle, patience);
             let command = RequeueJob {
                 job: job.id,
                 generation: assignment.generation,
@@ -103,6 +102,34 @@ impl IdleJobs {
     }
 }
 
+/// Whether the bytes of a job say that it works. A restore that verifies or
+/// replays has told some once it can: agents of earlier releases tell none
+/// then, and a promotion has an end of its own, which its agent sees to.
+fn can_be_judged(kind: JobKind, told: Option<&Progress>) -> bool {
+    match (kind, told.map(|told| (told.phase, told.bytes_done))) {
+        (JobKind::Backup, _) | (JobKind::Restore, None) => true,
+        (JobKind::Restore, Some((JobPhase::Verify | JobPhase::Replay, bytes))) => bytes > 0,
+        (JobKind::Restore, Some((phase, _))) => phase != JobPhase::Promote,
+    }
+}
+
+fn no_progress(kind: JobKind, idle: Duration, patience: Span) -> Failure {
+    let message = format!(
+        "the job has made no progress for {} s, and its idle timeout is {patience}",
+        idle.as_secs()
+    );
+    let hint = match kind {
+        JobKind::Backup => {
+            "see the job's log for what it was doing; it is tried again as often as it may be"
+        }
+        JobKind::Restore => {
+            "see the job's log for what it was doing and whether its repository answers; then \
+             restore into another directory, for this one is not whole"
+        }
+    };
+    Failure::transient("no_progress", message, hint)
+}
+
 /// For how long a job has made no progress, when that is too long. What it
 /// told is good only for as long as it could tell.
 fn too_long(watched: Duration, told: Option<Duration>, patience: Span) -> Option<Duration> {
@@ -127,6 +154,31 @@ mod tests {
         assert_eq!(too_long(MINUTE * 3, None, patience), Some(MINUTE * 3));
         // Its agent was away: it could not have told.
         assert_eq!(too_long(MINUTE / 2, Some(days), patience), None);
+    }
+
+    #[test]
+    fn a_restore_is_judged_where_its_bytes_say_something() {
+        let told = |phase, bytes_done| Progress {
+            phase,
+            bytes_done,
+            bytes_total: None,
+            rate: None,
+        };
+        let judged = |phase, bytes| can_be_judged(JobKind::Restore, Some(&told(phase, bytes)));
+        assert!(can_be_judged(JobKind::Restore, None));
+        for phase in [JobPhase::Prepare, JobPhase::Copy, JobPhase::Wal] {
+            assert!(judged(phase, 0), "{phase}");
+        }
+        for phase in [JobPhase::Verify, JobPhase::Replay] {
+            assert_eq!(
+                (judged(phase, 0), judged(phase, 1)),
+                (false, true),
+                "{phase}"
+            );
+        }
+        assert!(!judged(JobPhase::Promote, 1));
+        let waits = told(JobPhase::Start, 0);
+        assert!(can_be_judged(JobKind::Backup, Some(&waits)));
     }
 
     #[test]

@@ -1,20 +1,31 @@
 //! Brings the Raft group to the nodes that there should be, and the feature
 //! level to what all of them know.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use holdfast_consensus::{MembershipError, NodeId, ProposeContext};
-use holdfast_state::command::{RaiseLevel, RecordNode};
+use holdfast_consensus::{Member, MembershipError, NodeId};
+use holdfast_state::command::{MoveNode, RaiseLevel, RecordNode};
 use holdfast_state::query::{self, NodeState, NodeView};
-use holdfast_state::{Cause, Principal, schema};
-use holdfast_types::RequestId;
-use uuid::Uuid;
+use holdfast_state::schema;
 
 use super::driver::Task;
 use crate::app::App;
 use crate::app::error::Result;
 
-pub(super) struct Members;
+#[derive(Default)]
+pub(super) struct Members {
+    /// Moves that the audit log tells of and the group does not know yet: what
+    /// is tried again is told once.
+    told: Mutex<BTreeMap<u64, Member>>,
+}
+
+impl Members {
+    fn told(&self) -> MutexGuard<'_, BTreeMap<u64, Member>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Task for Members {
     const NAME: &'static str = "members";
@@ -29,7 +40,7 @@ impl Task for Members {
             let changed = match node.state {
                 NodeState::Joining => bring_in(app, node).await,
                 NodeState::Removing => take_out(app, node).await,
-                NodeState::Member => move_to(app, node).await,
+                NodeState::Member => self.move_to(app, node, level).await,
                 NodeState::Removed => Ok(false),
             };
             match changed {
@@ -42,6 +53,38 @@ impl Task for Members {
             }
         }
         Ok(done)
+    }
+}
+
+impl Members {
+    /// A node that was started at another address is reached there.
+    async fn move_to(&self, app: &App, node: &NodeView, level: u32) -> Changed {
+        let members = app.node.status().members;
+        let known = members.into_iter().find(|member| member.id.0 == node.id);
+        let (Some(known), Some(hello)) = (known, app.hellos.of(node.id)) else {
+            return Ok(false);
+        };
+        if known.member == hello.member {
+            self.told().remove(&node.id);
+            return Ok(false);
+        }
+        let told = self.told().get(&node.id) == Some(&hello.member);
+        // A node that knows only a lower level cannot read the command, and is
+        // reached at its new address nonetheless.
+        if !told && level >= schema::MOVES {
+            let Member { raft, grpc, rest } = hello.member.clone();
+            let command = MoveNode {
+                node: node.id,
+                raft,
+                grpc,
+                rest,
+            };
+            app.propose_as(app.own_context(), command).await?;
+            self.told().insert(node.id, hello.member.clone());
+        }
+        app.node.move_member(known.id, hello.member).await?;
+        tracing::info!(node = node.name, "a node has moved");
+        Ok(true)
     }
 }
 
@@ -66,7 +109,7 @@ async fn raise_level(app: &App, level: u32, nodes: &[NodeView]) -> Result<u64> {
         return Ok(0);
     }
     let command = RaiseLevel { level: next };
-    let reached = app.propose_as(context(app), command).await?;
+    let reached = app.propose_as(app.own_context(), command).await?;
     tracing::info!(
         level = reached,
         "the control plane has reached a feature level"
@@ -116,35 +159,10 @@ async fn take_out(app: &App, node: &NodeView) -> Changed {
     record(app, node, false).await
 }
 
-/// A node that was started at another address is reached there.
-async fn move_to(app: &App, node: &NodeView) -> Changed {
-    let members = app.node.status().members;
-    let known = members.into_iter().find(|member| member.id.0 == node.id);
-    let (Some(known), Some(hello)) = (known, app.hellos.of(node.id)) else {
-        return Ok(false);
-    };
-    if known.member == hello.member {
-        return Ok(false);
-    }
-    app.node.move_member(known.id, hello.member).await?;
-    tracing::info!(node = node.name, "a node has moved");
-    Ok(true)
-}
-
 async fn record(app: &App, node: &NodeView, votes: bool) -> Changed {
     let command = RecordNode {
         node: node.id,
         votes,
     };
-    Ok(app.propose_as(context(app), command).await?)
-}
-
-/// The node that leads is the cause: every change of the membership is in the
-/// audit log (I-11).
-fn context(app: &App) -> ProposeContext {
-    ProposeContext::caused_by(Cause {
-        principal: Principal::node(&app.node_name),
-        request: RequestId::from_uuid(Uuid::now_v7()),
-        remote: None,
-    })
+    Ok(app.propose_as(app.own_context(), command).await?)
 }

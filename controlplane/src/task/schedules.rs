@@ -87,7 +87,9 @@ impl Task for Schedules {
             lines: Vec::new(),
             awaits_return: false,
         };
-        while current && let Some(due) = calendar.take_due(&view, now, &mut left).await? {
+        // It sees what `view` does: thousands may be due, each a short look-up.
+        let near = app.look_up();
+        while current && let Some(due) = calendar.take_due(&near, now, &mut left).await? {
             done += due.iter().map(|(_, it)| it.runs.len() as u64).sum::<u64>();
             current = calendar.record(app, due).await?;
         }

@@ -71,7 +71,7 @@ impl Task for StateSnapshots {
         let snapshots = plan::superfluous(&settings, &rows);
         if !snapshots.is_empty() {
             done += app
-                .propose_as(internal(), CondemnStateSnapshots { snapshots })
+                .propose_as(app.own_context(), CondemnStateSnapshots { snapshots })
                 .await?;
         }
         Ok(done)

@@ -538,5 +538,27 @@ async fn an_agent_that_stays_away_loses_its_job() {
     assert_eq!(back["attempts"][0]["error"]["code"], "agent_lost");
     let mut session = agent.session(&node, &[]).await.unwrap();
     assert!(session.job().await.generation > assignment.generation);
+
+    // What comes of the first attempt counts no more, and is shown.
+    let none = node.get("/api/v1/late-results").await.expect(200);
+    assert_eq!(none["items"], json!([]));
+    let failure = Failure::permanent("checksum_mismatch", "a page is bad", "look at it");
+    let late = finished(JobOutcome::Failed(failure));
+    let refused = session.report(&assignment, late).await;
+    assert_eq!(refused, "stale_generation");
+    let listed = node.get("/api/v1/late-results?limit=1").await.expect(200);
+    let late = &listed["items"][0];
+    assert_eq!((&late["job"], &late["attempt"]), (&json!(id), &json!(1)));
+    assert_eq!(late["refused"]["code"], refused, "{late}");
+    assert_eq!(late["error"]["code"], "checksum_mismatch", "{late}");
+    let shown = job(&node, &id).await;
+    assert_eq!(shown["lateResults"][0]["at"], late["at"]);
+    let metrics = node.get("/metrics").await.expect(200);
+    let counted = metrics.as_str().unwrap().lines();
+    assert!(
+        counted
+            .into_iter()
+            .any(|line| line == "holdfast_late_results 1")
+    );
     node.stop().await;
 }

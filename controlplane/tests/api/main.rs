@@ -19,6 +19,7 @@ mod idempotency;
 mod jobs;
 mod node;
 mod pins;
+mod queue;
 mod rehearsals;
 mod resources;
 mod restart;

@@ -32,6 +32,7 @@ mod server;
 mod settings;
 mod verify;
 mod wal;
+mod watch;
 
 use std::future::Future;
 

@@ -15,10 +15,12 @@ use super::config::Config;
 use super::prepare::Ready;
 use super::server::{self, Progress};
 use super::settings::Ending;
-use super::{Stopped, directory};
+use super::{Stopped, directory, watch};
 use crate::job::JobContext;
 
 const POLL: Duration = Duration::from_millis(200);
+/// How often it is seen how far a server is that takes no connections yet.
+const LOOK: Duration = Duration::from_secs(1);
 /// pg_ctl waits until the copy is consistent; we wait for as long as it lives.
 const START_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// One record may take long, and the repository may be away for a while.
@@ -53,19 +55,53 @@ pub(super) async fn run(
             .into(),
         timeout: START_TIMEOUT,
     };
-    ready
-        .instance()
-        .start(&options)
-        .await
-        .map_err(|error| not_started(ready, &error))?;
+    let done = start(cx, ready, &options).await?;
     cx.log("PostgreSQL runs and is consistent");
-    watch(cx, ready, config).await
+    follow(cx, ready, config, done).await
 }
 
-async fn watch(cx: &JobContext, ready: &Ready, config: &Config) -> Result<Replayed, Stopped> {
+/// Starts the server, which replays to where the copy is consistent before it
+/// takes connections. Returns how far it was seen to replay.
+async fn start(cx: &JobContext, ready: &Ready, options: &StartOptions) -> Result<Lsn, Stopped> {
     let (from, to) = (ready.plan.wal.from_lsn, ready.plan.wal.to_lsn);
+    let (mut done, mut seen) = (from, None);
+    let mut moved = Instant::now();
+    let instance = ready.instance();
+    let starting = instance.start(options);
+    tokio::pin!(starting);
+    loop {
+        tokio::select! {
+            started = &mut starting => {
+                started.map_err(|error| not_started(ready, &error))?;
+                return Ok(done);
+            }
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let server = instance.running().ok().flatten();
+        let size = ready.chain.segment_size();
+        let now = server.and_then(|server| watch::recovering(server.pid, size));
+        // Before it replays, and where its title says nothing, we only wait.
+        if now != seen || now.is_none() {
+            (seen, moved) = (now, Instant::now());
+        }
+        let at = now.map_or(done, |segment| segment.start().min(to).max(done));
+        cx.add_bytes(at.bytes_since(done));
+        done = at;
+        if moved.elapsed() >= NO_PROGRESS {
+            return Err(Stopped::Failed(stalled(ready, done)));
+        }
+    }
+}
+
+async fn follow(
+    cx: &JobContext,
+    ready: &Ready,
+    config: &Config,
+    mut done: Lsn,
+) -> Result<Replayed, Stopped> {
+    let to = ready.plan.wal.to_lsn;
     let mut session: Option<Session> = None;
-    let (mut done, mut moved) = (from, Instant::now());
+    let mut moved = Instant::now();
     loop {
         let asked = match session.take() {
             Some(session) => Ok(session),

@@ -4,6 +4,8 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 use holdfast_pg::binaries::RunAs;
 use holdfast_pg::control_file;
@@ -13,10 +15,13 @@ use jiff::Timestamp;
 use super::backup_manifest::{self, ManifestFile, ManifestWal, ManifestWriter};
 use super::copy::{CONFIGURATION, Copied, growing_manifest, waiting_control_file};
 use super::prepare::{Ready, cannot_write};
-use super::{Stopped, command, directory, durable};
+use super::{Stopped, command, directory, durable, watch};
 use crate::job::JobContext;
 use crate::job::backup::thread_died;
 use crate::wal::FetchConfig;
+
+/// How often it is seen how far the verification is.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(cx: &JobContext, ready: &Ready, copied: Copied) -> Result<(), Stopped> {
     let wal = ManifestWal {
@@ -33,7 +38,7 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready, copied: Copied) -> Resul
             .map_err(|error| cannot_write(&dir, &error))
     });
     done.await.map_err(|error| thread_died(&error))??;
-    verify(ready).await?;
+    verify(cx, ready).await?;
     cx.log("pg_verifybackup finds nothing wrong");
     Ok(())
 }
@@ -104,17 +109,29 @@ fn move_durably(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-async fn verify(ready: &Ready) -> Result<(), Failure> {
+/// It says nothing while it reads all that was written, and what it has read
+/// is its progress.
+async fn verify(cx: &JobContext, ready: &Ready) -> Result<(), Failure> {
     let user = RunAs::owner_of(&ready.dir).map_err(|error| directory::of_programs(&error))?;
     let mut program = ready.programs.command("pg_verifybackup", user);
     let dir: &PathBuf = &ready.dir;
-    let output = program
-        .arg("--quiet")
-        .arg(dir)
-        .kill_on_drop(true)
-        .output()
-        .await;
-    let output = output.map_err(|error| command::cannot_run("pg_verifybackup", &error))?;
+    program.arg("--quiet").arg(dir).kill_on_drop(true);
+    program.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let cannot_run = |error: &io::Error| command::cannot_run("pg_verifybackup", error);
+    let child = program.spawn().map_err(|error| cannot_run(&error))?;
+    let (process, mut read) = (child.id(), 0);
+    let ended = child.wait_with_output();
+    tokio::pin!(ended);
+    let output = loop {
+        tokio::select! {
+            output = &mut ended => break output.map_err(|error| cannot_run(&error))?,
+            () = tokio::time::sleep(LOOK) => {
+                let now = process.and_then(watch::bytes_read).unwrap_or(read).max(read);
+                cx.add_bytes(now - read);
+                read = now;
+            }
+        }
+    };
     if output.status.success() {
         return Ok(());
     }

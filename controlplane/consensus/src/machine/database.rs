@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_state::{Writer, meta, schema};
+use holdfast_state::{Reader, Writer, meta, schema};
 use rusqlite::{Connection, OpenFlags};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
@@ -31,6 +32,9 @@ const FORMER: &str = "raft_former";
 const CURRENT: &str = "CURRENT";
 /// Enough for the console and a few slow reports at once.
 const READERS_MAX: u32 = 8;
+/// Threads that look something up in place at the same moment wait for each
+/// other only when they are more than these.
+const LOOKUPS: usize = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An open state database.
@@ -38,6 +42,9 @@ pub(super) struct Database {
     pub(super) path: PathBuf,
     writer: Arc<Writer>,
     pub(super) readers: DatabaseConnection,
+    /// Connections that read in place, taken in turns.
+    lookups: Vec<Reader>,
+    turn: AtomicUsize,
 }
 
 impl Database {
@@ -52,11 +59,22 @@ impl Database {
         let writer = Arc::new(Writer::new(writer));
         let readers = connect_readers(&path).await;
         let readers = readers.map_err(|error| unusable(&path, what, error))?;
+        let lookup = || connect_lookup(&path).map(Reader::new);
+        let lookups: Result<Vec<_>, _> = (0..LOOKUPS).map(|_| lookup()).collect();
+        let lookups = lookups.map_err(|error| unusable(&path, what, error))?;
         Ok(Self {
             path,
             writer,
             readers,
+            lookups,
+            turn: AtomicUsize::new(0),
         })
+    }
+
+    /// A connection that reads in place.
+    pub(super) fn lookup(&self) -> DatabaseConnection {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.lookups[turn % self.lookups.len()].connection().clone()
     }
 
     /// Runs `work` in a transaction of the one connection that writes, on a
@@ -88,6 +106,11 @@ impl Database {
         if let Err(error) = self.readers.close_by_ref().await {
             warn(&error);
         }
+        for lookup in &self.lookups {
+            if let Err(error) = lookup.close() {
+                warn(&error);
+            }
+        }
         // The last one to close it brings everything into the file itself.
         let writer = Arc::clone(&self.writer);
         match spawn_blocking(move || writer.close()).await {
@@ -105,6 +128,14 @@ fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
+    Ok(connection)
+}
+
+fn connect_lookup(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "query_only", "ON")?;
     Ok(connection)
 }
 

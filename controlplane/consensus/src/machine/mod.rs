@@ -137,6 +137,11 @@ impl Machine {
         self.inner.database.load().readers.clone()
     }
 
+    /// A connection that may only read, and does it on the calling thread.
+    pub(crate) fn lookup(&self) -> DatabaseConnection {
+        self.inner.database.load().lookup()
+    }
+
     /// Who is in the group, and who was.
     pub(crate) fn roster(&self) -> Arc<Roster> {
         Arc::clone(&self.inner.roster.borrow())

@@ -1,7 +1,9 @@
 //! The calling side: openraft's network, one peer at a time.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,29 +43,55 @@ const KEEPALIVE: Duration = Duration::from_secs(3);
 pub(crate) struct Network {
     tls: Option<PeerTls>,
     pub(super) lanes: Lanes,
+    places: Places,
+}
+
+/// Where members are now. The Raft library makes a client for as long as it
+/// leads, and asks for no other when a member moves.
+#[derive(Debug, Clone, Default)]
+struct Places(Arc<Mutex<BTreeMap<NodeId, String>>>);
+
+impl Places {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Network {
     /// Without TLS there are no peers: the node runs alone.
     pub(crate) fn new(tls: Option<PeerTls>) -> Self {
-        let lanes = Lanes::default();
-        Self { tls, lanes }
+        Self {
+            tls,
+            lanes: Lanes::default(),
+            places: Places::default(),
+        }
     }
 
     /// A connection to `member`, made when it is first used.
     pub(super) fn peer(&self, id: NodeId, member: &Member) -> Peer {
+        let address = member.raft.clone();
+        self.peer_at(id, move || address.clone())
+    }
+
+    /// A connection to a member, made anew where it is by then.
+    fn peer_at(&self, id: NodeId, place: impl Fn() -> String + Send + 'static) -> Peer {
         let client = self.tls.clone().map(|tls| {
-            RaftServiceClient::new(channel(tls, member.raft.clone()))
+            RaftServiceClient::new(channel(tls, place))
                 .max_decoding_message_size(FRAME_BYTES_MAX)
                 .max_encoding_message_size(usize::MAX)
         });
         Peer { id, client }
     }
+
+    /// A member is reached there from now on, also by the clients that are.
+    pub(crate) fn moved(&self, id: NodeId, member: &Member) {
+        self.places.lock().insert(id, member.raft.clone());
+    }
 }
 
-fn channel(tls: PeerTls, address: String) -> Channel {
+fn channel(tls: PeerTls, place: impl Fn() -> String + Send + 'static) -> Channel {
     let connect = service_fn(move |_: tonic::transport::Uri| {
-        let (tls, address) = (tls.clone(), address.clone());
+        let (tls, address) = (tls.clone(), place());
         async move { Ok::<_, TlsError>(TokioIo::new(tls.connect(&address).await?)) }
     });
     // The connector knows the address; this is only the name of the origin.
@@ -79,7 +107,12 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Peer;
 
     async fn new_client(&mut self, target: NodeId, node: &Member) -> Peer {
-        self.peer(target, node)
+        // What the library knows is the newest membership there is.
+        self.moved(target, node);
+        let (places, address) = (self.places.clone(), node.raft.clone());
+        self.peer_at(target, move || {
+            places.lock().get(&target).unwrap_or(&address).clone()
+        })
     }
 }
 

@@ -44,6 +44,16 @@ pub(crate) enum Unanswered {
     Fault(CallFault),
 }
 
+/// The answer to a call that is answered by nobody.
+pub(super) fn refused(code: &str, message: &str) -> pb::RaftCallReply {
+    use pb::raft_call_reply::Outcome;
+    let (code, message) = (code.to_owned(), message.to_owned());
+    let fault = pb::RaftCallFault { code, message };
+    pb::RaftCallReply {
+        outcome: Some(Outcome::Fault(fault)),
+    }
+}
+
 /// Who answers calls, and how much is answered at once. Kept apart from
 /// Raft's own messages, whose number is bounded by the number of nodes and
 /// which wait for nothing in here.

@@ -27,6 +27,8 @@ pub(crate) use freshness::Freshness;
 pub(crate) use server::{Listener, Services, serve};
 pub use tls::{AdmitPeer, PeerTls};
 
+/// The code by which a node that calls others learns that it was removed.
+pub const NODE_REMOVED: &str = "node_removed";
 /// A frame may hold an entry of the largest size and its neighbours.
 pub(crate) const FRAME_BYTES_MAX: usize = 64 << 20;
 /// About so much is sent in one append; a larger batch is sent in parts.

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use openraft::errors::{Fatal, LinearizableReadError, RaftError};
 use openraft::{ReadPolicy, Snapshot};
 use prost::Message;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::desk::Desk;
-use super::tls::{Admitted, PeerId, PeerTls, TlsError};
-use super::{FRAME_BYTES_MAX, Freshness, exchange, receive};
+use super::desk::{self, Desk};
+use super::tls::{Admitted, PeerId, PeerTls};
+use super::{FRAME_BYTES_MAX, Freshness, NODE_REMOVED, exchange, receive};
 use crate::machine::Machine;
 use crate::raft::{NodeId, Raft};
 use crate::wire::pb::raft_service_server::{RaftService, RaftServiceServer};
@@ -64,19 +64,25 @@ fn raft_stopped(error: RaftError<crate::raft::TypeConfig>) -> Status {
     stopped(&error.unwrap_fatal())
 }
 
+/// The peer that sent `request`.
+fn sender_of<T>(request: &Request<T>) -> Result<NodeId, Status> {
+    let PeerId(peer) = request
+        .extensions()
+        .get::<PeerId>()
+        .copied()
+        .ok_or_else(|| Status::internal("the connection has no peer"))?;
+    Ok(peer)
+}
+
 impl Services {
-    /// The peer that sent `request`. One that was removed is sent away, also
-    /// on a connection it made before; its certificate may be good for long.
+    /// The peer that sent `request`. One that was removed is sent away; its
+    /// certificate may be good for long. Connections are not: it must hear why.
     ///
     /// Raft's own messages ask for no more: a node that was down while the
     /// membership changed knows neither its new leader nor the candidates, and
     /// a node that joins knows nobody.
     fn peer_of<T>(&self, request: &Request<T>) -> Result<NodeId, Status> {
-        let PeerId(peer) = request
-            .extensions()
-            .get::<PeerId>()
-            .copied()
-            .ok_or_else(|| Status::internal("the connection has no peer"))?;
+        let peer = sender_of(request)?;
         if self.machine.roster().is_former(peer) {
             return Err(removed(peer));
         }
@@ -242,8 +248,12 @@ impl RaftService for Services {
     }
 
     async fn call(&self, request: Frame) -> Answer {
-        // A node that joins is no member yet, and calls to be let in.
-        let peer = self.peer_of(&request)?;
+        // A node that joins is no member yet, and calls to be let in. One that
+        // was removed while it was down calls to be told.
+        let peer = sender_of(&request)?;
+        if self.machine.roster().is_former(peer) {
+            return answer(&desk::refused(NODE_REMOVED, removed(peer).message()));
+        }
         let message: pb::RaftCallRequest = decode(request.into_inner())?;
         self.for_us(message.to)?;
         answer(&self.desk.call(peer, message).await?)
@@ -274,8 +284,7 @@ impl Listener {
 pub(crate) fn serve(listener: TcpListener, tls: PeerTls, services: Services) -> Listener {
     let stop = CancellationToken::new();
     let (accepted, incoming) = mpsc::channel(HANDSHAKES_MAX);
-    let machine = services.machine.clone();
-    let accepting = accept(listener, tls, machine, accepted, stop.clone());
+    let accepting = accept(listener, tls, accepted, stop.clone());
     let service = RaftServiceServer::new(services)
         .max_decoding_message_size(FRAME_BYTES_MAX)
         .max_encoding_message_size(usize::MAX);
@@ -297,23 +306,9 @@ pub(crate) fn serve(listener: TcpListener, tls: PeerTls, services: Services) -> 
 
 type Accepted = Result<Admitted, std::io::Error>;
 
-/// One connection, of a node that is not known to have been removed.
-async fn admitted(
-    tls: &PeerTls,
-    machine: &Machine,
-    stream: TcpStream,
-) -> Result<Admitted, TlsError> {
-    let admitted = tls.accept(stream).await?;
-    if machine.roster().is_former(admitted.peer) {
-        return Err(TlsError::Removed(admitted.peer));
-    }
-    Ok(admitted)
-}
-
 async fn accept(
     listener: TcpListener,
     tls: PeerTls,
-    machine: Machine,
     accepted: mpsc::Sender<Accepted>,
     stop: CancellationToken,
 ) {
@@ -334,11 +329,10 @@ async fn accept(
         let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else {
             return;
         };
-        let (tls, machine, accepted) = (tls.clone(), machine.clone(), accepted.clone());
+        let (tls, accepted) = (tls.clone(), accepted.clone());
         tokio::spawn(async move {
             let _permit = permit;
-            let admitted = admitted(&tls, &machine, stream);
-            match tokio::time::timeout(HANDSHAKE_TIMEOUT, admitted).await {
+            match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
                 // A listener that has stopped takes no more.
                 Ok(Ok(stream)) => drop(accepted.send(Ok(stream)).await),
                 Ok(Err(error)) => {

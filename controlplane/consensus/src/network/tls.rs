@@ -60,8 +60,6 @@ pub(crate) enum TlsError {
     NoCertificate,
     #[error("the peer is no node of this control plane: {0}")]
     NotAdmitted(String),
-    #[error("node {0} was removed from the control plane")]
-    Removed(NodeId),
 }
 
 impl PeerTls {

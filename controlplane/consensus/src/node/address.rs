@@ -36,8 +36,10 @@ impl Node {
             None => Err(MembershipError::NoSuchMember(id)),
             Some(known) if known == member => Ok(()),
             Some(_) => {
-                let moved = ChangeMembers::SetNodes(BTreeMap::from([(id, member)]));
-                self.change(moved, true).await
+                let moved = ChangeMembers::SetNodes(BTreeMap::from([(id, member.clone())]));
+                self.change(moved, true).await?;
+                self.inner.network.moved(id, &member);
+                Ok(())
             }
         }
     }

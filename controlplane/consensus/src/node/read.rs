@@ -109,6 +109,14 @@ impl Node {
         StaleView { view, age }
     }
 
+    /// The same for short look-ups by key: statements execute on the thread
+    /// that calls, which costs a fraction of handing them to the pool. Not for
+    /// lists and searches, which would hold up what else that thread serves.
+    pub fn look_up(&self) -> StateView {
+        let applied = *self.applied().borrow();
+        StateView::new(self.inner.machine.lookup(), applied)
+    }
+
     pub(super) fn view(&self) -> StateView {
         // In this order: the connections see at least what the number says.
         let applied = *self.applied().borrow();

@@ -18,7 +18,7 @@ use crate::api::body::{Params, Segment};
 use crate::api::error::{ApiError, Problems};
 use crate::api::page::{List, PageParams};
 use crate::app::caller::Caller;
-use crate::app::{App, JobView};
+use crate::app::{App, JobView, LateResultOfJobView};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -26,6 +26,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(job_show))
         .routes(routes!(job_logs))
         .routes(routes!(job_cancel))
+        .routes(routes!(late_result_list))
 }
 
 /// A job that was queued.
@@ -126,4 +127,27 @@ async fn job_cancel(
     Segment(id): Segment<JobId>,
 ) -> Result<Json<JobView>, ApiError> {
     Ok(Json(app.cancel_job(&caller, id).await?))
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct LateResultListParams {
+    /// At most this many items, 1 to 1000; 100 when it is not said.
+    limit: Option<u64>,
+    /// Where the page before ended: its `nextCursor`.
+    cursor: Option<String>,
+}
+
+/// List results of jobs that came too late to count, the latest first
+#[utoipa::path(get, path = "/api/v1/late-results", operation_id = "late_result_list", tag = "jobs",
+    params(LateResultListParams),
+    responses((status = 200, description = "Late results", body = List<LateResultOfJobView>), Problems))]
+async fn late_result_list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Params(params): Params<LateResultListParams>,
+) -> Result<Json<List<LateResultOfJobView>>, ApiError> {
+    let page = PageParams::page(params.limit, params.cursor)?;
+    Ok(Json(app.late_results(&caller, &page).await?.into()))
 }

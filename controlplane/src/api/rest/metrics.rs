@@ -87,6 +87,12 @@ async fn gather(app: &App, caller: &Caller) -> Result<Registry> {
         "Declared clusters",
         status.counts.clusters,
     );
+    gauge(
+        &mut registry,
+        "late_results",
+        "Results of jobs that came too late to count, of the last 400 days",
+        app.late_result_count(caller).await?,
+    );
     for (name, help, counts) in [
         ("agents", "Agents by state", &status.counts.agents),
         ("jobs", "Jobs by state", &status.counts.jobs),

@@ -16,7 +16,7 @@ use crate::api::body::{Body, Segment};
 use crate::api::error::{ApiError, Problems};
 use crate::api::page::List;
 use crate::app::caller::Caller;
-use crate::app::{App, NodeView, QuorumView};
+use crate::app::{App, NodeRemovalView, NodeView, QuorumView};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -99,15 +99,15 @@ async fn node_removal_show(
     Ok(Json(app.node_removal(&caller, &node).await?))
 }
 
-/// Remove a node; refused when no quorum would be left
+/// Remove a node; refused when no quorum would be left, answered with the one that is
 #[utoipa::path(delete, path = "/api/v1/nodes/{node}", operation_id = "node_remove", tag = "nodes",
     params(("node" = String, Path, description = "Its id or name")),
-    responses((status = 202, description = "It is leaving", body = NodeView), Problems))]
+    responses((status = 202, description = "It is leaving", body = NodeRemovalView), Problems))]
 async fn node_remove(
     State(app): State<Arc<App>>,
     caller: Caller,
     Segment(node): Segment<String>,
-) -> Result<(StatusCode, Json<NodeView>), ApiError> {
+) -> Result<(StatusCode, Json<NodeRemovalView>), ApiError> {
     let left = app.remove_node(&caller, &node).await?;
     Ok((StatusCode::ACCEPTED, Json(left)))
 }

@@ -5,9 +5,10 @@
 //! takes in what the repositories prove: the clusters they name, every backup
 //! that has its mark, and WAL. What they cannot know is not invented. All of
 //! them are read before anything is made; the node is complete exactly when
-//! its log says so, which is the last step. An attempt that fails leaves the
-//! directory as empty as it was; one that is killed leaves something that no
-//! command starts.
+//! its log says so and the directory is no longer marked as unfinished, which
+//! is the last step. An attempt that fails leaves the directory as empty as it
+//! was; one that is killed leaves something that no command starts, founds
+//! anything in, or takes for an empty directory.
 
 mod error;
 mod source;
@@ -125,7 +126,9 @@ pub async fn rebuild(config: &Config, from: &RebuildFrom) -> Result<Rebuilt, Reb
     if !from.partial {
         refuse_unreadable(&stocks)?;
     }
-    match make(config, &paths, sources, stocks, from.partial).await {
+    paths.begin()?;
+    let made = make(config, &paths, sources, stocks, from.partial).await;
+    match made.and_then(|rebuilt| Ok(paths.finish().map(|()| rebuilt)?)) {
         Ok(rebuilt) => Ok(rebuilt),
         Err(error) => {
             // It was empty: what is in it is ours.

@@ -181,7 +181,11 @@ impl ApplyDocuments {
         let tx = conn.begin().await?;
         let head = Head::read(&tx).await?;
         let cx = ApplyContext::new(&tx, head.index + 1, head.time, None);
-        let decided = self.decide(&cx).await;
+        // As whoever proposes it does first.
+        let decided = match cx.needs_level(self.level()).await {
+            Ok(()) => self.decide(&cx).await,
+            Err(stop) => Err(stop),
+        };
         tx.rollback().await?;
         match decided {
             Ok(Decision { plans, .. }) => Ok(Ok(plans.iter().map(rehearsed).collect())),

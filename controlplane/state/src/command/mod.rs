@@ -151,6 +151,7 @@ commands! {
     rebuild_catalog::RebuildCatalog,
     record_found_wal::RecordFoundWal,
     lease_jobs::LeaseJobs,
+    move_node::MoveNode,
     pin_backups::PinBackups,
 }
 

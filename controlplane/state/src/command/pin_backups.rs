@@ -16,7 +16,7 @@ use crate::entity::{backups, pins};
 use crate::pins::{PIN_MOST, PinHolder};
 use crate::{Noun, Refusal, row, schema};
 
-/// Since level 9.
+/// Since level 10.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinBackups {

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use holdfast_types::schedule::{RunId, RunReason, RunState};
 use holdfast_types::{AgentId, AssignmentId, BackupId, Failure, Generation, JobId, Name};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, Condition, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
 use serde::Serialize;
 
-use crate::column::Text;
+use super::page::{Page, PageRequest};
+use crate::column::{Count, Moment, Text};
 use crate::entity::{late_results as rows, offline_runs};
 use crate::leases::{self, LEVEL};
 use crate::{StateError, schema};
@@ -108,6 +112,54 @@ pub async fn late_results(
         .all(conn)
         .await?;
     Ok(found.into_iter().map(LateResultView::from).collect())
+}
+
+/// One page of all results that came too late, the latest first; none below
+/// level 4.
+pub async fn all_late_results(
+    conn: &DatabaseConnection,
+    request: &PageRequest,
+) -> Result<Page<LateResultView>, StateError> {
+    use rows::Column;
+    let before = request.key::<(Timestamp, AssignmentId, Generation)>()?;
+    if schema::version(conn).await? < LEVEL {
+        let (items, next_cursor) = (Vec::new(), None);
+        return Ok(Page { items, next_cursor });
+    }
+    let mut select = rows::Entity::find();
+    if let Some((at, assignment, generation)) = before {
+        let (at, assignment) = (Moment(at), Text(assignment));
+        let earlier = Condition::all()
+            .add(Column::Assignment.eq(assignment))
+            .add(Column::Generation.lt(Count(generation.0)));
+        let tie = Condition::any()
+            .add(Column::Assignment.lt(assignment))
+            .add(earlier);
+        let tie = Condition::all().add(Column::At.eq(at)).add(tie);
+        // The first condition lets SQLite seek in the index.
+        select = select
+            .filter(Column::At.lte(at))
+            .filter(Condition::any().add(Column::At.lt(at)).add(tie));
+    }
+    let found = select
+        .order_by_desc(Column::At)
+        .order_by_desc(Column::Assignment)
+        .order_by_desc(Column::Generation)
+        .limit(request.limit() as u64 + 1)
+        .all(conn)
+        .await?;
+    let page = Page::cut(found, request, |row| {
+        (row.at.0, row.assignment.0, Generation(row.generation.0))
+    });
+    Ok(page.map(LateResultView::from))
+}
+
+/// How many there are.
+pub async fn late_result_count(conn: &DatabaseConnection) -> Result<u64, StateError> {
+    if schema::version(conn).await? < LEVEL {
+        return Ok(0);
+    }
+    Ok(rows::Entity::find().count(conn).await?)
 }
 
 /// Whose word the record of a run is.

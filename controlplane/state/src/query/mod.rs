@@ -41,12 +41,15 @@ pub use backup::{
 pub use job::{
     AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,
 };
-pub use late::{LateResultView, LeaseView, OfflineRunView, late_results, lease, offline_runs};
+pub use late::{
+    LateResultView, LeaseView, OfflineRunView, all_late_results, late_result_count, late_results,
+    lease, offline_runs,
+};
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
 pub use resource::{
-    ResourceFilter, ResourceView, clusters_at_agent, effective_policy, policies, resource,
+    ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, policies, resource,
     resources,
 };
 pub use scan::{FindingKind, FindingView, ScanView, findings, scan, scans};

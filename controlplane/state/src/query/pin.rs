@@ -26,7 +26,7 @@ pub struct ParentView {
 }
 
 /// What a holder pinned last, if that is available still; none below feature
-/// level 9.
+/// level 10.
 pub async fn pinned_parent(
     conn: &DatabaseConnection,
     holder: &PinHolder,
@@ -54,7 +54,7 @@ pub async fn pinned_parent(
 }
 
 /// Until when a backup is kept because somebody may build on it; none below
-/// feature level 9.
+/// feature level 10.
 pub async fn pinned_until(
     conn: &DatabaseConnection,
     backup: BackupId,

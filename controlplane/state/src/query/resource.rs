@@ -114,12 +114,12 @@ pub async fn resources(
     Ok(page.map(ResourceView::from))
 }
 
-/// The clusters in force that name an agent, by name: found by what names
-/// what, for there may be thousands of others.
-pub async fn clusters_at_agent(
+/// The clusters that name an agent, retired ones too, by name: found by what
+/// names what, for there may be thousands of others.
+pub async fn cluster_names_at_agent(
     conn: &DatabaseConnection,
     agent: &Name,
-) -> Result<Vec<ResourceView>, StateError> {
+) -> Result<Vec<Name>, StateError> {
     use resource_references::{Column, Entity};
     let naming: Vec<Text<Name>> = Entity::find()
         .select_only()
@@ -132,12 +132,7 @@ pub async fn clusters_at_agent(
         .into_tuple()
         .all(conn)
         .await?;
-    let mut clusters = Vec::with_capacity(naming.len());
-    for name in naming {
-        let found = resource(conn, Kind::Cluster, &name.0).await?;
-        clusters.extend(found.filter(|cluster| cluster.retired_at.is_none()));
-    }
-    Ok(clusters)
+    Ok(naming.into_iter().map(|name| name.0).collect())
 }
 
 /// Every policy, by name.

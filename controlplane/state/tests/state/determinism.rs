@@ -29,6 +29,7 @@ use crate::fixture::{
     repository, sealed, timeline, user_id, wal,
 };
 use crate::harness::{apply_batched, database, dump_of, keyed, table};
+use crate::nodes::moved;
 use crate::offline::{attempt, offline};
 use crate::pins::{pin, pins};
 use crate::schedules::{at, decision, mark, run_id, run_job, runs};
@@ -184,7 +185,8 @@ fn standing(step: Step, serial: u128, now: Timestamp) -> Command {
         }
         .into(),
         24 if step.one == 0 => PruneExpired {}.into(),
-        24 if step.one == 1 => pinned(step, now),
+        24 if step.one == 1 => moved(two % 2 + 1).into(),
+        24 if step.caused => pinned(step, now),
         24 => SetSecret {
             name: name("spare"),
             sealed: sealed(),
@@ -470,6 +472,7 @@ fn random_logs_reach_what_they_test() {
         "record_offline_runs",
         "record_late_result",
         "pin_backups",
+        "move_node",
     ] {
         assert!(accepted.contains_key(name), "{name} was never accepted");
     }

@@ -3,7 +3,7 @@
 
 use holdfast_state::command::{
     ApplyDocuments, Change, DeleteResource, Deleted, DocumentChange, Expected, FinishJob,
-    JobOutcome, SetSecret,
+    JobOutcome, RaiseLevel, SetSecret,
 };
 use holdfast_state::query::{self, AuditFilter, PageRequest, ResourceFilter};
 use holdfast_state::{Noun, Refusal};
@@ -365,8 +365,12 @@ async fn a_cluster_with_backups_is_retired_and_can_come_back() {
         .await
         .unwrap();
     assert_eq!(backups.len(), 1);
-    let at = query::clusters_at_agent(&state.conn, &name("db1")).await;
-    assert_eq!(at.unwrap(), [], "a retired cluster is observed no more");
+    let at = query::cluster_names_at_agent(&state.conn, &name("db1")).await;
+    assert_eq!(
+        at.unwrap(),
+        [name("orders")],
+        "it is still its agent's to forget"
+    );
     let listed = async |retired| {
         let filter = ResourceFilter {
             retired,
@@ -383,9 +387,9 @@ async fn a_cluster_with_backups_is_retired_and_can_come_back() {
         state.accept(apply([again])).await[0].change,
         Change::Configured
     );
-    let at = query::clusters_at_agent(&state.conn, &name("db1")).await;
-    assert_eq!(at.unwrap()[0].name(), &name("orders"));
-    let elsewhere = query::clusters_at_agent(&state.conn, &name("db2")).await;
+    let at = query::cluster_names_at_agent(&state.conn, &name("db1")).await;
+    assert_eq!(at.unwrap(), [name("orders")]);
+    let elsewhere = query::cluster_names_at_agent(&state.conn, &name("db2")).await;
     assert_eq!(elsewhere.unwrap(), []);
     let back = state.accept(duty(1, 3)).await;
     assert!(back.generation > placed.generation, "I-04");
@@ -424,4 +428,60 @@ async fn a_duty_ends_with_its_repository() {
     state.accept(apply([repository("eu")])).await;
     let again = state.accept(duty(1, 2)).await;
     assert!(again.generation > placed.generation, "I-04");
+}
+
+/// An older node would not know the field, and stop.
+#[tokio::test]
+async fn fields_that_came_later_wait_for_their_level() {
+    let cluster = |more: serde_json::Value| {
+        let mut instance = json!({"agent": "db1", "connection": "host=/run/postgresql"});
+        let mut spec = json!({});
+        for (name, value) in more.as_object().unwrap() {
+            let place = if name == "patroni" {
+                &mut instance
+            } else {
+                &mut spec
+            };
+            place[name] = value.clone();
+        }
+        spec["instances"] = json!([instance]);
+        document("Cluster", json!({"name": "late"}), spec)
+    };
+    let policy = |more: serde_json::Value| {
+        let mut spec = json!({"selector": {"tier": "late"}, "repository": "eu"});
+        for (name, value) in more.as_object().unwrap() {
+            spec[name] = value.clone();
+        }
+        document("Policy", json!({"name": "late"}), spec)
+    };
+    let relay = json!({"agent": "db2", "connections": {"db1": "host=192.0.2.1"}});
+    let schedules = json!({"schedules": [{"name": "often", "kind": "full", "every": "1h"}]});
+    let incrementals =
+        json!({"schedules": [{"name": "often", "kind": "incremental", "every": "1h"}]});
+    for (needed, what) in [
+        (3, policy(schedules)),
+        (3, policy(json!({"limits": {"jobsPerHost": 1}}))),
+        (6, policy(json!({"wal": {"receiver": "relay"}}))),
+        (6, cluster(json!({"relays": [relay]}))),
+        (6, cluster(json!({"patroni": "http://127.0.0.1:8008"}))),
+        (10, policy(incrementals)),
+    ] {
+        let mut state = TestState::protecting().await;
+        let below = needed - 1;
+        if below > 1 {
+            state.accept(RaiseLevel { level: below }).await;
+        }
+        // What was there before goes in at any level.
+        let plain = policy(json!({"wal": {"flushEvery": "1s"}}));
+        state.accept(apply([plain])).await;
+        let refused = state.refuse(apply([what.clone()])).await;
+        let current = below;
+        assert_eq!(
+            refused,
+            Refusal::LevelTooLow { needed, current },
+            "{what:?}"
+        );
+        state.accept(RaiseLevel { level: needed }).await;
+        state.accept(apply([what])).await;
+    }
 }

@@ -30,6 +30,7 @@ use crate::fixture::{
     document, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, node_token_id,
     password, policy, range, repository, sealed, session_id, timeline, token_id, user_id, wal,
 };
+use crate::nodes::moved;
 use crate::offline::{attempt, offline};
 use crate::pins::{pin, pins};
 use crate::rebuilds::{found_wal, rebuild};
@@ -216,6 +217,7 @@ fn nodes() -> Vec<(u32, Command)> {
         (1, RemoveNode { node: 2 }.into()),
         (1, voter.into()),
         (1, TransferLeadership { node: 2 }.into()),
+        (1, moved(2).into()),
         (1, renew.into()),
     ]
 }

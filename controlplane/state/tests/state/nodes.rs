@@ -1,10 +1,11 @@
 //! The feature level, and the control plane's own nodes.
 
+use holdfast_state::audit::ACCEPTED;
 use holdfast_state::command::{
-    AdmitNode, Admitted, CreateNodeToken, PruneExpired, RaiseLevel, RecordNode, RemoveNode,
-    RenewAgent, RevokeAgent, TransferLeadership,
+    AdmitNode, Admitted, CreateNodeToken, MoveNode, PruneExpired, RaiseLevel, RecordNode,
+    RemoveNode, RenewAgent, RevokeAgent, TransferLeadership,
 };
-use holdfast_state::query::{self, NodeState};
+use holdfast_state::query::{self, AuditFilter, NodeState, PageRequest};
 use holdfast_state::{Refusal, schema};
 use holdfast_types::AgentId;
 use jiff::SignedDuration;
@@ -25,6 +26,15 @@ fn admit(number: u128, wanted: Option<&str>) -> AdmitNode {
         token: node_token_id(number),
         hash: hash(&format!("node {number}")),
         name: wanted.map(name),
+    }
+}
+
+pub(crate) fn moved(node: u64) -> MoveNode {
+    MoveNode {
+        node,
+        raft: "cp2.example:8444".to_owned(),
+        grpc: "cp2.example:8443".to_owned(),
+        rest: "cp2.example:8080".to_owned(),
     }
 }
 
@@ -135,6 +145,37 @@ async fn a_node_votes_leaves_and_the_last_one_stays() {
         votes: false,
     };
     assert!(!state.accept(left).await);
+}
+
+/// I-11: the row says who went where, and nobody moves who is not there.
+#[tokio::test]
+async fn a_move_of_a_node_is_in_the_audit_log() {
+    let mut state = raised().await;
+    let low = state.refuse(moved(1)).await;
+    assert_eq!(low.code(), "level_too_low");
+    let level = schema::MOVES;
+    state.accept(RaiseLevel { level }).await;
+    let before = states(&state).await;
+    state.accept(moved(1)).await;
+    assert_eq!(states(&state).await, before);
+    assert!(state.woke("nodes/n1"));
+    let filter = AuditFilter {
+        action: Some("move_node".to_owned()),
+        ..AuditFilter::default()
+    };
+    let rows = query::audit(&state.conn, &filter, &PageRequest::first(9)).await;
+    let rows = rows.unwrap().items;
+    assert_eq!(rows[0].target, "nodes/1");
+    assert_eq!(rows[0].outcome, ACCEPTED);
+    assert_eq!(rows[0].detail["raft"], "cp2.example:8444");
+    assert_eq!(rows.len(), 2, "and the one that was refused");
+
+    let command = token(1, &state);
+    state.accept(command).await;
+    state.accept(admit(1, None)).await;
+    // One that joins is no member yet, and one that leaves none any more.
+    assert_eq!(state.refuse(moved(2)).await.code(), "not_found");
+    assert_eq!(state.refuse(moved(3)).await.code(), "not_found");
 }
 
 #[tokio::test]

@@ -503,3 +503,43 @@ async fn what_only_a_revoked_agent_could_do_fails() {
     let taken = take_back(&mut state, backup_job(1).job, 1).await;
     assert_eq!(taken, JobState::Failed);
 }
+
+/// Pages of one end nowhere early and repeat nothing, though times are equal.
+#[tokio::test]
+async fn late_results_of_all_jobs_are_listed_the_latest_first() {
+    let mut state = decided().await;
+    let mut job = backup_job(1);
+    job.attempts_max = 9;
+    let id = job.job;
+    state.accept(job).await;
+    for by in 1..=4 {
+        let generation = state.accept(lease(1, 1, by)).await.generation;
+        take_back(&mut state, id, generation.0).await;
+        // The first two come in one instant.
+        if by > 2 {
+            state.pass(SignedDuration::from_secs(1));
+        }
+        let result = RecordLateResult {
+            agent: agent_id(1),
+            assignment: assignment_id(by),
+            generation,
+            outcome: JobOutcome::Cancelled,
+            log: vec![],
+        };
+        state.accept(result).await;
+    }
+    let mut request = PageRequest::first(1);
+    let mut listed = Vec::new();
+    loop {
+        let page = query::all_late_results(&state.conn, &request).await;
+        let page = page.unwrap();
+        listed.extend(page.items.iter().map(|late| late.assignment));
+        match page.next_cursor {
+            None => break,
+            cursor => request.cursor = cursor,
+        }
+    }
+    assert_eq!(listed, [4, 3, 2, 1].map(assignment_id));
+    let count = query::late_result_count(&state.conn).await;
+    assert_eq!(count.unwrap(), 4);
+}

@@ -60,11 +60,11 @@ fn refused(pinned: &[Pinned]) -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn below_level_9_nothing_is_pinned_and_nothing_has_a_parent() {
+async fn below_level_10_nothing_is_pinned_and_nothing_has_a_parent() {
     let mut state = TestState::protecting().await;
-    state.accept(RaiseLevel { level: 8 }).await;
+    state.accept(RaiseLevel { level: 9 }).await;
     let wanted = pins(vec![pin(1, 1, days(&state, 1))]);
-    let (needed, current) = (9, 8);
+    let (needed, current) = (10, 9);
     let refusal = Refusal::LevelTooLow { needed, current };
     assert_eq!(state.refuse(wanted).await, refusal);
     assert_eq!(parent(&state, &holder(1)).await, None);

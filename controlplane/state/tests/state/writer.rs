@@ -3,8 +3,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use futures_util::FutureExt;
 use holdfast_state::apply::Batch;
-use holdfast_state::{StateError, Writer, dump, schema};
+use holdfast_state::{Reader, StateError, Writer, dump, meta, schema};
 use rusqlite::Connection;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
@@ -147,4 +148,38 @@ fn a_closed_connection_does_nothing() {
     writer.close().unwrap();
     writer.close().unwrap();
     assert!(run(&writer, "DELETE FROM meta").is_err());
+}
+
+#[test]
+fn a_reader_sees_what_is_committed_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .pragma_update(None, "journal_mode", "WAL")
+        .unwrap();
+    let writer = Writer::new(connection);
+    let created = writer.transaction(async |tx| schema::create(tx).await);
+    created.unwrap().unwrap();
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "query_only", "ON").unwrap();
+    let reader = Reader::new(connection);
+    let read = || {
+        let value = meta::read(reader.connection(), "told");
+        value.now_or_never().expect("it waits for no other thread")
+    };
+    assert_eq!(read().unwrap(), None);
+    let told = writer.transaction(async |tx| {
+        meta::write(tx, "told", b"one").await?;
+        assert_eq!(read()?, None, "what is not committed");
+        Ok::<_, StateError>(())
+    });
+    told.unwrap().unwrap();
+    assert_eq!(read().unwrap().as_deref(), Some(b"one".as_slice()));
+    let sql = "DELETE FROM meta";
+    let statement = Statement::from_string(sea_orm::DbBackend::Sqlite, sql);
+    let changed = reader.connection().execute_raw(statement);
+    assert!(changed.now_or_never().unwrap().is_err());
+    reader.close().unwrap();
+    assert!(read().is_err());
 }

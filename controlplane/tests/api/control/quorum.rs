@@ -1,6 +1,6 @@
 //! Two nodes, one of which goes away: what the other still serves.
 
-use holdfast_proto::v1::{FleetListRequest, StatusShowRequest};
+use holdfast_proto::v1::{FleetListRequest, NodeRemoveRequest, StatusShowRequest};
 use holdfastd::config::Config;
 use holdfastd::server;
 use serde_json::json;
@@ -98,4 +98,73 @@ async fn a_follower_forwards_and_without_a_quorum_all_say_so() {
     let stale = client.status_show(request(&first, stale)).await.unwrap();
     assert!(stale.metadata().contains_key("holdfast-applied-age-ms"));
     first.stop().await;
+}
+
+/// Starts another node, of which only its directory is known, and waits for
+/// its vote.
+async fn another(node: &Node, home: &std::path::Path, name: &str) -> server::Running {
+    let mut own = config(home);
+    own.node.name = Some(name.to_owned());
+    join(node, &own).await;
+    let running = server::start(own, false).await.unwrap();
+    eventually("its vote", || async {
+        let shown = node.get(&format!("/api/v1/nodes/{name}")).await;
+        (shown.body["state"] == "member").then_some(())
+    })
+    .await;
+    running
+}
+
+/// What is left is in every answer: to the question, the deed and the refusal.
+#[tokio::test]
+async fn a_removal_is_answered_with_the_quorum_that_is_left() {
+    let mut first = Node::start().await;
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let second = another(&first, homes[0].path(), "node-2").await;
+    let third = another(&first, homes[1].path(), "node-3").await;
+    third.stop().await;
+    eventually("the leader to miss it", || async {
+        let preview = first.get("/api/v1/nodes/node-2/removal").await.expect(200);
+        (preview["keepsQuorum"] == false).then_some(())
+    })
+    .await;
+    let refused = first.delete("/api/v1/nodes/node-2").await;
+    let refused = refused.refused(409, "no_quorum_left");
+    let said = refused["message"].as_str().unwrap_or_default();
+    assert!(said.contains("2 voters of which 1"), "{refused}");
+    let mut client = client(&first).await;
+    let remove = |name: &str| NodeRemoveRequest {
+        node: name.to_owned(),
+    };
+    let answer = client.node_remove(request(&first, remove("node-2"))).await;
+    refused_by_grpc(answer);
+
+    let answer = client.node_remove(request(&first, remove("node-3"))).await;
+    let left = answer.unwrap().into_inner();
+    assert_eq!(
+        (left.name.as_str(), left.state.as_str()),
+        ("node-3", "removing")
+    );
+    let quorum = left.quorum.unwrap();
+    assert_eq!((quorum.voters_after, quorum.needed), (vec![1, 2], 2));
+    assert_eq!((quorum.reachable, quorum.keeps_quorum), (vec![1, 2], true));
+    eventually("it to be out", || async {
+        let nodes = first.get("/api/v1/nodes").await.expect(200);
+        (nodes["items"].as_array().unwrap().len() == 2).then_some(())
+    })
+    .await;
+    let removed = first.delete("/api/v1/nodes/node-2").await.expect(202);
+    assert_eq!(removed["name"], "node-2");
+    let quorum = json!({
+        "votersNow": [1, 2], "votersAfter": [1], "needed": 1,
+        "reachable": [1], "keepsQuorum": true,
+    });
+    assert_eq!(removed["quorum"], quorum);
+    second.stop().await;
+    first.stop().await;
+}
+
+#[track_caller]
+fn refused_by_grpc<T>(answer: Result<T, tonic::Status>) {
+    refused(answer, Code::FailedPrecondition, "no_quorum_left");
 }

@@ -1,4 +1,4 @@
--- Version 9: pins. A backup that is pinned is kept until then, whatever else is
+-- Version 10: pins. A backup that is pinned is kept until then, whatever else is
 -- decided, because an incremental may build on it (I-06). Never edited.
 CREATE TABLE pins (
   holder TEXT NOT NULL,
