@@ -5,6 +5,7 @@
 //! Needs root. What a run does follows from its seed as far as real processes
 //! allow: the plan of faults is the same, their effects depend on timing.
 
+mod c;
 pub mod check;
 pub mod clock;
 pub mod disk;

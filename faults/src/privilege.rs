@@ -13,6 +13,9 @@ pub fn lacking() -> Option<String> {
     if !Path::new("/dev/fuse").exists() {
         return Some("there is no /dev/fuse: the kernel has no FUSE".to_owned());
     }
+    if !Path::new("/dev/net/tun").exists() {
+        return Some("there is no /dev/net/tun: the kernel has no TUN".to_owned());
+    }
     for (program, argument) in [("ip", "-V"), ("nft", "--version"), ("cc", "--version")] {
         let mut command = Command::new(program);
         let quiet = command.arg(argument).stdout(Stdio::null());

@@ -53,6 +53,9 @@ pub fn markdown(outcome: &Outcome, at: Timestamp) -> String {
         &stopped(outcome),
     );
     line("due times on record", &counts(&outcome.work.runs));
+    line("of them served by the agent alone", &outcome.work.alone);
+    line("times that WAL's receiver moved", &outcome.moved);
+    line("rows committed, and restored", &outcome.written);
     line("jobs", &counts(&outcome.work.jobs));
     line(
         "everything due was done after",

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use holdfast_tests::ledger::Ledger;
 use jiff::Timestamp;
 
 use crate::check::{self, Work};
@@ -11,6 +12,10 @@ use crate::world::{NODES, World};
 
 /// Clients at each node.
 const CLIENTS: usize = 2;
+
+/// Between commits in the cluster that is protected: its WAL flows all the while,
+/// and it stays small.
+const PACE: Duration = Duration::from_millis(50);
 
 /// How much is tried.
 #[derive(Debug, Clone)]
@@ -36,6 +41,10 @@ pub struct Outcome {
     pub served: Served,
     /// Requests that the check of linearizability saw.
     pub calls: usize,
+    /// How often another agent took over the duty to receive WAL.
+    pub moved: u64,
+    /// Rows that were committed in the cluster, and restored.
+    pub written: usize,
     /// What there was to do.
     pub work: Work,
     /// Rows that were equal on all nodes.
@@ -74,6 +83,8 @@ pub fn run(options: &Options) -> Outcome {
     world.wait_whole();
     eprintln!("the world is there after {:?}", began.elapsed());
     let load = Load::start(&world.net, &NODES, CLIENTS, &world.token, seed);
+    let connection = world.postgres.socket_conninfo();
+    let ledger = Ledger::start_with(&format!("{connection} dbname=postgres"), PACE);
     let mut nemesis = Nemesis::new(seed);
     let mut done = 0;
     for step in options.first.iter().cloned().chain(Plan::new(seed)) {
@@ -84,15 +95,23 @@ pub fn run(options: &Options) -> Outcome {
         nemesis.act(&mut world, step);
     }
     let (calls, served) = load.finish(&world.net, &NODES, &world.token);
-    let mut found = violations(&calls);
-    let (work, wrong) = check::work(&world, since);
+    let mut found = nemesis.findings;
+    found.extend(violations(&calls));
+    let written = ledger.stop();
+    let (work, wrong) = check::work(&world, since, &nemesis.alone);
     found.extend(wrong);
+    found.extend(check::wal(&world, &written));
     let rows = check::databases(&mut world).unwrap_or_else(|difference| {
         found.push(difference);
         0
     });
+    if !found.is_empty() {
+        world.keep_logs();
+    }
     Outcome {
         seed,
+        moved: nemesis.moved,
+        written: written.len(),
         events: nemesis.events,
         served,
         calls: calls.len(),

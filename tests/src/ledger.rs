@@ -8,10 +8,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use holdfast_types::Lsn;
 use jiff::Timestamp;
 use tokio_postgres::{Client, NoTls};
+
+/// After each commit: nobody else is to be starved.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A commit that PostgreSQL acknowledged.
 #[derive(Debug, Clone, Copy)]
@@ -41,10 +45,15 @@ impl Ledger {
     /// acknowledged is not written down, and its number is used again only when
     /// the row is not there.
     pub fn start(connection: &str) -> Self {
+        Self::start_with(connection, PAUSE)
+    }
+
+    /// The same with another pause after each commit: for runs that last.
+    pub fn start_with(connection: &str, pause: Duration) -> Self {
         let entries = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let (kept, ends, connection) = (entries.clone(), stop.clone(), connection.to_owned());
-        let writer = std::thread::spawn(move || write(&connection, &kept, &ends));
+        let writer = std::thread::spawn(move || write(&connection, pause, &kept, &ends));
         Self {
             entries,
             stop,
@@ -66,11 +75,9 @@ impl Ledger {
     /// Waits until this many more commits were acknowledged.
     pub fn advance(&self, commits: usize) {
         let goal = self.entries().len() + commits;
-        crate::until::until(
-            "commits of the ledger",
-            std::time::Duration::from_secs(60),
-            || (self.entries().len() >= goal).then_some(()),
-        );
+        crate::until::until("commits of the ledger", Duration::from_secs(60), || {
+            (self.entries().len() >= goal).then_some(())
+        });
     }
 
     /// Ends the writer and returns all that was acknowledged.
@@ -137,15 +144,15 @@ pub fn rows(connection: &str) -> Vec<i64> {
     })
 }
 
-fn write(connection: &str, entries: &Mutex<Vec<Entry>>, stop: &AtomicBool) {
+fn write(connection: &str, pause: Duration, entries: &Mutex<Vec<Entry>>, stop: &AtomicBool) {
     runtime().block_on(async {
         let mut next = 1;
         while !stop.load(Ordering::Relaxed) {
             let Ok(client) = connect(connection).await else {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            if let Err(error) = write_rows(&client, entries, stop, &mut next).await {
+            if let Err(error) = write_rows(&client, pause, entries, stop, &mut next).await {
                 // Seen when a test fails: a server that goes away is expected.
                 eprintln!("the ledger's writer connects again: {error}");
             }
@@ -155,6 +162,7 @@ fn write(connection: &str, entries: &Mutex<Vec<Entry>>, stop: &AtomicBool) {
 
 async fn write_rows(
     client: &Client,
+    pause: Duration,
     entries: &Mutex<Vec<Entry>>,
     stop: &AtomicBool,
     next: &mut i64,
@@ -180,7 +188,7 @@ async fn write_rows(
         };
         entries.lock().expect("nobody panicked").push(entry);
         *next += 1;
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        tokio::time::sleep(pause).await;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::caller::Caller;
+use super::code::Code;
 use super::error::{AppError, Result};
 
 /// A resource as it is shown: the document, and what became of it.
@@ -98,14 +99,30 @@ impl App {
         self.show(&view, found).await
     }
 
-    /// One resource that was just written through this node, which has applied
-    /// that. Asking a quorum once more could fail, with a code that says of the
+    /// One resource that was just written through this node, as `revision` or
+    /// later. Asking a quorum once more could fail, with a code that says of the
     /// whole request that it was not done.
-    pub async fn resource_written(&self, kind: Kind, name: &Name) -> Result<ResourceView> {
+    ///
+    /// A node that could not catch up within the time that a command has knows
+    /// nothing of it yet, or what was there before. To show that, or to say that
+    /// there is no such thing, would tell the writer that it was not written.
+    pub async fn resource_written(
+        &self,
+        kind: Kind,
+        name: &Name,
+        revision: Option<Revision>,
+    ) -> Result<ResourceView> {
         let view = self.node.read_stale().view;
         let found = query::resource(view.connection(), kind, name).await?;
-        let found = found.ok_or_else(|| AppError::not_found(kind.as_str().to_lowercase(), name))?;
-        self.show(&view, found).await
+        match found {
+            Some(found) if Some(found.revision) >= revision => self.show(&view, found).await,
+            _ => {
+                let what = kind.as_str().to_lowercase();
+                let message =
+                    format!("{what} \"{name}\" was written, and cannot be shown here yet");
+                Err(AppError::new(Code::OUTCOME_UNKNOWN, message))
+            }
+        }
     }
 
     /// One page of the resources of a kind.

@@ -23,15 +23,15 @@ pub fn databases(world: &mut World) -> Result<usize, String> {
     let folder = world.folder("dumps");
     loop {
         // Stopped, nobody writes while the files are copied.
-        world.nodes.iter_mut().for_each(FaultyNode::pause);
+        world.nodes.iter_mut().for_each(|node| node.host.pause());
         for node in &world.nodes {
-            copy(node, &folder.join(node.name()));
+            copy(node, &folder.join(node.host.name()));
         }
-        world.nodes.iter_mut().for_each(FaultyNode::resume);
+        world.nodes.iter_mut().for_each(|node| node.host.resume());
         let dumps: Vec<String> = world
             .nodes
             .iter()
-            .map(|node| dump(&folder.join(node.name())))
+            .map(|node| dump(&folder.join(node.host.name())))
             .collect();
         let applied = |dump: &String| {
             let line = dump.lines().find(|line| line.contains(APPLIED));

@@ -10,7 +10,8 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use crate::c::compile;
 
 const SOURCE: &str = include_str!("shift.c");
 
@@ -30,7 +31,7 @@ impl Clock {
         };
         fs::write(&clock.file, 0_i64.to_ne_bytes())?;
         if !clock.library.exists() {
-            compile(&clock.library)?;
+            compile(SOURCE, &clock.library, &["-shared", "-fPIC", "-ldl"])?;
         }
         Ok(clock)
     }
@@ -49,17 +50,4 @@ impl Clock {
             ("HOLDFAST_FAULTS_CLOCK", &self.file),
         ]
     }
-}
-
-fn compile(library: &Path) -> io::Result<()> {
-    let source = library.with_extension("c");
-    fs::write(&source, SOURCE)?;
-    let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]);
-    let ran = cc.arg(library).arg(&source).arg("-ldl").output()?;
-    if ran.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&ran.stderr);
-    Err(io::Error::other(format!("cc {}: {said}", source.display())))
 }

@@ -42,6 +42,9 @@ impl Served {
     fn count(&mut self, operation: &Operation, answer: &Answer) {
         let is_write = !matches!(operation, Operation::Read(_));
         match answer {
+            Answer::Absent if is_write => {
+                *self.not_done.entry("absent".to_owned()).or_default() += 1
+            }
             Answer::Done(..) | Answer::Absent => self.done += 1,
             Answer::NotDone(code) => *self.not_done.entry(code.clone()).or_default() += 1,
             Answer::Unknown(_) if is_write => self.unknown += 1,
@@ -235,6 +238,7 @@ async fn put(
     let answer = client.put(&format!("fleets/{key}"), &body, revision).await;
     let outcome = match &answer {
         Answer::Done(..) => Outcome::Done,
+        // That there is no such thing says of a write, too, that it was not done.
         Answer::Absent | Answer::NotDone(_) => Outcome::NotDone,
         Answer::Unknown(_) => Outcome::Unknown,
     };

@@ -1,14 +1,16 @@
 //! Doing a step of the plan to the world, and undoing it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use holdfast_tests::until::until;
+use holdfast_types::schedule::RunId;
 
 use super::fault::{Fault, Step};
 use crate::disk::{Keep, Trouble};
 use crate::net::Rules;
-use crate::world::{AGENT, NODES, World};
+use crate::world::{AGENTS, NODES, World};
 
 /// Room for a little more, then the disk is full.
 const LAST_BYTES: u64 = 64 << 10;
@@ -34,6 +36,12 @@ pub struct Nemesis {
     began: Instant,
     /// What it did.
     pub events: Vec<Event>,
+    /// Runs that an agent began while there was no node.
+    pub alone: BTreeSet<RunId>,
+    /// How often the duty to receive WAL has moved because its agent was gone.
+    pub moved: u64,
+    /// What was awaited in vain, a line each.
+    pub findings: Vec<String>,
 }
 
 impl Nemesis {
@@ -43,11 +51,14 @@ impl Nemesis {
             rng: Rng::with_seed(seed ^ 0x00c0_ffee),
             began: Instant::now(),
             events: Vec::new(),
+            alone: BTreeSet::new(),
+            moved: 0,
+            findings: Vec::new(),
         }
     }
 
-    /// Does a step, waits as long as it lasts, undoes it, and waits until the
-    /// nodes are whole.
+    /// Does a step, waits for what is to come of it and as long as it lasts, undoes
+    /// it, and waits until the nodes are whole.
     ///
     /// # Panics
     /// When they do not become whole: that is a finding.
@@ -83,6 +94,15 @@ impl Nemesis {
         });
     }
 
+    /// Cuts the power under an agent's disk.
+    pub(super) fn cut_agent(&mut self, world: &mut World, agent: usize) {
+        if agent == 0 {
+            // The repository goes with it, and nobody may go on in it.
+            world.agents.iter_mut().for_each(|agent| agent.host.kill());
+        }
+        world.agents[agent].host.power_cut(&mut self.keep());
+    }
+
     fn keep(&mut self) -> Keep {
         if self.rng.bool() {
             Keep::Nothing
@@ -93,25 +113,24 @@ impl Nemesis {
 
     fn begin(&mut self, world: &mut World, fault: Fault) {
         match fault {
-            Fault::Kill(node) => world.nodes[node].kill(),
-            Fault::Pause(node) => world.nodes[node].pause(),
-            Fault::AgentKill => world.agent.kill(),
-            Fault::AgentPause => world.agent.pause(),
-            Fault::AgentPowerCut => {
-                let mut keep = self.keep();
-                world.agent.power_cut(&mut keep);
-            }
+            Fault::Kill(node) => world.nodes[node].host.kill(),
+            Fault::Pause(node) => world.nodes[node].host.pause(),
+            Fault::AgentKill(agent) => world.agents[agent].host.kill(),
+            Fault::AgentPause(agent) => world.agents[agent].host.pause(),
+            Fault::AgentPowerCut(agent) => self.cut_agent(world, agent),
             Fault::PowerCut(node) => {
                 let mut keep = self.keep();
-                world.nodes[node].power_cut(&mut keep);
+                world.nodes[node].host.power_cut(&mut keep);
             }
             Fault::PowerCutAll => {
                 // All at once: none may go on and sync what another lost.
-                world.nodes.iter_mut().for_each(|node| node.kill());
+                world.nodes.iter_mut().for_each(|node| node.host.kill());
                 for node in &mut world.nodes {
-                    node.power_cut(&mut self.keep());
+                    node.host.power_cut(&mut self.keep());
                 }
             }
+            Fault::AllGone(meanwhile) => self.all_gone(world, meanwhile),
+            Fault::ReceiverGone(away) => self.receiver_gone(world, away),
             Fault::ClockJump(node, seconds) => {
                 let shifted = world.nodes[node].clock.shift(seconds);
                 shifted.expect("the clock's file can be written");
@@ -119,7 +138,7 @@ impl Nemesis {
             Fault::Handover(node) => {
                 // It may be refused: another fault may be in its way.
                 let asked = (node + 1) % NODES.len();
-                if world.nodes[asked].runs() {
+                if world.nodes[asked].host.runs() {
                     world.nodes[asked].cli(|cli| cli.run(["node", "lead", NODES[node]]));
                 }
             }
@@ -138,19 +157,19 @@ fn disturb(world: &mut World, fault: Fault) {
     };
     let others = |node: usize| NODES.into_iter().filter(move |name| *name != NODES[node]);
     match fault {
-        Fault::SlowDisk(node, milliseconds) => world.nodes[node].disk.trouble(Trouble {
+        Fault::SlowDisk(node, milliseconds) => world.nodes[node].host.disk.trouble(Trouble {
             slow_sync: Duration::from_millis(milliseconds),
             ..Trouble::default()
         }),
-        Fault::FullDisk(node) => world.nodes[node].disk.trouble(full),
-        Fault::FailingSync(node) => world.nodes[node].disk.trouble(Trouble {
+        Fault::FullDisk(node) => world.nodes[node].host.disk.trouble(full),
+        Fault::FailingSync(node) => world.nodes[node].host.disk.trouble(Trouble {
             failing_sync: true,
             ..Trouble::default()
         }),
-        Fault::RepositoryFull => world.agent.disk.trouble(full),
+        Fault::RepositoryFull => world.agents[0].host.disk.trouble(full),
         Fault::Isolate(node) => {
             others(node)
-                .chain([AGENT])
+                .chain(AGENTS)
                 .for_each(|other| world.rules.cut(NODES[node], other));
         }
         Fault::LeaderAlone => {
@@ -160,37 +179,40 @@ fn disturb(world: &mut World, fault: Fault) {
         }
         Fault::OneWay(from, to) => world.rules.cut_one_way(NODES[from], NODES[to]),
         Fault::Loss(node, percent) => world.rules.lose(NODES[node], percent),
-        Fault::AgentCutOff => NODES.iter().for_each(|node| world.rules.cut(node, AGENT)),
+        Fault::SlowNetwork(place, milliseconds) => {
+            let mut members = NODES.into_iter().chain(AGENTS);
+            let name = members.nth(place).expect("somebody has that number");
+            let by = Duration::from_millis(milliseconds);
+            world.rules.delay(name, by);
+        }
+        Fault::AgentCutOff(agent) => {
+            let agent = AGENTS[agent];
+            NODES.iter().for_each(|node| world.rules.cut(node, agent));
+        }
         _ => {}
     }
-    world
-        .net
-        .apply(&world.rules)
-        .expect("the network can be changed");
+    world.apply_rules();
 }
 
 /// Undoes everything, and starts again what has ended.
 fn heal(world: &mut World) {
     world.rules = Rules::default();
-    world
-        .net
-        .apply(&world.rules)
-        .expect("the network can be mended");
-    world.agent.disk.trouble(Trouble::default());
-    world.agent.resume();
-    if !world.agent.runs() {
-        world.agent.start();
+    world.apply_rules();
+    for agent in &mut world.agents {
+        agent.host.disk.trouble(Trouble::default());
+        agent.host.resume();
+        agent.start_if_down();
     }
     for node in &mut world.nodes {
-        if node.disk.mend() {
+        if node.host.disk.mend() {
             node.doom();
         }
         node.clock
             .shift(0)
             .expect("the clock's file can be written");
-        node.resume();
+        node.host.resume();
         node.start_what_stopped();
-        if !node.runs() {
+        if !node.host.runs() {
             node.start(false);
         }
     }

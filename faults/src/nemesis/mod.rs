@@ -2,6 +2,7 @@
 
 mod act;
 mod fault;
+mod lasting;
 
 pub use act::{Event, Nemesis};
-pub use fault::{Fault, Kind, Plan, Step};
+pub use fault::{Away, Fault, Kind, Meanwhile, Plan, Step};

@@ -2,23 +2,32 @@
 //! bridge in one more namespace. The machine's own network is not touched.
 //!
 //! What is cut is cut by nftables inside the namespaces: packets vanish, as on a
-//! broken wire, in one direction or both. Delay would need the kernel's `netem`,
-//! which not every kernel has; lost packets do for a slow network.
+//! broken wire, in one direction or both.
 
 mod janitor;
 mod rules;
+mod slow;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 pub use janitor::clean_up;
 pub use rules::Rules;
+use slow::Slow;
+use tempfile::TempDir;
+
+/// How the addresses of a network begin.
+const BASE: &str = "10.99.0.";
+/// All its addresses.
+pub const SUBNET: &str = "10.99.0.0/24";
 
 /// So that several networks of one process do not meet.
 static NETWORKS: AtomicU32 = AtomicU32::new(0);
@@ -31,11 +40,24 @@ pub struct NetError {
     problem: String,
 }
 
+impl NetError {
+    fn of(command: &str, error: &io::Error) -> Self {
+        Self {
+            command: command.to_owned(),
+            problem: error.to_string(),
+        }
+    }
+}
+
 /// The namespaces, gone when this is dropped.
 #[derive(Debug)]
 pub struct Net {
     prefix: String,
     addresses: BTreeMap<String, String>,
+    /// Each member's end of its wire, in the hub.
+    ports: BTreeMap<String, String>,
+    slow: Mutex<BTreeMap<String, Slow>>,
+    folder: TempDir,
 }
 
 impl Net {
@@ -43,9 +65,13 @@ impl Net {
     pub fn new(names: &[&str]) -> Result<Self, NetError> {
         let number = NETWORKS.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("{}{}-{number}-", crate::PREFIX, std::process::id());
+        let folder = tempfile::tempdir().map_err(|error| NetError::of("tempdir", &error))?;
         let mut net = Self {
             prefix,
             addresses: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            slow: Mutex::default(),
+            folder,
         };
         let hub = net.space("hub");
         ip(&["netns", "add", &hub])?;
@@ -59,9 +85,10 @@ impl Net {
 
     fn add(&mut self, name: &str, host: u8) -> Result<(), NetError> {
         let (hub, space) = (self.space("hub"), self.space(name));
-        let (port, address) = (format!("port{host}"), format!("10.99.0.{host}"));
+        let (port, address) = (format!("port{host}"), format!("{BASE}{host}"));
         ip(&["netns", "add", &space])?;
         self.addresses.insert(name.to_owned(), address.clone());
+        self.ports.insert(name.to_owned(), port.clone());
         ip(&["-n", &space, "link", "set", "lo", "up"])?;
         let link = [
             "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &space,
@@ -123,6 +150,24 @@ impl Net {
                 &["netns", "exec", &self.space(name), "nft", "-f", "-"],
                 &script,
             )?;
+        }
+        self.slow_down(&rules.delay)
+    }
+
+    fn slow_down(&self, delay: &BTreeMap<String, Duration>) -> Result<(), NetError> {
+        let mut slow = self.slow.lock().expect("nobody panics with it");
+        for (name, port) in &self.ports {
+            let wanted = delay.get(name).copied();
+            if slow.get(name).map(|slow| slow.delay) == wanted {
+                continue;
+            }
+            if let Some(now) = slow.remove(name) {
+                now.stop()?;
+            }
+            if let Some(delay) = wanted {
+                let now = Slow::start(self.folder.path(), &self.space("hub"), port, delay)?;
+                slow.insert(name.clone(), now);
+            }
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::time::Duration;
 
 /// Which packets get lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub struct Rules {
     cut: BTreeSet<(String, String)>,
     /// Of how many packets in a hundred that arrive at somebody one is lost.
     loss: BTreeMap<String, u8>,
+    /// How long packets take to and from somebody.
+    pub(super) delay: BTreeMap<String, Duration>,
 }
 
 impl Rules {
@@ -29,9 +32,10 @@ impl Rules {
         self.loss.insert(name.to_owned(), percent);
     }
 
-    /// Whether nothing is cut and nothing lost.
-    pub fn is_empty(&self) -> bool {
-        self.cut.is_empty() && self.loss.is_empty()
+    /// Packets to and from `name` take so long, and up to half of it more, and may
+    /// overtake each other.
+    pub fn delay(&mut self, name: &str, by: Duration) {
+        self.delay.insert(name.to_owned(), by);
     }
 
     /// For nftables in the namespace of `name`, in one transaction.

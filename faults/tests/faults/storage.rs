@@ -53,22 +53,22 @@ impl Alone {
     /// Waits until it has stopped by itself; what it said of that.
     fn stopped(&mut self) -> String {
         let status = until("the node to stop", Duration::from_secs(20), || {
-            self.node.ended()
+            self.node.host.ended()
         });
         assert_eq!(status.code(), Some(1));
-        let log = self.node.log();
+        let log = self.node.host.log();
         let said: Vec<&str> = log.lines().rev().take(2).collect();
         said.join("\n")
     }
 
     fn start_again(&mut self) {
-        self.node.disk.trouble(Trouble::default());
+        self.node.host.disk.trouble(Trouble::default());
         self.node.start(false);
         self.node.wait_ready();
     }
 
     fn power_cut(&mut self) {
-        self.node.power_cut(&mut Keep::Nothing);
+        self.node.host.power_cut(&mut Keep::Nothing);
         self.start_again();
     }
 }
@@ -89,7 +89,7 @@ fn a_node_whose_disk_is_full_stops_says_why_and_goes_on_with_room() {
     let Some(mut alone) = alone() else { return };
     assert!(alone.write("before"));
     let room = Some(0);
-    alone.node.disk.trouble(Trouble {
+    alone.node.host.disk.trouble(Trouble {
         room,
         ..Trouble::default()
     });
@@ -117,7 +117,7 @@ fn what_is_acknowledged_after_a_failed_sync_survives_a_power_cut() {
     let Some(mut alone) = alone() else { return };
     assert!(alone.write("before"));
     let failing_sync = true;
-    alone.node.disk.trouble(Trouble {
+    alone.node.host.disk.trouble(Trouble {
         failing_sync,
         ..Trouble::default()
     });

@@ -139,7 +139,8 @@ async fn put(
         ApplyAction::Created => StatusCode::CREATED,
         ApplyAction::Configured | ApplyAction::Unchanged => StatusCode::OK,
     };
-    Ok(shown(status, app.resource_written(kind, &name).await?))
+    let shows = app.resource_written(kind, &name, written.revision).await?;
+    Ok(shown(status, shows))
 }
 
 async fn delete(
