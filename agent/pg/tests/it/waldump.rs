@@ -245,7 +245,6 @@ fn reading_may_begin_at_any_page() {
         .initdb("--wal-segsize=1")
         .setting("wal_keep_size", "64MB")
         .start();
-    cluster.psql("SELECT pg_switch_wal()");
     cluster.psql("CREATE TABLE filler AS SELECT generate_series(1, 20000) AS n");
     cluster.psql("SELECT pg_logical_emit_message(true, 'big', repeat('x', 30000))");
     cluster.stop("fast");

@@ -146,10 +146,14 @@ impl Machine {
     /// that this node had acknowledged are gone, and when the state falls back
     /// after a power loss nothing would bring it forward again (I-01).
     fn require_log(&self) -> Result<(), Fault> {
-        // A restored state comes from a copy: its log begins after it.
-        let Some(log) = self.inner.log.as_ref().filter(|log| !log.is_untouched()) else {
+        let Some(log) = &self.inner.log else {
             return Ok(());
         };
+        // A state that is being restored comes from a copy, and its log begins
+        // after it. Such a node cannot be opened before it is finished.
+        if !log.is_prepared()? {
+            return Ok(());
+        }
         let applied = *self.inner.applied.borrow();
         let snapshot = self.newest_snapshot().map_or(0, |(last, _)| last + 1);
         let held = log.next_index();

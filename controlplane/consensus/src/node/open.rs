@@ -131,13 +131,8 @@ impl Node {
                 wanted: config.node_id,
             });
         }
-        let machine = Machine::open(
-            dir,
-            fault.clone(),
-            Arc::clone(&lock),
-            Some(log.clone()),
-        )
-        .await?;
+        let machine =
+            Machine::open(dir, fault.clone(), Arc::clone(&lock), Some(log.clone())).await?;
         let network = Network::new(config.peers.clone());
         let raft = Raft::new(
             config.node_id,

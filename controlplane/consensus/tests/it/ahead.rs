@@ -27,13 +27,18 @@ async fn what_the_own_disk_has_not_taken_is_not_applied() {
     let fault = tokio::time::timeout(PATIENCE, group.node(slow).failed()).await;
     assert_eq!(fault.unwrap().kind(), FaultKind::LogUnwritable);
     let seen = group.node(slow).read_stale().view.applied();
-    assert!(seen <= held + 1, "applied below {seen}, and the log ends with {held}");
+    assert!(
+        seen <= held + 1,
+        "applied below {seen}, and the log ends with {held}"
+    );
     group.stop(slow).await;
     disk.execute_batch("ROLLBACK").unwrap();
     drop(disk);
 
     group.start(slow).await;
-    set(group.node(group.leader().await), "after").await.unwrap();
+    set(group.node(group.leader().await), "after")
+        .await
+        .unwrap();
     group.assert_equal().await;
     let dump = dump_of(group.node(slow)).await;
     assert!(dump.contains("name='by-the-others'"), "{dump}");
@@ -53,7 +58,10 @@ async fn a_node_whose_log_lost_what_was_applied_refuses_to_serve() {
     let config = group.config(broken);
     let log = Connection::open(config.dir.join("log.db")).unwrap();
     let last = last_index(&config.dir.join("log.db"));
-    let deleted = log.execute("DELETE FROM entry WHERE position = ?1", [last.cast_signed()]);
+    let deleted = log.execute(
+        "DELETE FROM entry WHERE position = ?1",
+        [last.cast_signed()],
+    );
     assert_eq!(deleted.unwrap(), 1);
     drop(log);
     let opened = tokio::time::timeout(Duration::from_secs(30), Node::open(config)).await;
