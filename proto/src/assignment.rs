@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::non_empty;
 use crate::invalid::{Invalid, from_json, parse, some, to_json};
-use crate::{InstanceAccess, RepositoryAccess, StandingOrders, v1};
+use crate::{InstanceAccess, PinnedParent, RepositoryAccess, StandingOrders, v1};
 
 /// Everything an agent is to do now.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -97,6 +97,10 @@ pub struct BackupWork {
     pub compression: Compression,
     /// The incarnation of its lineage.
     pub incarnation: u32,
+    /// What an incremental is made against; without one, all of the database
+    /// is copied.
+    #[serde(default)]
+    pub parent: Option<PinnedParent>,
 }
 
 /// Restore a cluster into a directory.
@@ -246,6 +250,7 @@ impl From<&BackupWork> for v1::BackupWork {
             codec: work.compression.codec.to_string(),
             level: work.compression.level.unwrap_or_default(),
             incarnation: work.incarnation,
+            parent: work.parent.as_ref().map(Into::into),
         }
     }
 }
@@ -263,6 +268,7 @@ impl TryFrom<v1::BackupWork> for BackupWork {
             instance: some("instance", work.instance)?.into(),
             compression: compression(&work.codec, work.level)?,
             incarnation: incarnation(work.incarnation)?,
+            parent: work.parent.map(TryInto::try_into).transpose()?,
         })
     }
 }

@@ -10,6 +10,7 @@ mod assignment;
 mod invalid;
 pub mod join;
 mod offline;
+mod parent;
 mod plan;
 mod report;
 mod wal;
@@ -23,6 +24,7 @@ pub use offline::{
     OfflineBegan, OfflineDecision, OfflineEvent, OfflineReport, OfflineSettled, OpenRun,
     StandingOrders, StandingSchedule,
 };
+pub use parent::PinnedParent;
 pub use plan::{PlanAnswer, PlanRequest};
 pub use report::{BackupStarted, Held, JobEvent, JobOutcome, JobProgress, JobReport, JobSuccess};
 pub use wal::{LineageWal, ReportedFrontier, TimelineWal, WalGap, WalReport};

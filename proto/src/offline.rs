@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assignment::{compression, incarnation};
 use crate::invalid::{Invalid, from_json, from_micros, parse, some, to_json};
-use crate::{InstanceAccess, RepositoryAccess, v1};
+use crate::{InstanceAccess, PinnedParent, RepositoryAccess, v1};
 
 /// What an agent does for a cluster while no quorum can be reached (I-08).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct StandingOrders {
     pub compression: Compression,
     /// The incarnation of its lineage.
     pub incarnation: u32,
+    /// What its incrementals are made against, for as long as it is pinned.
+    #[serde(default)]
+    pub parent: Option<PinnedParent>,
     /// Its schedules.
     pub schedules: Vec<StandingSchedule>,
 }
@@ -149,6 +152,7 @@ impl From<&StandingOrders> for v1::StandingOrders {
             level: orders.compression.level.unwrap_or_default(),
             incarnation: orders.incarnation,
             schedules: schedules.collect(),
+            parent: orders.parent.as_ref().map(Into::into),
         }
     }
 }
@@ -164,6 +168,7 @@ impl TryFrom<v1::StandingOrders> for StandingOrders {
             instance: some("orders.instance", orders.instance)?.into(),
             compression: compression(&orders.codec, orders.level)?,
             incarnation: incarnation(orders.incarnation)?,
+            parent: orders.parent.map(TryInto::try_into).transpose()?,
             schedules: schedules.collect::<Result<_, Invalid>>()?,
         })
     }
@@ -374,6 +379,11 @@ mod tests {
             },
             compression: Compression::DEFAULT,
             incarnation: 1,
+            parent: Some(PinnedParent {
+                backup: "bkp_00000000000000000000000000000001".parse().unwrap(),
+                job: "job_00000000000000000000000000000002".parse().unwrap(),
+                until: at(700),
+            }),
             schedules: vec![StandingSchedule {
                 schedule: serde_json::from_value(schedule).unwrap(),
                 anchor: "every 1m".to_owned(),

@@ -235,6 +235,14 @@ pub enum Error {
         /// The backup.
         backup: BackupId,
     },
+    /// What an incremental was to build on is damaged or not all there.
+    #[error("{backup} cannot be built on: {cause}")]
+    Parent {
+        /// The parent.
+        backup: BackupId,
+        /// What is wrong with it.
+        cause: Box<Error>,
+    },
     /// An attempt took the id of an earlier one.
     #[error("the backup id {0} is in use already")]
     BackupIdUsed(BackupId),
@@ -310,6 +318,7 @@ impl Error {
             Self::LineageMismatch { .. } => "lineage_mismatch",
             Self::UnknownLineage { .. } => "lineage_not_found",
             Self::UnknownBackup { .. } => "backup_not_found",
+            Self::Parent { .. } => "parent_damaged",
             Self::BackupIdUsed(_) => "backup_id_used",
             Self::InvalidRunKey(_) => "invalid_run_key",
             Self::Invalid { .. } => "invalid_repository_data",
@@ -372,6 +381,9 @@ impl Error {
                 "list what the repository holds with `holdfast-agent repo list`"
             }
             Self::UnknownBackup { .. } => "list the backups with `holdfast-agent repo list`",
+            Self::Parent { .. } => {
+                "take a full backup; `holdfast-agent repo verify` shows what else is lost"
+            }
             Self::BackupIdUsed(_) => "each attempt needs an id of its own",
             Self::InvalidRunKey(_) | Self::Invalid { .. } | Self::Unfinished(_) => {
                 "this is a defect in Holdfast: please report it"
@@ -390,8 +402,22 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Store { .. } | Self::NoSpace { .. } => true,
+            // The next attempt builds on nothing.
+            Self::Parent { .. } => true,
             Self::Aborted(cause) => cause.is_transient(),
             _ => false,
+        }
+    }
+
+    /// The same, said of the parent it was met at; only damage and absence are
+    /// its fault.
+    pub(crate) fn of_parent(self, backup: BackupId) -> Self {
+        match self {
+            Self::Damaged { .. } | Self::Missing { .. } => Self::Parent {
+                backup,
+                cause: Box::new(self),
+            },
+            other => other,
         }
     }
 

@@ -31,7 +31,7 @@ mod wal;
 pub use backup::{
     Backup, BackupKind, BackupProgress, BackupReader, BackupWriter, Backups, CommitFacts,
     ConfigEntry, DirectoryEntry, Entries, Entry, EntryPath, ExtentReader, FileEntry,
-    FinishedBackup, GeneratedEntry, InvalidPath, LinkTarget, PackWorker, Piece, RunKey,
+    FinishedBackup, GeneratedEntry, InvalidPath, LinkTarget, PackWorker, Parent, Piece, RunKey,
     SymlinkEntry, UnreadableMark, WriteOptions,
 };
 pub use chunk::{CHUNK_BYTES, EXTENT_BYTES, Extent};

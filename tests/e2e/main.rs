@@ -10,6 +10,7 @@ mod bad_days;
 mod bad_input;
 mod debian;
 mod first_light;
+mod incremental;
 mod killed_rebuild;
 mod leases;
 mod membership;

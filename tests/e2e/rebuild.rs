@@ -84,9 +84,10 @@ fn lose_and_rebuild(mut fleet: Fleet, damage: bool) {
     fleet.backup();
     ledger.advance(20);
     fleet.postgres.psql("SELECT pg_switch_wal()");
-    fleet.backup();
+    // What it builds on, its mark says.
+    fleet.incremental();
     ledger.advance(20);
-    fleet.backup();
+    fleet.incremental();
     ledger.advance(20);
     let before_disaster = Timestamp::now();
     ledger.advance(5);

@@ -55,6 +55,10 @@ fn what_the_oldest_node_does_not_know_waits_until_all_are_upgraded() {
     for (index, node) in nodes.iter_mut().enumerate() {
         let refused = all.refused(4, apply);
         assert_eq!(refused["code"], "level_too_low", "{refused}");
+        // Old nodes would hand one out without a parent that is kept (I-06).
+        let run = ["backup", "run", "orders", "--kind", "incremental"];
+        let refused = all.refused(4, run);
+        assert_eq!(refused["code"], "level_too_low", "{refused}");
         assert_eq!(level(&all), 3);
         // One after the other, as the how-to says; writes go on meanwhile.
         node.process().stop();

@@ -154,6 +154,19 @@ spec:
         done
     }
 
+    /// Takes an incremental backup.
+    ///
+    /// # Panics
+    /// When it does not succeed, or all was copied.
+    pub fn incremental(&self) -> Value {
+        let run = ["backup", "run", "orders", "--kind", "incremental"];
+        let wait = ["--wait", "--timeout", "2m"];
+        let done = self.cli.json(run.into_iter().chain(wait));
+        assert_eq!(done["state"], "succeeded", "{done}");
+        assert_eq!(done["result"]["kind"], "incremental", "{done}");
+        done
+    }
+
     /// A directory that a restore can make.
     pub fn restore_dir(&self, name: &str) -> PathBuf {
         self.scratch.server_folder("restored").join(name)

@@ -251,6 +251,8 @@ impl Offline {
             instance: orders.instance.clone(),
             compression: orders.compression,
             incarnation: orders.incarnation,
+            // What failed on a parent is not tried on it again.
+            parent: orders.parent.filter(|_| number == 1),
         };
         self.executor.begin_own(&Assignment {
             id: held.assignment,

@@ -227,6 +227,7 @@ mod tests {
             },
             compression: Compression::DEFAULT,
             incarnation: 1,
+            parent: None,
             schedules: vec![StandingSchedule {
                 schedule: serde_json::from_value(schedule).unwrap(),
                 anchor: "minutely".to_owned(),

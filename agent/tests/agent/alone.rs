@@ -42,6 +42,7 @@ fn orders(schedule: &Schedule, decided_until: Timestamp) -> Assignments {
         instance: instance("host=/nowhere user=holdfast"),
         compression: Compression::DEFAULT,
         incarnation: 1,
+        parent: None,
         schedules: vec![StandingSchedule {
             schedule: schedule.clone(),
             anchor: "hourly".to_owned(),

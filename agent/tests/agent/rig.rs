@@ -260,6 +260,7 @@ pub(crate) fn backup(number: u128, generation: u64) -> Assignment {
         instance: instance("host=/nowhere user=holdfast"),
         compression: Compression::DEFAULT,
         incarnation: 1,
+        parent: None,
     };
     assignment(number, generation, Work::Backup(Box::new(work)))
 }

@@ -100,6 +100,7 @@ impl Fixture {
             instance: self.instance(),
             compression: Compression::DEFAULT,
             incarnation: 1,
+            parent: None,
         }
     }
 
@@ -110,8 +111,13 @@ impl Fixture {
 
     /// Takes a backup and stores its WAL meanwhile.
     pub(crate) async fn archived_backup(&self) -> JobSuccess {
+        self.archived(self.backup_work()).await
+    }
+
+    /// The same for any work.
+    pub(crate) async fn archived(&self, work: BackupWork) -> JobSuccess {
         let cx = context();
-        let run = backup::run(self.backup_work(), cx.clone(), &self.host);
+        let run = backup::run(work, cx.clone(), &self.host);
         let archive = async {
             let mut changes = cx.subscribe();
             while cx.state().phase != Some(holdfast_types::JobPhase::Wal) {

@@ -12,6 +12,7 @@
 mod backup;
 mod faults;
 mod fixture;
+mod incremental;
 mod layout;
 mod ledger;
 mod offline;

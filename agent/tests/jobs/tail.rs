@@ -402,7 +402,7 @@ async fn the_way_leads_over_a_promotion() {
     }
 }
 
-async fn caught_up(fixture: &Fixture, standby: &holdfast_pg::testkit::TestCluster) {
+pub(crate) async fn caught_up(fixture: &Fixture, standby: &holdfast_pg::testkit::TestCluster) {
     let end = fixture.lsn("SELECT pg_current_wal_flush_lsn()::text").await;
     let session = Session::connect(&standby.local()).await.unwrap();
     loop {

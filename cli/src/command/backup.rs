@@ -12,6 +12,7 @@ use crate::wait;
 const COLUMNS: &[Column] = &[
     ("id", |item| text(&item["id"])),
     ("kind", |item| text(&item["kind"])),
+    ("parent", |item| text(&item["parent"])),
     ("state", |item| text(&item["state"])),
     ("started", |item| time(&item["startedAt"])),
     ("finished", |item| time(&item["finishedAt"])),

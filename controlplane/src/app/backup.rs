@@ -2,8 +2,10 @@
 
 use holdfast_consensus::StateView;
 use holdfast_state::query::{self, BackupFilter, BackupView, Page, PageRequest};
+use holdfast_state::{Refusal, schema};
 use holdfast_types::resource::{Cluster, Kind, Policy, Resource};
 use holdfast_types::{AgentId, BackupId, BackupKind, InstanceFacts, JobId, Name, Observation};
+use jiff::Timestamp;
 
 use super::App;
 use super::caller::Caller;
@@ -21,6 +23,16 @@ pub(crate) fn no_policy(cluster: &Name) -> AppError {
     AppError::new(Code::NO_POLICY, message)
 }
 
+/// Nodes of an earlier release would give an incremental to an agent without a
+/// parent that is kept for it (I-06).
+async fn refuse_before_pins(view: &StateView) -> Result<()> {
+    let (current, needed) = (schema::version(view.connection()).await?, schema::PINS);
+    if current >= needed {
+        return Ok(());
+    }
+    Err(Refusal::LevelTooLow { needed, current }.into())
+}
+
 impl App {
     /// One page of backups, newest first.
     pub async fn backups(
@@ -32,11 +44,17 @@ impl App {
         Ok(query::backups(self.read(by).await?.connection(), filter, page).await?)
     }
 
-    /// One backup.
-    pub async fn backup(&self, by: &Caller, id: BackupId) -> Result<BackupView> {
+    /// One backup, and until when it is pinned.
+    pub async fn backup(
+        &self,
+        by: &Caller,
+        id: BackupId,
+    ) -> Result<(BackupView, Option<Timestamp>)> {
         let view = self.read(by).await?;
         let found = query::backup(view.connection(), id).await?;
-        found.ok_or_else(|| AppError::not_found("backup", id))
+        let found = found.ok_or_else(|| AppError::not_found("backup", id))?;
+        let pinned = query::pinned_until(view.connection(), id).await?;
+        Ok((found, pinned.filter(|until| *until > Timestamp::now())))
     }
 
     /// Queues a backup of a cluster, into its policy's repository.
@@ -44,11 +62,14 @@ impl App {
         if let Some(job) = self.replayed_job(by).await? {
             return Ok(job);
         }
-        if kind != BackupKind::Full {
+        if kind == BackupKind::Logical {
             let message = format!("{kind} backups are not supported yet");
             return Err(AppError::new(Code::NOT_SUPPORTED_YET, message).with_field("kind"));
         }
         let view = self.node.read().await?;
+        if kind == BackupKind::Incremental {
+            refuse_before_pins(&view).await?;
+        }
         let cluster = self.cluster(&view, &name).await?;
         let policy = self.policy_of(&view, &name).await?;
         self.refuse_foreign(&view, &name, &cluster).await?;

@@ -14,6 +14,9 @@ pub struct Jobs {
     /// How many jobs are in agents' hands at most, of the whole fleet; what is
     /// restored waits for no place.
     pub max_running: u64,
+    /// How long a backup is kept at least because an incremental may build on
+    /// it: an agent that nobody reaches for longer takes full backups.
+    pub pin_for: Span,
     /// How long an agent may take to plan a restore.
     pub plan_timeout: Span,
     /// How long a restore may make no progress before it is given up; that of
@@ -29,6 +32,7 @@ impl Default for Jobs {
             agent_gone_after: Span::from_secs(10 * 60),
             attempts: 3,
             max_running: 10_000,
+            pin_for: Span::from_secs(7 * 24 * 3600),
             plan_timeout: Span::from_secs(30),
             restore_idle_timeout: Span::from_secs(30 * 60),
             scan_every: Span::from_secs(6 * 3600),
@@ -43,6 +47,10 @@ impl Jobs {
         }
         if self.max_running == 0 {
             return Some("jobs.maxRunning: at least 1, or no job would ever run".to_owned());
+        }
+        let pin_most = Span::from_secs(30 * 24 * 3600);
+        if self.pin_for < Span::from_secs(3600) || self.pin_for > pin_most {
+            return Some("jobs.pinFor: 1h to 30d".to_owned());
         }
         if self.scan_every < Span::from_secs(60) {
             return Some("jobs.scanEvery: at least 1m".to_owned());

@@ -236,6 +236,25 @@ mod tests {
         assert_eq!(still.shown, [missing(id(3), &"orders".parse().unwrap())]);
     }
 
+    /// What an incremental builds on is part of what its mark says.
+    #[test]
+    fn an_incremental_agrees_with_its_mark() {
+        let mut theirs = mark(2);
+        theirs.kind = holdfast_repo::BackupKind::Incremental;
+        theirs.parent = Some(id(1));
+        let mut ours = row(2, BackupState::Available);
+        ours.kind = BackupKind::Incremental;
+        ours.parent = Some(id(1));
+        let same = compared(vec![ours.clone()], vec![theirs.clone()]);
+        assert_eq!(same.shown, []);
+        ours.parent = Some(id(3));
+        let other = compared(vec![ours], vec![theirs]);
+        let [finding] = other.shown.as_slice() else {
+            panic!("one finding, not {:?}", other.shown);
+        };
+        assert!(finding.detail.starts_with("parent is bkp_"), "{finding:?}");
+    }
+
     #[test]
     fn a_difference_names_both_sides() {
         let mut ours = row(1, BackupState::Available);

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_consensus::StateView;
 use holdfast_proto::{
-    Assignment, Assignments, BackupWork, KeptSlot, ObservedInstance, RestoreWork, WalWork, Work,
+    Assignment, Assignments, BackupWork, KeptSlot, ObservedInstance, PinnedParent, RestoreWork,
+    WalWork, Work,
 };
+use holdfast_state::PinHolder;
 use holdfast_state::query::{self, AgentView, AssignmentView};
 use holdfast_types::resource::{Cluster, InstanceSpec};
 use holdfast_types::{
@@ -20,7 +22,7 @@ use crate::app::error::{AppError, Result};
 use crate::app::job::{JobSpec, WorkSpec, backup_of};
 
 /// The incarnation of every lineage until copies can archive.
-pub(super) const INCARNATION: u32 = 1;
+pub(crate) const INCARNATION: u32 = 1;
 
 /// What an agent holds, for pairing its reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +92,7 @@ async fn work_of(
             let work = match spec.work {
                 WorkSpec::Backup { kind } => {
                     let compression = known.cluster(&job.cluster).await?.compression();
+                    let holder = PinHolder::Assignment(assignment.id);
                     Work::Backup(Box::new(BackupWork {
                         job: job.id,
                         backup: backup_of_attempt(known.view, job.id, assignment).await?,
@@ -99,6 +102,7 @@ async fn work_of(
                         instance: known.instance(&job.cluster, agent).await?,
                         compression,
                         incarnation: INCARNATION,
+                        parent: pinned(known.view, &holder, &job.repository).await?,
                     }))
                 }
                 WorkSpec::Restore { request, plan } => Work::Restore(Box::new(RestoreWork {
@@ -117,6 +121,24 @@ async fn work_of(
         traceparent,
         cancel_requested,
         work,
+    }))
+}
+
+/// What a holder may build on. That the pin is in the applied state means that
+/// it is replicated (I-06).
+pub(super) async fn pinned(
+    view: &StateView,
+    holder: &PinHolder,
+    repository: &Name,
+) -> Result<Option<PinnedParent>> {
+    let found = query::pinned_parent(view.connection(), holder).await?;
+    let here = found.filter(|parent| parent.repository == *repository);
+    Ok(here.and_then(|parent| {
+        Some(PinnedParent {
+            backup: parent.backup,
+            job: parent.job,
+            until: parent.until?,
+        })
     }))
 }
 

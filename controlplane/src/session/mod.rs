@@ -29,6 +29,7 @@ mod wal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub(crate) use assign::INCARNATION;
 pub use assign::assignments_of;
 pub(crate) use declared::Declared;
 pub use facts::{FactsBoard, differs};

@@ -8,12 +8,13 @@
 
 use holdfast_consensus::StateView;
 use holdfast_proto::{InstanceAccess, OpenRun, StandingOrders, StandingSchedule};
+use holdfast_state::PinHolder;
 use holdfast_state::query::{self, AgentView};
 use holdfast_types::Name;
 use holdfast_types::resource::{Cluster, Policy, Schedule};
 use jiff::Timestamp;
 
-use super::assign::INCARNATION;
+use super::assign::{INCARNATION, pinned};
 use super::known::Known;
 use crate::app::error::Result;
 use crate::plan::runs::anchor;
@@ -52,6 +53,7 @@ pub(super) async fn of_cluster(
         instance: instance.clone(),
         compression: policy.compression(),
         incarnation: INCARNATION,
+        parent: pinned(view, &PinHolder::Cluster(name.clone()), &policy.repository).await?,
         schedules,
     }))
 }

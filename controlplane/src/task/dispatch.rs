@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::driver::Task;
+use super::pins;
 use super::queue::Queue;
 use crate::app::App;
 use crate::app::error::Result;
@@ -47,12 +48,16 @@ impl Task for Dispatch {
                 continue;
             };
             queue.give(&job, agent);
-            leases.push(LeaseJob {
+            let lease = LeaseJob {
                 job: job.id,
                 agent,
                 assignment: AssignmentId::from_uuid(Uuid::now_v7()),
-            });
+            };
+            leases.push((job, lease));
         }
+        // Before anybody is told to build on it (I-06).
+        pins::pin_for_leases(app, &view, &leases).await?;
+        let leases: Vec<LeaseJob> = leases.into_iter().map(|(_, lease)| lease).collect();
         let level = schema::version(view.connection()).await?;
         if level < schema::MANY_LEASES {
             return give_singly(app, &leases).await;

@@ -11,7 +11,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use super::{agents, dispatch, duties, idle, members, prune, scans, schedules, state_snapshots};
+use super::{
+    agents, dispatch, duties, idle, members, pins, prune, scans, schedules, state_snapshots,
+};
 use crate::app::App;
 use crate::app::error::Result;
 use crate::peer;
@@ -49,6 +51,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     let schedules = schedules::Schedules::default();
     all.spawn(run(app.clone(), schedules, calendar.clone()));
     all.spawn(run(app.clone(), scans::Scans, compare.clone()));
+    all.spawn(run(app.clone(), pins::Pins, unasked()));
     all.spawn(run(app.clone(), prune::Prune, unasked()));
     let task = state_snapshots::StateSnapshots::default();
     all.spawn(run(app.clone(), task, snapshots.clone()));

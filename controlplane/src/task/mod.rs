@@ -11,6 +11,7 @@ mod driver;
 mod duties;
 mod idle;
 mod members;
+mod pins;
 mod prune;
 mod queue;
 mod scans;

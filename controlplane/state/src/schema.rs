@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 9;
+pub const NEWEST: u32 = 10;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -26,6 +26,8 @@ pub const REBUILDS: u32 = 7;
 pub const MANY_LEASES: u32 = 8;
 /// From here on the log says that a node has moved.
 pub const MOVES: u32 = 9;
+/// From here on there are incrementals, and backups are pinned for them.
+pub const PINS: u32 = 10;
 
 const KEY: &str = "schema";
 
@@ -47,6 +49,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         7 => include_str!("migration/m0007.sql"),
         // A command each, and no tables.
         8 | 9 => "",
+        10 => include_str!("migration/m0010.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

@@ -489,7 +489,7 @@ async fn what_cannot_be_backed_up_is_refused_at_once() {
     node.apply(json!([repository(), policy()]))
         .await
         .expect(200);
-    let later = node.post(path, json!({"kind": "incremental"})).await;
+    let later = node.post(path, json!({"kind": "logical"})).await;
     assert_eq!(later.refused(422, "not_supported_yet")["field"], "kind");
     node.post(path, json!({"kind": "whole"}))
         .await

@@ -18,6 +18,7 @@ mod events;
 mod idempotency;
 mod jobs;
 mod node;
+mod pins;
 mod queue;
 mod rehearsals;
 mod resources;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::manifest::{FullSection, PackInfo, SectionKind, section_name};
 use super::mark::{Backup, BackupKind, RunKey};
 use super::writer::{BackupWriter, Shared};
+use crate::chunk::PackId;
 use crate::codec::Codec;
 use crate::{Error, Result};
 
@@ -69,18 +70,12 @@ impl BackupWriter {
         }
         let needed = std::mem::take(&mut shared.manifest().live);
         for (pack, live) in needed {
-            let bytes = shared.packs().get(&pack.number).copied();
-            let Some(bytes) = bytes.filter(|_| pack.backup == shared.backup) else {
+            let Some(info) = shared.pack_info(pack, live) else {
                 return Err(Error::Unfinished(
                     "an entry references a pack of another writer",
                 ));
             };
-            let full = shared.manifest().add_pack(&PackInfo {
-                pack,
-                key: shared.key.id(),
-                bytes,
-                live,
-            });
+            let full = shared.manifest().add_pack(&info);
             if let Some(section) = full {
                 shared.put_section(SectionKind::Packs, section).await?;
             }
@@ -103,6 +98,24 @@ impl BackupWriter {
 }
 
 impl Shared {
+    /// A pack of its own, or one that its parent needs.
+    fn pack_info(&self, pack: PackId, live: u64) -> Option<PackInfo> {
+        if pack.backup != self.backup {
+            let of_parent = self.parent.as_ref()?.pack(pack)?;
+            return Some(PackInfo {
+                live,
+                ..of_parent.clone()
+            });
+        }
+        let bytes = self.packs().get(&pack.number).copied()?;
+        Some(PackInfo {
+            pack,
+            key: self.key.id(),
+            bytes,
+            live,
+        })
+    }
+
     async fn put_section(&self, kind: SectionKind, section: FullSection) -> Result<()> {
         let sealed = self.seal_section(kind, &section);
         let name = self
@@ -130,6 +143,7 @@ impl FinishedBackup {
     /// [`Error::Superseded`] that another backup of the run exists (I-03).
     pub async fn commit(&self, facts: CommitFacts) -> Result<Backup> {
         let lineage = &self.shared.lineage;
+        self.refuse_other_parent(&facts)?;
         self.prove_wal(&facts).await?;
         let backup = Backup {
             format: Backup::format(),
@@ -154,6 +168,19 @@ impl FinishedBackup {
             sections: self.template.sections.clone(),
         };
         backup.put(lineage).await
+    }
+
+    /// A mark tells what its manifest rests on.
+    fn refuse_other_parent(&self, facts: &CommitFacts) -> Result<()> {
+        let parent = self.shared.parent.as_ref().map(|it| it.backup().id);
+        let incremental = facts.kind == BackupKind::Incremental;
+        if facts.parent == parent && incremental == parent.is_some() {
+            return Ok(());
+        }
+        Err(Error::Invalid {
+            what: "a backup",
+            reason: "its kind and parent are not those it was begun with".into(),
+        })
     }
 
     /// From the start of the segment, because that is how WAL is fetched.

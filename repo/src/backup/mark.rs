@@ -212,6 +212,7 @@ impl LineageRepository {
             below.strip_prefix("marks/")?.parse::<RunKey>().ok()?;
             Some(below.to_owned())
         });
+        let names: Vec<String> = names.collect();
         let read = |below: String| async move {
             let backup = read(self, &below).await;
             (below, backup)

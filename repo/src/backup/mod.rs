@@ -4,8 +4,11 @@
 mod entry;
 mod extent_reader;
 mod finish;
+#[cfg(test)]
+mod incremental;
 mod manifest;
 mod mark;
+mod parent;
 mod path;
 mod reader;
 mod upload;
@@ -18,6 +21,7 @@ pub use self::entry::{
 pub use self::extent_reader::{ExtentReader, Piece};
 pub use self::finish::{CommitFacts, FinishedBackup};
 pub use self::mark::{Backup, BackupKind, Backups, RunKey, UnreadableMark};
+pub use self::parent::Parent;
 pub use self::path::{EntryPath, InvalidPath, LinkTarget};
 pub use self::reader::{BackupReader, Entries};
 pub use self::worker::PackWorker;

@@ -1,10 +1,11 @@
 //! Reading a backup: its manifest as a stream, its packs and their keys.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use holdfast_types::KeyId;
+use futures_util::TryStreamExt;
+use holdfast_types::{BackupId, KeyId};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -73,13 +74,32 @@ impl BackupReader {
         &self.shared.backup
     }
 
-    /// The bytes of the packs it needs.
-    pub fn pack_bytes(&self) -> u64 {
-        self.shared.packs.values().map(|pack| pack.bytes).sum()
+    /// What it needs of its packs: what a restore fetches.
+    pub fn live_bytes(&self) -> u64 {
+        self.shared.packs.values().map(|pack| pack.live).sum()
     }
 
     pub(crate) fn packs(&self) -> impl Iterator<Item = &PackInfo> {
         self.shared.packs.values()
+    }
+
+    pub(super) fn pack_info(&self, pack: PackId) -> Option<&PackInfo> {
+        self.shared.packs.get(&pack)
+    }
+
+    /// The sizes of the objects that are there where its packs must be.
+    pub(crate) async fn stored_pack_sizes(&self) -> Result<BTreeMap<String, u64>> {
+        let lineage = &self.shared.lineage;
+        let owners: BTreeSet<BackupId> = self.packs().map(|pack| pack.pack.backup).collect();
+        let mut sizes = BTreeMap::new();
+        for owner in owners {
+            let directory = lineage.name(&format!("packs/{owner}"));
+            let mut listed = lineage.repository.store.list(&directory);
+            while let Some(item) = listed.try_next().await? {
+                sizes.insert(item.name, item.size);
+            }
+        }
+        Ok(sizes)
     }
 
     /// Its entries, in the order in which they were added.
@@ -105,7 +125,11 @@ impl BackupReader {
     /// A reader of file content, for one thread outside the runtime. Must be
     /// called on the runtime that shall read.
     pub fn extent_reader(&self) -> ExtentReader {
-        ExtentReader::new(Arc::clone(&self.shared), Handle::current())
+        self.extent_reader_on(Handle::current())
+    }
+
+    pub(super) fn extent_reader_on(&self, runtime: Handle) -> ExtentReader {
+        ExtentReader::new(Arc::clone(&self.shared), runtime)
     }
 }
 
@@ -197,7 +221,7 @@ pub(crate) async fn read_section(
     Ok(plain)
 }
 
-fn lines<'a, T: serde::Deserialize<'a>>(
+pub(super) fn lines<'a, T: serde::Deserialize<'a>>(
     lineage: &'a LineageRepository,
     backup: &'a Backup,
     section: &'a SectionRef,
@@ -212,7 +236,7 @@ fn lines<'a, T: serde::Deserialize<'a>>(
         })
 }
 
-fn damaged(
+pub(super) fn damaged(
     lineage: &LineageRepository,
     backup: &Backup,
     section: &SectionRef,

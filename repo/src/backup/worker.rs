@@ -2,12 +2,16 @@
 //!
 //! A chunk is read into a buffer of its own and compressed straight into the
 //! pack, where it is sealed in place: its bytes are copied once, by the codec.
+//! One whose hash is that of the parent's chunk at its place is not stored:
+//! the parent's is referred to, whose bytes are the same.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::extent_reader::ExtentReader;
 use super::writer::Shared;
 use crate::block_map;
 use crate::chunk::{
@@ -15,6 +19,7 @@ use crate::chunk::{
     PackId, RecordRef,
 };
 use crate::codec::Compressor;
+use crate::crypto::PlainHash;
 use crate::pack::PackBuffer;
 use crate::{Error, Result};
 
@@ -29,6 +34,8 @@ pub struct PackWorker {
     pack: Option<PackBuffer>,
     plain: Box<[u8]>,
     chunks: Vec<Chunk>,
+    /// Of the parent's block maps.
+    maps: Option<ExtentReader>,
 }
 
 static ZEROS: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
@@ -44,6 +51,7 @@ impl PackWorker {
             pack: None,
             plain,
             chunks: Vec::with_capacity(EXTENT_CHUNKS),
+            maps: None,
         }
     }
 
@@ -54,8 +62,24 @@ impl PackWorker {
     /// was written of it is not referenced, and the worker goes on.
     pub fn write_extent(
         &mut self,
+        read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+    ) -> Result<Extent> {
+        self.write_extent_over(None, read)
+    }
+
+    /// The same, against `before`: what the parent of this incremental holds
+    /// at the same place of the same file. Without a parent it means nothing.
+    ///
+    /// A block map of the parent that cannot be read is [`Error::Parent`].
+    pub fn write_extent_over(
+        &mut self,
+        before: Option<&Extent>,
         mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
     ) -> Result<Extent> {
+        let parents = match before {
+            Some(extent) => self.parents_chunks(extent)?,
+            None => Vec::new(),
+        };
         self.chunks.clear();
         let mut bytes = 0;
         let mut crc = 0;
@@ -64,7 +88,8 @@ impl PackWorker {
             if length == 0 {
                 break;
             }
-            let chunk = self.write_chunk(length)?;
+            let before = parents.get(self.chunks.len()).copied().flatten();
+            let chunk = self.write_chunk(length, before)?;
             self.chunks.push(chunk);
             crc = crc32c::crc32c_append(crc, &self.plain[..length]);
             bytes += length as u64;
@@ -78,33 +103,66 @@ impl PackWorker {
         let content = if self.chunks.len() <= INLINE_CHUNKS {
             Content::Chunks(self.chunks.clone())
         } else {
-            Content::Map(self.write_map()?)
+            Content::Map(
+                match before.and_then(|extent| self.same_map(extent, &parents)) {
+                    Some(map) => map,
+                    None => self.write_map()?,
+                },
+            )
         };
         Ok(Extent::new(bytes, crc, content))
     }
 
-    fn write_chunk(&mut self, length: usize) -> Result<Chunk> {
+    /// The chunks of an extent of the parent.
+    fn parents_chunks(&mut self, extent: &Extent) -> Result<Vec<Chunk>> {
+        let Some(parent) = &self.shared.parent else {
+            return Ok(Vec::new());
+        };
+        let map = match &extent.content {
+            Content::Chunks(chunks) => return Ok(chunks.clone()),
+            Content::Map(map) => map,
+        };
+        let maps = self.maps.get_or_insert_with(|| parent.extent_reader());
+        let read = maps.read_map(extent, map);
+        read.map_err(|error| error.of_parent(parent.backup().id))
+    }
+
+    /// The parent's map, if every chunk is the parent's: a map says nothing of
+    /// the extent but its chunks.
+    fn same_map(&self, extent: &Extent, parents: &[Chunk]) -> Option<MapRef> {
+        let parent = self.shared.parent.as_ref()?;
+        let Content::Map(map) = &extent.content else {
+            return None;
+        };
+        let same = self.chunks == parents && parent.may_refer_to(map.record.pack);
+        same.then(|| map.clone())
+    }
+
+    fn write_chunk(&mut self, length: usize, before: Chunk) -> Result<Chunk> {
         let plain = &self.plain[..length];
         if plain == &ZEROS[..length] {
             return Ok(None);
         }
         let shared = &*self.shared;
-        let record = append(shared, &mut self.pack, &mut self.compressor, plain);
+        let hash = shared.lineage.hash_key().hash(plain);
+        if let (Some(record), Some(parent)) = (before, &shared.parent)
+            && record.hash == hash
+            && parent.may_refer_to(record.pack)
+        {
+            return Ok(Some(record));
+        }
+        let record = append(shared, &mut self.pack, &mut self.compressor, (plain, hash));
         self.close_full_pack()?;
         Ok(Some(record))
     }
 
     fn write_map(&mut self) -> Result<MapRef> {
         let map = block_map::encode(&self.chunks);
-        let record = append(&self.shared, &mut self.pack, &mut self.compressor, &map);
-        let mut live: Vec<(PackId, u64)> = Vec::new();
-        for used in self.chunks.iter().flatten().chain([&record]) {
-            // Chunks come in order, so a pack's are next to each other.
-            match live.last_mut() {
-                Some((pack, bytes)) if *pack == used.pack => *bytes += u64::from(used.stored),
-                _ => live.push((used.pack, u64::from(used.stored))),
-            }
-        }
+        let hash = self.shared.lineage.hash_key().hash(&map);
+        let shared = &*self.shared;
+        let record = append(shared, &mut self.pack, &mut self.compressor, (&map, hash));
+        let used = self.chunks.iter().flatten().chain([&record]);
+        let live = live_bytes(used);
         self.close_full_pack()?;
         let bytes = u32::try_from(map.len()).expect("a map is small");
         Ok(MapRef {
@@ -137,9 +195,8 @@ fn append(
     shared: &Shared,
     pack: &mut Option<PackBuffer>,
     compressor: &mut Compressor,
-    plain: &[u8],
+    (plain, hash): (&[u8], PlainHash),
 ) -> RecordRef {
-    let hash = shared.lineage.hash_key().hash(plain);
     let pack = pack.get_or_insert_with(|| shared.new_pack());
     pack.append(
         plain,
@@ -148,6 +205,21 @@ fn append(
         &shared.key,
         &shared.lineage.repository.entropy,
     )
+}
+
+/// How much of which pack these records are, in the order in which packs are
+/// met first.
+fn live_bytes<'a>(used: impl Iterator<Item = &'a RecordRef>) -> Vec<(PackId, u64)> {
+    let mut live: Vec<(PackId, u64)> = Vec::new();
+    let mut places: HashMap<PackId, usize> = HashMap::new();
+    for record in used {
+        let place = *places.entry(record.pack).or_insert_with(|| {
+            live.push((record.pack, 0));
+            live.len() - 1
+        });
+        live[place].1 += u64::from(record.stored);
+    }
+    live
 }
 
 /// Reads until `buffer` is full or the source ends.

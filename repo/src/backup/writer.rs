@@ -15,6 +15,7 @@ use super::entry::Entry;
 use super::manifest::{
     FullSection, ManifestBuilder, SECTION_CODEC, SectionKind, SectionRef, section_name,
 };
+use super::parent::Parent;
 use super::upload::Uploader;
 use super::worker::PackWorker;
 use crate::block_map;
@@ -71,6 +72,8 @@ pub(super) struct Shared {
     pub(super) lineage: LineageRepository,
     pub(super) backup: BackupId,
     pub(super) key: Arc<SealingKey>,
+    /// What it is made against, and may refer to.
+    pub(super) parent: Option<Parent>,
     pub(super) options: WriteOptions,
     pub(super) pool: Arc<BufferPool>,
     pub(super) uploader: Arc<Uploader>,
@@ -92,6 +95,33 @@ impl LineageRepository {
         backup: BackupId,
         options: WriteOptions,
     ) -> Result<BackupWriter> {
+        self.begin(backup, None, options).await
+    }
+
+    /// Begins an attempt at an incremental: extents that are written against
+    /// those of `parent`, a backup of this lineage, refer to its packs where
+    /// nothing has changed. Whoever calls has seen to it that the parent is
+    /// kept until the mark is put (I-06).
+    pub async fn begin_incremental(
+        &self,
+        backup: BackupId,
+        parent: Parent,
+        options: WriteOptions,
+    ) -> Result<BackupWriter> {
+        assert_eq!(
+            parent.backup().lineage,
+            self.lineage(),
+            "a parent of another lineage"
+        );
+        self.begin(backup, Some(parent), options).await
+    }
+
+    async fn begin(
+        &self,
+        backup: BackupId,
+        parent: Option<Parent>,
+        options: WriteOptions,
+    ) -> Result<BackupWriter> {
         let store = &self.repository.store;
         for directory in ["packs", "manifests"] {
             if store
@@ -111,6 +141,7 @@ impl LineageRepository {
             lineage: self.clone(),
             backup,
             key: Arc::new(SealingKey::new(id, &bytes)),
+            parent,
             pool: BufferPool::new(capacity),
             uploader: Uploader::new(store.clone(), options.uploads),
             options,

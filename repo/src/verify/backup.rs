@@ -1,10 +1,7 @@
 //! Checking one backup: manifest, packs, maps and, when deep, every chunk.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
-use holdfast_types::BackupId;
 use tokio::task::JoinSet;
 
 use super::{Problem, VerifyProgress};
@@ -141,17 +138,7 @@ async fn check_packs(
     deep: bool,
     progress: &Arc<VerifyProgress>,
 ) -> Result<Vec<Problem>> {
-    let owners: BTreeSet<BackupId> = reader.packs().map(|pack| pack.pack.backup).collect();
-    let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
-    for owner in owners {
-        let mut listed = lineage
-            .repository
-            .store
-            .list(&lineage.name(&format!("packs/{owner}")));
-        while let Some(item) = listed.try_next().await? {
-            sizes.insert(item.name, item.size);
-        }
-    }
+    let sizes = reader.stored_pack_sizes().await?;
     let mut problems = Vec::new();
     for info in reader.packs() {
         progress.object();

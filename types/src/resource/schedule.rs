@@ -210,7 +210,7 @@ impl Schedule {
     }
 
     fn refuse_what_is_not_built(&self, path: &str) -> Result<(), InvalidDocument> {
-        if self.kind != BackupKind::Full {
+        if self.kind == BackupKind::Logical {
             return Err(InvalidDocument::not_yet(format!("{path}.kind")));
         }
         if self.from.is_some_and(|from| from != Source::Primary) {

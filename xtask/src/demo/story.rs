@@ -67,11 +67,15 @@ pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
             with_leader_killed(&mut group, &cli, &backup)
         })?;
     }
-    let before = report.step(
+    let entries = report.step(
         "load",
         "Go on working: pgbench and a ledger of commits",
         || load(&postgres),
     )?;
+    let what = "Take an incremental backup: what changed, and nothing else";
+    let before = report.step("incremental-backup", what, || {
+        incremental(&cli, &postgres, entries)
+    })?;
     report.step("accident", "Somebody drops the wrong tables", || {
         accident(&postgres, &before)
     })?;
@@ -286,7 +290,7 @@ fn frontier(cli: &Cli) -> Option<Timestamp> {
         .ok()
 }
 
-fn load(postgres: &Postgres) -> Result<Before> {
+fn load(postgres: &Postgres) -> Result<Vec<Entry>> {
     let ledger = Ledger::start(&postgres.connection("postgres"));
     postgres.bench(&["-c", "4", "-T", "10"]);
     let entries = ledger.stop();
@@ -296,11 +300,33 @@ fn load(postgres: &Postgres) -> Result<Before> {
         entries.len()
     );
     ensure!(!entries.is_empty(), "the ledger is empty");
+    Ok(entries)
+}
+
+/// What is restored later comes from this backup.
+fn incremental(cli: &Cli, postgres: &Postgres, entries: Vec<Entry>) -> Result<Before> {
+    show(
+        cli,
+        &["backup", "run", "demo", "--kind", "incremental", "--wait"],
+    )?;
+    show(cli, &["backup", "list", "demo"])?;
+    let newest = newest_backup(cli);
+    ensure!(
+        newest["kind"] == "incremental" && newest["parent"].is_string(),
+        "the newest backup is {newest}"
+    );
+    let megabytes = |field: &str| newest[field].as_u64().unwrap_or_default() / 1_000_000;
+    let (added, whole) = (megabytes("addedBytes"), megabytes("databaseBytes"));
+    println!("  it added {added} MB to the repository, and restores all {whole} MB in one pass");
     Ok(Before {
         accounts: postgres.sql(ACCOUNTS),
         entries,
         at: Timestamp::now(),
     })
+}
+
+fn newest_backup(cli: &Cli) -> serde_json::Value {
+    cli.json(["backup", "list", "demo"])["items"][0].clone()
 }
 
 const ACCOUNTS: &str = "SELECT count(*), sum(abalance), sum(hashint8(aid + abalance)) \
@@ -324,7 +350,13 @@ fn restore(place: &Place, cli: &Cli, servers: &Path, before: &Before) -> Result<
     let (at, port) = (before.at.to_string(), place.port(51).to_string());
     let dir = data.display().to_string();
     let target = ["demo", "--at", &at, "--agent", "demo", "--dir", &dir];
-    show(cli, &[&["restore", "plan"], &target[..]].concat())?;
+    let plan = [&["restore", "plan"], &target[..]].concat();
+    show(cli, &plan)?;
+    let (planned, newest) = (cli.json(plan), newest_backup(cli));
+    ensure!(
+        planned["backup"] == newest["id"],
+        "the plan is {planned}, and the newest backup {newest}"
+    );
     let run = [
         &["restore", "run"],
         &target[..],

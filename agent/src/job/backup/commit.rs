@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use holdfast_proto::BackupWork;
-use holdfast_repo::{Backup, BackupKind, CommitFacts};
-use holdfast_types::JobPhase;
+use holdfast_repo::{Backup, CommitFacts};
+use holdfast_types::{BackupKind, JobPhase};
 
 use super::Stopped;
+use super::parent::Against;
 use super::prepare::{self, Ready};
 use super::stop::Ended;
 use crate::job::JobContext;
@@ -30,6 +31,8 @@ pub(crate) mod fact {
     pub(crate) const CHECKSUMS: &str = "dataChecksums";
     /// Damaged pages that were found.
     pub(crate) const CORRUPT_PAGES: &str = "corruptPages";
+    /// Why all was copied though an incremental was asked for.
+    pub(crate) const FULL_BECAUSE: &str = "fullBecause";
 }
 
 pub(super) async fn run(
@@ -41,8 +44,12 @@ pub(super) async fn run(
     cx.enter(JobPhase::Commit);
     let facts = CommitFacts {
         run: prepared.run.clone(),
-        kind: BackupKind::Full,
-        parent: None,
+        kind: match prepared.against.kind() {
+            BackupKind::Full => holdfast_repo::BackupKind::Full,
+            BackupKind::Incremental => holdfast_repo::BackupKind::Incremental,
+            BackupKind::Logical => holdfast_repo::BackupKind::Logical,
+        },
+        parent: prepared.against.parent(),
         postgres_version: prepare::version(&prepared.facts),
         timeline: prepared.facts.timeline,
         start_lsn: ended.label.label.start_lsn,
@@ -57,6 +64,13 @@ pub(super) async fn run(
         backup.id, work.cluster
     ));
     Ok(backup)
+}
+
+fn full_because(against: &Against) -> Option<String> {
+    match against {
+        Against::Instead(why) => Some(format!("{}: {}", why.code, why.message)),
+        Against::Nothing | Against::Parent(..) => None,
+    }
 }
 
 fn facts(prepared: &Ready, ended: &Ended) -> BTreeMap<String, String> {
@@ -83,6 +97,7 @@ fn facts(prepared: &Ready, ended: &Ended) -> BTreeMap<String, String> {
             Some(prepared.control.has_data_checksums().to_string()),
         ),
         (fact::CORRUPT_PAGES, Some(ended.corrupt_pages.to_string())),
+        (fact::FULL_BECAUSE, full_because(&prepared.against)),
     ];
     facts
         .into_iter()

@@ -16,9 +16,11 @@ use holdfast_types::{Failure, JobPhase};
 use tokio::sync::mpsc;
 
 use super::outside::OutsideFile;
+use super::parent::Against;
 use super::prepare::{Ready, unreadable};
 use super::start::{self, Started};
-use super::threads::{Shared, Source};
+use super::threads::{Before, Shared, Source};
+use super::unchanged::Rule;
 use super::{Stopped, control};
 use crate::failure::of_repository;
 use crate::job::JobContext;
@@ -33,6 +35,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub(super) struct Copied {
     pub(super) files: u64,
+    /// Those of them that were not read, because they are the parent's.
+    pub(super) unchanged_files: u64,
     pub(super) corrupt_pages: u64,
     /// Damaged files and the blocks in them, as far as they are named.
     pub(super) corrupt_files: BTreeMap<String, Vec<u32>>,
@@ -50,6 +54,7 @@ pub(super) async fn run(
     let shared = Arc::new(Shared {
         queue: Queue::new(WAITING),
         writer: started.writer.clone(),
+        before: before(prepared, started),
         source: Source {
             data_dir: prepared.data_dir.clone(),
             start_lsn: started.session.start_lsn(),
@@ -107,6 +112,17 @@ pub(super) async fn run(
     let copied = std::mem::take(&mut *shared.copied());
     report(cx, &copied);
     Ok(copied)
+}
+
+/// What of the parent the threads ask for.
+fn before(prepared: &Ready, started: &Started) -> Option<Before> {
+    match &prepared.against {
+        Against::Parent(parent, _) => Some(Before {
+            rule: Rule::new(parent.backup(), prepared.facts.timeline, started.started_at),
+            parent: parent.clone(),
+        }),
+        Against::Nothing | Against::Instead(_) => None,
+    }
 }
 
 fn spawn(shared: &Arc<Shared>) -> tokio::task::JoinSet<()> {
@@ -236,6 +252,12 @@ pub(crate) fn thread_died(error: &tokio::task::JoinError) -> Failure {
 
 fn report(cx: &JobContext, copied: &Copied) {
     cx.log(format!("{} files copied", copied.files));
+    if copied.unchanged_files > 0 {
+        let unchanged = copied.unchanged_files;
+        cx.log(format!(
+            "{unchanged} of them not read: unchanged since the parent"
+        ));
+    }
     for (file, blocks) in &copied.corrupt_files {
         tracing::error!(file, ?blocks, "damaged pages in the database");
         cx.log(format!(

@@ -11,10 +11,12 @@ mod copy;
 mod outcome;
 mod outside;
 mod pages;
+mod parent;
 mod prepare;
 mod start;
 mod stop;
 mod threads;
+mod unchanged;
 mod wal;
 mod walk;
 
@@ -99,10 +101,17 @@ async fn attempt(
     let copied = copy::run(cx, &prepared, &started).await?;
     let stopped = or_cancelled(cx, stop::run(cx, &prepared, started, &copied)).await?;
     let wal = or_cancelled(cx, wal::run(cx, host, &prepared, &stopped)).await?;
+    prepared.against.still_pinned(host.clock().now_or_local())?; // I-06
     // From here on it cannot be taken back: the mark may be there already.
     let backup = commit::run(work, cx, &prepared, &stopped).await?;
     let repository = prepared.lineage.repository().id();
-    Ok(outcome::of_backup(work, &copied, &backup, repository, wal))
+    Ok(outcome::of_backup(
+        work,
+        &prepared,
+        &copied,
+        &backup,
+        (repository, wal),
+    ))
 }
 
 /// `work`, unless somebody asks for the job to end first.

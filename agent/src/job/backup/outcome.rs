@@ -8,17 +8,24 @@ use serde_json::json;
 use super::Stopped;
 use super::commit::fact;
 use super::copy::Copied;
+use super::parent::Against;
+use super::prepare::Ready;
 
 /// Of a backup that this attempt took.
 pub(super) fn of_backup(
     work: &BackupWork,
+    prepared: &Ready,
     copied: &Copied,
     backup: &Backup,
-    repository: RepositoryId,
-    wal: LineageWal,
+    (repository, wal): (RepositoryId, LineageWal),
 ) -> JobSuccess {
     let mut result = result(backup);
     result["files"] = json!(copied.files);
+    match &prepared.against {
+        Against::Nothing => {}
+        Against::Parent(..) => result["unchangedFiles"] = json!(copied.unchanged_files),
+        Against::Instead(why) => result["fullBecause"] = why.shown(),
+    }
     if !copied.corrupt_files.is_empty() {
         result["corruptFiles"] = json!(copied.corrupt_files);
     }
@@ -67,6 +74,8 @@ fn result(backup: &Backup) -> serde_json::Value {
         .and_then(|count| count.parse::<u64>().ok());
     json!({
         "backup": backup.id,
+        "kind": kind(backup),
+        "parent": backup.parent,
         "startLsn": backup.start_lsn,
         "stopLsn": backup.stop_lsn,
         "databaseBytes": backup.database_bytes,
@@ -76,13 +85,21 @@ fn result(backup: &Backup) -> serde_json::Value {
     })
 }
 
+const fn kind(backup: &Backup) -> BackupKind {
+    match backup.kind {
+        holdfast_repo::BackupKind::Full => BackupKind::Full,
+        holdfast_repo::BackupKind::Incremental => BackupKind::Incremental,
+        holdfast_repo::BackupKind::Logical => BackupKind::Logical,
+    }
+}
+
 fn committed(work: &BackupWork, backup: &Backup) -> CommittedBackup {
     CommittedBackup {
         id: backup.id,
         job: work.job,
         cluster: work.cluster.clone(),
         repository: work.repository.name.clone(),
-        kind: BackupKind::Full,
+        kind: kind(backup),
         parent: backup.parent,
         lineage: backup.lineage,
         timeline: backup.timeline,

@@ -12,6 +12,7 @@ use holdfast_repo::{Backup, LineageFacts, LineageRepository, RunKey};
 use holdfast_types::{BackupKind, Failure, JobPhase, Lineage};
 
 use super::outside::{self, Outside};
+use super::parent::{self, Against};
 use super::{Stopped, control};
 use crate::host::Host;
 use crate::job::JobContext;
@@ -34,6 +35,8 @@ pub(super) struct Ready {
     pub(super) lineage: LineageRepository,
     pub(super) run: RunKey,
     pub(super) outside: Outside,
+    /// What it is made against.
+    pub(super) against: Against,
     /// The role that initdb made: the one role that is always there.
     pub(super) superuser: String,
 }
@@ -81,6 +84,7 @@ pub(super) async fn run(
         return Err(Stopped::Superseded(committed.id));
     }
     slot_exists(&session, work).await?;
+    let against = parent::choose(work, cx, host, &lineage, &facts, &data_dir).await?;
     let outside = outside::gather(&facts, &data_dir);
     for warning in &outside.warnings {
         cx.log(format!("warning: {warning}"));
@@ -106,6 +110,7 @@ pub(super) async fn run(
         lineage,
         run,
         outside,
+        against,
         superuser,
     })))
 }
@@ -132,7 +137,7 @@ pub(super) fn version(facts: &Facts) -> u32 {
 }
 
 fn refuse_kind(kind: BackupKind) -> Result<(), Failure> {
-    if kind == BackupKind::Full {
+    if kind != BackupKind::Logical {
         return Ok(());
     }
     Err(Failure::permanent(

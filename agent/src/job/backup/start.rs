@@ -8,6 +8,7 @@ use holdfast_types::{Failure, JobPhase};
 use jiff::Timestamp;
 
 use super::Stopped;
+use super::parent::Against;
 use super::prepare::Ready;
 use crate::job::JobContext;
 
@@ -33,7 +34,18 @@ pub(super) async fn run(
     cx.enter(JobPhase::Start);
     let options = write_options(work.compression);
     // The repository first: what it refuses, PostgreSQL need not checkpoint for.
-    let writer = prepared.lineage.begin_backup(work.backup, options).await?;
+    let writer = match &prepared.against {
+        Against::Parent(parent, _) => {
+            let parent = parent.clone();
+            let begun = prepared
+                .lineage
+                .begin_incremental(work.backup, parent, options);
+            begun.await?
+        }
+        Against::Nothing | Against::Instead(_) => {
+            prepared.lineage.begin_backup(work.backup, options).await?
+        }
+    };
     let started_at = Timestamp::now();
     let label = format!("holdfast {}", work.backup);
     let start = BackupStart {
@@ -53,8 +65,8 @@ pub(super) async fn run(
     }
     cx.backup_started(BackupStarted {
         backup: work.backup,
-        kind: work.kind,
-        parent: None,
+        kind: prepared.against.kind(),
+        parent: prepared.against.parent(),
         lineage: prepared.lineage.lineage(),
         timeline: prepared.facts.timeline,
         start_lsn: session.start_lsn(),

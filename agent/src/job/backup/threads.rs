@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_pg::exclude;
 use holdfast_repo::{
-    BackupWriter, DirectoryEntry, EXTENT_BYTES, Entry, Extent, FileEntry, PackWorker,
+    BackupWriter, DirectoryEntry, EXTENT_BYTES, Entry, Extent, FileEntry, PackWorker, Parent,
 };
 use holdfast_types::{Failure, Lsn};
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::copy::{Copied, entry_path};
 use super::pages::{PageCheck, RangeReader};
 use super::prepare::unreadable;
+use super::unchanged::Rule;
 use super::walk::{Found, FoundFile};
 use crate::failure::of_repository;
 use crate::job::JobContext;
@@ -33,12 +34,20 @@ const NAMED_FILES: usize = 50;
 pub(super) struct Shared {
     pub(super) queue: Queue<Piece>,
     pub(super) writer: BackupWriter,
+    /// What an incremental is made against.
+    pub(super) before: Option<Before>,
     pub(super) source: Source,
     pub(super) cx: JobContext,
     /// The first failure; the others follow from it.
     pub(super) failed: Mutex<Option<Failure>>,
     pub(super) copied: Mutex<Copied>,
     pub(super) positions: mpsc::Sender<oneshot::Sender<Option<Lsn>>>,
+}
+
+/// What an incremental is made against.
+pub(super) struct Before {
+    pub(super) parent: Parent,
+    pub(super) rule: Rule,
 }
 
 /// What is copied from.
@@ -60,6 +69,8 @@ pub(super) struct Piece {
 /// A file that some of whose pieces are not read yet.
 struct Pending {
     found: FoundFile,
+    /// What the parent holds of it.
+    before: Vec<Extent>,
     pieces: u32,
     left: AtomicU32,
     /// Whether it is gone, or is another file by now.
@@ -76,19 +87,44 @@ impl Shared {
                     let path = entry_path(&path)?;
                     self.add(&Entry::Directory(DirectoryEntry { path, mode }))?;
                 }
-                Found::File(file) => return Ok(self.enqueue(file)),
+                Found::File(file) => return self.take(file),
             }
             Ok(!self.queue.is_stopped())
         })
     }
 
-    fn enqueue(&self, found: FoundFile) -> bool {
+    /// Takes over what is unchanged, and has the threads read the rest.
+    fn take(&self, found: FoundFile) -> Result<bool, Failure> {
+        let Some(Before { parent, rule }) = &self.before else {
+            return Ok(self.enqueue(found, Vec::new()));
+        };
+        let path = entry_path(&found.path)?;
+        let known = parent.file(&path).map_err(|error| of_repository(&error))?;
+        let Some(known) = known else {
+            return Ok(self.enqueue(found, Vec::new()));
+        };
+        if !rule.is_unchanged(&found, &known) || !parent.may_keep(&known.extents) {
+            return Ok(self.enqueue(found, known.extents));
+        }
+        self.cx.add_bytes(known.size);
+        {
+            let mut copied = self.copied();
+            copied.files += 1;
+            copied.unchanged_files += 1;
+        }
+        let mode = found.mode;
+        self.add(&Entry::File(FileEntry { mode, ..known }))?;
+        Ok(!self.queue.is_stopped())
+    }
+
+    fn enqueue(&self, found: FoundFile, before: Vec<Extent>) -> bool {
         let pieces = found.size.div_ceil(EXTENT_BYTES).max(1);
         // A file of a relation has at most 1 GiB; the bound is 1 EiB.
         let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);
         let size = found.size;
         let file = Arc::new(Pending {
             found,
+            before,
             pieces,
             left: AtomicU32::new(pieces),
             gone: AtomicBool::new(false),
@@ -148,7 +184,8 @@ impl Shared {
         let ask = || self.insert_position();
         let check = self.page_check(&found.path, &ask);
         let mut range = RangeReader::new(&file, start..start + piece.bytes, !is_last, check);
-        let extent = worker.write_extent(|buffer| {
+        let before = piece.file.before.get(piece.index as usize);
+        let extent = worker.write_extent_over(before, |buffer| {
             if self.queue.is_stopped() {
                 return Err(std::io::Error::other("the backup was stopped"));
             }

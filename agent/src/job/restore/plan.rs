@@ -101,7 +101,7 @@ async fn describe(
         stop_before: resolved.stop_before,
         server_version: backup.postgres_version,
         database_bytes: directory_bytes,
-        fetch_bytes: reader.pack_bytes() + wal_bytes,
+        fetch_bytes: reader.live_bytes() + wal_bytes,
         estimated_seconds: rate::estimate(host, directory_bytes, wal_bytes),
         problems: problems(question, host, backup.postgres_version, directory_bytes).await,
         warnings,

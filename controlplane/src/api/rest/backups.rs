@@ -72,6 +72,10 @@ struct BackupView {
     server_version: Option<u32>,
     /// Why it failed.
     error: Option<Failure>,
+    /// Until when it is kept because incrementals may build on it; only when
+    /// one backup is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned_until: Option<Timestamp>,
 }
 
 impl From<query::BackupView> for BackupView {
@@ -94,6 +98,7 @@ impl From<query::BackupView> for BackupView {
             lineage: backup.lineage.map(|lineage| lineage.to_string()),
             server_version: backup.server_version,
             error: backup.failure,
+            pinned_until: None,
         }
     }
 }
@@ -162,5 +167,9 @@ async fn backup_show(
     caller: Caller,
     Segment(id): Segment<BackupId>,
 ) -> Result<Json<BackupView>, ApiError> {
-    Ok(Json(app.backup(&caller, id).await?.into()))
+    let (backup, pinned_until) = app.backup(&caller, id).await?;
+    Ok(Json(BackupView {
+        pinned_until,
+        ..backup.into()
+    }))
 }

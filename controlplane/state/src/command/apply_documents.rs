@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_types::resource::{Document, InstanceSpec, Kind, Resource, WalPolicy};
-use holdfast_types::{Name, Revision};
+use holdfast_types::resource::{Document, InstanceSpec, Kind, Resource, Schedule, WalPolicy};
+use holdfast_types::{BackupKind, Name, Revision};
 use sea_orm::{DatabaseConnection, EntityTrait, TransactionTrait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -224,10 +224,23 @@ fn level_of(document: &Document) -> u32 {
         Resource::Policy(policy) => !policy.schedules.is_empty() || policy.limits.is_some(),
         Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => false,
     };
+    if incrementals(document) {
+        return schema::PINS;
+    }
     match (receivers, schedules) {
         (true, _) => schema::RECEIVERS,
         (false, true) => schedules::LEVEL,
         (false, false) => schema::VERSION,
+    }
+}
+
+/// Whether it orders incrementals: a node of an earlier level would hand them
+/// to agents without a parent that is kept for them (I-06).
+fn incrementals(document: &Document) -> bool {
+    let incremental = |schedule: &Schedule| schedule.kind == BackupKind::Incremental;
+    match &document.resource {
+        Resource::Policy(policy) => policy.schedules.iter().any(incremental),
+        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => false,
     }
 }
 

@@ -152,6 +152,7 @@ commands! {
     record_found_wal::RecordFoundWal,
     lease_jobs::LeaseJobs,
     move_node::MoveNode,
+    pin_backups::PinBackups,
 }
 
 mod document_check;
@@ -163,6 +164,7 @@ pub use enroll_agent::{Certificate, Enrolled};
 pub use finish_job::{BackupCommit, JobOutcome};
 pub use lease_job::Lease;
 pub use lease_jobs::Leased;
+pub use pin_backups::{Pin, Pinned};
 pub use place_duty::PlacedDuty;
 pub use prune_expired::Pruned;
 pub use rebuild_catalog::RebuiltFrom;

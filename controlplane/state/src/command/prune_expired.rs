@@ -60,6 +60,10 @@ impl ReplicatedCommand for PruneExpired {
             let node_tokens = "DELETE FROM node_tokens WHERE expires_at <= ?";
             delete(cx, node_tokens, JOIN_TOKENS_KEPT).await?;
         }
+        if schema::version(cx.tx()).await? >= schema::PINS {
+            let pins = "DELETE FROM pins WHERE until <= ?";
+            delete(cx, pins, SignedDuration::ZERO).await?;
+        }
         let runs = prune_history(cx).await?;
         Ok(Pruned {
             runs,

@@ -28,6 +28,7 @@ pub(crate) mod meta;
 pub(crate) mod node_tokens;
 pub(crate) mod nodes;
 pub(crate) mod offline_runs;
+pub(crate) mod pins;
 pub(crate) mod pki;
 pub(crate) mod repository_identities;
 pub(crate) mod repository_keys;
@@ -91,6 +92,7 @@ mod tests {
             node_tokens,
             nodes,
             offline_runs,
+            pins,
             pki,
             repository_identities,
             repository_keys,

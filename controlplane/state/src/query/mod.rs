@@ -13,6 +13,7 @@ mod job;
 mod late;
 mod node;
 mod page;
+mod pin;
 mod resource;
 mod scan;
 mod schedule;
@@ -46,6 +47,7 @@ pub use late::{
 };
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
+pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
 pub use resource::{
     ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, policies, resource,
     resources,

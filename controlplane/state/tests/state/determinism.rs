@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use holdfast_state::audit::verify;
 use holdfast_state::command::{
     AdvanceJob, CreateUser, DeleteResource, DeleteUser, DueRun, FinishJob, FrontierCheckpoint,
-    JobOutcome, LeaseJob, MissRuns, OfflineDeed, PruneExpired, RaiseLevel, RecordLateResult,
-    RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob, RevokeAgent, RunDecision,
-    RunJob, SetSecret, StartJob, WithdrawDuty,
+    JobOutcome, LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel, RecordBackup,
+    RecordLateResult, RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob,
+    RevokeAgent, RunDecision, RunJob, SetSecret, StartJob, WithdrawDuty,
 };
 use holdfast_state::query::{self, JobFilter, PageRequest};
-use holdfast_state::{Cause, Command, Entry, Principal, Reply};
+use holdfast_state::{Cause, Command, Entry, PinHolder, Principal, Reply};
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{RunReason, RunState, Unfinished};
 use holdfast_types::{
@@ -31,6 +31,7 @@ use crate::fixture::{
 use crate::harness::{apply_batched, database, dump_of, keyed, table};
 use crate::nodes::moved;
 use crate::offline::{attempt, offline};
+use crate::pins::{pin, pins};
 use crate::schedules::{at, decision, mark, run_id, run_job, runs};
 use crate::writer::{apply_by, dump_by, writer};
 
@@ -185,6 +186,7 @@ fn standing(step: Step, serial: u128, now: Timestamp) -> Command {
         .into(),
         24 if step.one == 0 => PruneExpired {}.into(),
         24 if step.one == 1 => moved(two % 2 + 1).into(),
+        24 if step.caused => pinned(step, now),
         24 => SetSecret {
             name: name("spare"),
             sealed: sealed(),
@@ -235,6 +237,21 @@ fn scheduled(step: Step, serial: u128) -> Command {
         }
         .into(),
     }
+}
+
+/// Pins of backups that may be there, for attempts and for the cluster.
+fn pinned(step: Step, now: Timestamp) -> Command {
+    let until = now + SignedDuration::from_secs(i64::from(step.passed_seconds) * 10);
+    let cluster = if step.caused { "orders" } else { "shop" };
+    // A backup has the number of the step that took it: most of these are none.
+    let wanted = (2..60).map(|backup| match backup % 2 {
+        0 => pin(u128::from(step.two), backup, until),
+        _ => Pin {
+            holder: PinHolder::Cluster(name(cluster)),
+            ..pin(0, backup, until)
+        },
+    });
+    pins(wanted.collect()).into()
 }
 
 /// What the agent of the cluster did on its own, and what it reports too late.
@@ -338,6 +355,11 @@ fn opening() -> Vec<Command> {
         backup_job(1).into(),
         lease(1, 3, 60).into(),
         duty(3, 0).into(),
+        // One that can be built on from the beginning.
+        RecordBackup {
+            commit: committed(59, 59, &[(90, 250)]),
+        }
+        .into(),
     ]
 }
 
@@ -410,13 +432,16 @@ proptest! {
     }
 }
 
+/// How many logs are looked at.
+const LOGS: u64 = 60;
+
 /// The properties above say nothing if random logs are refused throughout.
 #[test]
 fn random_logs_reach_what_they_test() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut accepted: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut available = 0;
-    for _ in 0..60 {
+    let (mut available, mut pinned) = (0, 0);
+    for _ in 0..LOGS {
         let steps = steps().new_tree(&mut runner).unwrap().current();
         let entries = whole_log(&steps);
         block_on(async {
@@ -431,9 +456,11 @@ fn random_logs_reach_what_they_test() {
             }
             let counts = query::counts(&conn).await.unwrap();
             available += counts.backups.get("available").copied().unwrap_or(0);
+            pinned += table(&dump_of(&conn).await, "pins").len();
         });
     }
-    assert!(available > 0, "no backup became available");
+    assert!(available > LOGS, "no other backup became available");
+    assert!(pinned > 0, "no backup was pinned");
     assert!(accepted.len() >= 20, "{accepted:?}");
     for name in [
         "finish_job",
@@ -444,6 +471,7 @@ fn random_logs_reach_what_they_test() {
         "record_runs",
         "record_offline_runs",
         "record_late_result",
+        "pin_backups",
         "move_node",
     ] {
         assert!(accepted.contains_key(name), "{name} was never accepted");

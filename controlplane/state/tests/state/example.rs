@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_state::Command;
 use holdfast_state::command::{
     AdmitNode, AdvanceJob, ApplyDocuments, CloseSession, CondemnStateSnapshots, CreateApiToken,
     CreateJoinToken, CreateNodeToken, CreateUser, DeleteResource, DeleteSecret, DeleteUser,
     DocumentChange, DueRun, EnrollAgent, Expected, ExportRepositoryKey, FinishJob,
     ForgetStateSnapshots, FrontierCheckpoint, JobOutcome, LeaseJobs, MissRuns, OfflineDeed,
-    OpenSession, PruneExpired, RaiseLevel, RecordBackup, RecordInstances, RecordLateResult,
+    OpenSession, Pin, PruneExpired, RaiseLevel, RecordBackup, RecordInstances, RecordLateResult,
     RecordLoginFailure, RecordNode, RecordRepository, RecordRuns, RecordScan, RecordStateSnapshot,
     RecordWal, RemoveNode, RenewAgent, RequestCancel, RequestScans, RequestStateSnapshot,
     RequeueJob, RevokeAgent, RevokeApiToken, RotateSession, RunDecision, RunJob, ScanOutcome,
@@ -16,6 +15,7 @@ use holdfast_state::command::{
     WalGap, WithdrawDuty,
 };
 use holdfast_state::query::FindingKind;
+use holdfast_state::{Command, PinHolder};
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{RunReason, RunState, Unfinished};
 use holdfast_types::{
@@ -32,6 +32,7 @@ use crate::fixture::{
 };
 use crate::nodes::moved;
 use crate::offline::{attempt, offline};
+use crate::pins::{pin, pins};
 use crate::rebuilds::{found_wal, rebuild};
 use crate::scans::{complete, finding, lost};
 use crate::schedules::{at, decision, mark, run_job, runs};
@@ -56,7 +57,16 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(schedules());
     examples.extend(offline_commands());
     examples.extend(state_snapshots());
+    examples.extend(pinned());
     examples
+}
+
+fn pinned() -> Vec<(u32, Command)> {
+    let standing = Pin {
+        holder: PinHolder::Cluster(name("orders")),
+        ..pin(5, 7, later())
+    };
+    vec![(1, pins(vec![pin(5, 7, later()), standing]).into())]
 }
 
 fn offline_commands() -> Vec<(u32, Command)> {

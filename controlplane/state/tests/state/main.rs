@@ -18,6 +18,7 @@ mod leases;
 mod lists;
 mod nodes;
 mod offline;
+mod pins;
 mod rebuilds;
 mod refusals;
 mod scans;

@@ -141,6 +141,7 @@ const LATER: &[(&str, u32)] = &[
     ("lose_backup", 5),
     ("miss_runs", 3),
     ("move_node", 9),
+    ("pin_backups", 10),
     ("rebuild_catalog", 7),
     ("record_found_wal", 7),
     ("record_late_result", 4),

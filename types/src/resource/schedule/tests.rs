@@ -139,7 +139,6 @@ fn the_rest_is_within_its_range() {
 #[test]
 fn what_is_not_built_is_refused_where_it_stands() {
     for (field, value) in [
-        ("kind", json!("incremental")),
         ("kind", json!("logical")),
         ("from", json!("standby")),
         ("from", json!("preferStandby")),
@@ -154,6 +153,11 @@ fn what_is_not_built_is_refused_where_it_stands() {
         let path = format!("spec.schedules[1].{field}");
         assert_eq!((error.code, error.field), ("not_supported_yet", path));
     }
+}
+
+#[test]
+fn incrementals_are_scheduled_like_fulls() {
+    assert!(schedule(&json!({"every": "1h", "kind": "incremental"})).is_ok());
 }
 
 #[test]
