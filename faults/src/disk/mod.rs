@@ -162,6 +162,15 @@ impl Disk {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+        // It ends when nothing has the disk mounted. Whoever has mounts of its own
+        // may have it still, without anybody seeing it here.
+        while !session.guard.is_finished() {
+            if started.elapsed() > BUSY_MAX {
+                let message = "the disk is still mounted for another process";
+                return Err(io::Error::other(message));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
         match session.join() {
             // How its reader learns that it was unmounted is a race.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => Ok(()),

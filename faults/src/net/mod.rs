@@ -165,7 +165,8 @@ impl Net {
                 now.stop()?;
             }
             if let Some(delay) = wanted {
-                let now = Slow::start(self.folder.path(), &self.space("hub"), port, delay)?;
+                let (folder, hub) = (self.folder.path(), self.space("hub"));
+                let now = self.inside("hub", || Slow::start(folder, &hub, port, delay))?;
                 slow.insert(name.clone(), now);
             }
         }

@@ -25,9 +25,12 @@ pub(super) struct Slow {
 }
 
 impl Slow {
-    /// Slows the wire of the member whose end is `port` in the namespace `hub`:
-    /// each frame by `delay` and up to half of it more. The program lies in
-    /// `folder`.
+    /// Slows the wire of the member whose end is `port` in the namespace `hub`,
+    /// in which the caller must be: each frame by `delay` and up to half of it more.
+    /// The program lies in `folder`.
+    ///
+    /// It is not started by `ip netns exec`: that gives a program its own copies of
+    /// all mounts, and a disk whose power is cut would stay mounted there.
     pub(super) fn start(
         folder: &Path,
         hub: &str,
@@ -37,8 +40,7 @@ impl Slow {
         let program = built(folder).map_err(|error| NetError::of("cc delay.c", &error))?;
         let (near, far) = (format!("{port}-near"), format!("{port}-far"));
         let bridge = format!("{port}-slow");
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", hub]).arg(program);
+        let mut command = Command::new(program);
         command.args([&near, &far]);
         command.arg(delay.as_millis().to_string());
         command.arg((delay.as_millis() / 2).to_string());

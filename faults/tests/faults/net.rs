@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use holdfast_faults::disk::{Disk, Keep, Names};
 use holdfast_faults::net::{Net, Rules};
 use holdfast_faults::privilege;
 
@@ -53,4 +54,21 @@ fn a_wire_is_slow_in_both_directions_loses_nothing_and_is_fast_again() {
     assert!(send(&net) >= 2 * DELAY);
     net.apply(&Rules::default()).unwrap();
     assert!(send(&net) < DELAY);
+}
+
+// What slows a wire had mounts of its own: a disk whose power was cut stayed
+// mounted there, and whoever cut it waited for ever.
+#[test]
+fn the_power_of_a_disk_can_be_cut_while_a_wire_is_slow() {
+    if !privilege::ready() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("disk");
+    let mut disk = Disk::mount(&at, &folder.path().join("images"), Names::Strict).unwrap();
+    let net = Net::new(&["one"]).unwrap();
+    let mut rules = Rules::default();
+    rules.delay("one", DELAY);
+    net.apply(&rules).unwrap();
+    disk.power_cut(&mut Keep::Nothing).unwrap();
 }
