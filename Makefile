@@ -11,6 +11,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 DEV_DIR := $(or $(HOLDFAST_DEV_DIR),$(if $(filter 0,$(shell id -u)),/opt/holdfast-dev,$(HOME)/.local/share/holdfast-dev))
 export HOLDFAST_TEST_PG18_BIN ?= $(DEV_DIR)/pg/18/bin
 export HOLDFAST_TEST_MOTO ?= $(DEV_DIR)/venv/bin/moto_server
+export HOLDFAST_TEST_AZURITE ?= $(DEV_DIR)/azurite/node_modules/.bin/azurite-blob
 PORT_BASE ?= 18400
 # Rows of `make bench`, and the length of each in its short form.
 BENCH ?= commands agents jobs jobs-tight failover catalog

@@ -333,9 +333,11 @@ impl Error {
     /// What a person should do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::InvalidUrl { .. } => "use file:///absolute/directory or s3://bucket/prefix",
+            Self::InvalidUrl { .. } => {
+                "use file:///absolute/directory, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+            }
             Self::InvalidOptions { .. } => {
-                "name credentials as the store's own tools do, such as AWS_ACCESS_KEY_ID"
+                "name credentials as the store's own tools do, such as AWS_ACCESS_KEY_ID, AZURE_STORAGE_ACCOUNT or GOOGLE_SERVICE_ACCOUNT_KEY"
             }
             Self::InvalidKeyFile { .. } => "a key file is 64 hexadecimal characters and a newline",
             Self::KeyFile { .. } => "check the path, its owner and its mode (0600)",
@@ -343,7 +345,7 @@ impl Error {
                 "check the URL; if a file system or a bucket should be there, mount or create it; a new repository is made by `holdfast-agent repo init`"
             }
             Self::NoBucket { .. } => {
-                "create the bucket, or check its name, the endpoint and the region"
+                "create the bucket or container, or check its name, the endpoint and the region"
             }
             Self::OtherRepository { .. } => {
                 "check the URL: another repository was put there, or the wrong volume is mounted"

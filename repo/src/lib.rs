@@ -24,6 +24,8 @@ mod pack;
 mod repository;
 mod state;
 mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod url;
 mod verify;
 mod wal;

@@ -1,4 +1,6 @@
-//! Where a repository is: `file:///absolute/directory` or `s3://bucket/prefix`.
+//! Where a repository is: `file:///absolute/directory`, or a bucket and a prefix in
+//! an object store: `s3://…`, `gs://…` (Google Cloud Storage) or `az://…` (Azure Blob
+//! Storage, where a bucket is called a container).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, Result};
+
+const SCHEMES: &str = "it must start with file://, s3://, gs:// or az://";
 
 /// The place of a repository. It never holds credentials, so it can be shown.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +21,59 @@ pub(crate) enum Place {
     /// An absolute directory on the agent's host.
     File(PathBuf),
     /// A bucket and a prefix, which may be empty.
-    S3 { bucket: String, prefix: String },
+    Bucket {
+        provider: Provider,
+        bucket: String,
+        prefix: String,
+    },
+}
+
+/// Whose protocol an object store speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Provider {
+    S3,
+    Gcs,
+    Azure,
+}
+
+impl Provider {
+    const ALL: [Self; 3] = [Self::S3, Self::Gcs, Self::Azure];
+
+    /// What its URLs begin with.
+    pub(crate) const fn scheme(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Gcs => "gs",
+            Self::Azure => "az",
+        }
+    }
+
+    /// Whether a bucket can have that name. What a provider refuses beyond this is
+    /// said by the provider.
+    fn may_name(self, bucket: &str) -> bool {
+        let plain = |b: u8| match self {
+            Self::S3 | Self::Gcs => is_plain(b),
+            Self::Azure => b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-',
+        };
+        // Google's names with dots are longer.
+        let longest = if self == Self::Gcs { 222 } else { 63 };
+        (3..=longest).contains(&bucket.len()) && bucket.bytes().all(plain)
+    }
+
+    const fn example(self) -> &'static str {
+        match self {
+            Self::S3 => "it must name a bucket, such as s3://bucket/prefix",
+            Self::Gcs => "it must name a bucket, such as gs://bucket/prefix",
+            Self::Azure => {
+                "it must name a container (3 to 63 lower-case letters, digits and '-'), such as \
+                 az://container/prefix"
+            }
+        }
+    }
+}
+
+fn is_plain(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')
 }
 
 impl RepositoryUrl {
@@ -25,11 +81,19 @@ impl RepositoryUrl {
         &self.0
     }
 
+    /// `file`, `s3`, `gs` or `az`.
+    pub const fn scheme(&self) -> &'static str {
+        match &self.0 {
+            Place::File(_) => "file",
+            Place::Bucket { provider, .. } => provider.scheme(),
+        }
+    }
+
     /// The directory, when it is one.
     pub fn directory(&self) -> Option<&Path> {
         match &self.0 {
             Place::File(path) => Some(path),
-            Place::S3 { .. } => None,
+            Place::Bucket { .. } => None,
         }
     }
 }
@@ -50,9 +114,7 @@ impl FromStr for RepositoryUrl {
             url: without_user(text),
             reason,
         };
-        let (scheme, rest) = text
-            .split_once("://")
-            .ok_or_else(|| invalid("it must start with file:// or s3://"))?;
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| invalid(SCHEMES))?;
         if rest.contains('@') {
             return Err(invalid("credentials do not belong in it"));
         }
@@ -78,25 +140,27 @@ impl FromStr for RepositoryUrl {
                 }
                 Ok(Self(Place::File(PathBuf::from(path))))
             }
-            "s3" => {
+            _ => {
+                let mut providers = Provider::ALL.into_iter();
+                let provider = providers.find(|provider| provider.scheme() == scheme);
+                let provider = provider.ok_or_else(|| invalid(SCHEMES))?;
                 let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-                let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-                if bucket.len() < 3 || bucket.len() > 63 || !bucket.bytes().all(plain) {
-                    return Err(invalid("it must name a bucket, such as s3://bucket/prefix"));
+                if !provider.may_name(bucket) {
+                    return Err(invalid(provider.example()));
                 }
                 let prefix = prefix.trim_end_matches('/');
                 let empty_part = prefix.starts_with('/') || prefix.contains("//");
-                if empty_part || !prefix.bytes().all(|b| plain(b) || b == b'/') {
+                if empty_part || !prefix.bytes().all(|b| is_plain(b) || b == b'/') {
                     return Err(invalid(
                         "the prefix may hold letters, digits, '.', '-', '_' and '/'",
                     ));
                 }
-                Ok(Self(Place::S3 {
+                Ok(Self(Place::Bucket {
+                    provider,
                     bucket: bucket.to_owned(),
                     prefix: prefix.to_owned(),
                 }))
             }
-            _ => Err(invalid("it must start with file:// or s3://")),
         }
     }
 }
@@ -105,8 +169,17 @@ impl fmt::Display for RepositoryUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Place::File(path) => write!(f, "file://{}", path.display()),
-            Place::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Place::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+            Place::Bucket {
+                provider,
+                bucket,
+                prefix,
+            } => {
+                write!(f, "{}://{bucket}", provider.scheme())?;
+                if !prefix.is_empty() {
+                    write!(f, "/{prefix}")?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -137,6 +210,8 @@ mod tests {
             ("s3://bucket", "s3://bucket"),
             ("s3://bucket/", "s3://bucket"),
             ("s3://bucket/a/b/", "s3://bucket/a/b"),
+            ("gs://my.own_bucket/a/", "gs://my.own_bucket/a"),
+            ("az://container-1/", "az://container-1"),
         ] {
             assert_eq!(
                 text.parse::<RepositoryUrl>().unwrap().to_string(),
@@ -158,7 +233,11 @@ mod tests {
             "s3://ab",
             "s3://bucket//x",
             "s3://bucket/a b",
-            "gs://bucket",
+            "gcs://bucket",
+            "gs://ab",
+            "az://Container",
+            "az://my_container",
+            "az://$root",
             "file:///a?b",
             "s3://b/%2e",
             "file:///~me",

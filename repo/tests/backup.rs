@@ -16,7 +16,7 @@ use support::{
     File, Fixture, Place, Random, backup_id, check_restored, commit_facts, lsn, range, write_backup,
 };
 
-on_both_stores! {
+on_all_stores! {
     a_backup_comes_back
     a_mark_needs_the_wal
     the_first_mark_of_a_run_wins

@@ -26,7 +26,7 @@ use support::{
     File, Fixture, Place, backup_id, commit_facts, options, segment, wal_bytes, write_backup,
 };
 
-on_both_stores! {
+on_all_stores! {
     a_lost_answer_is_found_to_be_our_own
     a_write_that_never_succeeds_fails_the_backup
     a_store_that_overwrites_is_refused
@@ -201,10 +201,10 @@ async fn segment_completed_while_we_look(place: Place, gone: std::ops::Range<usi
 
     let text = fixture.place.url.to_string();
     let prefix = text.split_once("://").unwrap().1.trim_start_matches('/');
-    let prefix = if text.starts_with("s3") {
-        prefix.split_once('/').unwrap().1
-    } else {
+    let prefix = if text.starts_with("file") {
         prefix
+    } else {
+        prefix.split_once('/').unwrap().1
     };
     let path = |name: &str| Path::from(format!("{prefix}/{name}"));
     let store = fixture.place.store().wrap(|inner| {
@@ -248,6 +248,52 @@ async fn an_endpoint_that_does_not_listen_is_unreachable() {
         .unwrap_err();
     assert_eq!(error.code(), "repository_unreachable", "{error:?}");
     assert!(error.is_transient());
+}
+
+#[tokio::test]
+async fn a_container_that_nobody_made_is_told() {
+    let url = "az://nobody-made-this/prefix".parse().unwrap();
+    let store = open_store(&url, &support::azure::options()).unwrap();
+    let error = Repository::init(store, &RepositoryKey::generate()).await;
+    assert_eq!(error.unwrap_err().code(), "bucket_not_found");
+}
+
+/// I-10: the setting is named, and what it was set to is not.
+#[test]
+fn a_setting_that_no_client_has_is_refused_by_name() {
+    for url in ["s3://bucket", "gs://bucket", "az://container"] {
+        let unknown = ("HUNTER".to_owned(), Secret::new("hunter2"));
+        let options = StoreOptions {
+            credentials: [unknown].into(),
+            ..StoreOptions::default()
+        };
+        let error = open_store(&url.parse().unwrap(), &options).unwrap_err();
+        assert_eq!(error.code(), "invalid_store_options", "{error}");
+        let text = format!("{error} {error:?}");
+        assert!(
+            text.contains("HUNTER") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+}
+
+/// Azure's command line and its SDKs have other names for the same.
+#[tokio::test]
+async fn an_account_may_be_given_under_either_name() {
+    let place = Place::azure();
+    let mut options = place.options.clone();
+    for (long, short) in [
+        ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT"),
+        ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_KEY"),
+    ] {
+        let value = options.credentials.remove(long).unwrap();
+        options.credentials.insert(short.to_owned(), value);
+    }
+    let store = open_store(&place.url, &options).unwrap();
+    let key = RepositoryKey::generate();
+    let made = Repository::init(store, &key).await.unwrap();
+    let found = Repository::open(place.store(), &key, None).await.unwrap();
+    assert_eq!(made.id(), found.id());
 }
 
 /// Answers every request with `status` and `body`.

@@ -14,7 +14,7 @@ use holdfast_types::{Lineage, RepositoryId, Secret, SegmentSize};
 use support::{Fixture, Place, cluster, facts, lineage_id};
 use uuid::Uuid;
 
-on_both_stores! {
+on_all_stores! {
     making_it_again_opens_it
     two_who_make_it_at_once_agree
     an_empty_place_is_not_a_repository

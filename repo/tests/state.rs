@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use support::Place;
 use uuid::Uuid;
 
-on_both_stores! {
+on_all_stores! {
     a_snapshot_comes_back_as_it_was
     without_its_mark_there_is_no_snapshot
     damage_is_named_and_never_taken_for_the_state

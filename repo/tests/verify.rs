@@ -18,7 +18,7 @@ use support::{
     File, Fixture, Place, Random, backup_id, commit_facts, lsn, segment, wal_bytes, write_backup,
 };
 
-on_both_stores! {
+on_all_stores! {
     an_intact_repository_has_no_findings
     a_damaged_chunk_is_found_by_the_deep_form_only
     a_missing_pack_and_a_short_one_are_found

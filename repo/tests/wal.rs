@@ -14,7 +14,7 @@ use holdfast_repo::*;
 use holdfast_types::Timeline;
 use support::{Fixture, Place, lsn, range, segment, wal_bytes};
 
-on_both_stores! {
+on_all_stores! {
     a_segment_comes_back
     the_same_bytes_again_are_fine_and_others_are_an_incident
     slices_become_the_beginning_of_a_segment

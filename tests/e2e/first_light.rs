@@ -29,6 +29,11 @@ fn postgresql_18_on_s3() {
     protect_and_restore(18, Store::s3);
 }
 
+#[test]
+fn postgresql_18_on_azure() {
+    protect_and_restore(18, Store::azure);
+}
+
 fn protect_and_restore(version: u32, store: fn(&Scratch) -> Store) {
     let fleet = Fleet::start(&major(version), store);
     assert_eq!(fleet.exposure()["status"], "UNPROTECTED");

@@ -1,8 +1,11 @@
-//! Repositories for tests: a directory, or a bucket of a real S3 server.
+//! Repositories for tests: a directory, a bucket of a real S3 server, or a container
+//! of a real Azure Blob server.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use holdfast_repo::testkit::azurite;
 
 use crate::cli::Cli;
 use crate::process::Process;
@@ -16,6 +19,8 @@ pub enum Store {
     Directory(PathBuf),
     /// A bucket.
     S3(S3),
+    /// A container.
+    Azure(String),
 }
 
 /// A real S3 server of our own.
@@ -54,18 +59,25 @@ impl Store {
         })
     }
 
+    /// A container on an Azure Blob server that this starts.
+    pub fn azure(_scratch: &Scratch) -> Self {
+        Self::Azure(azurite::container())
+    }
+
     /// Where it is.
     pub fn url(&self) -> String {
         match self {
             Self::Directory(path) => format!("file://{}", path.display()),
             Self::S3(_) => "s3://holdfast/fleet".to_owned(),
+            Self::Azure(container) => format!("az://{container}/fleet"),
         }
     }
 
     /// Makes it known as the repository `main`; secrets first.
     pub fn apply(&self, cli: &Cli) {
         if let Some(credentials) = self.credentials() {
-            let ran = cli.run_with_input(["secret", "set", "s3", "--from-file", "-"], &credentials);
+            let ran =
+                cli.run_with_input(["secret", "set", "store", "--from-file", "-"], &credentials);
             assert_eq!(ran.code, 0, "secret set: {}", ran.stderr);
         }
         cli.apply(&self.document());
@@ -77,8 +89,12 @@ impl Store {
         let spec = match self {
             Self::Directory(_) => format!("{{url: \"{url}\", region: eu-test-1}}"),
             Self::S3(s3) => format!(
-                "{{url: \"{url}\", region: us-east-1, endpoint: \"{}\", credentials: {{secret: s3}}}}",
+                "{{url: \"{url}\", region: us-east-1, endpoint: \"{}\", credentials: {{secret: store}}}}",
                 s3.endpoint
+            ),
+            Self::Azure(_) => format!(
+                "{{url: \"{url}\", endpoint: \"{}\", credentials: {{secret: store}}}}",
+                azurite::endpoint()
             ),
         };
         format!(
@@ -86,12 +102,17 @@ impl Store {
         )
     }
 
-    /// The secret `s3` that the document of a bucket names.
+    /// The secret `store` that the document of a bucket or container names.
     pub fn credentials(&self) -> Option<String> {
         match self {
             Self::Directory(_) => None,
             Self::S3(_) => Some(format!(
                 "{{\"AWS_ACCESS_KEY_ID\": \"{ACCESS_KEY}\", \"AWS_SECRET_ACCESS_KEY\": \"{SECRET_KEY}\"}}"
+            )),
+            Self::Azure(_) => Some(format!(
+                "{{\"AZURE_STORAGE_ACCOUNT\": \"{}\", \"AZURE_STORAGE_KEY\": \"{}\"}}",
+                azurite::ACCOUNT,
+                azurite::KEY
             )),
         }
     }
@@ -107,6 +128,11 @@ impl Store {
                 ("AWS_ENDPOINT_URL", s3.endpoint.clone()),
                 ("AWS_ALLOW_HTTP", "true".to_owned()),
             ],
+            Self::Azure(_) => vec![
+                ("AZURE_STORAGE_ACCOUNT", azurite::ACCOUNT.to_owned()),
+                ("AZURE_STORAGE_KEY", azurite::KEY.to_owned()),
+                ("AZURE_STORAGE_ENDPOINT", azurite::endpoint()),
+            ],
         }
     }
 
@@ -117,7 +143,7 @@ impl Store {
     pub fn folder(&self) -> &Path {
         match self {
             Self::Directory(path) => path,
-            Self::S3(_) => panic!("a bucket has no folder"),
+            Self::S3(_) | Self::Azure(_) => panic!("a bucket has no folder"),
         }
     }
 }

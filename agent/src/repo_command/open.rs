@@ -23,7 +23,8 @@ pub(super) enum Format {
 /// A repository on the command line.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Place {
-    /// Where it is: file:///directory or s3://bucket/prefix
+    /// Where it is: file:///directory, s3://bucket/prefix, gs://bucket/prefix or
+    /// az://container/prefix
     #[arg(long, value_name = "URL", env = "HOLDFAST_REPO")]
     repo: String,
     /// The file that holds its key
@@ -75,18 +76,14 @@ impl Place {
     pub(super) fn access(&self) -> Result<RepositoryAccess, CommandError> {
         let url = self.url()?;
         let key = RepositoryKey::read(&self.key_file).map_err(|error| failed(&error))?;
-        let credentials = if self.repo.starts_with("s3://") {
-            credentials()
-        } else {
-            BTreeMap::new()
-        };
+        let (region, endpoint) = settings(url.scheme());
         let name: Name = "offline".parse().expect("it is a name");
         Ok(RepositoryAccess {
             name,
             url: url.to_string(),
-            region: self.region.clone().or_else(|| set("AWS_DEFAULT_REGION")),
-            endpoint: self.endpoint.clone().or_else(|| set("AWS_ENDPOINT")),
-            credentials,
+            region: self.region.clone().or_else(|| region.and_then(set)),
+            endpoint: self.endpoint.clone().or_else(|| endpoint.and_then(set)),
+            credentials: credentials(url.scheme()),
             key: Secret::new(key.to_text().expose().trim_end()),
         })
     }
@@ -97,17 +94,45 @@ fn set(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Which variables say the region and the store's address.
+fn settings(scheme: &str) -> (Option<&'static str>, Option<&'static str>) {
+    match scheme {
+        "s3" => (Some("AWS_DEFAULT_REGION"), Some("AWS_ENDPOINT")),
+        "gs" => (None, Some("GOOGLE_BASE_URL")),
+        "az" => (None, Some("AZURE_STORAGE_ENDPOINT")),
+        _ => (None, None),
+    }
+}
+
 /// The keys in the environment. Without any, whoever opens the store asks the
 /// host's own role, now and later.
-fn credentials() -> BTreeMap<String, Secret> {
-    const NAMES: [&str; 3] = [
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-    ];
-    let set = NAMES.into_iter().filter_map(|name| {
+fn credentials(scheme: &str) -> BTreeMap<String, Secret> {
+    let names: &[&str] = match scheme {
+        "s3" => &[
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+        ],
+        "gs" => &[
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "GOOGLE_SERVICE_ACCOUNT",
+            "GOOGLE_SERVICE_ACCOUNT_KEY",
+        ],
+        "az" => &[
+            "AZURE_CLIENT_ID",
+            "AZURE_CLIENT_SECRET",
+            "AZURE_STORAGE_ACCOUNT",
+            "AZURE_STORAGE_ACCOUNT_KEY",
+            "AZURE_STORAGE_ACCOUNT_NAME",
+            "AZURE_STORAGE_KEY",
+            "AZURE_STORAGE_SAS_TOKEN",
+            "AZURE_TENANT_ID",
+        ],
+        _ => &[],
+    };
+    let set = names.iter().filter_map(|name| {
         let value = std::env::var(name).ok()?;
-        Some((name.to_owned(), Secret::new(value)))
+        Some(((*name).to_owned(), Secret::new(value)))
     });
     set.collect()
 }

@@ -20,13 +20,16 @@ pub(super) enum Failure {
     Other,
 }
 
+/// Whether it is the bucket that was not found; Azure calls it a container.
+fn is_of_bucket(text: &str) -> bool {
+    text.contains("NoSuchBucket") || text.contains("ContainerNotFound")
+}
+
 impl Failure {
     pub(super) fn of(error: &object_store::Error) -> Self {
         use object_store::Error as E;
         match error {
-            E::NotFound { source, .. } if source.to_string().contains("NoSuchBucket") => {
-                Self::NoBucket
-            }
+            E::NotFound { source, .. } if is_of_bucket(&source.to_string()) => Self::NoBucket,
             E::NotFound { .. } => Self::NotFound,
             E::AlreadyExists { .. } => Self::Exists,
             E::PermissionDenied { .. } | E::Unauthenticated { .. } => Self::PermissionDenied,

@@ -1,5 +1,9 @@
 //! Opening the store that a URL names.
 
+mod azure;
+mod gcs;
+mod s3;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
@@ -7,23 +11,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_types::Secret;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::local::LocalFileSystem;
-use object_store::{ClientOptions, ObjectStore, RetryConfig};
+use object_store::{ClientOptions, RetryConfig};
 
 use super::Store;
 use super::directories::{Directories, create_root};
 use super::failure::Failure;
-use crate::url::Place;
+use crate::url::{Place, Provider};
 use crate::{Error, RepositoryUrl, Result};
 
 /// What a URL does not say about a store.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
-    /// The endpoint of an S3 server other than AWS. Plain HTTP is used only
-    /// when it says `http://`.
+    /// The address of a store that is not the provider's own, or of a private
+    /// endpoint; for Azure with the account, as clients of it are given it. Plain
+    /// HTTP is used only when it says `http://`.
     pub endpoint: Option<String>,
-    /// The region of the bucket.
+    /// The region of the bucket, for S3.
     pub region: Option<String>,
     /// Credentials and settings under the names of the store's SDK, such as
     /// `AWS_ACCESS_KEY_ID`. When empty, they come from the environment.
@@ -51,8 +55,20 @@ impl Default for StoreOptions {
 pub fn open_store(url: &RepositoryUrl, options: &StoreOptions) -> Result<Store> {
     match url.place() {
         Place::File(root) => open_directory(url, root, options),
-        Place::S3 { bucket, prefix } => {
-            let inner = open_s3(url, bucket, options)?;
+        Place::Bucket {
+            provider,
+            bucket,
+            prefix,
+        } => {
+            let opened = match provider {
+                Provider::S3 => s3::open(bucket, options),
+                Provider::Gcs => gcs::open(bucket, options),
+                Provider::Azure => azure::open(bucket, options),
+            };
+            let inner = opened.map_err(|reason| Error::InvalidOptions {
+                repository: url.to_string(),
+                reason,
+            })?;
             Ok(Store {
                 inner,
                 url: url.clone(),
@@ -80,49 +96,37 @@ fn open_directory(url: &RepositoryUrl, root: &Path, options: &StoreOptions) -> R
     })
 }
 
-fn open_s3(
-    url: &RepositoryUrl,
-    bucket: &str,
-    options: &StoreOptions,
-) -> Result<Arc<dyn ObjectStore>> {
-    let invalid = |reason: String| Error::InvalidOptions {
-        repository: url.to_string(),
-        reason,
-    };
-    let mut builder = if options.credentials.is_empty() {
-        AmazonS3Builder::from_env()
-    } else {
-        AmazonS3Builder::new()
-    };
-    for (name, value) in &options.credentials {
-        let key = AmazonS3ConfigKey::from_str(&name.to_ascii_lowercase())
-            .map_err(|_| invalid(format!("\"{name}\" is not a setting of S3 clients")))?;
-        builder = builder.with_config(key, value.expose());
-    }
-    if let Some(endpoint) = &options.endpoint {
-        builder = builder.with_endpoint(endpoint);
-    }
-    if let Some(region) = &options.region {
-        builder = builder.with_region(region);
-    }
-    let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+/// How requests are made, over TLS unless the store's address says `http://`.
+fn client(options: &StoreOptions, endpoint: Option<String>) -> ClientOptions {
     let plain_http = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
-    let client = ClientOptions::new()
+    ClientOptions::new()
         .with_allow_http(plain_http)
         .with_connect_timeout(Duration::from_secs(5).min(options.retry_for))
-        .with_timeout(options.request_timeout);
-    let retry = RetryConfig {
+        .with_timeout(options.request_timeout)
+}
+
+fn retry(options: &StoreOptions) -> RetryConfig {
+    RetryConfig {
         retry_timeout: options.retry_for,
         ..RetryConfig::default()
-    };
-    let store = builder
-        .with_bucket_name(bucket)
-        .with_client_options(client)
-        .with_retry(retry)
-        .with_conditional_put(S3ConditionalPut::ETagMatch)
-        .build()
-        .map_err(|error| invalid(error.to_string()))?;
-    Ok(Arc::new(store))
+    }
+}
+
+/// The settings that are given under the names of an SDK, by the client's names
+/// for them. What a client does not know is refused by name, never by value.
+fn settings<'a, K: FromStr>(
+    options: &'a StoreOptions,
+    of: &str,
+    alias: impl Fn(&str) -> Option<K>,
+) -> std::result::Result<Vec<(K, &'a str)>, String> {
+    let mut known = Vec::new();
+    for (name, value) in &options.credentials {
+        let lower = name.to_ascii_lowercase();
+        let key = alias(&lower).map_or_else(|| lower.parse(), Ok);
+        let key = key.map_err(|_| format!("\"{name}\" is not a setting of {of} clients"))?;
+        known.push((key, value.expose()));
+    }
+    Ok(known)
 }
 
 impl Store {

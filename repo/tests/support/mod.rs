@@ -11,6 +11,8 @@
     reason = "each test file uses part of it"
 )]
 
+pub mod azure;
+pub mod gcs;
 pub mod unruly;
 
 use std::collections::BTreeMap;
@@ -34,9 +36,10 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use uuid::Uuid;
 
-/// Runs each test on a directory and on an S3 server.
+/// Runs each test on a directory, on an S3 server, on an Azure server, and with what
+/// stands for Google's.
 #[macro_export]
-macro_rules! on_both_stores {
+macro_rules! on_all_stores {
     ($($name:ident)*) => {
         mod on_file {$(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,6 +51,18 @@ macro_rules! on_both_stores {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name($crate::support::Place::s3()).await;
+            }
+        )*}
+        mod on_azure {$(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::support::Place::azure()).await;
+            }
+        )*}
+        mod on_gcs {$(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::support::Place::gcs()).await;
             }
         )*}
     };
@@ -96,6 +111,25 @@ impl Place {
         }
     }
 
+    pub fn azure() -> Self {
+        let container = testkit::azurite::container();
+        Self {
+            url: format!("az://{container}/some/prefix").parse().unwrap(),
+            options: azure::options(),
+            directory: None,
+        }
+    }
+
+    pub fn gcs() -> Self {
+        Self {
+            url: format!("gs://{}/some/prefix", gcs::bucket())
+                .parse()
+                .unwrap(),
+            options: gcs::options(),
+            directory: None,
+        }
+    }
+
     pub fn store(&self) -> Store {
         open_store(&self.url, &self.options).unwrap()
     }
@@ -103,26 +137,26 @@ impl Place {
     /// The store below, to do what Holdfast does not do.
     fn raw(&self) -> (Arc<dyn ObjectStore>, String) {
         let text = self.url.to_string();
-        match text
-            .strip_prefix("s3://")
-            .and_then(|rest| rest.split_once('/'))
-        {
-            Some((bucket, prefix)) => {
-                let store = AmazonS3Builder::new()
-                    .with_bucket_name(bucket)
-                    .with_endpoint(self.options.endpoint.clone().unwrap())
-                    .with_allow_http(true)
-                    .with_access_key_id("test")
-                    .with_secret_access_key("test")
-                    .build()
-                    .unwrap();
-                (Arc::new(store), prefix.to_owned())
-            }
-            None => {
-                let root = text.strip_prefix("file:///").unwrap().to_owned();
-                (Arc::new(LocalFileSystem::new()), root)
-            }
+        let (scheme, rest) = text.split_once("://").unwrap();
+        if scheme == "file" {
+            let root = rest.strip_prefix('/').unwrap().to_owned();
+            return (Arc::new(LocalFileSystem::new()), root);
         }
+        let (bucket, prefix) = rest.split_once('/').unwrap();
+        match scheme {
+            "az" => return (azure::raw(bucket), prefix.to_owned()),
+            "gs" => return (gcs::raw(bucket), prefix.to_owned()),
+            _ => {}
+        }
+        let store = AmazonS3Builder::new()
+            .with_bucket_name(bucket)
+            .with_endpoint(self.options.endpoint.clone().unwrap())
+            .with_allow_http(true)
+            .with_access_key_id("test")
+            .with_secret_access_key("test")
+            .build()
+            .unwrap();
+        (Arc::new(store), prefix.to_owned())
     }
 
     pub async fn raw_read(&self, name: &str) -> Vec<u8> {

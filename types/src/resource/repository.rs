@@ -24,7 +24,8 @@ pub type KeyReference = SecretReference;
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "schema", schema(as = RepositorySpec))]
 pub struct Repository {
-    /// `file:///path` (a path on the agents) or `s3://bucket/prefix`.
+    /// `file:///path` (a path on the agents), `s3://bucket/prefix`,
+    /// `gs://bucket/prefix` or `az://container/prefix`.
     #[cfg_attr(feature = "schema", schema(example = "s3://bucket/prefix"))]
     pub url: String,
     /// What fails together; also the region of the S3 API.
@@ -46,11 +47,22 @@ pub struct Repository {
 }
 
 impl Repository {
+    /// Whether it is in a store that agents and nodes of the first releases do not
+    /// know: neither a directory nor S3.
+    pub fn is_in_other_cloud(&self) -> bool {
+        ["gs://", "az://"]
+            .iter()
+            .any(|scheme| self.url.starts_with(scheme))
+    }
+
     pub(super) fn check(&self) -> Result<(), InvalidDocument> {
         self.lock.refuse("spec.lock")?;
         let invalid = |message: &str| Err(InvalidDocument::new("spec.url", message));
         let Some((scheme, rest)) = self.url.split_once("://") else {
-            return invalid("a repository URL is file:///path or s3://bucket/prefix");
+            return invalid(
+                "a repository URL is file:///path, s3://bucket/prefix, gs://bucket/prefix or \
+                 az://container/prefix",
+            );
         };
         if rest.contains('@') || rest.contains('?') || rest.contains('#') {
             return invalid("credentials and options do not belong into the URL");
@@ -61,12 +73,12 @@ impl Repository {
             "file" if rest.trim_matches('/').is_empty() => {
                 invalid("the root cannot be a repository")
             }
-            "s3" if rest.split('/').next().is_none_or(str::is_empty) => {
-                invalid("s3:// needs a bucket")
+            "s3" | "gs" | "az" if rest.split('/').next().is_none_or(str::is_empty) => {
+                let message = format!("{scheme}:// needs a bucket or container");
+                Err(InvalidDocument::new("spec.url", message))
             }
-            "file" | "s3" => Ok(()),
-            "gs" | "az" => Err(InvalidDocument::not_yet("spec.url")),
-            _ => invalid("a repository URL starts with file:// or s3://"),
+            "file" | "s3" | "gs" | "az" => Ok(()),
+            _ => invalid("a repository URL starts with file://, s3://, gs:// or az://"),
         }
     }
 }

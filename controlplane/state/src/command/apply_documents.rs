@@ -224,6 +224,12 @@ fn level_of(document: &Document) -> u32 {
         Resource::Policy(policy) => !policy.schedules.is_empty() || policy.limits.is_some(),
         Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => false,
     };
+    // A node of an earlier level would refuse what the others take (I-02).
+    if let Resource::Repository(repository) = &document.resource
+        && repository.is_in_other_cloud()
+    {
+        return schema::CLOUDS;
+    }
     if incrementals(document) {
         return schema::PINS;
     }

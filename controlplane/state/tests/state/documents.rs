@@ -450,6 +450,13 @@ async fn fields_that_came_later_wait_for_their_level() {
         }
         document("Policy", json!({"name": "late"}), spec)
     };
+    let repository = |url: &str| {
+        let spec = json!({"url": url, "key": {"secret": "eu-s3"}});
+        document("Repository", json!({"name": "late"}), spec)
+    };
+    let incrementals = json!({"schedules": [
+        {"name": "often", "kind": "incremental", "every": "1h"},
+    ]});
     let relay = json!({"agent": "db2", "connections": {"db1": "host=192.0.2.1"}});
     let schedules = json!({"schedules": [{"name": "often", "kind": "full", "every": "1h"}]});
     for (needed, what) in [
@@ -458,6 +465,9 @@ async fn fields_that_came_later_wait_for_their_level() {
         (6, policy(json!({"wal": {"receiver": "relay"}}))),
         (6, cluster(json!({"relays": [relay]}))),
         (6, cluster(json!({"patroni": "http://127.0.0.1:8008"}))),
+        (10, policy(incrementals)),
+        (11, repository("gs://bucket/prefix")),
+        (11, repository("az://container/prefix")),
     ] {
         let mut state = TestState::protecting().await;
         let below = needed - 1;

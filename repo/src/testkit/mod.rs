@@ -1,0 +1,3 @@
+//! What tests of several crates need of stores. Not part of any program.
+
+pub mod azurite;
