@@ -99,23 +99,28 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream) {
 }
 
 /// Whether the client's end of a connection, at this port, belongs to a process.
+/// Several connections may have one port, to different ends, those among them that
+/// nobody has any more: it is the process's if any of them is.
 fn is_of(port: u16, process: u32) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     let port = format!(":{port:04X}");
-    let inode = table.lines().skip(1).find_map(|line| {
+    let at_port = table.lines().skip(1).filter_map(|line| {
         let mut fields = line.split_whitespace();
         let local = fields.nth(1)?;
         local.ends_with(&port).then(|| fields.nth(7))?
     });
-    let Some(inode) = inode else { return false };
-    let wanted = format!("socket:[{inode}]");
+    let wanted: Vec<String> = at_port.map(|inode| format!("socket:[{inode}]")).collect();
     let Ok(descriptors) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
         return false;
     };
     descriptors
         .flatten()
         .filter_map(|one| std::fs::read_link(one.path()).ok())
-        .any(|target| target.as_os_str() == wanted.as_str())
+        .any(|target| {
+            wanted
+                .iter()
+                .any(|wanted| target.as_os_str() == wanted.as_str())
+        })
 }
 
 #[cfg(test)]
