@@ -99,17 +99,9 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream) {
 }
 
 /// Whether the client's end of a connection, at this port, belongs to a process.
-/// Several connections may have one port, to different ends, those among them that
-/// nobody has any more: it is the process's if any of them is.
 fn is_of(port: u16, process: u32) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let port = format!(":{port:04X}");
-    let at_port = table.lines().skip(1).filter_map(|line| {
-        let mut fields = line.split_whitespace();
-        let local = fields.nth(1)?;
-        local.ends_with(&port).then(|| fields.nth(7))?
-    });
-    let wanted: Vec<String> = at_port.map(|inode| format!("socket:[{inode}]")).collect();
+    let wanted = sockets_at(port, &table);
     let Ok(descriptors) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
         return false;
     };
@@ -123,11 +115,34 @@ fn is_of(port: u16, process: u32) -> bool {
         })
 }
 
+/// The sockets at a port, in the words of `/proc/*/fd`. Several connections may have
+/// one port, to different ends, and one that is closed still has it for a while.
+fn sockets_at(port: u16, table: &str) -> Vec<String> {
+    let port = format!(":{port:04X}");
+    let inodes = table.lines().skip(1).filter_map(|line| {
+        let mut fields = line.split_whitespace();
+        let local = fields.nth(1)?;
+        local.ends_with(&port).then(|| fields.nth(7))?
+    });
+    inodes.map(|inode| format!("socket:[{inode}]")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
 
     use super::*;
+
+    /// The first one, of a connection that was closed, hid the one that was meant.
+    #[test]
+    fn every_connection_at_a_port_is_found() {
+        let line = |port: &str, inode: u32| {
+            format!("0: 0100007F:{port} 0100007F:20FB 01 0:0 00:0 0 0 0 {inode} 1 0 100\n")
+        };
+        let table =
+            "header\n".to_owned() + &line("ABCD", 0) + &line("ABCE", 11) + &line("ABCD", 12);
+        assert_eq!(sockets_at(0xABCD, &table), ["socket:[0]", "socket:[12]"]);
+    }
 
     #[test]
     fn it_is_shut_for_one_process_alone() {
