@@ -159,11 +159,6 @@ async fn what_cannot_be_backed_up_is_refused_by_name() {
         ..work.clone()
     };
     assert_eq!(refused(foreign).await, "foreign_system_identifier");
-    let dump = BackupWork {
-        kind: BackupKind::Logical,
-        ..work.clone()
-    };
-    assert_eq!(refused(dump).await, "not_supported_yet");
     let gone = InstanceAccess {
         data_directory: Some("/nonexistent".to_owned()),
         ..fixture.instance()

@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 10;
+pub const NEWEST: u32 = 11;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -28,6 +28,9 @@ pub const MANY_LEASES: u32 = 8;
 pub const MOVES: u32 = 9;
 /// From here on there are incrementals, and backups are pinned for them.
 pub const PINS: u32 = 10;
+/// From here on there are dumps: jobs and schedules say what they hold, and
+/// databases of them are restored.
+pub const DUMPS: u32 = 11;
 
 const KEY: &str = "schema";
 
@@ -50,6 +53,8 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         // A command each, and no tables.
         8 | 9 => "",
         10 => include_str!("migration/m0010.sql"),
+        // What a job's spec and a schedule say, and no tables.
+        11 => "",
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

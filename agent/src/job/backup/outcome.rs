@@ -93,7 +93,7 @@ const fn kind(backup: &Backup) -> BackupKind {
     }
 }
 
-fn committed(work: &BackupWork, backup: &Backup) -> CommittedBackup {
+pub(in crate::job) fn committed(work: &BackupWork, backup: &Backup) -> CommittedBackup {
     CommittedBackup {
         id: backup.id,
         job: work.job,

@@ -454,6 +454,15 @@ async fn fields_that_came_later_wait_for_their_level() {
     let schedules = json!({"schedules": [{"name": "often", "kind": "full", "every": "1h"}]});
     for (needed, what) in [
         (3, policy(schedules)),
+        (
+            10,
+            policy(json!({"schedules": [{"name": "often", "kind": "incremental", "every": "1h"}]})),
+        ),
+        (
+            11,
+            policy(json!({"schedules": [{"name": "often", "kind": "logical", "every": "1h"}]})),
+        ),
+        (11, policy(json!({"wal": {"mode": "none"}}))),
         (3, policy(json!({"limits": {"jobsPerHost": 1}}))),
         (6, policy(json!({"wal": {"receiver": "relay"}}))),
         (6, cluster(json!({"relays": [relay]}))),

@@ -1,0 +1,75 @@
+//! Phase copy: the archive onto this host's disk, where pg_restore can seek in
+//! it, and from there into the database.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use holdfast_proto::DumpRestoreWork;
+
+use super::database::Target;
+use super::prepare::Ready;
+use crate::job::JobContext;
+use crate::job::backup::Stopped;
+use crate::job::client::{Purpose, Running};
+use crate::job::dump::{extract_all, list};
+
+/// Brings the archive out of the repository.
+pub(super) async fn extract(ready: &Ready, cx: &JobContext) -> Result<PathBuf, Stopped> {
+    let path = PathBuf::from(&ready.database.path);
+    let wanted = {
+        let path = path.clone();
+        // The file itself, or what lies in the directory.
+        move |entry: &Path| entry.starts_with(&path)
+    };
+    extract_all(&ready.reader, ready.staging.path(), wanted, cx).await?;
+    Ok(ready.staging.path().join(path))
+}
+
+/// How many entries the archive has; that it can be read, before a database is
+/// made for it.
+pub(super) async fn contents(
+    ready: &Ready,
+    archive: &Path,
+    cx: &JobContext,
+) -> Result<u64, Stopped> {
+    let contents = list(&ready.client, archive, &ready.database.name, cx).await?;
+    Ok(contents.entries)
+}
+
+pub(super) async fn run(
+    work: &DumpRestoreWork,
+    ready: &Ready,
+    target: &Target,
+    archive: &Path,
+    cx: &JobContext,
+) -> Result<(), Stopped> {
+    let request = &work.request;
+    let info = ready.info.with_database(&target.name);
+    let mut command = ready.client.connecting("pg_restore", &info);
+    // The first error ends it: a part of a database is no database (I-12).
+    command.arg("--exit-on-error");
+    if request.jobs > 1 {
+        command.arg(format!("--jobs={}", request.jobs));
+    } else {
+        // All or nothing, of a database that was there before as well.
+        command.arg("--single-transaction");
+    }
+    if let Some(owner) = &request.owner {
+        command.arg("--no-owner").arg(format!("--role={owner}"));
+    }
+    if request.no_privileges {
+        command.arg("--no-privileges");
+    }
+    command.arg(archive).stdout(Stdio::null());
+    let purpose = Purpose {
+        program: "pg_restore",
+        about: format!(
+            "database \"{}\" into \"{}\"",
+            request.database, request.into
+        ),
+        code: "dump_restore_failed",
+        secret: ready.secret.clone(),
+    };
+    let running = Running::start(command, purpose, cx)?;
+    running.wait(cx, std::future::pending()).await
+}
