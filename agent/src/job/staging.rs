@@ -16,6 +16,8 @@ use std::time::Duration;
 use holdfast_types::Failure;
 use uuid::Uuid;
 
+use super::JobContext;
+
 /// Where they are, below the agent's directory.
 const DIRECTORY: &str = "dumps";
 /// How often the volume is looked at while something grows on it.
@@ -93,10 +95,17 @@ impl Staging {
         Err(no_room(&self.path, volume.free, needed, what))
     }
 
-    /// Comes back, with the reason, when no more may be written.
-    pub(super) async fn filled(&self, what: &str) -> Failure {
+    /// Watches what is written below `growing`: tells the job of it, and comes
+    /// back, with the reason, when no more may be written.
+    pub(super) async fn watch(&self, growing: &Path, what: &str, cx: &JobContext) -> Failure {
+        let mut told = 0;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
+            let written = size_of(growing);
+            if written > told {
+                cx.add_bytes(written - told);
+                told = written;
+            }
             match self.volume() {
                 Ok(volume) if volume.free < volume.reserve() => {
                     return no_room(&self.path, volume.free, volume.reserve(), what);
@@ -126,6 +135,13 @@ impl Drop for Staging {
             tracing::warn!(%error, path = %self.path.display(), "files of a dump are left");
         }
     }
+}
+
+/// The files of a directory, as far as they can be seen.
+fn size_of(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    let sizes = entries.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()));
+    sizes.sum()
 }
 
 struct Volume {
@@ -178,6 +194,26 @@ mod tests {
         let path = one.path().to_owned();
         drop(one);
         assert!(!path.exists() && two.path().exists());
+    }
+
+    #[tokio::test]
+    async fn what_grows_is_told_to_the_job() {
+        let data = tempfile::tempdir().unwrap();
+        let staging = Staging::new(data.path(), "one").unwrap();
+        let growing = staging.directory("db").unwrap();
+        let cx = JobContext::new(tokio_util::sync::CancellationToken::new());
+        fs::write(growing.join("1.dat"), [1; 1000]).unwrap();
+        let watched = staging.watch(&growing, "a dump", &cx);
+        let told = async {
+            while cx.bytes().0 < 1500 {
+                tokio::time::sleep(LOOK_EVERY / 10).await;
+                fs::write(growing.join("2.dat"), [2; 500]).unwrap();
+            }
+        };
+        tokio::select! {
+            failure = watched => panic!("{failure}"),
+            () = told => assert_eq!(cx.bytes().0, 1500),
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 use holdfast_agent::job::{JobContext, backup};
 use holdfast_pg::testkit;
 use holdfast_proto::{BackupWork, InstanceAccess, JobOutcome};
-use holdfast_types::{BackupKind, JobPhase, RestoreRequest};
+use holdfast_types::{JobPhase, RestoreRequest};
 use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{Fixture, context, failure, succeeded};

@@ -5,26 +5,22 @@
 //! later snapshot.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_proto::{BackupStarted, BackupWork};
 use holdfast_repo::{
-    BackupWriter, DUMP_GLOBALS, DUMP_MANIFEST, DumpManifest, DumpedDatabase, DumpedGlobals,
-    EXTENT_BYTES, Entry, EntryPath, Extent, FileEntry, FinishedBackup, GeneratedEntry, PackWorker,
-    dump_path,
+    BackupWriter, DUMP_GLOBALS, DUMP_MANIFEST, DumpManifest, DumpedDatabase, DumpedGlobals, Entry,
+    EntryPath, FinishedBackup, GeneratedEntry, PackWorker, dump_path,
 };
-use holdfast_types::{BackupKind, DumpFormat, Failure, JobPhase, Lsn};
+use holdfast_types::{BackupKind, DumpFormat, JobPhase, Lsn};
 use jiff::Timestamp;
 
 use super::database::Database;
 use super::prepare::Ready;
 use super::snapshot::Snapshot;
-use crate::failure::of_repository;
+use super::store::{entry_path, file_entry, files_of, store_files, write_all};
 use crate::host::Host;
 use crate::job::JobContext;
 use crate::job::backup::{
@@ -80,7 +76,7 @@ pub(super) async fn run(
             first = Some((snapshot.lsn, snapshot.at));
             cx.backup_started(started(work, prepared, &snapshot, started_at));
             cx.enter(JobPhase::Copy);
-            cx.expect_bytes(prepared.databases.iter().map(|one| one.bytes).sum());
+            cx.expect_bytes(expected(prepared));
         }
         manifest
             .databases
@@ -100,6 +96,16 @@ pub(super) async fn run(
         consistent_at,
         started_at,
     })
+}
+
+/// About how many bytes go by: those of a directory are counted when they are
+/// written and when they are stored.
+fn expected(prepared: &Ready) -> u64 {
+    let bytes: u64 = prepared.databases.iter().map(|one| one.bytes).sum();
+    match prepared.options.format {
+        DumpFormat::Custom => bytes,
+        DumpFormat::Directory => bytes.saturating_mul(2),
+    }
 }
 
 fn started(
@@ -257,7 +263,8 @@ impl Copy<'_> {
         command.stdout(Stdio::null());
         let purpose = self.purpose("pg_dump", format!("database \"{}\"", database.name));
         let running = Running::start(command, purpose, self.cx)?;
-        running.wait(self.cx, staging.filled(&what)).await?;
+        let watched = staging.watch(&directory, &what, self.cx);
+        running.wait(self.cx, watched).await?;
         let bytes = self.take_in(&directory, path).await?;
         let removed = std::fs::remove_dir(&directory);
         removed.map_err(|error| unreadable(&directory, &error))?;
@@ -311,92 +318,4 @@ impl Copy<'_> {
         let writer = self.writer;
         or_cancelled(self.cx, async { Ok(writer.finish().await?) }).await
     }
-}
-
-/// All that `source` has, as extents.
-fn write_all(
-    worker: &mut PackWorker,
-    source: &mut impl Read,
-    cx: &JobContext,
-) -> Result<Vec<Extent>, holdfast_repo::Error> {
-    let mut extents = Vec::new();
-    loop {
-        let extent = worker.write_extent(|buffer| {
-            if cx.cancel().is_cancelled() {
-                return Err(std::io::Error::other("the job was cancelled"));
-            }
-            let read = source.read(buffer)?;
-            cx.add_bytes(read as u64);
-            Ok(read)
-        })?;
-        let bytes = extent.plain_bytes();
-        if bytes > 0 {
-            extents.push(extent);
-        }
-        if bytes < EXTENT_BYTES {
-            return Ok(extents);
-        }
-    }
-}
-
-fn store_files(
-    writer: &BackupWriter,
-    files: &Mutex<VecDeque<(PathBuf, u64)>>,
-    path: &EntryPath,
-    cx: &JobContext,
-) -> Result<(), Failure> {
-    let mut worker = writer.worker();
-    loop {
-        let next = files
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front();
-        let Some((file, _)) = next else { break };
-        let mut opened = File::open(&file).map_err(|error| unreadable(&file, &error))?;
-        let extents = write_all(&mut worker, &mut opened, cx);
-        let extents = extents.map_err(|error| of_repository(&error))?;
-        let below = path.as_path().join(file.file_name().unwrap_or_default());
-        let entry = file_entry(entry_path(&below)?, extents);
-        writer.add(&entry).map_err(|error| of_repository(&error))?;
-        std::fs::remove_file(&file).map_err(|error| unreadable(&file, &error))?;
-    }
-    worker.finish().map_err(|error| of_repository(&error))
-}
-
-/// The files of a directory, the largest first.
-fn files_of(directory: &Path) -> std::io::Result<Vec<(PathBuf, u64)>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        let meta = entry.metadata()?;
-        if !meta.is_file() {
-            let what = format!("{} is no file", entry.path().display());
-            return Err(std::io::Error::other(what));
-        }
-        files.push((entry.path(), meta.size()));
-    }
-    files.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
-    Ok(files)
-}
-
-fn file_entry(path: EntryPath, extents: Vec<Extent>) -> Entry {
-    let now = Timestamp::now().as_nanosecond();
-    let now = i64::try_from(now).unwrap_or_default();
-    Entry::File(FileEntry {
-        path,
-        size: extents.iter().map(Extent::plain_bytes).sum(),
-        mode: 0o600,
-        mtime_ns: now,
-        ctime_ns: now,
-        inode: 0,
-        extents,
-        bad_blocks: Vec::new(),
-    })
-}
-
-fn entry_path(path: &Path) -> Result<EntryPath, Failure> {
-    EntryPath::new(path).map_err(|error| {
-        let hint = "this is a defect in Holdfast: please report it";
-        Failure::permanent("invalid_path", error.to_string(), hint)
-    })
 }

@@ -15,6 +15,7 @@ mod extract;
 mod outcome;
 mod prepare;
 mod snapshot;
+mod store;
 mod verify;
 
 use holdfast_proto::{BackupWork, JobSuccess};

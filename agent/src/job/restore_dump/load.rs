@@ -3,8 +3,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use holdfast_proto::DumpRestoreWork;
+use holdfast_types::Failure;
 
 use super::database::Target;
 use super::prepare::Ready;
@@ -12,6 +14,9 @@ use crate::job::JobContext;
 use crate::job::backup::Stopped;
 use crate::job::client::{Purpose, Running};
 use crate::job::dump::{extract_all, list};
+
+/// How often the server is asked how far it is.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Brings the archive out of the repository.
 pub(super) async fn extract(ready: &Ready, cx: &JobContext) -> Result<PathBuf, Stopped> {
@@ -71,5 +76,30 @@ pub(super) async fn run(
         secret: ready.secret.clone(),
     };
     let running = Running::start(command, purpose, cx)?;
-    running.wait(cx, std::future::pending()).await
+    running.wait(cx, watch(ready, target, cx)).await
+}
+
+/// What the server has done for the database so far: files that grow, and the
+/// rows that are read and sorted for an index while no file does.
+const WORK: &str = "\
+SELECT pg_database_size(d.oid) \
+     + coalesce((SELECT sum(bytes_processed) FROM pg_stat_progress_copy p WHERE p.datid = d.oid), 0)::bigint \
+     + coalesce((SELECT sum(blocks_done + tuples_done) FROM pg_stat_progress_create_index p \
+                  WHERE p.datid = d.oid), 0)::bigint \
+  FROM pg_database d WHERE d.datname = $1::text::name";
+
+/// Tells the job how far the server is, by which it is judged whether it goes
+/// on at all. It never comes back.
+async fn watch(ready: &Ready, target: &Target, cx: &JobContext) -> Failure {
+    let mut before: i64 = 0;
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        // A server that does not answer makes no progress that we know of.
+        let Ok(row) = ready.session.row(WORK, &[&target.name]).await else {
+            continue;
+        };
+        let now: i64 = row.try_get(0).unwrap_or(before);
+        cx.add_bytes(now.abs_diff(before));
+        before = now;
+    }
 }

@@ -81,6 +81,8 @@ async fn fill(
     archive: &std::path::Path,
     cx: &JobContext,
 ) -> Result<(), Stopped> {
+    cx.enter(JobPhase::Copy);
+    cx.expect_bytes(ready.database.bytes);
     load::run(work, ready, target, archive, cx).await?;
     if cx.cancel().is_cancelled() {
         return Err(Stopped::Cancelled);

@@ -50,6 +50,7 @@ pub(super) async fn run(
         check_role(&session, owner).await?;
     }
     let client = client(host, version(&facts) / 10_000).await?;
+    refuse_newer_client(&client, version(&facts) / 10_000)?;
     cx.log(format!(
         "database \"{}\" of {}, as of {}, into \"{}\" on PostgreSQL {}, with pg_restore {}",
         request.database,
@@ -117,18 +118,45 @@ fn check_server(
             "name the cluster again when its primary is known",
         ));
     }
-    let (theirs, ours) = (manifest.server_version / 10_000, version(facts) / 10_000);
+    // What a pg_dump wrote, only a pg_restore of its version or a later one
+    // reads, and that speaks to servers of its own version or a later one.
+    let written_by = manifest.client_version.split('.').next();
+    let written_by: u32 = written_by.and_then(|major| major.parse().ok()).unwrap_or(0);
+    let theirs = (manifest.server_version / 10_000).max(written_by);
+    let ours = version(facts) / 10_000;
     if theirs > ours {
         return Err(Failure::permanent(
             "dump_of_newer_postgres",
             format!(
-                "{} is of PostgreSQL {theirs}, and the server is PostgreSQL {ours}",
-                work.backup
+                "{} was written by pg_dump {} of PostgreSQL {}, and the server is PostgreSQL {ours}",
+                work.backup,
+                manifest.client_version,
+                manifest.server_version / 10_000,
             ),
             "restore it into a server of that version or a later one",
         ));
     }
     Ok(())
+}
+
+/// From 17 on pg_restore sets `transaction_timeout`, which earlier servers
+/// refuse.
+fn refuse_newer_client(client: &ClientPrograms, server: u32) -> Result<(), Failure> {
+    if client.major() < 17 || server >= 17 {
+        return Ok(());
+    }
+    Err(Failure::permanent(
+        "pg_client_not_found",
+        format!(
+            "pg_restore {} cannot restore into PostgreSQL {server}, and no earlier one that fits \
+             was found",
+            client.version()
+        ),
+        format!(
+            "install the client programs of PostgreSQL {server} (Debian: \
+             postgresql-client-{server}), or name their directory in postgres.binDirs of agent.toml"
+        ),
+    ))
 }
 
 async fn check_role(session: &Session, role: &str) -> Result<(), Stopped> {
