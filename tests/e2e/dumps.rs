@@ -41,18 +41,19 @@ fn shops(number: u32) -> Fleet {
     fleet
 }
 
+/// How a job ended that was waited for, well or not.
+fn ended(fleet: &Fleet, command: &[&str], more: &[&str]) -> Value {
+    let wait = ["--wait", "--timeout", "2m", "-o", "json"];
+    let ran = fleet.cli.run(command.iter().chain(more).chain(&wait));
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr))
+}
+
 fn dump(fleet: &Fleet, more: &[&str]) -> Value {
-    let run = [
-        "backup",
-        "run",
-        "orders",
-        "--kind",
-        "logical",
-        "--wait",
-        "--timeout",
-        "2m",
-    ];
-    fleet.cli.json(run.iter().chain(more))
+    ended(
+        fleet,
+        &["backup", "run", "orders", "--kind", "logical"],
+        more,
+    )
 }
 
 fn dumps(fleet: &Fleet, state: &str) -> Vec<Value> {
@@ -62,19 +63,8 @@ fn dumps(fleet: &Fleet, state: &str) -> Vec<Value> {
     })
 }
 
-fn restore(fleet: &Fleet, arguments: &[&str]) -> Value {
-    let run = [
-        "restore",
-        "dump",
-        "orders",
-        "--wait",
-        "--timeout",
-        "2m",
-        "-o",
-        "json",
-    ];
-    let ran = fleet.cli.run(run.iter().chain(arguments));
-    serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr))
+fn restore(fleet: &Fleet, more: &[&str]) -> Value {
+    ended(fleet, &["restore", "dump", "orders"], more)
 }
 
 #[test]
@@ -271,7 +261,7 @@ fn an_agent_that_is_killed_in_a_dump_takes_it_again_and_leaves_nothing() {
         "--format",
         "directory",
     ];
-    let started = fleet.cli.json(run.iter().chain(&["--jobs", "2"]));
+    let started = fleet.cli.json(run.into_iter().chain(["--jobs", "2"]));
     let job = started["job"].as_str().unwrap().to_owned();
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
     until("pg_dump to wait for the lock", LONG, || {
