@@ -55,8 +55,9 @@ pub(super) async fn run(
     command.arg("--exit-on-error");
     if request.jobs > 1 {
         command.arg(format!("--jobs={}", request.jobs));
-    } else {
-        // All or nothing, of a database that was there before as well.
+    } else if target.in_place {
+        // All or nothing, of what we did not make. One that we made is dropped
+        // instead: a lock for each of its tables may be more than there are.
         command.arg("--single-transaction");
     }
     if let Some(owner) = &request.owner {
