@@ -326,38 +326,48 @@ async fn until_it_waits(fixture: &Fixture) {
     panic!("pg_dump does not wait for the lock");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dump_that_fails_is_no_backup() {
-    let fixture = Fixture::with_shops(15).await;
-    let failed = async |work: BackupWork, cx: &JobContext| {
-        let failure = failure(backup::run(work, cx.clone(), &fixture.host).await);
-        fixture.assert_nothing_left().await;
-        assert_eq!(fixture.backups().await, 0, "{failure}"); // I-05
+impl Fixture {
+    /// A role with a password, and how it connects.
+    fn role(&self, name: &str, password: &str, more: &str) -> InstanceAccess {
+        let create = format!("CREATE ROLE {name} LOGIN PASSWORD '{password}' {more}");
+        self.cluster.psql(&create);
+        self.cluster.psql(&format!("GRANT pg_monitor TO {name}"));
+        InstanceAccess {
+            connection: self.cluster.tcp_conninfo(name),
+            password: Some(Secret::new(password)),
+            ..self.instance()
+        }
+    }
+
+    /// The failure of a dump that leaves nothing and is no backup (I-05).
+    async fn failed_dump(&self, work: BackupWork, cx: &JobContext) -> Failure {
+        let failure = failure(backup::run(work, cx.clone(), &self.host).await);
+        self.assert_nothing_left().await;
+        assert_eq!(self.backups().await, 0, "{failure}");
         failure
+    }
+}
+
+/// In both formats.
+fn shop_in_each_format() -> [DumpOptions; 2] {
+    let staged = DumpOptions {
+        databases: vec!["shop".to_owned()],
+        ..directory(2)
     };
-    // A role that may not read everything. Its password is in nothing that is
-    // said, and not on a command line (I-10).
-    fixture
-        .cluster
-        .psql("CREATE ROLE weak LOGIN PASSWORD 'wordofweak'\nGRANT pg_monitor TO weak");
-    let weak = InstanceAccess {
-        connection: fixture.cluster.tcp_conninfo("weak"),
-        password: Some(Secret::new("wordofweak")),
-        ..fixture.instance()
-    };
-    for options in [
-        only("shop"),
-        DumpOptions {
-            databases: vec!["shop".to_owned()],
-            ..directory(2)
-        },
-    ] {
+    [only("shop"), staged]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_of_what_may_not_be_read_is_no_backup() {
+    let fixture = Fixture::with_shops(15).await;
+    let weak = fixture.role("weak", "wordofweak", "");
+    for options in shop_in_each_format() {
         let work = BackupWork {
             instance: weak.clone(),
             ..fixture.dump_work(options)
         };
         let cx = context();
-        let denied = failed(work, &cx).await;
+        let denied = fixture.failed_dump(work, &cx).await;
         assert_eq!(
             (denied.code.as_str(), denied.retryable),
             ("dump_failed", false)
@@ -369,55 +379,50 @@ async fn a_dump_that_fails_is_no_backup() {
             log.iter().any(|line| line.contains("permission denied")),
             "{log:?}"
         );
+        // I-10
         assert!(!format!("{denied:?} {log:?}").contains("wordofweak"));
     }
-    let missing = failed(fixture.dump_work(only("bakery")), &context()).await;
+    let missing = fixture.dump_work(only("bakery"));
+    let missing = fixture.failed_dump(missing, &context()).await;
     assert_eq!(missing.code, "database_missing");
+}
 
-    // A connection that is cut in the middle: what was written by then is not a
-    // dump, and the next attempt may do better.
-    for options in [
-        only("shop"),
-        DumpOptions {
-            databases: vec!["shop".to_owned()],
-            ..directory(2)
-        },
-    ] {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_that_is_cut_off_is_no_backup_and_may_be_tried_again() {
+    let fixture = Fixture::with_shops(15).await;
+    let strong = fixture.role("strong", "wordofstrong", "SUPERUSER");
+    for options in shop_in_each_format() {
         let holder = fixture.connect_to("shop").await;
-        holder
-            .execute("BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE")
-            .await
-            .unwrap();
+        let lock = "BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE";
+        holder.execute(lock).await.unwrap();
         let work = BackupWork {
-            instance: InstanceAccess {
-                connection: fixture.cluster.tcp_conninfo("strong"),
-                password: Some(Secret::new("wordofstrong")),
-                ..fixture.instance()
-            },
+            instance: strong.clone(),
             ..fixture.dump_work(options)
         };
-        fixture.cluster.psql("DROP ROLE IF EXISTS strong\nCREATE ROLE strong SUPERUSER LOGIN PASSWORD 'wordofstrong'");
         let cut = async {
             until_it_waits(&fixture).await;
-            assert!(
-                !command_lines().contains("wordofstrong"),
-                "{}",
-                command_lines()
-            );
+            // I-10: everybody on the host can read these.
+            let lines = command_lines();
+            assert!(!lines.contains("wordofstrong"), "{lines}");
             fixture.cluster.psql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                   WHERE wait_event_type = 'Lock' AND backend_type = 'client backend'",
             );
         };
         let cx = context();
-        let (cut_off, ()) = tokio::join!(failed(work, &cx), cut);
+        let (failure, ()) = tokio::join!(fixture.failed_dump(work, &cx), cut);
         assert_eq!(
-            (cut_off.code.as_str(), cut_off.retryable),
+            (failure.code.as_str(), failure.retryable),
             ("dump_failed", true),
-            "{cut_off}"
+            "{failure}"
         );
     }
-    // And then it works; who may not read the passwords of roles leaves them out.
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_read_passwords_of_roles_leaves_them_out() {
+    let fixture = Fixture::with_shops(15).await;
+    let weak = fixture.role("weak", "wordofweak", "");
     fixture.cluster.psql("CREATE DATABASE weakling OWNER weak");
     let cx = context();
     let work = BackupWork {
@@ -430,6 +435,7 @@ async fn a_dump_that_fails_is_no_backup() {
         log.iter().any(|line| line.contains("without them")),
         "{log:?}"
     );
+    // With the right to read everything, definitions alone come back alone.
     fixture.cluster.psql("GRANT pg_read_all_data TO weak");
     let options = DumpOptions {
         schema_only: true,
@@ -442,7 +448,8 @@ async fn a_dump_that_fails_is_no_backup() {
     let dump = succeeded(backup::run(work, context(), &fixture.host).await);
     let work = fixture.restore_dump_work(&committed(&dump), "shop", "shell");
     succeeded(fixture.restore_dump(work).await);
-    assert_eq!(fixture.one("shell", "SELECT count(*) FROM item").await, "0");
+    let rows = fixture.one("shell", "SELECT count(*) FROM item").await;
+    assert_eq!(rows, "0");
 }
 
 /// The command line of everything that runs.
