@@ -56,10 +56,7 @@ impl Running {
         purpose: Purpose,
         cx: &JobContext,
     ) -> Result<Self, Failure> {
-        command
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+        command.stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|error| {
             Failure::permanent(
                 "pg_program_failed",
@@ -190,7 +187,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The job was aborted: the program ends, nobody waits for it.
+        // The job was aborted, and nobody waits for the program. It is not killed
+        // at once: it tells the server first that its queries are not wanted any
+        // more, and one that waits for a lock would wait on without that.
         self.signal(Signal::TERM);
     }
 }
