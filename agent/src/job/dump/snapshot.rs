@@ -39,7 +39,9 @@ impl Snapshot {
             .execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .await?;
         // The first query takes the snapshot: what was acknowledged before is in.
-        let at = host.clock().now_or_local();
+        // The catalog keeps microseconds, and the same time stands everywhere.
+        let at = host.clock().now_or_local().as_microsecond();
+        let at = Timestamp::from_microsecond(at).unwrap_or_default();
         let query = "SELECT pg_export_snapshot()::text, pg_current_wal_insert_lsn()::text";
         let row = session.row(query, &[]).await?;
         let id: String = row.try_get(0).unwrap_or_default();
