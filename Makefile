@@ -53,7 +53,8 @@ soak: ## the long runs: time zones, an upgrade, and FAULTS faults from SEED (nee
 
 bench: ## measure beside the peers, into bench/results (BENCH=row: only that one)
 	deploy/dev/install bench
-	$(CARGO) build --locked --bins -p holdfastd -p holdfast -p holdfast-bench
+	# As `make test` builds: a part of the workspace has other features, and compiles anew.
+	$(CARGO) build --workspace --bins --tests --locked
 	for row in $(BENCH); do
 	  case $$row in
 	    jobs-tight) what="jobs --tight --jobs 1000" ;;

@@ -23,7 +23,8 @@ fn port(url: &str) -> u16 {
     url.rsplit(':').next().unwrap().parse().unwrap()
 }
 
-/// Two agents beside one server: each can take its backups.
+/// Two agents beside one server: each can take its backups, which take some seconds,
+/// so that one can be cut off in the middle.
 fn documents(postgres: &TestCluster) -> String {
     let connection = postgres.socket_conninfo().replace(" user=postgres", "");
     format!(
@@ -42,6 +43,7 @@ spec:
   selector: {{tier: gold}}
   objectives: {{rpo: 30s}}
   repository: main
+  compression: {{codec: zstd, level: 15}}
   wal: {{flushEvery: 500ms}}
 "
     )

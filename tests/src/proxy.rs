@@ -101,21 +101,30 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream) {
 /// Whether the client's end of a connection, at this port, belongs to a process.
 fn is_of(port: u16, process: u32) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let port = format!(":{port:04X}");
-    let inode = table.lines().skip(1).find_map(|line| {
-        let mut fields = line.split_whitespace();
-        let local = fields.nth(1)?;
-        local.ends_with(&port).then(|| fields.nth(7))?
-    });
-    let Some(inode) = inode else { return false };
-    let wanted = format!("socket:[{inode}]");
+    let wanted = sockets_at(port, &table);
     let Ok(descriptors) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
         return false;
     };
     descriptors
         .flatten()
         .filter_map(|one| std::fs::read_link(one.path()).ok())
-        .any(|target| target.as_os_str() == wanted.as_str())
+        .any(|target| {
+            wanted
+                .iter()
+                .any(|wanted| target.as_os_str() == wanted.as_str())
+        })
+}
+
+/// The sockets at a port, in the words of `/proc/*/fd`. Several connections may have
+/// one port, to different ends, and one that is closed still has it for a while.
+fn sockets_at(port: u16, table: &str) -> Vec<String> {
+    let port = format!(":{port:04X}");
+    let inodes = table.lines().skip(1).filter_map(|line| {
+        let mut fields = line.split_whitespace();
+        let local = fields.nth(1)?;
+        local.ends_with(&port).then(|| fields.nth(7))?
+    });
+    inodes.map(|inode| format!("socket:[{inode}]")).collect()
 }
 
 #[cfg(test)]
@@ -123,6 +132,17 @@ mod tests {
     use std::io::{Read, Write};
 
     use super::*;
+
+    /// The first one, of a connection that was closed, hid the one that was meant.
+    #[test]
+    fn every_connection_at_a_port_is_found() {
+        let line = |port: &str, inode: u32| {
+            format!("0: 0100007F:{port} 0100007F:20FB 01 0:0 00:0 0 0 0 {inode} 1 0 100\n")
+        };
+        let table =
+            "header\n".to_owned() + &line("ABCD", 0) + &line("ABCE", 11) + &line("ABCD", 12);
+        assert_eq!(sockets_at(0xABCD, &table), ["socket:[0]", "socket:[12]"]);
+    }
 
     #[test]
     fn it_is_shut_for_one_process_alone() {

@@ -2,13 +2,13 @@
 
 use std::io::{Seek, SeekFrom, Write};
 
-use holdfast_agent::job::{JobContext, backup};
+use holdfast_agent::job::backup;
 use holdfast_pg::testkit;
 use holdfast_proto::{BackupWork, InstanceAccess, JobOutcome};
 use holdfast_types::{JobPhase, RestoreRequest};
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{Fixture, context, failure, succeeded};
+use crate::fixture::{Fixture, cancelled_in, context, failure, succeeded};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_page_is_found_named_and_kept() {
@@ -219,22 +219,7 @@ async fn a_backup_that_ends_in_any_phase_leaves_nothing_behind() {
         JobPhase::Wal,
     ];
     for phase in phases {
-        let cancel = CancellationToken::new();
-        let cx = JobContext::new(cancel.clone());
-        let run = backup::run(fixture.backup_work(), cx.clone(), &fixture.host);
-        let ending = async {
-            let mut changes = cx.subscribe();
-            while cx.state().phase != Some(phase) {
-                changes.changed().await.unwrap();
-            }
-            cancel.cancel();
-            std::future::pending::<JobOutcome>().await
-        };
-        let outcome = tokio::select! {
-            biased;
-            outcome = ending => outcome,
-            outcome = run => outcome,
-        };
+        let outcome = cancelled_in(phase, fixture.backup_work(), &fixture.host).await;
         assert_eq!(outcome, JobOutcome::Cancelled, "in {phase}");
         fixture.assert_no_backup_mode().await;
         assert_eq!(fixture.backups().await, 0, "after {phase}");

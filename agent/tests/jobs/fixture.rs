@@ -18,8 +18,9 @@ use holdfast_proto::{
 use holdfast_repo::{Codec, LineageFacts, LineageRepository};
 use holdfast_types::resource::Compression;
 use holdfast_types::{
-    AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, Lineage, Lsn, LsnRange, Name,
-    RestorePlan, RestoreRequest, RestoreResult, Secret, Span, TargetAction, Timeline, WalSegment,
+    AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, JobPhase, Lineage, Lsn,
+    LsnRange, Name, RestorePlan, RestoreRequest, RestoreResult, Secret, Span, TargetAction,
+    Timeline, WalSegment,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -121,7 +122,7 @@ impl Fixture {
         let run = backup::run(work, cx.clone(), &self.host);
         let archive = async {
             let mut changes = cx.subscribe();
-            while cx.state().phase != Some(holdfast_types::JobPhase::Wal) {
+            while cx.state().phase != Some(JobPhase::Wal) {
                 changes.changed().await.unwrap();
             }
             self.archive().await;
@@ -428,6 +429,26 @@ pub(crate) async fn connect(socket: &Path, port: u16) -> Session {
 
 pub(crate) fn name() -> Name {
     "orders".parse().unwrap()
+}
+
+/// Cancels a backup as soon as it is in a phase.
+pub(crate) async fn cancelled_in(phase: JobPhase, work: BackupWork, host: &Host) -> JobOutcome {
+    let cancel = CancellationToken::new();
+    let cx = JobContext::new(cancel.clone());
+    let run = backup::run(work, cx.clone(), host);
+    let ending = async {
+        let mut changes = cx.subscribe();
+        while cx.state().phase != Some(phase) {
+            changes.changed().await.unwrap();
+        }
+        cancel.cancel();
+        std::future::pending::<JobOutcome>().await
+    };
+    tokio::select! {
+        biased;
+        outcome = ending => outcome,
+        outcome = run => outcome,
+    }
 }
 
 pub(crate) fn context() -> JobContext {

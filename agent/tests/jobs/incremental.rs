@@ -4,18 +4,17 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use holdfast_agent::job::{JobContext, backup};
+use holdfast_agent::job::backup;
 use holdfast_pg::binaries::Programs;
 use holdfast_pg::sql::Session;
 use holdfast_pg::testkit::{self, TestCluster};
 use holdfast_proto::{BackupWork, InstanceAccess, JobOutcome, JobSuccess, PinnedParent};
 use holdfast_types::{BackupKind, CommittedBackup, JobPhase, RestoreRequest, Timeline};
 use jiff::{SignedDuration, Timestamp};
-use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{Fixture, context, failure, succeeded};
+use crate::fixture::{Fixture, cancelled_in, context, failure, succeeded};
 use crate::ledger::{Ledger, assert_rows};
 
 fn pinned(parent: &CommittedBackup) -> PinnedParent {
@@ -135,7 +134,12 @@ async fn chain(programs: &Programs) {
 async fn settled(fixture: &Fixture) {
     fixture.session.execute("CHECKPOINT").await.unwrap();
     let before = Duration::from_millis(2_500);
+    let started = Instant::now();
     loop {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "it is never still"
+        );
         let newest = newest(&fixture.cluster.data_dir().join("base"));
         let age = SystemTime::now().duration_since(newest);
         if age.is_ok_and(|age| age > before) {
@@ -409,23 +413,8 @@ async fn an_incremental_that_ends_in_any_phase_leaves_its_parent_whole() {
         JobPhase::Copy,
         JobPhase::Wal,
     ] {
-        let cancel = CancellationToken::new();
-        let cx = JobContext::new(cancel.clone());
         let work = fixture.incremental_work(Some(pinned(&full)));
-        let run = backup::run(work, cx.clone(), &fixture.host);
-        let ending = async {
-            let mut changes = cx.subscribe();
-            while cx.state().phase != Some(phase) {
-                changes.changed().await.unwrap();
-            }
-            cancel.cancel();
-            std::future::pending::<JobOutcome>().await
-        };
-        let outcome = tokio::select! {
-            biased;
-            outcome = ending => outcome,
-            outcome = run => outcome,
-        };
+        let outcome = cancelled_in(phase, work, &fixture.host).await;
         assert_eq!(outcome, JobOutcome::Cancelled, "in {phase}");
         fixture.assert_no_backup_mode().await;
         assert_eq!(fixture.backups().await, 1, "after {phase}");

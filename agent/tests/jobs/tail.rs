@@ -158,6 +158,7 @@ async fn wal_that_comes_during_a_restore_to_the_latest_is_replayed_too() {
         .await
         .unwrap();
     let copy = fixture.restored(plan, outcome);
+    // All of it, however slowly it is fetched.
     assert!(copy.result.reached_lsn.get() > planned.get() + (1 << 20));
     assert!(copy.result.last_xid.is_some());
     assert_rows(&copy.connect().await, last.id).await;

@@ -9,7 +9,7 @@ use holdfast_state::command::{
     BackupCommit, Finding, FoundWal, LoseBackup, RecordBackup, RecordFoundWal, TimelineWal,
 };
 use holdfast_state::query::{self, BackupFilter, BackupView, FindingKind, PageRequest};
-use holdfast_types::{BackupId, BackupKind, CommittedBackup, Coverage, Failure, JobId, Name};
+use holdfast_types::{BackupId, CommittedBackup, Coverage, Failure, JobId, Name};
 
 use super::compare::{Compared, MISSING, missing};
 use super::inventory::{Inventory, LineageKey, wal_of};
@@ -233,11 +233,7 @@ fn committed(backup: &Backup, repository: &Name) -> CommittedBackup {
         job: job.unwrap_or(JobId::from_uuid(backup.id.uuid())),
         cluster: backup.cluster.clone(),
         repository: repository.clone(),
-        kind: match backup.kind {
-            holdfast_repo::BackupKind::Full => BackupKind::Full,
-            holdfast_repo::BackupKind::Incremental => BackupKind::Incremental,
-            holdfast_repo::BackupKind::Logical => BackupKind::Logical,
-        },
+        kind: backup.kind.into(),
         parent: backup.parent,
         lineage: backup.lineage,
         timeline: backup.timeline,

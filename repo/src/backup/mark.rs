@@ -66,6 +66,26 @@ pub enum BackupKind {
     Logical,
 }
 
+impl From<BackupKind> for holdfast_types::BackupKind {
+    fn from(kind: BackupKind) -> Self {
+        match kind {
+            BackupKind::Full => Self::Full,
+            BackupKind::Incremental => Self::Incremental,
+            BackupKind::Logical => Self::Logical,
+        }
+    }
+}
+
+impl From<holdfast_types::BackupKind> for BackupKind {
+    fn from(kind: holdfast_types::BackupKind) -> Self {
+        match kind {
+            holdfast_types::BackupKind::Full => Self::Full,
+            holdfast_types::BackupKind::Incremental => Self::Incremental,
+            holdfast_types::BackupKind::Logical => Self::Logical,
+        }
+    }
+}
+
 impl fmt::Display for BackupKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

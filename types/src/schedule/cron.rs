@@ -10,7 +10,8 @@
 //! - A line that names every hour of the day is about the rhythm, not about the
 //!   time of day: its slots are due each time the clock shows them, so the hour
 //!   that comes twice is served twice and no two due times are further apart
-//!   than two slots.
+//!   than two slots. (A clock that is turned back by half an hour, as on Lord
+//!   Howe Island, adds that half hour once a year to an hourly line.)
 
 use std::iter;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_proto::BackupWork;
 use holdfast_repo::{Backup, CommitFacts};
-use holdfast_types::{BackupKind, JobPhase};
+use holdfast_types::JobPhase;
 
 use super::Stopped;
 use super::parent::Against;
@@ -44,11 +44,7 @@ pub(super) async fn run(
     cx.enter(JobPhase::Commit);
     let facts = CommitFacts {
         run: prepared.run.clone(),
-        kind: match prepared.against.kind() {
-            BackupKind::Full => holdfast_repo::BackupKind::Full,
-            BackupKind::Incremental => holdfast_repo::BackupKind::Incremental,
-            BackupKind::Logical => holdfast_repo::BackupKind::Logical,
-        },
+        kind: prepared.against.kind().into(),
         parent: prepared.against.parent(),
         postgres_version: prepare::version(&prepared.facts),
         timeline: prepared.facts.timeline,

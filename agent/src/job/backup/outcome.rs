@@ -74,7 +74,7 @@ fn result(backup: &Backup) -> serde_json::Value {
         .and_then(|count| count.parse::<u64>().ok());
     json!({
         "backup": backup.id,
-        "kind": kind(backup),
+        "kind": BackupKind::from(backup.kind),
         "parent": backup.parent,
         "startLsn": backup.start_lsn,
         "stopLsn": backup.stop_lsn,
@@ -85,21 +85,13 @@ fn result(backup: &Backup) -> serde_json::Value {
     })
 }
 
-const fn kind(backup: &Backup) -> BackupKind {
-    match backup.kind {
-        holdfast_repo::BackupKind::Full => BackupKind::Full,
-        holdfast_repo::BackupKind::Incremental => BackupKind::Incremental,
-        holdfast_repo::BackupKind::Logical => BackupKind::Logical,
-    }
-}
-
 pub(in crate::job) fn committed(work: &BackupWork, backup: &Backup) -> CommittedBackup {
     CommittedBackup {
         id: backup.id,
         job: work.job,
         cluster: work.cluster.clone(),
         repository: work.repository.name.clone(),
-        kind: kind(backup),
+        kind: backup.kind.into(),
         parent: backup.parent,
         lineage: backup.lineage,
         timeline: backup.timeline,

@@ -25,6 +25,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const START_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// One record may take long, and the repository may be away for a while.
 const NO_PROGRESS: Duration = Duration::from_secs(15 * 60);
+/// How long `latest` goes on after the end of the plan while more WAL comes in.
+/// Whoever restores a database that still works would wait for ever.
+const BEYOND_MAX: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server that has reached the target.
@@ -102,6 +105,7 @@ async fn follow(
     let to = ready.plan.wal.to_lsn;
     let mut session: Option<Session> = None;
     let mut moved = Instant::now();
+    let mut beyond: Option<Instant> = None;
     loop {
         let asked = match session.take() {
             Some(session) => Ok(session),
@@ -120,7 +124,11 @@ async fn follow(
                     cx.add_bytes(replayed.min(to).bytes_since(done.min(to)));
                     (done, moved) = (replayed, Instant::now());
                 }
-                if let Some(reached) = judge(ready, config, &progress)? {
+                if replayed >= to {
+                    beyond.get_or_insert_with(Instant::now);
+                }
+                let all = progress.drained || beyond.is_some_and(|at| at.elapsed() >= BEYOND_MAX);
+                if let Some(reached) = judge(ready, config, &progress, all)? {
                     cx.log(format!("replayed to {reached}"));
                     return Ok(Replayed { progress, reached });
                 }
@@ -140,14 +148,19 @@ async fn follow(
     }
 }
 
-/// Whether the target is reached. A server that ended recovery by itself, or
-/// paused before the target, has failed.
-fn judge(ready: &Ready, config: &Config, progress: &Progress) -> Result<Option<Lsn>, Failure> {
+/// Whether the target is reached; for `latest`, whether that was `all` the WAL there
+/// is. A server that ended recovery by itself, or paused before the target, has failed.
+fn judge(
+    ready: &Ready,
+    config: &Config,
+    progress: &Progress,
+    all: bool,
+) -> Result<Option<Lsn>, Failure> {
     let to = ready.plan.wal.to_lsn;
     let replayed = progress.replayed.unwrap_or(Lsn::INVALID);
     let reached = replayed >= to;
     match config.ending {
-        Ending::Standby if progress.in_recovery => Ok(reached.then_some(replayed)),
+        Ending::Standby if progress.in_recovery => Ok((reached && all).then_some(replayed)),
         Ending::At { .. } if progress.in_recovery && !progress.paused => Ok(None),
         // It promotes without a pause only when it took no connections when it
         // reached the target; then it is exactly there.

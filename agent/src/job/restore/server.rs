@@ -18,6 +18,8 @@ pub(super) struct Progress {
     pub(super) replayed: Option<Lsn>,
     /// Whether it has stopped replaying.
     pub(super) paused: bool,
+    /// Whether it has asked for what comes next, and there is none.
+    pub(super) drained: bool,
     pub(super) last_transaction_at: Option<Timestamp>,
 }
 
@@ -25,7 +27,10 @@ const PROGRESS: &str = "\
 SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text, \
        CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() = 'paused' \
             ELSE false END, \
-       (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::int8";
+       (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::int8, \
+       EXISTS (SELECT FROM pg_stat_activity \
+               WHERE backend_type = 'startup' \
+               AND wait_event = 'RecoveryRetrieveRetryInterval')";
 
 const TIMELINE: &str = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))\
                         ::bit(32)::int8";
@@ -64,6 +69,7 @@ pub(super) async fn progress(session: &Session) -> Result<Progress, holdfast_pg:
         in_recovery: row.try_get(0).unwrap_or(true),
         replayed: replayed.and_then(|lsn| lsn.parse().ok()),
         paused: row.try_get(2).unwrap_or(false),
+        drained: row.try_get(4).unwrap_or(false),
         last_transaction_at: micros.and_then(|micros| Timestamp::from_microsecond(micros).ok()),
     })
 }
