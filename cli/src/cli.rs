@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use holdfast_types::{BackupKind, Name, RestoreTarget, Span, TargetAction};
+use holdfast_types::{BackupId, BackupKind, DumpFormat, Name, RestoreTarget, Span, TargetAction};
 
 use crate::output::Format;
 
@@ -375,6 +375,8 @@ pub(crate) enum Backup {
         #[arg(long, default_value = "full")]
         kind: BackupKind,
         #[command(flatten)]
+        dump: Dump,
+        #[command(flatten)]
         wait: Wait,
     },
     /// List a cluster's backups, newest first
@@ -389,6 +391,26 @@ pub(crate) enum Backup {
     },
 }
 
+/// What a logical backup holds.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Dump {
+    /// Of a dump: a database; may be repeated. All of them when it is not said
+    #[arg(long = "database", value_name = "NAME")]
+    pub(crate) databases: Vec<String>,
+    /// Of a dump: custom (one process, nothing on disk) or directory
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<DumpFormat>,
+    /// Of a dump: how many processes write one database; needs --format directory
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<u32>,
+    /// Of a dump: leave out roles and tablespaces
+    #[arg(long)]
+    pub(crate) no_globals: bool,
+    /// Of a dump: definitions only, no rows
+    #[arg(long)]
+    pub(crate) schema_only: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Restore {
     /// Show how a restore would be done and what speaks against it; touches nothing
@@ -400,6 +422,40 @@ pub(crate) enum Restore {
         #[command(flatten)]
         wait: Wait,
     },
+    /// Restore a database of a dump into a running server, under a new name
+    Dump {
+        #[command(flatten)]
+        restore: DumpRestoreArgs,
+        #[command(flatten)]
+        wait: Wait,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DumpRestoreArgs {
+    /// The cluster whose dump it is
+    pub(crate) cluster: Name,
+    /// The dump; the newest available one when it is not said
+    #[arg(long, value_name = "ID")]
+    pub(crate) backup: Option<BackupId>,
+    /// The database, by its name in the dump
+    #[arg(long, value_name = "NAME")]
+    pub(crate) database: String,
+    /// The database to make: it is not there yet, or holds nothing
+    #[arg(long, value_name = "NAME")]
+    pub(crate) into: String,
+    /// The cluster on whose primary it is made; the same one when it is not said
+    #[arg(long, value_name = "CLUSTER")]
+    pub(crate) to_cluster: Option<Name>,
+    /// How many processes restore
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) jobs: u32,
+    /// The role that shall own everything; the roles of the dump when it is not said
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) owner: Option<String>,
+    /// Leave out what is granted to whom
+    #[arg(long)]
+    pub(crate) no_privileges: bool,
 }
 
 #[derive(Debug, Args)]

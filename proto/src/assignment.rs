@@ -2,13 +2,14 @@
 
 use holdfast_types::resource::{Codec, Compression};
 use holdfast_types::{
-    AssignmentId, BackupId, BackupKind, Generation, JobId, Name, RestorePlan, RestoreRequest, Span,
+    AssignmentId, BackupId, BackupKind, DumpOptions, Generation, JobId, Name, RestorePlan,
+    RestoreRequest, Span,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::access::non_empty;
 use crate::invalid::{Invalid, from_json, parse, some, to_json};
-use crate::{InstanceAccess, PinnedParent, RepositoryAccess, StandingOrders, v1};
+use crate::{DumpRestoreWork, InstanceAccess, PinnedParent, RepositoryAccess, StandingOrders, v1};
 
 /// Everything an agent is to do now.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -73,6 +74,8 @@ pub enum Work {
     Backup(Box<BackupWork>),
     /// Restore.
     Restore(Box<RestoreWork>),
+    /// Restore a database of a dump into a running server.
+    RestoreDump(Box<DumpRestoreWork>),
     /// Receive WAL for as long as this is assigned.
     ReceiveWal(Box<WalWork>),
 }
@@ -101,6 +104,9 @@ pub struct BackupWork {
     /// is copied.
     #[serde(default)]
     pub parent: Option<PinnedParent>,
+    /// What a dump holds; `None` is what is usual.
+    #[serde(default)]
+    pub dump: Option<DumpOptions>,
 }
 
 /// Restore a cluster into a directory.
@@ -207,6 +213,7 @@ impl From<&Assignment> for v1::Assignment {
         let work = match &assignment.work {
             Work::Backup(work) => v1::assignment::Work::Backup((&**work).into()),
             Work::Restore(work) => v1::assignment::Work::Restore((&**work).into()),
+            Work::RestoreDump(work) => v1::assignment::Work::Restore((&**work).into()),
             Work::ReceiveWal(work) => v1::assignment::Work::Wal((&**work).into()),
         };
         Self {
@@ -225,6 +232,9 @@ impl TryFrom<v1::Assignment> for Assignment {
     fn try_from(assignment: v1::Assignment) -> Result<Self, Invalid> {
         let work = match some("work", assignment.work)? {
             v1::assignment::Work::Backup(work) => Work::Backup(Box::new(work.try_into()?)),
+            v1::assignment::Work::Restore(work) if work.dump.is_some() => {
+                Work::RestoreDump(Box::new(work.try_into()?))
+            }
             v1::assignment::Work::Restore(work) => Work::Restore(Box::new(work.try_into()?)),
             v1::assignment::Work::Wal(work) => Work::ReceiveWal(Box::new(work.try_into()?)),
         };
@@ -251,6 +261,7 @@ impl From<&BackupWork> for v1::BackupWork {
             level: work.compression.level.unwrap_or_default(),
             incarnation: work.incarnation,
             parent: work.parent.as_ref().map(Into::into),
+            dump_json: work.dump.as_ref().map(to_json).unwrap_or_default(),
         }
     }
 }
@@ -269,6 +280,10 @@ impl TryFrom<v1::BackupWork> for BackupWork {
             compression: compression(&work.codec, work.level)?,
             incarnation: incarnation(work.incarnation)?,
             parent: work.parent.map(TryInto::try_into).transpose()?,
+            dump: match work.dump_json.as_str() {
+                "" => None,
+                json => Some(from_json("dump_json", json)?),
+            },
         })
     }
 }
@@ -280,6 +295,7 @@ impl From<&RestoreWork> for v1::RestoreWork {
             repository: Some((&work.repository).into()),
             request_json: to_json(&work.request),
             plan_json: to_json(&work.plan),
+            dump: None,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod access;
 mod assignment;
+mod dump;
 mod invalid;
 pub mod join;
 mod offline;
@@ -19,6 +20,7 @@ pub use access::{InstanceAccess, RepositoryAccess};
 pub use assignment::{
     Assignment, Assignments, BackupWork, KeptSlot, ObservedInstance, RestoreWork, WalWork, Work,
 };
+pub use dump::DumpRestoreWork;
 pub use invalid::Invalid;
 pub use offline::{
     OfflineBegan, OfflineDecision, OfflineEvent, OfflineReport, OfflineSettled, OpenRun,

@@ -12,6 +12,7 @@ mod block_map;
 mod chunk;
 mod codec;
 mod crypto;
+mod dump;
 mod entropy;
 mod envelope;
 mod error;
@@ -39,6 +40,10 @@ pub use backup::{
 pub use chunk::{CHUNK_BYTES, EXTENT_BYTES, Extent};
 pub use codec::Codec;
 pub use crypto::PlainHash;
+pub use dump::{
+    DUMP_GLOBALS, DUMP_MANIFEST, DatabaseLocale, DumpManifest, DumpedDatabase, DumpedGlobals,
+    dump_path,
+};
 pub use error::{Damage, Error, Result, Source};
 pub use key::RepositoryKey;
 pub use keyring::{KeyInfo, KeyPurpose};

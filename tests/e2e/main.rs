@@ -9,6 +9,7 @@ mod access;
 mod bad_days;
 mod bad_input;
 mod debian;
+mod dumps;
 mod first_light;
 mod incremental;
 mod killed_rebuild;

@@ -114,7 +114,19 @@ pub fn judge(
     if exposure > blind_after(flush_every) {
         return Some(Compliance::Unknown);
     }
+    judge_age(Some(exposure), rpo)
+}
+
+/// The verdict where no WAL is received: the exposure is the age of the newest
+/// backup, which is known however old it is.
+pub fn judge_age(exposure: Option<Duration>, rpo: Option<Span>) -> Option<Compliance> {
+    let Some(exposure) = exposure else {
+        return Some(Compliance::Unprotected);
+    };
     let rpo = rpo?;
+    if exposure > rpo.get() {
+        return Some(Compliance::Violated);
+    }
     let at_risk = exposure.as_secs_f64() > rpo.as_secs_f64() * 0.8;
     Some(if at_risk {
         Compliance::AtRisk
@@ -140,5 +152,12 @@ mod tests {
         assert_eq!(judge(seconds(8), None, flush), None);
         assert_eq!(judge(seconds(16), None, flush), Some(Compliance::Unknown));
         assert_eq!(blind_after(Span::from_secs(60)), Duration::from_secs(122));
+        // The age of a backup is never unknown.
+        let aged = |exposure, rpo| judge_age(exposure, Some(Span::from_secs(rpo)));
+        assert_eq!(aged(None, 100), Some(Compliance::Unprotected));
+        assert_eq!(aged(seconds(101), 100), Some(Compliance::Violated));
+        assert_eq!(aged(seconds(81), 100), Some(Compliance::AtRisk));
+        assert_eq!(aged(seconds(80), 100), Some(Compliance::Compliant));
+        assert_eq!(judge_age(seconds(9999), None), None);
     }
 }

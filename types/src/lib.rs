@@ -5,6 +5,7 @@
 
 mod backup;
 mod coverage;
+mod dump;
 mod exposure;
 mod facts;
 mod failure;
@@ -24,7 +25,13 @@ mod wal;
 
 pub use backup::{BackupKind, BackupState, CommittedBackup, InvalidWord};
 pub use coverage::{Coverage, LsnRange};
-pub use exposure::{Compliance, Frontier, ReceivedBy, RepositoryExposure, blind_after, judge};
+pub use dump::{
+    ALL_DATABASES, DUMP_JOBS_MAX, DumpFormat, DumpOptions, DumpRestoreRequest, DumpRestoreResult,
+    InvalidDump,
+};
+pub use exposure::{
+    Compliance, Frontier, ReceivedBy, RepositoryExposure, blind_after, judge, judge_age,
+};
 pub use facts::{
     ArchiverFacts, DiskFacts, InstanceFacts, InstanceRole, Observation, PatroniFacts, ServerFacts,
     SlotFacts,

@@ -23,6 +23,20 @@ pub enum Error {
         /// Where we looked.
         searched: Vec<String>,
     },
+    /// No client programs that can speak to a server of that major version.
+    #[error(
+        "no pg_dump, pg_dumpall and pg_restore of PostgreSQL {major} or later found ({}); looked in {}",
+        if found.is_empty() { "none at all".to_owned() } else { format!("only {}", found.join(", ")) },
+        searched.join(", ")
+    )]
+    ClientNotFound {
+        /// The server's version.
+        major: u32,
+        /// The versions that are there.
+        found: Vec<String>,
+        /// Where we looked.
+        searched: Vec<String>,
+    },
     /// A program could not be run.
     #[error("cannot run {}", program.display())]
     Run {
@@ -64,6 +78,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "pg_programs_not_found",
+            Self::ClientNotFound { .. } => "pg_client_not_found",
             Self::Run { .. } => "pg_program_failed",
             Self::Look { .. } => "pg_path_unreadable",
             Self::OwnedByRoot { .. } => "pg_directory_owned_by_root",
@@ -76,6 +91,10 @@ impl Error {
         match self {
             Self::NotFound { major, .. } => format!(
                 "install PostgreSQL {major}, or name its directory in postgres.binDirs of agent.toml"
+            ),
+            Self::ClientNotFound { major, .. } => format!(
+                "install the client programs of PostgreSQL {major} (Debian: postgresql-client-{major}), \
+                 or name their directory in postgres.binDirs of agent.toml"
             ),
             Self::Run { .. } => "check that the program is whole and may be executed".to_owned(),
             Self::Look { .. } => "check the path and the agent's rights".to_owned(),
@@ -130,36 +149,7 @@ impl Programs {
 
     /// The programs in one directory, known by what `postgres` says of itself.
     pub fn in_directory(directory: &Path) -> Result<Self, Error> {
-        let program = directory.join("postgres");
-        let failed = |source| Error::Run {
-            program: program.clone(),
-            source,
-        };
-        let output = std::process::Command::new(&program)
-            .arg("--version")
-            .stdin(Stdio::null())
-            .output()
-            .map_err(failed)?;
-        // "postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)"
-        let text = String::from_utf8_lossy(&output.stdout);
-        let version = text
-            .split_once("(PostgreSQL) ")
-            .map_or("", |(_, rest)| rest);
-        let version = version
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        let digits = version
-            .split(|c: char| !c.is_ascii_digit())
-            .next()
-            .unwrap_or_default();
-        let major = digits.parse().map_err(|_| {
-            failed(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "it does not tell its version",
-            ))
-        })?;
+        let (major, version) = version_of(&directory.join("postgres"))?;
         Ok(Self {
             directory: directory.to_owned(),
             major,
@@ -194,8 +184,42 @@ impl Programs {
     }
 }
 
+/// The major and the full version that a program of PostgreSQL's says of itself.
+pub(crate) fn version_of(program: &Path) -> Result<(u32, String), Error> {
+    let failed = |source| Error::Run {
+        program: program.to_owned(),
+        source,
+    };
+    let output = std::process::Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(failed)?;
+    // "postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)"
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text
+        .split_once("(PostgreSQL) ")
+        .map_or("", |(_, rest)| rest);
+    let version = version
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let digits = version
+        .split(|c: char| !c.is_ascii_digit())
+        .next()
+        .unwrap_or_default();
+    let major = digits.parse().map_err(|_| {
+        failed(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it does not tell its version",
+        ))
+    })?;
+    Ok((major, version))
+}
+
 /// Where programs may be, in the order of precedence.
-fn places(configured: &[PathBuf]) -> Vec<PathBuf> {
+pub(crate) fn places(configured: &[PathBuf]) -> Vec<PathBuf> {
     let mut places = configured.to_vec();
     let asked = std::process::Command::new("pg_config")
         .arg("--bindir")

@@ -38,6 +38,8 @@ pub enum TlsMode {
 #[derive(Clone)]
 pub struct ConnectionInfo {
     config: Config,
+    /// As libpq takes them; never a password, never a database.
+    pairs: Vec<(String, String)>,
     user: String,
     tls: TlsMode,
     root_certificate: Option<PathBuf>,
@@ -60,7 +62,11 @@ impl ConnectionInfo {
         }
         let mut plain = String::new();
         let (mut tls, mut root_certificate) = (TlsMode::Prefer, None);
+        let mut kept = Vec::new();
         for (key, value) in pairs(text)? {
+            if key != "dbname" {
+                kept.push((key.clone(), value.clone()));
+            }
             match key.as_str() {
                 "password" => return Err(invalid("it must not hold a password")),
                 "sslmode" => tls = parse_tls_mode(&value)?,
@@ -94,6 +100,7 @@ impl ConnectionInfo {
         }
         Ok(Self {
             config,
+            pairs: kept,
             user,
             tls,
             root_certificate,
@@ -109,6 +116,26 @@ impl ConnectionInfo {
     /// The database for SQL: `dbname`, else `postgres`.
     pub fn database(&self) -> &str {
         self.config.get_dbname().unwrap_or(DEFAULT_DATABASE)
+    }
+
+    /// The same server, another database.
+    #[must_use]
+    pub fn with_database(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        other.config.dbname(name);
+        other
+    }
+
+    /// A connection string for PostgreSQL's own programs, with the database and
+    /// without the password: command lines are for everyone to read (I-10).
+    pub fn conninfo(&self) -> String {
+        let mut text = String::new();
+        for (key, value) in &self.pairs {
+            push_pair(&mut text, key, value);
+        }
+        push_pair(&mut text, "dbname", self.database());
+        text.truncate(text.trim_end().len());
+        text
     }
 
     /// The port.
@@ -312,6 +339,16 @@ mod tests {
                 port: 5432
             }
         );
+    }
+
+    #[test]
+    fn programs_are_told_all_but_the_password() {
+        let info = parse(r"host=/run/pg user='o\'brien' dbname=a keepalives_count=3").unwrap();
+        assert_eq!(
+            info.with_database(r"x'\=y").conninfo(),
+            r"host='/run/pg' user='o\'brien' keepalives_count='3' dbname='x\'\\=y'"
+        );
+        assert_eq!(info.with_database("b").database(), "b");
     }
 
     #[test]

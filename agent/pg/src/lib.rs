@@ -9,6 +9,7 @@
 
 pub mod backup_label;
 pub mod binaries;
+pub mod client;
 pub mod connection;
 pub mod control_file;
 mod error;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use holdfast_proto::BackupStarted;
-use holdfast_types::JobPhase;
+use holdfast_types::{BackupKind, JobPhase};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -67,11 +67,18 @@ impl JobContext {
         self.log(format!("phase {phase}"));
     }
 
-    /// Says that PostgreSQL is in backup mode.
+    /// Says that there is a backup from now on: PostgreSQL is in backup mode, or
+    /// has given a snapshot to dump.
     pub fn backup_started(&self, backup: BackupStarted) {
         let start_lsn = backup.start_lsn;
+        let line = match backup.kind {
+            BackupKind::Logical => format!("first snapshot at {start_lsn}"),
+            BackupKind::Full | BackupKind::Incremental => {
+                format!("backup mode since {start_lsn}")
+            }
+        };
         self.with_state(|state| state.backup = Some(backup));
-        self.log(format!("backup mode since {start_lsn}"));
+        self.log(line);
     }
 
     /// Says how many bytes this phase is about.

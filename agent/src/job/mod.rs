@@ -1,9 +1,15 @@
 //! The jobs an agent executes: a verb is a folder, a phase is a file.
 
 pub mod backup;
+mod client;
 mod conf;
 mod context;
+pub mod dump;
 mod queue;
 pub mod restore;
+pub mod restore_dump;
+mod staging;
 
+pub(crate) use backup::Stopped;
 pub use context::{JobContext, JobState};
+pub(crate) use staging::sweep;

@@ -253,6 +253,7 @@ impl Offline {
             incarnation: orders.incarnation,
             // What failed on a parent is not tried on it again.
             parent: orders.parent.filter(|_| number == 1),
+            dump: standing.schedule.dump(),
         };
         self.executor.begin_own(&Assignment {
             id: held.assignment,

@@ -26,19 +26,20 @@ pub struct RestoreArgs {
     place: Place,
     /// The cluster to restore
     #[arg(long, value_name = "NAME")]
-    cluster: Name,
+    pub(super) cluster: Name,
     /// Where to end: latest, an RFC 3339 time, lsn:X, immediate, backup:ID
     #[arg(long, value_name = "TARGET")]
-    at: RestoreTarget,
+    pub(super) at: RestoreTarget,
     /// End before the target itself
     #[arg(long)]
     exclusive: bool,
-    /// The new data directory; it must be empty or not there yet
+    /// The new data directory, or where the files of a dump go; it must be
+    /// empty or not there yet
     #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// Start PostgreSQL, wait until it reached the target, leave it running
     #[arg(long)]
-    start: bool,
+    pub(super) start: bool,
     /// The port it is to listen on; a free one when it is not said
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
@@ -50,7 +51,7 @@ pub struct RestoreArgs {
     action: TargetAction,
     /// Show the plan and do nothing
     #[arg(long)]
-    plan: bool,
+    pub(super) plan: bool,
     /// Directory that holds PostgreSQL's programs; may be repeated
     #[arg(long = "bin-dir", value_name = "DIR")]
     bin_dirs: Vec<PathBuf>,
@@ -108,6 +109,9 @@ pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, CommandError> {
             "run it by its whole path",
         ))
     })?;
+    if let Some(done) = super::dump::extract(&args).await? {
+        return Ok(done);
+    }
     let request = args.request()?;
     let access = args.place.access()?;
     let question = PlanRequest {
@@ -179,7 +183,7 @@ async fn execute(work: RestoreWork, host: &Host, json: bool) -> JobOutcome {
     outcome
 }
 
-async fn ended_by_signal() -> io::Result<()> {
+pub(super) async fn ended_by_signal() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {

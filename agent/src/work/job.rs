@@ -108,6 +108,7 @@ fn start(
         match work {
             Work::Backup(work) => runner.backup(*work, cx, &host).await,
             Work::Restore(work) => runner.restore(*work, cx, &host).await,
+            Work::RestoreDump(work) => runner.restore_dump(*work, cx, &host).await,
             Work::ReceiveWal(_) => unreachable!("a standing duty is no job"),
         }
     };
@@ -224,6 +225,7 @@ fn span(assignment: &Assignment) -> Span {
     let (kind, job) = match work {
         Work::Backup(work) => ("backup", work.job),
         Work::Restore(work) => ("restore", work.job),
+        Work::RestoreDump(work) => ("restore", work.job),
         Work::ReceiveWal(_) => unreachable!("a standing duty is no job"),
     };
     let span = tracing::info_span!(

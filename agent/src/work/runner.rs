@@ -1,7 +1,9 @@
 //! What is executed: the engine behind the assignments.
 
 use async_trait::async_trait;
-use holdfast_proto::{BackupWork, JobOutcome, PlanRequest, RestoreWork, WalReport, WalWork};
+use holdfast_proto::{
+    BackupWork, DumpRestoreWork, JobOutcome, PlanRequest, RestoreWork, WalReport, WalWork,
+};
 use holdfast_types::{AssignmentId, Failure, Generation, RestorePlan};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -9,7 +11,7 @@ use tokio::task::spawn_blocking;
 use tracing::{Instrument, Span};
 
 use crate::host::Host;
-use crate::job::{JobContext, backup, restore};
+use crate::job::{JobContext, backup, restore, restore_dump};
 use crate::wal;
 
 /// Executes work.
@@ -20,6 +22,9 @@ pub trait Runner: Send + Sync + 'static {
 
     /// Restores.
     async fn restore(&self, work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome;
+
+    /// Restores a database of a dump.
+    async fn restore_dump(&self, work: DumpRestoreWork, cx: JobContext, host: &Host) -> JobOutcome;
 
     /// Plans a restore, touching nothing.
     async fn plan(&self, request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure>;
@@ -80,6 +85,11 @@ impl Runner for LocalRunner {
     async fn restore(&self, work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
         let host = host.clone();
         apart(move || async move { restore::run(work, cx, &host).await }).await
+    }
+
+    async fn restore_dump(&self, work: DumpRestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
+        let host = host.clone();
+        apart(move || async move { restore_dump::run(work, cx, &host).await }).await
     }
 
     async fn plan(&self, request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure> {

@@ -13,8 +13,8 @@ use holdfast_agent::job::JobContext;
 use holdfast_agent::run::run_until;
 use holdfast_agent::work::{Runner, WalDuty};
 use holdfast_proto::{
-    Assignment, BackupWork, InstanceAccess, JobOutcome, PlanRequest, RepositoryAccess, RestoreWork,
-    WalReport, WalWork, Work,
+    Assignment, BackupWork, DumpRestoreWork, InstanceAccess, JobOutcome, PlanRequest,
+    RepositoryAccess, RestoreWork, WalReport, WalWork, Work,
 };
 use holdfast_types::resource::Compression;
 use holdfast_types::{
@@ -71,6 +71,10 @@ impl Runner for Engine {
     }
 
     async fn restore(&self, _: RestoreWork, _: JobContext, _: &Host) -> JobOutcome {
+        panic!("a defect of the engine")
+    }
+
+    async fn restore_dump(&self, _: DumpRestoreWork, _: JobContext, _: &Host) -> JobOutcome {
         panic!("a defect of the engine")
     }
 
@@ -261,6 +265,7 @@ pub(crate) fn backup(number: u128, generation: u64) -> Assignment {
         compression: Compression::DEFAULT,
         incarnation: 1,
         parent: None,
+        dump: None,
     };
     assignment(number, generation, Work::Backup(Box::new(work)))
 }

@@ -5,7 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 use holdfast_agent::job::backup;
 use holdfast_pg::testkit;
 use holdfast_proto::{BackupWork, InstanceAccess, JobOutcome};
-use holdfast_types::{BackupKind, JobPhase, RestoreRequest};
+use holdfast_types::{JobPhase, RestoreRequest};
 use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{Fixture, cancelled_in, context, failure, succeeded};
@@ -159,11 +159,6 @@ async fn what_cannot_be_backed_up_is_refused_by_name() {
         ..work.clone()
     };
     assert_eq!(refused(foreign).await, "foreign_system_identifier");
-    let dump = BackupWork {
-        kind: BackupKind::Logical,
-        ..work.clone()
-    };
-    assert_eq!(refused(dump).await, "not_supported_yet");
     let gone = InstanceAccess {
         data_directory: Some("/nonexistent".to_owned()),
         ..fixture.instance()

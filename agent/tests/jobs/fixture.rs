@@ -102,6 +102,7 @@ impl Fixture {
             compression: Compression::DEFAULT,
             incarnation: 1,
             parent: None,
+            dump: None,
         }
     }
 

@@ -10,6 +10,7 @@
 )]
 
 mod backup;
+mod dumps;
 mod faults;
 mod fixture;
 mod incremental;

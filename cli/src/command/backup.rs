@@ -1,9 +1,10 @@
 //! `holdfast backup`.
 
-use serde_json::json;
+use holdfast_types::BackupKind;
+use serde_json::{Value, json};
 
 use super::{Context, DONE, Outcome};
-use crate::cli::Backup;
+use crate::cli::{Backup, Dump};
 use crate::client::encoded;
 use crate::format::{bytes, text, time};
 use crate::output::{self, Column};
@@ -27,10 +28,11 @@ pub(super) async fn run(cx: &mut Context, command: Backup) -> Outcome {
         Backup::Run {
             cluster,
             kind,
+            dump,
             wait,
         } => {
             let path = format!("clusters/{cluster}/backups");
-            let started = cx.client.post(&path, json!({ "kind": kind })).await?;
+            let started = cx.client.post(&path, request(kind, dump)).await?;
             wait::follow(&mut cx.client, cx.format, &started, wait).await
         }
         Backup::List { cluster } => {
@@ -48,4 +50,26 @@ pub(super) async fn run(cx: &mut Context, command: Backup) -> Outcome {
             DONE
         }
     }
+}
+
+/// What is not said is not sent: the control plane knows what is usual, and
+/// what fits which kind.
+fn request(kind: BackupKind, dump: Dump) -> Value {
+    let mut body = json!({ "kind": kind });
+    if !dump.databases.is_empty() {
+        body["databases"] = json!(dump.databases);
+    }
+    if let Some(format) = dump.format {
+        body["format"] = json!(format);
+    }
+    if let Some(jobs) = dump.jobs {
+        body["jobs"] = json!(jobs);
+    }
+    if dump.no_globals {
+        body["globals"] = json!(false);
+    }
+    if dump.schema_only {
+        body["schemaOnly"] = json!(true);
+    }
+    body
 }

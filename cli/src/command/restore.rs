@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use holdfast_types::{RestorePlan, RestoreRequest};
+use holdfast_types::{DumpRestoreRequest, RestorePlan, RestoreRequest};
 use serde_json::json;
 
 use super::{Context, DONE, Outcome};
-use crate::cli::{Restore, RestoreArgs};
+use crate::cli::{DumpRestoreArgs, Restore, RestoreArgs};
 use crate::failure::{Exit, Failure};
 use crate::format::{bytes, seconds, text, time};
 use crate::output::{self, Column, Format};
@@ -43,6 +43,24 @@ pub(super) async fn run(cx: &mut Context, command: Restore) -> Outcome {
             let started = cx.client.post("restores", body).await?;
             wait::follow(&mut cx.client, cx.format, &started, wait).await
         }
+        Restore::Dump { restore, wait } => {
+            let body = json!(dump_request(restore));
+            let started = cx.client.post("dump-restores", body).await?;
+            wait::follow(&mut cx.client, cx.format, &started, wait).await
+        }
+    }
+}
+
+fn dump_request(args: DumpRestoreArgs) -> DumpRestoreRequest {
+    DumpRestoreRequest {
+        cluster: args.cluster,
+        backup: args.backup,
+        database: args.database,
+        into: args.into,
+        to_cluster: args.to_cluster,
+        jobs: args.jobs,
+        owner: args.owner,
+        no_privileges: args.no_privileges,
     }
 }
 

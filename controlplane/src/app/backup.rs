@@ -4,7 +4,10 @@ use holdfast_consensus::StateView;
 use holdfast_state::query::{self, BackupFilter, BackupView, Page, PageRequest};
 use holdfast_state::{Refusal, schema};
 use holdfast_types::resource::{Cluster, Kind, Policy, Resource};
-use holdfast_types::{AgentId, BackupId, BackupKind, InstanceFacts, JobId, Name, Observation};
+use holdfast_types::{
+    AgentId, BackupId, BackupKind, DumpOptions, InstanceFacts, InvalidDump, JobId, Name,
+    Observation,
+};
 use jiff::Timestamp;
 
 use super::App;
@@ -23,10 +26,15 @@ pub(crate) fn no_policy(cluster: &Name) -> AppError {
     AppError::new(Code::NO_POLICY, message)
 }
 
-/// Nodes of an earlier release would give an incremental to an agent without a
-/// parent that is kept for it (I-06).
-async fn refuse_before_pins(view: &StateView) -> Result<()> {
-    let (current, needed) = (schema::version(view.connection()).await?, schema::PINS);
+/// What of a dump cannot be done.
+pub(super) fn invalid_dump(error: InvalidDump) -> AppError {
+    AppError::invalid(error.field, error.message)
+}
+
+/// Nodes of an earlier level do not know what they are to do: they would give an
+/// incremental to an agent without a parent that is kept for it (I-06).
+pub(super) async fn refuse_below(view: &StateView, needed: u32) -> Result<()> {
+    let current = schema::version(view.connection()).await?;
     if current >= needed {
         return Ok(());
     }
@@ -58,22 +66,35 @@ impl App {
     }
 
     /// Queues a backup of a cluster, into its policy's repository.
-    pub async fn start_backup(&self, by: &Caller, name: Name, kind: BackupKind) -> Result<JobId> {
+    pub async fn start_backup(
+        &self,
+        by: &Caller,
+        name: Name,
+        (kind, dump): (BackupKind, Option<DumpOptions>),
+    ) -> Result<JobId> {
         if let Some(job) = self.replayed_job(by).await? {
             return Ok(job);
         }
-        if kind == BackupKind::Logical {
-            let message = format!("{kind} backups are not supported yet");
-            return Err(AppError::new(Code::NOT_SUPPORTED_YET, message).with_field("kind"));
+        if let Some(dump) = &dump {
+            dump.check().map_err(invalid_dump)?;
         }
         let view = self.node.read().await?;
-        if kind == BackupKind::Incremental {
-            refuse_before_pins(&view).await?;
+        match kind {
+            BackupKind::Full => {}
+            BackupKind::Incremental => refuse_below(&view, schema::PINS).await?,
+            BackupKind::Logical => refuse_below(&view, schema::DUMPS).await?,
         }
         let cluster = self.cluster(&view, &name).await?;
         let policy = self.policy_of(&view, &name).await?;
+        if kind != BackupKind::Logical && !policy.receives_wal() {
+            let message = format!(
+                "the policy of \"{name}\" has no WAL received (wal.mode: none), and a {kind} backup \
+                 that carries its own is not supported yet"
+            );
+            return Err(AppError::new(Code::NOT_SUPPORTED_YET, message).with_field("kind"));
+        }
         self.refuse_foreign(&view, &name, &cluster).await?;
-        let work = WorkSpec::Backup { kind };
+        let work = WorkSpec::Backup { kind, dump };
         // Who takes it is chosen when it is given out: the primary may move.
         let place = (name, policy.repository);
         self.create_job(by, place, None, work, self.config.jobs.attempts)

@@ -142,6 +142,9 @@ codes! {
     /// A backup with no available state to restore from.
     NO_BACKUP = "no_backup", Conflict,
         "take a backup first";
+    /// A backup that holds no dump.
+    NOT_A_DUMP = "not_a_dump", Conflict,
+        "restore it into a directory with restore run, or name a backup of kind logical";
     /// No leader.
     NO_LEADER = "no_leader", Unavailable,
         "try again in a moment";

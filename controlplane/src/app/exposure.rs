@@ -6,7 +6,9 @@ use holdfast_consensus::StateView;
 use holdfast_proto::LineageWal;
 use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
 use holdfast_types::resource::{Kind, Policy};
-use holdfast_types::{Compliance, Coverage, Lineage, LsnRange, Name, ReceivedBy, Timeline};
+use holdfast_types::{
+    BackupKind, Compliance, Coverage, Lineage, LsnRange, Name, ReceivedBy, Timeline,
+};
 use jiff::Timestamp;
 
 use super::App;
@@ -93,11 +95,16 @@ impl App {
             ),
             None => None,
         };
-        let duties = query::duties_of_cluster(view.connection(), name).await?;
-        let agent_online = duties
-            .iter()
-            .filter(|duty| duty.active)
-            .any(|duty| self.sessions.is_online(duty.agent));
+        let receives = policy.as_ref().is_none_or(Policy::receives_wal);
+        let agent_online = if receives {
+            let duties = query::duties_of_cluster(view.connection(), name).await?;
+            let mut active = duties.iter().filter(|duty| duty.active);
+            active.any(|duty| self.sessions.is_online(duty.agent))
+        } else {
+            let instances = self.instances(view, name).await?;
+            let mut agents = instances.iter().map(|(agent, ..)| *agent);
+            agents.any(|agent| self.sessions.is_online(agent))
+        };
         let default = "default".parse().expect("\"default\" is a name");
         let facts = Facts {
             cluster: name,
@@ -116,9 +123,12 @@ impl App {
         repository: &Name,
     ) -> Result<RepositoryFacts> {
         let backups = query::available_backups(view.connection(), cluster).await?;
-        let backups = backups
+        let here = backups
             .iter()
             .filter(|backup| backup.repositories.contains(repository));
+        // A dump restores to no position: nothing leads on from it.
+        let (dumps, backups): (Vec<_>, Vec<_>) =
+            here.partition(|backup| backup.kind == BackupKind::Logical);
         let wal = query::wal_of_cluster(view.connection(), cluster).await?;
         let wal = wal.into_iter().filter(|wal| wal.repository == *repository);
         let (mut held, mut gaps, mut lost) = (Vec::new(), Vec::new(), Vec::new());
@@ -140,7 +150,8 @@ impl App {
         let frontier = self.frontier_of(view, cluster, repository).await?;
         Ok(RepositoryFacts {
             name: repository.clone(),
-            backups: backups.filter_map(backup_facts).collect(),
+            backups: backups.into_iter().filter_map(backup_facts).collect(),
+            dumps: dumps.into_iter().filter_map(backup_facts).collect(),
             wal: held,
             gaps,
             frontier: frontier.map(|known| (known.timeline, known.frontier)),

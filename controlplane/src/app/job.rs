@@ -5,8 +5,8 @@ use holdfast_state::command::{CreateJob, RequestCancel};
 use holdfast_state::query::{self, JobFilter, Page, PageRequest};
 use holdfast_types::schedule::RunId;
 use holdfast_types::{
-    AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, JobKind, JobPhase, JobState,
-    Name, RestorePlan, RestoreRequest,
+    AssignmentId, BackupId, BackupKind, DumpOptions, DumpRestoreRequest, Failure, Generation,
+    JobId, JobKind, JobPhase, JobState, Lineage, Name, RestorePlan, RestoreRequest,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,9 @@ pub(crate) enum WorkSpec {
     Backup {
         /// What it holds.
         kind: BackupKind,
+        /// Of a dump, what is in it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dump: Option<DumpOptions>,
     },
     /// Restore.
     Restore {
@@ -51,6 +54,15 @@ pub(crate) enum WorkSpec {
         request: Box<RestoreRequest>,
         /// What was planned.
         plan: Box<RestorePlan>,
+    },
+    /// Restore a database of a dump.
+    RestoreDump {
+        /// What was asked for.
+        request: Box<DumpRestoreRequest>,
+        /// The dump.
+        backup: BackupId,
+        /// The lineage it is of.
+        lineage: Lineage,
     },
 }
 
@@ -62,7 +74,7 @@ impl JobSpec {
     fn kind(&self) -> JobKind {
         match self.work {
             WorkSpec::Backup { .. } => JobKind::Backup,
-            WorkSpec::Restore { .. } => JobKind::Restore,
+            WorkSpec::Restore { .. } | WorkSpec::RestoreDump { .. } => JobKind::Restore,
         }
     }
 }
@@ -451,6 +463,7 @@ mod tests {
     fn a_spec_reads_back_and_each_attempt_has_its_own_backup() {
         let work = WorkSpec::Backup {
             kind: BackupKind::Full,
+            dump: None,
         };
         let spec = JobSpec {
             traceparent: Some("00-1-2-01".to_owned()),

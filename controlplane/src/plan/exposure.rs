@@ -11,7 +11,7 @@ use std::time::Duration;
 use holdfast_types::resource::Policy;
 use holdfast_types::{
     BackupId, Compliance, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name, ReceivedBy,
-    RepositoryExposure, Timeline, blind_after, judge,
+    RepositoryExposure, Timeline, blind_after, judge, judge_age,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -27,7 +27,8 @@ pub struct Facts<'a> {
     pub policy: Option<&'a Policy>,
     /// What is known of the policy's repository.
     pub repository: Option<RepositoryFacts>,
-    /// Whether the agent with the WAL duty has a session.
+    /// Whether the agent with the WAL duty has a session; where no WAL is
+    /// received, one at an instance.
     pub agent_online: bool,
 }
 
@@ -36,8 +37,10 @@ pub struct Facts<'a> {
 pub struct RepositoryFacts {
     /// The repository.
     pub name: Name,
-    /// Available backups.
+    /// Available backups that WAL leads on from.
     pub backups: Vec<BackupFacts>,
+    /// Available dumps, each a point and no more.
+    pub dumps: Vec<BackupFacts>,
     /// WAL that is there.
     pub wal: Vec<WalFacts>,
     /// Gaps that were noticed.
@@ -110,14 +113,23 @@ pub struct ExposureView {
 /// Judges one cluster at `now`.
 pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
     let repository = facts.repository.as_ref();
-    let seen = repository.map(see);
+    let receives = facts.policy.is_none_or(Policy::receives_wal);
+    let seen = repository.map(if receives { see } else { see_points });
     let frontier = seen.as_ref().and_then(|seen| seen.restorable);
     let exposure = frontier.map(|frontier| since(frontier.time, now));
     let status = match facts.policy {
         None => Some(Compliance::Unprotected),
-        Some(policy) => judge(exposure, policy.rpo(), policy.flush_every()),
+        Some(policy) if receives => judge(exposure, policy.rpo(), policy.flush_every()),
+        Some(policy) => judge_age(exposure, policy.rpo()),
     };
-    let oldest = repository.and_then(|facts| facts.backups.iter().min_by_key(|b| b.finished_at));
+    let oldest = repository.and_then(|facts| {
+        let dumps = facts.dumps.iter().filter(|_| !receives);
+        facts
+            .backups
+            .iter()
+            .chain(dumps)
+            .min_by_key(|b| b.finished_at)
+    });
     let cause = cause(facts, seen.as_ref(), exposure, status);
     // Before the first backup WAL may be complete in a repository already:
     // worth seeing, though nothing can be restored from it yet.
@@ -188,6 +200,21 @@ fn see(facts: &RepositoryFacts) -> Seen {
     }
 }
 
+/// The same where no WAL is received: the newest backup or dump is the newest
+/// point there is.
+fn see_points(facts: &RepositoryFacts) -> Seen {
+    let points = facts.backups.iter().chain(&facts.dumps);
+    let newest = points.max_by_key(|one| (one.finished_at, one.id));
+    Seen {
+        gaps: Vec::new(),
+        cut: false,
+        restorable: newest.map(|one| Frontier {
+            time: one.finished_at,
+            lsn: one.stop_lsn,
+        }),
+    }
+}
+
 /// Recorded gaps, and holes in the coverage between the oldest backup's start
 /// and the frontier on the frontier's timeline.
 fn gaps_since(facts: &RepositoryFacts, oldest: Option<&BackupFacts>) -> Vec<LsnRange> {
@@ -237,6 +264,15 @@ fn cause(
     let Some(policy) = facts.policy else {
         return Some("no_policy".to_owned());
     };
+    if !policy.receives_wal() {
+        let code = match (exposure, status) {
+            (None, _) => "no_backup",
+            (Some(_), None) => return None,
+            (Some(_), Some(_)) if facts.agent_online => "backup_overdue",
+            (Some(_), Some(_)) => "agent_offline",
+        };
+        return Some(code.to_owned());
+    }
     let receiving = facts
         .repository
         .as_ref()
@@ -314,6 +350,7 @@ mod tests {
         RepositoryFacts {
             name: "eu".parse().unwrap(),
             backups,
+            dumps: Vec::new(),
             wal: vec![WalFacts {
                 lineage: lineage(),
                 timeline: Timeline::FIRST,
@@ -398,6 +435,40 @@ mod tests {
         troubled.trouble = Some(Failure::transient("repository_unreachable", "m", "h"));
         let troubled = view(Some(&policy), Some(troubled), true, 140);
         assert_eq!(troubled.cause.as_deref(), Some("repository_unreachable"));
+    }
+
+    #[test]
+    fn dumps_count_by_their_age_where_no_wal_is_received_and_nowhere_else() {
+        let mut facts = repository(vec![], &[(10, 90)], 100);
+        facts.dumps = vec![backup(1, 20, 20, 50), backup(2, 30, 30, 90)];
+        let streaming = view(Some(&policy(Some("30s"))), Some(facts.clone()), true, 100);
+        assert_eq!(streaming.status, Some(Compliance::Unprotected));
+        assert_eq!(streaming.window_start, None);
+
+        let mut alone = policy(Some("100s"));
+        alone.wal = serde_json::from_value(serde_json::json!({"mode": "none"})).unwrap();
+        let seen = |online, now| view(Some(&alone), Some(facts.clone()), online, now);
+        let fresh = seen(false, 110);
+        // Nobody has to be asked: the age of a dump is known.
+        assert_eq!(
+            (fresh.status, fresh.cause),
+            (Some(Compliance::Compliant), None)
+        );
+        assert_eq!(fresh.exposure_seconds, Some(20.0));
+        assert_eq!(
+            (fresh.window_start, fresh.window_end),
+            (Some(at(50)), Some(at(90)))
+        );
+        let risky = seen(true, 175);
+        assert_eq!(risky.status, Some(Compliance::AtRisk));
+        assert_eq!(risky.cause.as_deref(), Some("backup_overdue"));
+        let late = seen(false, 200);
+        assert_eq!(late.status, Some(Compliance::Violated));
+        assert_eq!(late.cause.as_deref(), Some("agent_offline"));
+        let none = repository(vec![], &[], 100);
+        let none = view(Some(&alone), Some(none), true, 100);
+        assert_eq!(none.status, Some(Compliance::Unprotected));
+        assert_eq!(none.cause.as_deref(), Some("no_backup"));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_consensus::StateView;
 use holdfast_proto::{
-    Assignment, Assignments, BackupWork, KeptSlot, ObservedInstance, PinnedParent, RestoreWork,
-    WalWork, Work,
+    Assignment, Assignments, BackupWork, DumpRestoreWork, KeptSlot, ObservedInstance, PinnedParent,
+    RestoreWork, WalWork, Work,
 };
 use holdfast_state::PinHolder;
 use holdfast_state::query::{self, AgentView, AssignmentView};
@@ -90,7 +90,7 @@ async fn work_of(
             }
             let spec = JobSpec::read(&job.spec)?;
             let work = match spec.work {
-                WorkSpec::Backup { kind } => {
+                WorkSpec::Backup { kind, dump } => {
                     let compression = known.cluster(&job.cluster).await?.compression();
                     let holder = PinHolder::Assignment(assignment.id);
                     Work::Backup(Box::new(BackupWork {
@@ -103,6 +103,7 @@ async fn work_of(
                         compression,
                         incarnation: INCARNATION,
                         parent: pinned(known.view, &holder, &job.repository).await?,
+                        dump,
                     }))
                 }
                 WorkSpec::Restore { request, plan } => Work::Restore(Box::new(RestoreWork {
@@ -110,6 +111,18 @@ async fn work_of(
                     repository: known.repository(&job.repository).await?,
                     request: *request,
                     plan: *plan,
+                })),
+                WorkSpec::RestoreDump {
+                    request,
+                    backup,
+                    lineage,
+                } => Work::RestoreDump(Box::new(DumpRestoreWork {
+                    job: job.id,
+                    repository: known.repository(&job.repository).await?,
+                    backup,
+                    lineage,
+                    instance: known.instance(&job.cluster, agent).await?,
+                    request: *request,
                 })),
             };
             (work, spec.traceparent, job.cancel_requested)

@@ -106,6 +106,7 @@ fn attempt(
         run: Some(run.clone()),
         work: WorkSpec::Backup {
             kind: schedule.kind,
+            dump: schedule.dump(),
         },
     };
     let spec = serde_json::to_value(&spec).map_err(AppError::internal)?;

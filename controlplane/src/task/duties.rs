@@ -45,7 +45,8 @@ impl Task for Duties {
                 let Resource::Cluster(cluster) = &resource.document.resource else {
                     continue;
                 };
-                let Some(policy) = known.policy(resource) else {
+                let policy = known.policy(resource);
+                let Some(policy) = policy.filter(|policy| policy.receives_wal()) else {
                     continue;
                 };
                 let duty = (resource.name().clone(), policy.repository.clone());

@@ -147,7 +147,7 @@ pub(super) async fn pin_for_leases(
 fn is_incremental(job: &JobView) -> bool {
     let spec = JobSpec::read(&job.spec).map(|spec| spec.work);
     let kind = BackupKind::Incremental;
-    matches!(spec, Ok(WorkSpec::Backup { kind: wanted }) if wanted == kind)
+    matches!(spec, Ok(WorkSpec::Backup { kind: wanted, .. }) if wanted == kind)
 }
 
 /// Whether the last attempt found what it built on damaged.

@@ -328,6 +328,7 @@ impl Line {
             run: Some(RunId::new(cluster, schedule, due)),
             work: WorkSpec::Backup {
                 kind: self.plan.schedule.kind,
+                dump: self.plan.schedule.dump(),
             },
         };
         serde_json::to_value(&spec).expect("a spec is JSON with text keys")

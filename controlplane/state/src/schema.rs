@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 11;
+pub const NEWEST: u32 = 12;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -28,8 +28,11 @@ pub const MANY_LEASES: u32 = 8;
 pub const MOVES: u32 = 9;
 /// From here on there are incrementals, and backups are pinned for them.
 pub const PINS: u32 = 10;
+/// From here on there are dumps: jobs and schedules say what they hold, and
+/// databases of them are restored.
+pub const DUMPS: u32 = 11;
 /// From here on repositories may be in Google's or Microsoft's cloud.
-pub const CLOUDS: u32 = 11;
+pub const CLOUDS: u32 = 12;
 
 const KEY: &str = "schema";
 
@@ -49,8 +52,8 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         5 => include_str!("migration/m0005.sql"),
         6 => include_str!("migration/m0006.sql"),
         7 => include_str!("migration/m0007.sql"),
-        // No tables: a command each, or what documents may say.
-        8 | 9 | 11 => "",
+        // No tables: a command each, or what documents and jobs may say.
+        8 | 9 | 11 | 12 => "",
         10 => include_str!("migration/m0010.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };

@@ -64,6 +64,7 @@ fn codes() -> BTreeSet<String> {
         "agent_lost",
         "wal_gap",
         "wal_behind",
+        "backup_overdue",
         "wal_lost",
     ] {
         codes.insert(code.to_owned());

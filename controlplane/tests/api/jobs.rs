@@ -489,8 +489,19 @@ async fn what_cannot_be_backed_up_is_refused_at_once() {
     node.apply(json!([repository(), policy()]))
         .await
         .expect(200);
-    let later = node.post(path, json!({"kind": "logical"})).await;
-    assert_eq!(later.refused(422, "not_supported_yet")["field"], "kind");
+    for (field, value) in [
+        ("databases", json!([])),
+        ("jobs", json!(2)),
+        ("jobs", json!(65)),
+    ] {
+        let dump = node
+            .post(path, json!({"kind": "logical", field: value}))
+            .await;
+        assert_eq!(dump.refused(422, "invalid")["field"], field);
+    }
+    let elsewhere = json!({"kind": "full", "schemaOnly": true});
+    let elsewhere = node.post(path, elsewhere).await;
+    assert_eq!(elsewhere.refused(422, "invalid")["field"], "schemaOnly");
     node.post(path, json!({"kind": "whole"}))
         .await
         .refused(422, "invalid");

@@ -12,6 +12,7 @@ mod backups;
 mod control;
 mod coverage;
 mod documents;
+mod dumps;
 mod duties;
 mod enrol;
 mod events;

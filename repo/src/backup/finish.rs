@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::manifest::{FullSection, PackInfo, SectionKind, section_name};
 use super::mark::{Backup, BackupKind, RunKey};
+use super::reader::BackupReader;
 use super::writer::{BackupWriter, Shared};
 use crate::chunk::PackId;
 use crate::codec::Codec;
@@ -142,10 +143,22 @@ impl FinishedBackup {
     /// [`Error::WalIncomplete`] means that the WAL is not there yet,
     /// [`Error::Superseded`] that another backup of the run exists (I-03).
     pub async fn commit(&self, facts: CommitFacts) -> Result<Backup> {
-        let lineage = &self.shared.lineage;
         self.refuse_other_parent(&facts)?;
         self.prove_wal(&facts).await?;
-        let backup = Backup {
+        self.mark(facts).put(&self.shared.lineage).await
+    }
+
+    /// Reads back what the mark will name, before it exists: whoever commits
+    /// only what can be read has looked at what is stored, not at what was
+    /// sent.
+    pub async fn reader(&self, facts: CommitFacts) -> Result<BackupReader> {
+        let mark = self.mark(facts);
+        self.shared.lineage.open_backup(mark).await
+    }
+
+    fn mark(&self, facts: CommitFacts) -> Backup {
+        let lineage = &self.shared.lineage;
+        Backup {
             format: Backup::format(),
             id: self.shared.backup,
             run: facts.run,
@@ -166,8 +179,7 @@ impl FinishedBackup {
             data_key: self.shared.key.id(),
             facts: facts.facts,
             sections: self.template.sections.clone(),
-        };
-        backup.put(lineage).await
+        }
     }
 
     /// A mark tells what its manifest rests on.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::wal::WalView;
 use self::window::Windows;
-use crate::backup::Backup;
+use crate::backup::{Backup, BackupKind};
 use crate::{Error, LineageRepository, Repository, Result};
 
 /// What to verify.
@@ -190,14 +190,18 @@ async fn verify_lineage(
             broken.push((backup, problems));
         }
     }
+    // A dump needs no WAL and leads to no position: it is what it holds.
+    let physical = |backup: &&Backup| backup.kind != BackupKind::Logical;
     let all: Vec<&Backup> = good
         .iter()
         .chain(broken.iter().map(|(backup, _)| backup))
+        .filter(physical)
         .collect();
     let windows = Windows::new(&wal, &all);
-    let intact: Vec<&Backup> = good.iter().collect();
+    let intact: Vec<&Backup> = good.iter().filter(physical).collect();
     for (backup, problems) in &broken {
-        let with_it: Vec<&Backup> = intact.iter().copied().chain([backup]).collect();
+        let it = Some(backup).filter(physical);
+        let with_it: Vec<&Backup> = intact.iter().copied().chain(it).collect();
         let lost = windows.lost(
             &windows.restorable(&wal.held, &with_it),
             &windows.restorable(&wal.held, &intact),

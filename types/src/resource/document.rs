@@ -305,6 +305,20 @@ mod tests {
             refused(archive),
             ("spec.wal.mode".into(), "not_supported_yet")
         );
+        // Dumps alone need no WAL; other backups would have to carry theirs.
+        let alone = |kind: &str| {
+            let dump = json!({"name": "dump", "kind": "logical", "every": "24h"});
+            let other = json!({"name": "other", "kind": kind, "every": "24h"});
+            policy(
+                json!({"selector": {}, "repository": "eu", "wal": {"mode": "none"},
+                "schedules": [dump, other]}),
+            )
+        };
+        assert!(Document::from_value(alone("logical")).is_ok());
+        assert_eq!(
+            refused(alone("full")),
+            ("spec.schedules[1].kind".into(), "not_supported_yet")
+        );
         let role = json!({"apiVersion": API_VERSION, "kind": "Role", "metadata": {"name": "a"}});
         assert_eq!(refused(role), ("kind".into(), "not_supported_yet"));
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{InvalidDocument, Labels, NotYet, Schedule};
 use crate::backup::as_word;
-use crate::{Name, Span};
+use crate::{BackupKind, Name, Span};
 
 /// A policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -251,6 +251,12 @@ impl Policy {
         given.unwrap_or(Span::from_secs(5))
     }
 
+    /// Whether WAL is received; without it, what is protected is as old as the
+    /// newest backup.
+    pub fn receives_wal(&self) -> bool {
+        self.wal.as_ref().and_then(|wal| wal.mode) != Some(WalMode::None)
+    }
+
     /// Which agent receives WAL while several could.
     pub fn wal_receiver(&self) -> WalReceiver {
         let given = self.wal.as_ref().and_then(|wal| wal.receiver);
@@ -295,6 +301,18 @@ impl Policy {
         super::schedule::check(&self.schedules)
     }
 
+    /// Dumps alone need no WAL; a backup that carries its own is not built yet.
+    fn refuse_physical(&self) -> Result<(), InvalidDocument> {
+        let physical = |schedule: &Schedule| schedule.kind != BackupKind::Logical;
+        match self.schedules.iter().position(physical) {
+            None => Ok(()),
+            Some(index) => {
+                let field = format!("spec.schedules[{index}].kind");
+                Err(InvalidDocument::not_yet(field))
+            }
+        }
+    }
+
     fn refuse_what_is_not_built(&self) -> Result<(), InvalidDocument> {
         self.copies.refuse("spec.copies")?;
         self.retention.refuse("spec.retention")?;
@@ -313,8 +331,12 @@ impl Policy {
         wal.sync_lost.refuse("spec.wal.syncLost")?;
         wal.max_retained.refuse("spec.wal.maxRetained")?;
         wal.when_full.refuse("spec.wal.whenFull")?;
-        if wal.mode.is_some_and(|mode| mode != WalMode::Streaming) {
-            return Err(InvalidDocument::not_yet("spec.wal.mode"));
+        match wal.mode {
+            None | Some(WalMode::Streaming) => {}
+            Some(WalMode::None) => self.refuse_physical()?,
+            Some(WalMode::Archive | WalMode::Both) => {
+                return Err(InvalidDocument::not_yet("spec.wal.mode"));
+            }
         }
         if wal
             .durability

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidDocument, NotYet};
+use super::InvalidDocument;
 use crate::schedule::Timing;
-use crate::{BackupKind, Name, Span};
+use crate::{BackupKind, DumpFormat, DumpOptions, Name, Span};
 
 /// More schedules than anyone can oversee, and few enough to plan in no time.
 const SCHEDULES_MAX: usize = 32;
@@ -73,26 +73,28 @@ pub struct Schedule {
     /// How failures are met.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub databases: NotYet,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub format: NotYet,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub jobs: NotYet,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub globals: NotYet,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub schema_only: NotYet,
+    /// Of a dump: names of databases, or `*` alone, which is all of them; `*`
+    /// when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(example = json!(["*"])))]
+    pub databases: Option<Vec<String>>,
+    /// Of a dump: how a database is written down; `custom` when it is not
+    /// said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<DumpFormat>,
+    /// Of a dump: how many processes write one database; 1 when it is not
+    /// said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 64))]
+    pub jobs: Option<u32>,
+    /// Of a dump: whether roles and tablespaces are in it; `true` when it is
+    /// not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub globals: Option<bool>,
+    /// Of a dump: whether it holds definitions only; `false` when it is not
+    /// said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_only: Option<bool>,
 }
 
 /// From which server a backup is taken.
@@ -209,25 +211,62 @@ impl Schedule {
         given.unwrap_or(Span::from_secs(15 * 60))
     }
 
-    fn refuse_what_is_not_built(&self, path: &str) -> Result<(), InvalidDocument> {
-        if self.kind == BackupKind::Logical {
-            return Err(InvalidDocument::not_yet(format!("{path}.kind")));
+    /// What its dumps hold; `None` when it takes something else.
+    pub fn dump(&self) -> Option<DumpOptions> {
+        if self.kind != BackupKind::Logical {
+            return None;
         }
+        let usual = DumpOptions::default();
+        Some(DumpOptions {
+            databases: self.databases.clone().unwrap_or(usual.databases),
+            format: self.format.unwrap_or(usual.format),
+            jobs: self.jobs.unwrap_or(usual.jobs),
+            globals: self.globals.unwrap_or(usual.globals),
+            schema_only: self.schema_only.unwrap_or(usual.schema_only),
+        })
+    }
+
+    fn refuse_what_is_not_built(&self, path: &str) -> Result<(), InvalidDocument> {
         if self.from.is_some_and(|from| from != Source::Primary) {
             return Err(InvalidDocument::not_yet(format!("{path}.from")));
         }
         if self.checkpoint == Some(Checkpoint::Spread) {
             return Err(InvalidDocument::not_yet(format!("{path}.checkpoint")));
         }
-        self.databases.refuse(format_args!("{path}.databases"))?;
-        self.format.refuse(format_args!("{path}.format"))?;
-        self.jobs.refuse(format_args!("{path}.jobs"))?;
-        self.globals.refuse(format_args!("{path}.globals"))?;
-        self.schema_only.refuse(format_args!("{path}.schemaOnly"))
+        Ok(())
+    }
+
+    /// What is for dumps only is refused elsewhere, and the other way round:
+    /// it would be ignored in silence.
+    fn check_dump(&self, path: &str) -> Result<(), InvalidDocument> {
+        if let Some(dump) = self.dump() {
+            if self.checkpoint.is_some() {
+                let message = "a dump begins without a checkpoint; leave it out";
+                return Err(InvalidDocument::new(format!("{path}.checkpoint"), message));
+            }
+            return dump.check().map_err(|error| {
+                InvalidDocument::new(format!("{path}.{}", error.field), error.message)
+            });
+        }
+        let for_dumps = [
+            ("databases", self.databases.is_some()),
+            ("format", self.format.is_some()),
+            ("jobs", self.jobs.is_some()),
+            ("globals", self.globals.is_some()),
+            ("schemaOnly", self.schema_only.is_some()),
+        ];
+        match for_dumps.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((field, _)) => {
+                let message = "it is for schedules of kind logical";
+                Err(InvalidDocument::new(format!("{path}.{field}"), message))
+            }
+        }
     }
 
     fn check(&self, path: &str) -> Result<(), InvalidDocument> {
         self.refuse_what_is_not_built(path)?;
+        self.check_dump(path)?;
         Timing::of(self)
             .map_err(|error| InvalidDocument::new(format!("{path}.{}", error.field), error.message))
             .map(drop)?;

@@ -23,17 +23,20 @@ mod walk;
 use std::future::Future;
 
 use holdfast_proto::{BackupWork, JobOutcome};
-use holdfast_types::{BackupId, Failure};
+use holdfast_types::{BackupId, BackupKind, Failure};
 
 pub(crate) use commit::fact;
 pub(crate) use copy::thread_died;
+pub(in crate::job) use outcome::committed;
+pub(in crate::job) use prepare::{check_identity, lineage, unreadable, version};
+pub(in crate::job) use start::{threads, write_options};
 
 use super::JobContext;
 use crate::host::Host;
 
 /// Why a backup ended without a mark.
 #[derive(Debug)]
-enum Stopped {
+pub(crate) enum Stopped {
     Failed(Failure),
     /// On request.
     Cancelled,
@@ -64,8 +67,12 @@ impl From<holdfast_pg::Error> for Stopped {
 
 /// Takes the backup that `work` describes.
 pub async fn run(work: BackupWork, cx: JobContext, host: &Host) -> JobOutcome {
-    // Boxed: it is large, and lives in the futures of all who call.
-    match Box::pin(attempt(&work, &cx, host)).await {
+    // Boxed: they are large, and live in the futures of all who call.
+    let attempted = match work.kind {
+        BackupKind::Logical => Box::pin(super::dump::attempt(&work, &cx, host)).await,
+        BackupKind::Full | BackupKind::Incremental => Box::pin(attempt(&work, &cx, host)).await,
+    };
+    match attempted {
         Ok(success) => JobOutcome::Succeeded(success),
         Err(Stopped::Failed(failure)) => {
             cx.log(format!("failed: {failure}"));
@@ -115,7 +122,7 @@ async fn attempt(
 }
 
 /// `work`, unless somebody asks for the job to end first.
-async fn or_cancelled<T>(
+pub(in crate::job) async fn or_cancelled<T>(
     cx: &JobContext,
     work: impl Future<Output = Result<T, Stopped>>,
 ) -> Result<T, Stopped> {

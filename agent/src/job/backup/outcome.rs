@@ -85,7 +85,7 @@ fn result(backup: &Backup) -> serde_json::Value {
     })
 }
 
-fn committed(work: &BackupWork, backup: &Backup) -> CommittedBackup {
+pub(in crate::job) fn committed(work: &BackupWork, backup: &Backup) -> CommittedBackup {
     CommittedBackup {
         id: backup.id,
         job: work.job,

@@ -9,7 +9,7 @@ use holdfast_pg::sql::{Facts, Session};
 use holdfast_pg::{ConnectionInfo, SlotName};
 use holdfast_proto::BackupWork;
 use holdfast_repo::{Backup, LineageFacts, LineageRepository, RunKey};
-use holdfast_types::{BackupKind, Failure, JobPhase, Lineage};
+use holdfast_types::{Failure, JobPhase, Lineage};
 
 use super::outside::{self, Outside};
 use super::parent::{self, Against};
@@ -54,7 +54,6 @@ pub(super) async fn run(
     host: &Host,
 ) -> Result<Prepared, Stopped> {
     cx.enter(JobPhase::Prepare);
-    refuse_kind(work.kind)?;
     let info = ConnectionInfo::parse(&work.instance.connection, work.instance.password.clone())?;
     let session = Session::connect(&info).await?;
     let facts = session.facts().await?;
@@ -116,7 +115,10 @@ pub(super) async fn run(
 }
 
 /// The lineage of a backup that is committed already.
-pub(super) async fn lineage(work: &BackupWork, host: &Host) -> Result<LineageRepository, Stopped> {
+pub(in crate::job) async fn lineage(
+    work: &BackupWork,
+    host: &Host,
+) -> Result<LineageRepository, Stopped> {
     let info = ConnectionInfo::parse(&work.instance.connection, work.instance.password.clone())?;
     let facts = Session::connect(&info).await?.facts().await?;
     let system_identifier = facts.system_identifier;
@@ -132,22 +134,13 @@ pub(super) async fn lineage(work: &BackupWork, host: &Host) -> Result<LineageRep
 }
 
 /// `server_version_num`, which is never negative.
-pub(super) fn version(facts: &Facts) -> u32 {
+pub(in crate::job) fn version(facts: &Facts) -> u32 {
     u32::try_from(facts.server_version_num).unwrap_or_default()
 }
 
-fn refuse_kind(kind: BackupKind) -> Result<(), Failure> {
-    if kind != BackupKind::Logical {
-        return Ok(());
-    }
-    Err(Failure::permanent(
-        "not_supported_yet",
-        format!("{kind} backups are not supported yet"),
-        "take a full backup",
-    ))
-}
-
-fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
+/// The server must be the one that this cluster is, of a version we know, and
+/// a primary.
+pub(in crate::job) fn check_identity(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
     let found = facts.system_identifier;
     if let Some(expected) = work
         .instance
@@ -181,6 +174,11 @@ fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
             "name the primary's instance; backups from a standby are not supported yet",
         ));
     }
+    Ok(())
+}
+
+fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
+    check_identity(work, facts)?;
     if let Some(tablespace) = facts.tablespaces.first() {
         return Err(Failure::permanent(
             "tablespaces_not_supported_yet",
@@ -236,7 +234,7 @@ async fn local_control_file(data_dir: &Path, facts: &Facts) -> Result<(ControlFi
 }
 
 /// The data directory, or something in it, cannot be read.
-pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+pub(in crate::job) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let hint = match error.kind() {
         std::io::ErrorKind::PermissionDenied => {
             "run the agent as the owner of the data directory (usually postgres)"

@@ -80,14 +80,14 @@ pub(super) async fn run(
 }
 
 /// Threads that copy: one per core.
-pub(super) fn threads() -> usize {
+pub(in crate::job) fn threads() -> usize {
     std::thread::available_parallelism()
         .map_or(2, usize::from)
         .min(MOST_THREADS)
 }
 
 /// One pack per thread and upload, and one in between, within the bound.
-fn write_options(compression: resource::Compression) -> WriteOptions {
+pub(in crate::job) fn write_options(compression: resource::Compression) -> WriteOptions {
     let uploads = WriteOptions::default().uploads;
     let pack = PACK_MEMORY / (threads() + uploads + 1);
     let pack = pack.clamp(*PACK_BYTES.start(), *PACK_BYTES.end());

@@ -47,6 +47,13 @@ pub(super) fn problems(
     problems
 }
 
+/// Refuses a directory that is not new, or too small for so many bytes (I-12).
+pub(crate) fn check_new(dir: &Path, bytes: u64) -> Result<(), Failure> {
+    check_path(dir)?;
+    check_place(dir)?;
+    check_space(dir, bytes)
+}
+
 fn check_path(dir: &Path) -> Result<(), Failure> {
     let plain = dir.components().all(|part| {
         matches!(

@@ -39,6 +39,7 @@ use std::future::Future;
 use holdfast_proto::{JobOutcome, JobSuccess, RestoreWork};
 use holdfast_types::{Failure, JobPhase, RestoreResult};
 
+pub(crate) use directory::check_new;
 pub use plan::plan;
 
 use super::JobContext;

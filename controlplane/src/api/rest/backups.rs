@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use holdfast_state::query::{self, BackupFilter};
-use holdfast_types::{BackupId, BackupKind, BackupState, Failure, Name};
+use holdfast_types::{BackupId, BackupKind, BackupState, DumpFormat, DumpOptions, Failure, Name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,6 +18,7 @@ use crate::api::error::{ApiError, Problems};
 use crate::api::page::{List, PageParams};
 use crate::app::App;
 use crate::app::caller::Caller;
+use crate::app::error::AppError;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -32,6 +33,53 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 struct BackupParams {
     /// What it holds.
     kind: BackupKind,
+    /// Of a dump: names of databases, or `*` alone, which is all of them; `*`
+    /// when it is not said.
+    databases: Option<Vec<String>>,
+    /// Of a dump: how a database is written down; `custom` when it is not
+    /// said.
+    format: Option<DumpFormat>,
+    /// Of a dump: how many processes write one database; 1 when it is not
+    /// said.
+    #[schema(minimum = 1, maximum = 64)]
+    jobs: Option<u32>,
+    /// Of a dump: whether roles and tablespaces are in it; `true` when it is
+    /// not said.
+    globals: Option<bool>,
+    /// Of a dump: whether it holds definitions only; `false` when it is not
+    /// said.
+    schema_only: Option<bool>,
+}
+
+impl BackupParams {
+    /// What a dump shall hold; nothing of other kinds, of which nothing of it
+    /// may be said.
+    fn dump(self) -> Result<Option<DumpOptions>, AppError> {
+        if self.kind == BackupKind::Logical {
+            let usual = DumpOptions::default();
+            return Ok(Some(DumpOptions {
+                databases: self.databases.unwrap_or(usual.databases),
+                format: self.format.unwrap_or(usual.format),
+                jobs: self.jobs.unwrap_or(usual.jobs),
+                globals: self.globals.unwrap_or(usual.globals),
+                schema_only: self.schema_only.unwrap_or(usual.schema_only),
+            }));
+        }
+        let for_dumps = [
+            ("databases", self.databases.is_some()),
+            ("format", self.format.is_some()),
+            ("jobs", self.jobs.is_some()),
+            ("globals", self.globals.is_some()),
+            ("schemaOnly", self.schema_only.is_some()),
+        ];
+        match for_dumps.iter().find(|(_, given)| *given) {
+            None => Ok(None),
+            Some((field, _)) => {
+                let message = "it is for backups of kind logical";
+                Err(AppError::invalid(*field, message))
+            }
+        }
+    }
 }
 
 /// A backup as the catalog knows it.
@@ -114,9 +162,8 @@ async fn backup_start(
     Segment(name): Segment<Name>,
     Body(params): Body<BackupParams>,
 ) -> Result<Accepted, ApiError> {
-    Ok(Accepted(
-        app.start_backup(&caller, name, params.kind).await?,
-    ))
+    let what = (params.kind, params.dump()?);
+    Ok(Accepted(app.start_backup(&caller, name, what).await?))
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

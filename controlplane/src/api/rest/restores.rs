@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use holdfast_types::{RestorePlan, RestoreRequest};
+use holdfast_types::{DumpRestoreRequest, RestorePlan, RestoreRequest};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -18,6 +18,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(restore_plan))
         .routes(routes!(restore_start))
+        .routes(routes!(dump_restore_start))
 }
 
 /// Plan a restore; touches nothing
@@ -42,4 +43,16 @@ async fn restore_start(
     Body(request): Body<RestoreRequest>,
 ) -> Result<Accepted, ApiError> {
     Ok(Accepted(app.start_restore(&caller, request).await?))
+}
+
+/// Restore a database of a dump into a running server
+#[utoipa::path(post, path = "/api/v1/dump-restores", operation_id = "dump_restore_start", tag = "restores",
+    request_body = DumpRestoreRequest,
+    responses((status = 202, description = "The job that does it", body = JobStarted), Problems))]
+async fn dump_restore_start(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(request): Body<DumpRestoreRequest>,
+) -> Result<Accepted, ApiError> {
+    Ok(Accepted(app.start_dump_restore(&caller, request).await?))
 }

@@ -230,23 +230,31 @@ fn level_of(document: &Document) -> u32 {
     {
         return schema::CLOUDS;
     }
-    if incrementals(document) {
-        return schema::PINS;
-    }
     match (receivers, schedules) {
         (true, _) => schema::RECEIVERS,
         (false, true) => schedules::LEVEL,
         (false, false) => schema::VERSION,
     }
+    .max(level_of_kinds(document))
 }
 
-/// Whether it orders incrementals: a node of an earlier level would hand them
-/// to agents without a parent that is kept for them (I-06).
-fn incrementals(document: &Document) -> bool {
-    let incremental = |schedule: &Schedule| schedule.kind == BackupKind::Incremental;
+/// The level of what it orders. A node of an earlier one would hand incrementals
+/// to agents without a parent that is kept for them (I-06), and dumps without
+/// what they shall hold.
+fn level_of_kinds(document: &Document) -> u32 {
+    let level = |schedule: &Schedule| match schedule.kind {
+        BackupKind::Full => schema::VERSION,
+        BackupKind::Incremental => schema::PINS,
+        BackupKind::Logical => schema::DUMPS,
+    };
     match &document.resource {
-        Resource::Policy(policy) => policy.schedules.iter().any(incremental),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => false,
+        // One of an earlier level would have WAL received all the same.
+        Resource::Policy(policy) if !policy.receives_wal() => schema::DUMPS,
+        Resource::Policy(policy) => {
+            let highest = policy.schedules.iter().map(level).max();
+            highest.unwrap_or(schema::VERSION)
+        }
+        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => schema::VERSION,
     }
 }
 

@@ -454,20 +454,22 @@ async fn fields_that_came_later_wait_for_their_level() {
         let spec = json!({"url": url, "key": {"secret": "eu-s3"}});
         document("Repository", json!({"name": "late"}), spec)
     };
-    let incrementals = json!({"schedules": [
-        {"name": "often", "kind": "incremental", "every": "1h"},
-    ]});
+    let often = |kind: &str| {
+        let schedule = json!({"name": "often", "kind": kind, "every": "1h"});
+        policy(json!({"schedules": [schedule]}))
+    };
     let relay = json!({"agent": "db2", "connections": {"db1": "host=192.0.2.1"}});
-    let schedules = json!({"schedules": [{"name": "often", "kind": "full", "every": "1h"}]});
     for (needed, what) in [
-        (3, policy(schedules)),
+        (3, often("full")),
+        (10, often("incremental")),
+        (11, often("logical")),
+        (11, policy(json!({"wal": {"mode": "none"}}))),
         (3, policy(json!({"limits": {"jobsPerHost": 1}}))),
         (6, policy(json!({"wal": {"receiver": "relay"}}))),
         (6, cluster(json!({"relays": [relay]}))),
         (6, cluster(json!({"patroni": "http://127.0.0.1:8008"}))),
-        (10, policy(incrementals)),
-        (11, repository("gs://bucket/prefix")),
-        (11, repository("az://container/prefix")),
+        (12, repository("gs://bucket/prefix")),
+        (12, repository("az://container/prefix")),
     ] {
         let mut state = TestState::protecting().await;
         let below = needed - 1;

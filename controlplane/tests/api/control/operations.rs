@@ -307,6 +307,7 @@ async fn a_repeat_under_its_key_is_answered_and_not_done_again() {
         idempotency_key: Some(key.to_owned()),
         body: Some(BackupParams {
             kind: kind.to_owned(),
+            ..BackupParams::default()
         }),
     };
     let first = client

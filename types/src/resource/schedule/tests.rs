@@ -139,19 +139,52 @@ fn the_rest_is_within_its_range() {
 #[test]
 fn what_is_not_built_is_refused_where_it_stands() {
     for (field, value) in [
-        ("kind", json!("logical")),
         ("from", json!("standby")),
         ("from", json!("preferStandby")),
         ("checkpoint", json!("spread")),
+    ] {
+        let error = schedule(&json!({"every": "24h", field: value})).unwrap_err();
+        let path = format!("spec.schedules[1].{field}");
+        assert_eq!((error.code, error.field), ("not_supported_yet", path));
+    }
+}
+
+fn second(document: Result<Document, InvalidDocument>) -> super::Schedule {
+    let Resource::Policy(policy) = document.unwrap().resource else {
+        panic!("a policy");
+    };
+    policy.schedules[1].clone()
+}
+
+#[test]
+fn dumps_say_what_they_hold() {
+    let nightly = schedule(&json!({
+        "every": "24h", "kind": "logical", "databases": ["*"], "format": "directory",
+        "jobs": 4, "globals": true, "schemaOnly": false,
+    }));
+    let nightly = second(nightly).dump().unwrap();
+    assert!(nightly.is_of_all() && nightly.jobs == 4, "{nightly:?}");
+    let plain = schedule(&json!({"every": "24h", "kind": "logical"}));
+    assert_eq!(second(plain).dump(), Some(crate::DumpOptions::default()));
+    for (field, value, why) in [
+        ("databases", json!([]), "name a database"),
+        ("databases", json!(["*", "shop"]), "stands alone"),
+        ("jobs", json!(2), "format: directory"),
+        ("checkpoint", json!("fast"), "without a checkpoint"),
+    ] {
+        let dump = json!({"every": "24h", "kind": "logical", field: value});
+        refused(&dump, &format!(".{field}"), why);
+    }
+    // Elsewhere it would mean nothing.
+    for (field, value) in [
         ("databases", json!(["*"])),
         ("format", json!("directory")),
         ("jobs", json!(4)),
         ("globals", json!(true)),
         ("schemaOnly", json!(false)),
     ] {
-        let error = schedule(&json!({"every": "24h", field: value})).unwrap_err();
-        let path = format!("spec.schedules[1].{field}");
-        assert_eq!((error.code, error.field), ("not_supported_yet", path));
+        let full = json!({"every": "24h", field: value});
+        refused(&full, &format!(".{field}"), "kind logical");
     }
 }
 

@@ -1,0 +1,58 @@
+//! Takes a logical dump: one file per phase.
+//!
+//! PostgreSQL's own pg_dump writes each database, from a snapshot that we hold
+//! and whose time we know. What it writes goes into the repository as it comes
+//! (`custom`), or from a directory on this host once it is whole
+//! (`directory`). The mark comes last: after every program has ended well and
+//! `pg_restore` has read the table of contents of each archive back from the
+//! repository (I-05). A dump needs no WAL.
+
+mod archive;
+mod commit;
+mod copy;
+mod database;
+mod extract;
+mod outcome;
+mod prepare;
+mod snapshot;
+mod store;
+mod verify;
+
+use holdfast_proto::{BackupWork, JobSuccess};
+use holdfast_types::JobPhase;
+
+pub(in crate::job) use archive::list;
+pub(in crate::job) use database::{quoted, quoted_text};
+pub(crate) use extract::{extract_all, manifest_of};
+pub(in crate::job) use prepare::client;
+
+use super::JobContext;
+use super::backup::{self, Stopped, or_cancelled};
+use crate::host::Host;
+
+/// The work; `run` of the backup tells how it ended.
+pub(super) async fn attempt(
+    work: &BackupWork,
+    cx: &JobContext,
+    host: &Host,
+) -> Result<JobSuccess, Stopped> {
+    cx.enter(JobPhase::Prepare);
+    let prepared = match or_cancelled(cx, prepare::run(work, cx, host)).await? {
+        prepare::Prepared::Ready(prepared) => *prepared,
+        prepare::Prepared::Committed(committed) => {
+            cx.log("an earlier attempt of this job committed this very dump");
+            let lineage = backup::lineage(work, host).await?;
+            return Ok(outcome::of_committed(work, &committed, &lineage));
+        }
+    };
+    // Programs and threads are ended on request by those that wait for them.
+    let dumped = copy::run(work, cx, host, &prepared).await?;
+    let facts = commit::facts(&prepared, &dumped);
+    let reader = dumped.finished.reader(facts.clone()).await?;
+    let listed = verify::run(cx, &prepared, &dumped, reader).await?;
+    // From here on it cannot be taken back: the mark may be there already.
+    let committed = commit::run(work, cx, &dumped, facts).await?;
+    Ok(outcome::of_dump(
+        work, &prepared, &dumped, &listed, &committed,
+    ))
+}
