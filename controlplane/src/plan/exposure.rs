@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use holdfast_types::resource::Policy;
+use holdfast_types::resource::{Policy, WalMode};
 use holdfast_types::{
     BackupId, Compliance, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name, ReceivedBy,
     RepositoryExposure, Timeline, blind_after, judge, judge_age,
@@ -119,6 +119,9 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
     let exposure = frontier.map(|frontier| since(frontier.time, now));
     let status = match facts.policy {
         None => Some(Compliance::Unprotected),
+        // Between two segments an archive is as old as its last one, and known to
+        // be; once its agent is away or its archiver in trouble, nothing is (I-13).
+        Some(policy) if archives_well(policy, facts) => judge_age(exposure, policy.rpo()),
         Some(policy) if receives => judge(exposure, policy.rpo(), policy.flush_every()),
         Some(policy) => judge_age(exposure, policy.rpo()),
     };
@@ -160,6 +163,14 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
         window_end: oldest.and(frontier).map(|frontier| frontier.time),
         cause,
     }
+}
+
+/// Whether WAL comes by the archiver alone, and nothing speaks against it.
+fn archives_well(policy: &Policy, facts: &Facts<'_>) -> bool {
+    let trouble = |facts: &RepositoryFacts| facts.trouble.is_some();
+    policy.wal_mode() == WalMode::Archive
+        && facts.agent_online
+        && !facts.repository.as_ref().is_some_and(trouble)
 }
 
 /// What a repository's facts amount to.
@@ -285,7 +296,8 @@ fn cause(
         },
         (Some(seen), Some(_)) if seen.cut => "wal_gap".to_owned(),
         (Some(_), Some(exposure)) => {
-            let fresh = exposure <= blind_after(policy.flush_every());
+            let fresh = policy.wal_mode() == WalMode::Archive
+                || exposure <= blind_after(policy.flush_every());
             match (facts.agent_online, receiving) {
                 (false, _) => "agent_offline".to_owned(),
                 (true, Some(trouble)) => trouble.code.clone(),

@@ -5,6 +5,7 @@ use holdfast_types::{Coverage, Lsn, LsnRange, WalSegment};
 
 use super::{WalRepository, segment_name, slice_name};
 use crate::envelope::Kind;
+use crate::error::Damage;
 use crate::{Error, Result};
 
 /// A segment as the repository has it.
@@ -41,12 +42,81 @@ impl WalRepository {
             return Ok(Fetched::Full(full));
         }
         match assembled? {
-            Some((bytes, valid_to)) => Ok(Fetched::Assembled { bytes, valid_to }),
+            Some((bytes, valid_to)) => {
+                if let Some(missing) = LsnRange::new(valid_to, segment.end())
+                    && self.goes_on_after(segment).await?
+                {
+                    return self.full_or_hole(segment, missing).await;
+                }
+                Ok(Fetched::Assembled { bytes, valid_to })
+            }
             None => {
                 self.lineage.prove_present().await?;
+                let missing = LsnRange {
+                    from_lsn: segment.start(),
+                    to_lsn: segment.end(),
+                };
+                if self.goes_on_after(segment).await? && self.begins_before(segment).await? {
+                    return self.full_or_hole(segment, missing).await;
+                }
                 Ok(Fetched::Absent)
             }
         }
+    }
+
+    /// Whether anything is stored behind `segment` on its timeline. Then what
+    /// is missing of it is a hole: PostgreSQL would take zeros or absence for
+    /// the end of WAL and stop short of what follows (I-12).
+    async fn goes_on_after(&self, segment: WalSegment) -> Result<bool> {
+        let later = self.list_from(segment.timeline(), segment.end()).await?;
+        let after = |range: &LsnRange| range.to_lsn > segment.end();
+        Ok(later.coverage().ranges().iter().any(after))
+    }
+
+    /// Whether anything is stored before it: a timeline begins somewhere, and
+    /// before that nothing is missing.
+    async fn begins_before(&self, segment: WalSegment) -> Result<bool> {
+        let all = self.list(segment.timeline()).await?.coverage();
+        let first = all.ranges().first();
+        Ok(first.is_some_and(|first| first.from_lsn < segment.start()))
+    }
+
+    /// Segments may be stored out of their order: what was missing may have
+    /// come since.
+    async fn full_or_hole(&self, segment: WalSegment, missing: LsnRange) -> Result<Fetched> {
+        match self.full(segment).await? {
+            Some(full) => Ok(Fetched::Full(full)),
+            None => Err(Error::WalHole {
+                segment,
+                gaps: vec![missing],
+            }),
+        }
+    }
+
+    /// A full segment as it is stored, sealed; `None` when it is not there,
+    /// which proves nothing. Nobody need trust who keeps it meanwhile:
+    /// [`WalRepository::open_sealed`] checks it.
+    pub async fn read_sealed(&self, segment: WalSegment) -> Result<Option<Bytes>> {
+        self.check_size(segment)?;
+        let name = self.lineage.name(&segment_name(segment));
+        self.lineage.repository.store.read(&name).await
+    }
+
+    /// Opens what [`WalRepository::read_sealed`] has read. What is not that
+    /// segment of this lineage, whole and unchanged, is damage.
+    pub async fn open_sealed(&self, segment: WalSegment, sealed: Bytes) -> Result<Bytes> {
+        self.check_size(segment)?;
+        let name = segment_name(segment);
+        let opened = self.lineage.open_object(Kind::Segment, &name, sealed);
+        let (_, plain) = opened.await?;
+        if plain.len() as u64 != segment.size().bytes() {
+            let reason = "its content does not fit its name".to_owned();
+            return Err(Error::damaged(
+                self.lineage.name(&name),
+                Damage::Structure(reason),
+            ));
+        }
+        Ok(plain.into())
     }
 
     async fn full(&self, segment: WalSegment) -> Result<Option<Bytes>> {
