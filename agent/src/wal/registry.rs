@@ -10,6 +10,7 @@ use holdfast_repo::Codec;
 use holdfast_types::{AssignmentId, Lineage, Name};
 use tokio::sync::{mpsc, watch};
 
+use super::fetch::Prefetches;
 use super::push::{Lanes, Pushed};
 
 /// Where a cluster's WAL is.
@@ -35,6 +36,7 @@ pub struct Registry {
     sources: Mutex<BTreeMap<AssignmentId, Source>>,
     progress: watch::Sender<()>,
     lanes: Lanes,
+    prefetches: Prefetches,
 }
 
 impl Registry {
@@ -74,6 +76,11 @@ impl Registry {
     /// What `wal-push` is doing.
     pub(super) const fn lanes(&self) -> &Lanes {
         &self.lanes
+    }
+
+    /// What `wal-fetch` has fetched ahead.
+    pub(super) const fn prefetches(&self) -> &Prefetches {
+        &self.prefetches
     }
 
     pub(super) fn announce(&self) {
