@@ -450,6 +450,39 @@ mod tests {
     }
 
     #[test]
+    fn an_archiver_is_judged_by_its_age_while_nothing_speaks_against_it() {
+        let mut archived = policy(Some("100s"));
+        archived.wal = serde_json::from_value(serde_json::json!({"mode": "archive"})).unwrap();
+        let facts = repository(vec![backup(1, 10, 20, 50)], &[(10, 90)], 100);
+        let seen = |facts: &RepositoryFacts, online, now| {
+            let seen = view(Some(&archived), Some(facts.clone()), online, now);
+            (seen.status, seen.cause)
+        };
+        // Between two segments, and longer than a stream may be silent.
+        assert_eq!(seen(&facts, true, 160), (Some(Compliance::Compliant), None));
+        let late = seen(&facts, true, 201);
+        assert_eq!(
+            late,
+            (Some(Compliance::Violated), Some("wal_behind".to_owned()))
+        );
+        // I-13: nobody looks, or the archiver is in trouble.
+        let away = seen(&facts, false, 160);
+        assert_eq!(
+            away,
+            (Some(Compliance::Unknown), Some("agent_offline".to_owned()))
+        );
+        let mut failing = facts.clone();
+        failing.trouble = Some(Failure::transient("wal_archiving_failing", "m", "h"));
+        let failing = seen(&failing, true, 160);
+        let cause = "wal_archiving_failing".to_owned();
+        assert_eq!(failing, (Some(Compliance::Unknown), Some(cause)));
+        // Without an RPO there is nothing to judge, and nothing wrong.
+        archived.objectives = None;
+        let known = view(Some(&archived), Some(facts), true, 160);
+        assert_eq!((known.status, known.cause), (None, None));
+    }
+
+    #[test]
     fn dumps_count_by_their_age_where_no_wal_is_received_and_nowhere_else() {
         let mut facts = repository(vec![], &[(10, 90)], 100);
         facts.dumps = vec![backup(1, 20, 20, 50), backup(2, 30, 30, 90)];

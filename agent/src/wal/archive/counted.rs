@@ -4,7 +4,10 @@
 //! PostgreSQL asks for them in order, so what is missing before one that it
 //! asked for will not come any more, and what is missing behind it may.
 
-use holdfast_types::{Lsn, LsnRange, SegmentSize, Timeline, TimelineHistory, WalSegment};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use holdfast_types::{Coverage, Lsn, LsnRange, SegmentSize, Timeline, TimelineHistory, WalSegment};
 
 use super::super::Position;
 use super::super::push::Pushed;
@@ -43,6 +46,25 @@ impl Counted {
     /// Up to where nothing is missing that is still to come.
     pub(super) const fn durable(&self) -> Option<Position> {
         self.durable
+    }
+
+    /// What is stored up to the claim. What was stored ahead of it is not told:
+    /// it would look like WAL behind a gap.
+    pub(super) fn claimed(&self) -> BTreeMap<Timeline, Coverage> {
+        let Some(at) = self.durable else {
+            return BTreeMap::new();
+        };
+        let up_to = |(timeline, coverage): (&Timeline, &Coverage)| {
+            let limit = match timeline.cmp(&at.timeline) {
+                Ordering::Less => Lsn::new(u64::MAX),
+                Ordering::Equal => at.lsn,
+                Ordering::Greater => Lsn::INVALID,
+            };
+            let within =
+                |range: &LsnRange| LsnRange::new(range.from_lsn, range.to_lsn.min(limit));
+            (*timeline, coverage.ranges().iter().filter_map(within).collect())
+        };
+        self.stored.timelines.iter().map(up_to).collect()
     }
 
     /// The full segment that ends where the claim does.
@@ -171,6 +193,9 @@ mod tests {
                 there.insert(number);
                 let whole = (0..).find(|number| !there.contains(number)).unwrap();
                 prop_assert_eq!(at(&counted), Some(whole));
+                // What is told never looks like a gap.
+                let claimed = counted.claimed();
+                prop_assert_eq!(claimed[&Timeline::FIRST].ranges().len(), 1);
                 prop_assert!(holes(&counted).is_empty());
             }
         }

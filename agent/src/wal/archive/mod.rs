@@ -113,7 +113,10 @@ impl Archiving {
             let Some(pushed) = pushed else {
                 return std::future::pending().await;
             };
-            self.status.stored(pushed.timeline, pushed.range);
+            // What is stored ahead would look like WAL behind a gap.
+            if pushed.asked {
+                self.status.stored(pushed.timeline, pushed.range);
+            }
         }
     }
 
@@ -162,8 +165,6 @@ impl Archiving {
             .await?;
         let wal = open.wal(codec(self.work.compression));
         let stored = Stored::load(&wal, facts.segment_size).await?;
-        self.status
-            .listed(open.repository().id(), lineage, &stored.timelines);
         let directory = self.directory(&facts.data_directory);
         let ready = ready_segments(&directory.join("pg_wal").join("archive_status"));
         let ready = ready
@@ -171,6 +172,8 @@ impl Archiving {
             .filter_map(|name| WalSegment::parse(name, facts.segment_size).ok())
             .collect::<Vec<_>>();
         let counted = Counted::begin(stored, &ready, facts.segment_size);
+        self.status
+            .listed(open.repository().id(), lineage, &counted.claimed());
         let history = wal.history(facts.timeline).await?;
         self.host.wal().update(self.id, |source| {
             source.lineage = Some(lineage);
@@ -216,8 +219,12 @@ impl Archiving {
     }
 
     async fn counts(&self, opened: &mut Opened, pushed: Pushed) {
-        self.status.stored(pushed.timeline, pushed.range);
         opened.counted.add(pushed);
+        if let Some(coverage) = opened.counted.claimed().get(&pushed.timeline) {
+            for range in coverage.ranges() {
+                self.status.stored(pushed.timeline, *range);
+            }
+        }
         if pushed.asked {
             if let Err(error) = follow(opened, pushed.timeline).await {
                 // A gap that is not seen now is seen when the duty begins anew.
