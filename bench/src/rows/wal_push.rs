@@ -265,12 +265,12 @@ impl Bench {
         let settings = format!(
             "[global]\nrepo1-path={root}/repository\nlog-path={root}\nlock-path={root}\n\
              spool-path={root}/spool\nlog-level-file=off\nlog-level-console=error\n\
-             compress-type=zst\ncompress-level=1\narchive-async={async}\n\
+             compress-type=zst\ncompress-level=1\narchive-async={apart}\n\
              process-max={processes}\narchive-push-queue-max=100GiB\n\n\
              [orders]\npg1-path={data}\npg1-port={port}\npg1-socket-path={socket}\n\
              pg1-user=postgres\n",
             root = root.display(),
-            async = if asynchronous { "y" } else { "n" },
+            apart = if asynchronous { "y" } else { "n" },
             processes = if asynchronous { PROCESSES } else { 1 },
             data = server.data_dir().display(),
             port = server.port(),
