@@ -63,7 +63,9 @@ fn findings(fleet: &Fleet) -> Vec<Value> {
         .unwrap();
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let items = found["items"].as_array().unwrap();
-    let findings = items.iter().flat_map(|one| one["findings"].as_array().unwrap());
+    let findings = items
+        .iter()
+        .flat_map(|one| one["findings"].as_array().unwrap());
     findings.map(|finding| finding["code"].clone()).collect()
 }
 
@@ -84,7 +86,12 @@ fn the_archiver_alone_protects_a_cluster() {
     set_up_archiver(&fleet);
     fleet.wait_frontier(Timestamp::UNIX_EPOCH);
     let found = findings(&fleet);
-    assert!(!found.iter().any(|code| code.as_str().unwrap().starts_with("archive_")), "{found:?}");
+    assert!(
+        !found
+            .iter()
+            .any(|code| code.as_str().unwrap().starts_with("archive_")),
+        "{found:?}"
+    );
     assert_eq!(slots(&fleet), "0", "an archiver needs no slot");
 
     let ledger = ledger_of(&fleet);
@@ -96,7 +103,9 @@ fn the_archiver_alone_protects_a_cluster() {
     });
     // The control plane goes, PostgreSQL's archiver does not care (I-08).
     fleet.control_plane.kill();
-    let before = fleet.postgres.psql("SELECT archived_count FROM pg_stat_archiver");
+    let before = fleet
+        .postgres
+        .psql("SELECT archived_count FROM pg_stat_archiver");
     ledger.advance(20);
     until("WAL archived without a control plane", LONG, || {
         let archived = "SELECT archived_count FROM pg_stat_archiver";
@@ -106,7 +115,11 @@ fn the_archiver_alone_protects_a_cluster() {
     let entries = ledger.stop();
     fleet.wait_frontier(Timestamp::now());
     let exposure = fleet.exposure();
-    assert_eq!(exposure["repositories"][0]["gaps"], serde_json::json!([]), "{exposure}");
+    assert_eq!(
+        exposure["repositories"][0]["gaps"],
+        serde_json::json!([]),
+        "{exposure}"
+    );
     let all: Vec<i64> = entries.iter().map(|entry| entry.id).collect();
     let restored = fleet.restore("latest", "latest");
     assert_eq!(rows(&restored.connection()), all);
@@ -136,6 +149,11 @@ fn a_cluster_changes_the_way_of_its_wal_without_a_gap() {
     let failed = "SELECT failed_count FROM pg_stat_archiver";
     let all: Vec<i64> = entries.iter().map(|entry| entry.id).collect();
     let restored = fleet.restore("latest", "latest");
-    assert_eq!(rows(&restored.connection()), all, "{}", fleet.postgres.psql(failed));
+    assert_eq!(
+        rows(&restored.connection()),
+        all,
+        "{}",
+        fleet.postgres.psql(failed)
+    );
     restored.check_pages();
 }

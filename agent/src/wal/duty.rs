@@ -247,13 +247,35 @@ impl Supervisor {
             }
         };
         let streaming = async {
-            if streams {
-                self.attempts().await;
+            match streams {
+                true => self.attempts().await,
+                false => self.bound_old_slot().await,
             }
         };
         tokio::join!(archiving, streaming);
         if let Some(observing) = observing {
             observing.abort();
+        }
+    }
+
+    /// A slot of the time when WAL was streamed is bounded until it goes
+    /// (I-15).
+    async fn bound_old_slot(&mut self) {
+        let stop = self.stop.clone();
+        loop {
+            let exceeded = tokio::select! {
+                () = stop.cancelled() => return,
+                exceeded = bound_passed(&mut self.exceeded) => exceeded,
+            };
+            self.status.trouble(Part::Retention, exceeded.failure());
+            let receiver = &self.receiver;
+            match slot::drop(&receiver.info, &receiver.slot).await {
+                Ok(()) => self.status.well(Part::Retention),
+                Err(error) => {
+                    let failure = failure::of_postgres(&error);
+                    tracing::error!(%failure, "the slot at its bound could not be dropped");
+                }
+            }
         }
     }
 

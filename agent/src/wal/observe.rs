@@ -145,9 +145,8 @@ impl Observer {
             return position;
         };
         let size = server.segment;
-        let looked = tokio::task::spawn_blocking(move || {
-            is_quiet(&directory, archived, position.lsn, size)
-        });
+        let looked =
+            tokio::task::spawn_blocking(move || is_quiet(&directory, archived, position.lsn, size));
         match looked.await {
             Ok(true) => archived,
             Ok(false) | Err(_) => position,
@@ -219,9 +218,9 @@ impl Observer {
         );
         // As the operating system names it: the path may hold links.
         let directory = directory.map(|path| std::fs::canonicalize(&path).unwrap_or(path));
-        self.host
-            .wal()
-            .update(self.id, |source| source.data_directory.clone_from(&directory));
+        self.host.wal().update(self.id, |source| {
+            source.data_directory.clone_from(&directory)
+        });
         Ok(Server {
             directory,
             segment,

@@ -25,7 +25,8 @@ const SEGMENT_HEADER: u64 = 40;
 /// Whether no transaction wrote anything from `from`, the start of a segment,
 /// to `to`.
 pub(super) fn is_quiet(data_directory: &Path, from: Position, to: Lsn, size: SegmentSize) -> bool {
-    read(data_directory, from, to, size).is_some_and(|bytes| holds_nothing(&bytes, from.lsn, to, size))
+    read(data_directory, from, to, size)
+        .is_some_and(|bytes| holds_nothing(&bytes, from.lsn, to, size))
 }
 
 fn read(data_directory: &Path, from: Position, to: Lsn, size: SegmentSize) -> Option<Bytes> {

@@ -281,7 +281,7 @@ pub(crate) fn duty(number: u128, generation: u64) -> Assignment {
         flush_every: Span::from_secs(1),
         compression: Compression::DEFAULT,
         incarnation: 1,
-            mode: WalMode::Streaming,
+        mode: WalMode::Streaming,
     };
     assignment(number, generation, Work::ReceiveWal(Box::new(work)))
 }

@@ -31,13 +31,20 @@ impl Store {
         give_to_server_user(root.path());
         let key = RepositoryKey::generate();
         let store = Self { root, key };
-        fs::write(store.key_file(), format!("{}\n", store.key.to_text().expose())).unwrap();
+        fs::write(
+            store.key_file(),
+            format!("{}\n", store.key.to_text().expose()),
+        )
+        .unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         fs::set_permissions(store.key_file(), mode).unwrap();
         give_to_server_user(&store.key_file());
-        Repository::init(open_store(&store.url().parse().unwrap(), &StoreOptions::default()).unwrap(), &store.key)
-            .await
-            .unwrap();
+        Repository::init(
+            open_store(&store.url().parse().unwrap(), &StoreOptions::default()).unwrap(),
+            &store.key,
+        )
+        .await
+        .unwrap();
         give_all(&store.path());
         store
     }
@@ -56,20 +63,34 @@ impl Store {
 
     /// How a command names it.
     fn words(&self) -> Vec<String> {
-        ["--direct", "--cluster", "orders", "--repo", &self.url(), "--key-file"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain([self.key_file().display().to_string()])
-            .collect()
+        [
+            "--direct",
+            "--cluster",
+            "orders",
+            "--repo",
+            &self.url(),
+            "--key-file",
+        ]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([self.key_file().display().to_string()])
+        .collect()
     }
 
     fn push_setting(&self) -> String {
-        format!("{} wal-push %p {}", program().display(), self.words().join(" "))
+        format!(
+            "{} wal-push %p {}",
+            program().display(),
+            self.words().join(" ")
+        )
     }
 
     fn fetch_setting(&self) -> String {
         let words = self.words().join(" ");
-        format!("{} wal-fetch %f %p --retry-for 10s {words}", program().display())
+        format!(
+            "{} wal-fetch %f %p --retry-for 10s {words}",
+            program().display()
+        )
     }
 
     fn server(&self) -> Builder {
@@ -115,13 +136,23 @@ struct Fetch {
 
 async fn push(store: &Store, path: &Path) -> PushExit {
     let path = path.display().to_string();
-    let words = ["wal-push".to_owned(), path].into_iter().chain(store.words());
+    let words = ["wal-push".to_owned(), path]
+        .into_iter()
+        .chain(store.words());
     push_command(Push::try_parse_from(words).unwrap().args).await
 }
 
 async fn fetch(store: &Store, name: &str, to: &Path, spool: &Path) -> FetchExit {
     let (to, spool) = (to.display().to_string(), spool.display().to_string());
-    let words = ["wal-fetch", name, &to, "--retry-for", "0s", "--spool", &spool];
+    let words = [
+        "wal-fetch",
+        name,
+        &to,
+        "--retry-for",
+        "0s",
+        "--spool",
+        &spool,
+    ];
     let words = words.map(str::to_owned).into_iter().chain(store.words());
     fetch_command(Fetch::try_parse_from(words).unwrap().args).await
 }
@@ -202,7 +233,11 @@ async fn the_same_bytes_are_stored_and_everything_else_is_refused() {
     *other.last_mut().unwrap() ^= 1;
     let path = put(&name, &other);
     assert_eq!(push(&store, &path).await, PushExit::Refused);
-    assert_eq!(full().await, Fetched::Full(bytes.clone().into()), "untouched");
+    assert_eq!(
+        full().await,
+        Fetched::Full(bytes.clone().into()),
+        "untouched"
+    );
 
     let next = segment.next().to_string();
     let refused = async |bytes: &[u8], why: &str| {
@@ -221,12 +256,19 @@ async fn the_same_bytes_are_stored_and_everything_else_is_refused() {
     let odd = put("pg_control", b"x");
     assert_eq!(push(&store, &odd).await, PushExit::Refused);
     // Another server under the name of this cluster is another lineage.
-    let stranger = TestCluster::builder(&major(15)).initdb("--wal-segsize=1").start();
+    let stranger = TestCluster::builder(&major(15))
+        .initdb("--wal-segsize=1")
+        .start();
     write(&stranger, 1);
     let theirs = some_segments(&stranger, 1);
     let mixed = put(&next, &theirs[0].1);
     assert_eq!(push(&store, &mixed).await, PushExit::Refused);
-    let listed = store.lineage(&server).await.wal(Codec::DEFAULT).list(Timeline::FIRST).await;
+    let listed = store
+        .lineage(&server)
+        .await
+        .wal(Codec::DEFAULT)
+        .list(Timeline::FIRST)
+        .await;
     assert_eq!(listed.unwrap().coverage().ranges().len(), 1);
 }
 
@@ -281,7 +323,11 @@ async fn a_push_that_is_killed_leaves_whole_segments_or_none() {
     }
     // PostgreSQL alone says what is done.
     for (segment, _) in &segments {
-        assert!(pg_wal.join(format!("archive_status/{segment}.ready")).exists());
+        assert!(
+            pg_wal
+                .join(format!("archive_status/{segment}.ready"))
+                .exists()
+        );
     }
 }
 
@@ -310,8 +356,13 @@ async fn what_is_ready_is_stored_ahead() {
         assert_eq!(stored, Fetched::Full(bytes.clone().into()));
     }
     let object = |index: usize| {
-        let (segment, place) = (segments[index].0, format!("{}-1", system_identifier(&server)));
-        store.path().join(format!("clusters/orders/{place}/wal/00000001/{segment}"))
+        let (segment, place) = (
+            segments[index].0,
+            format!("{}-1", system_identifier(&server)),
+        );
+        store
+            .path()
+            .join(format!("clusters/orders/{place}/wal/00000001/{segment}"))
     };
     // The note alone answers: it was written when the repository had confirmed.
     let aside = store.root.path().join("aside");
@@ -342,9 +393,15 @@ async fn segments_are_fetched_ahead_and_checked_before_they_are_used() {
     let first = listed.segments.ranges()[0].from_lsn;
     let mut segment = WalSegment::containing(Timeline::FIRST, first, last.size());
     let place = tempfile::tempdir().unwrap();
-    let (spool, to) = (place.path().join("spool"), place.path().join("RECOVERYXLOG"));
+    let (spool, to) = (
+        place.path().join("spool"),
+        place.path().join("RECOVERYXLOG"),
+    );
     let kept = || -> Vec<PathBuf> {
-        let below = fs::read_dir(spool.join("fetch")).into_iter().flatten().flatten();
+        let below = fs::read_dir(spool.join("fetch"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let files = below.flat_map(|lineage| fs::read_dir(lineage.path()).unwrap().flatten());
         files.map(|entry| entry.path()).collect()
     };
@@ -353,11 +410,16 @@ async fn segments_are_fetched_ahead_and_checked_before_they_are_used() {
         let fetched = fetch(&store, &segment.to_string(), &to, &spool).await;
         assert_eq!(fetched, FetchExit::Found, "{segment}");
         let path = server.data_dir().join("pg_wal").join(segment.to_string());
-        assert!(fs::read(&to).unwrap() == fs::read(path).unwrap(), "{segment}");
+        assert!(
+            fs::read(&to).unwrap() == fs::read(path).unwrap(),
+            "{segment}"
+        );
         let files = kept();
         assert!(files.len() <= 8, "{files:?}");
         if segment.number() < last.number() {
-            let next = files.iter().find(|path| path.ends_with(segment.next().to_string()));
+            let next = files
+                .iter()
+                .find(|path| path.ends_with(segment.next().to_string()));
             let next = next.expect("the next segment waits");
             turn += 1;
             match turn % 3 {
@@ -384,10 +446,16 @@ async fn segments_are_fetched_ahead_and_checked_before_they_are_used() {
 fn standby_of(server: &TestCluster, store: &Store) -> TestCluster {
     let mut standby = TestCluster::without_data(server.programs());
     let mut copy = standby.program("pg_basebackup");
-    copy.arg("-D").arg(standby.data_dir()).args(["-d", &server.socket_conninfo()]);
+    copy.arg("-D")
+        .arg(standby.data_dir())
+        .args(["-d", &server.socket_conninfo()]);
     copy.args(["--no-sync", "--checkpoint=fast", "-X", "none"]);
     let output = copy.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let restore = format!("restore_command = '{}'\n", store.fetch_setting());
     standby.append("postgresql.auto.conf", &restore);
     standby.append("standby.signal", "");
@@ -405,7 +473,9 @@ async fn a_standby_follows_is_promoted_and_archives_on() {
     let standby = standby_of(&server, &store);
     server.psql("INSERT INTO ledger VALUES (2)");
     archived(&server, switch(&server)).await;
-    let rows = |server: &TestCluster| server.psql("SELECT string_agg(n::text, ',' ORDER BY n) FROM ledger");
+    let rows = |server: &TestCluster| {
+        server.psql("SELECT string_agg(n::text, ',' ORDER BY n) FROM ledger")
+    };
     eventually("the second row", async || rows(&standby) == "1,2").await;
 
     standby.promote();
@@ -417,12 +487,20 @@ async fn a_standby_follows_is_promoted_and_archives_on() {
     let two = on_two.timeline();
     let history = wal.history(two).await.unwrap();
     let switched = history.switchpoint_of(Timeline::FIRST).unwrap();
-    assert!(matches!(wal.fetch_segment(on_two).await.unwrap(), Fetched::Full(_)));
+    assert!(matches!(
+        wal.fetch_segment(on_two).await.unwrap(),
+        Fetched::Full(_)
+    ));
     // What the first timeline holds ends where it was left.
     let one = wal.list(Timeline::FIRST).await.unwrap().coverage();
     let left = WalSegment::containing(Timeline::FIRST, switched, on_two.size());
     if switched > left.start() {
-        assert!(wal.fetch_aside(AsideFile::Partial(left)).await.unwrap().is_some());
+        assert!(
+            wal.fetch_aside(AsideFile::Partial(left))
+                .await
+                .unwrap()
+                .is_some()
+        );
         let beginning = LsnRange::new(left.start(), switched).unwrap();
         assert!(one.covers(beginning), "{one:?} lacks {beginning:?}");
     }
@@ -436,7 +514,10 @@ async fn a_standby_follows_is_promoted_and_archives_on() {
     let log = fs::read_to_string(server.log_path()).unwrap();
     assert!(log.contains("lineage_diverged"), "{log}");
     let after = wal.list(Timeline::FIRST).await.unwrap();
-    assert!(after.end().unwrap() <= late.start().max(switched), "{after:?}");
+    assert!(
+        after.end().unwrap() <= late.start().max(switched),
+        "{after:?}"
+    );
 
     // A copy of before ends on the new timeline, with what was committed there.
     let copy = standby_of(&standby, &store);

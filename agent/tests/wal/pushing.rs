@@ -193,9 +193,11 @@ async fn an_idle_server_stays_proved_and_a_commit_does_not() {
     let claimed = |report: &holdfast_proto::WalReport| report.frontier.unwrap().frontier;
     let before = claimed(&archived.receiving.report.borrow().clone());
     assert!(position > before.lsn);
-    let later = archived.receiving.until("the idle server's frontier", |report| {
-        claimed(report).time > before.time
-    });
+    let later = archived
+        .receiving
+        .until("the idle server's frontier", |report| {
+            claimed(report).time > before.time
+        });
     let idle = claimed(&later.await);
     assert!(idle.lsn < position, "nothing more was archived");
     // A commit is one.
@@ -240,7 +242,10 @@ async fn nothing_is_lost_while_the_repository_is_away() {
     assert_eq!(gaps(&report), []);
     let wal = archived.place.wal(&archived.server).await;
     compare_with_server(&wal, &archived.server).await;
-    let coverage = archived.place.coverage(&archived.server, Timeline::FIRST).await;
+    let coverage = archived
+        .place
+        .coverage(&archived.server, Timeline::FIRST)
+        .await;
     assert_eq!(coverage.ranges().len(), 1, "{coverage:?}");
     eventually("a clean bill of health", async || {
         archived.receiving.report.borrow().trouble.is_none()
@@ -267,7 +272,13 @@ async fn both_at_once_are_one() {
     let failed = "SELECT failed_count FROM pg_stat_archiver";
     assert_eq!(number(&archived.server, failed), 0);
     let report = archived.receiving.report.borrow().clone();
-    assert_eq!((report.trouble, gaps(&archived.receiving.report.borrow().clone())), (None, vec![]));
+    assert_eq!(
+        (
+            report.trouble,
+            gaps(&archived.receiving.report.borrow().clone())
+        ),
+        (None, vec![])
+    );
     let wal = archived.place.wal(&archived.server).await;
     assert!(compare_with_server(&wal, &archived.server).await >= 6);
     assert!(kept_from(&archived.server).is_some(), "the stream's slot");
@@ -284,7 +295,9 @@ async fn segments_that_nobody_archives_are_stored_from_pg_wal_or_recorded_as_a_g
     let command = archived.server.psql("SHOW archive_command");
     let skip = |command: &str| {
         let set = format!("ALTER SYSTEM SET archive_command = '{command}'");
-        archived.server.psql(&format!("{set}\nSELECT pg_reload_conf()"));
+        archived
+            .server
+            .psql(&format!("{set}\nSELECT pg_reload_conf()"));
     };
     // As a standby does: done, and archived nowhere.
     let stranded = async || {
@@ -306,12 +319,17 @@ async fn segments_that_nobody_archives_are_stored_from_pg_wal_or_recorded_as_a_g
     archived.archive_all().await;
     let report = archived.receiving.report.borrow().clone();
     assert_eq!(gaps(&report), [], "{first} was in pg_wal");
-    let coverage = archived.place.coverage(&archived.server, Timeline::FIRST).await;
+    let coverage = archived
+        .place
+        .coverage(&archived.server, Timeline::FIRST)
+        .await;
     assert_eq!(coverage.ranges().len(), 1, "{coverage:?}");
 
     let skip = |command: &str| {
         let set = format!("ALTER SYSTEM SET archive_command = '{command}'");
-        archived.server.psql(&format!("{set}\nSELECT pg_reload_conf()"));
+        archived
+            .server
+            .psql(&format!("{set}\nSELECT pg_reload_conf()"));
     };
     skip("/bin/true");
     write(&archived.server, 2);
@@ -354,7 +372,10 @@ async fn the_slot_goes_when_the_archiver_is_set_up_and_wrong_settings_are_named(
     let mut receiving = place.start_with(work, DutyOptions::default());
     let report = receiving.trouble("archive_mode_off").await;
     let hint = report.trouble.unwrap().hint;
-    assert!(hint.contains("ALTER SYSTEM SET archive_mode = 'on'"), "{hint}");
+    assert!(
+        hint.contains("ALTER SYSTEM SET archive_mode = 'on'"),
+        "{hint}"
+    );
     assert!(kept_from(&server).is_some(), "nobody archives yet");
     server.psql("ALTER SYSTEM SET archive_mode = 'on'");
     server.stop("fast");

@@ -25,7 +25,7 @@ use serde_json::json;
 use super::say;
 use crate::machine::Machine;
 use crate::report::{Measured, Target};
-use crate::stats::{median, milliseconds, rounded};
+use crate::stats::{median, milliseconds, number, rounded};
 
 /// What a segment holds, made by pgbench at this scale.
 const SCALE: &str = "30";
@@ -90,8 +90,11 @@ fn run(options: &Options) -> Result<(Machine, Measured)> {
     for round in 0..options.rounds {
         for (way, times) in Way::ALL.into_iter().zip(&mut times) {
             let took = bench.archive(way, round)?;
-            let each = milliseconds(took) / bench.segments.len() as f64;
-            say(&format!("round {round}: {}: {each:.1} ms a segment", way.name()));
+            let each = milliseconds(took) / number(bench.segments.len() as u64);
+            say(&format!(
+                "round {round}: {}: {each:.1} ms a segment",
+                way.name()
+            ));
             times.push(each);
         }
     }
@@ -249,8 +252,14 @@ impl Bench {
             repository.display(),
             key.display()
         );
-        let made = self.as_server(&format!("{agent} repo init {to}")).output()?;
-        ensure!(made.status.success(), "repo init: {}", String::from_utf8_lossy(&made.stderr));
+        let made = self
+            .as_server(&format!("{agent} repo init {to}"))
+            .output()?;
+        ensure!(
+            made.status.success(),
+            "repo init: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         let spool = root.join("spool").display().to_string();
         Ok(format!(
             "{agent} wal-push %p --direct --cluster orders --spool {spool} {to}"

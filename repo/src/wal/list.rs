@@ -7,7 +7,10 @@
 use futures_util::TryStreamExt;
 use holdfast_types::{Coverage, Lsn, LsnRange, Timeline, TimelineHistory, WalSegment};
 
-use super::{AsideFile, WalRepository, aside_name, history_name, segment_name, slices_directory, timeline_directory};
+use super::{
+    AsideFile, WalRepository, aside_name, history_name, segment_name, slices_directory,
+    timeline_directory,
+};
 use crate::envelope::Kind;
 use crate::error::Damage;
 use crate::store::Listed;
@@ -79,6 +82,19 @@ impl WalRepository {
             self.lineage.prove_present().await?;
         }
         Ok(timelines)
+    }
+
+    /// Whether there is any WAL of a timeline, its history aside.
+    pub async fn has_wal(&self, timeline: Timeline) -> Result<bool> {
+        let directory = self.lineage.name(&timeline_directory(timeline));
+        let mut listed = self.lineage.repository.store.list(&directory);
+        while let Some(item) = listed.try_next().await? {
+            match self.recognise(&item.name) {
+                Some(WalObject::Segment(_) | WalObject::Slice(..)) => return Ok(true),
+                Some(WalObject::History(_) | WalObject::Aside(_)) | None => {}
+            }
+        }
+        Ok(false)
     }
 
     /// The WAL of a timeline.

@@ -60,9 +60,11 @@ impl Counted {
                 Ordering::Equal => at.lsn,
                 Ordering::Greater => Lsn::INVALID,
             };
-            let within =
-                |range: &LsnRange| LsnRange::new(range.from_lsn, range.to_lsn.min(limit));
-            (*timeline, coverage.ranges().iter().filter_map(within).collect())
+            let within = |range: &LsnRange| LsnRange::new(range.from_lsn, range.to_lsn.min(limit));
+            (
+                *timeline,
+                coverage.ranges().iter().filter_map(within).collect(),
+            )
         };
         self.stored.timelines.iter().map(up_to).collect()
     }
@@ -151,9 +153,8 @@ mod tests {
 
     fn holes(counted: &Counted) -> Vec<(u64, u64)> {
         let holes = counted.holes(&TimelineHistory::root(Timeline::FIRST));
-        let numbers = |(_, gap): (Timeline, LsnRange)| {
-            (gap.from_lsn.get() / SIZE, gap.to_lsn.get() / SIZE)
-        };
+        let numbers =
+            |(_, gap): (Timeline, LsnRange)| (gap.from_lsn.get() / SIZE, gap.to_lsn.get() / SIZE);
         holes.into_iter().map(numbers).collect()
     }
 

@@ -106,7 +106,10 @@ impl ArchiveSettings {
     /// Why the archiver does not work.
     pub(crate) fn trouble(&self, program: &Path) -> Option<Failure> {
         if let Some(wrong) = self.wrong(program).into_iter().next() {
-            let hint = format!("`holdfast-agent doctor` says what to run: {}", wrong.fix.join(" "));
+            let hint = format!(
+                "`holdfast-agent doctor` says what to run: {}",
+                wrong.fix.join(" ")
+            );
             return Some(Failure::permanent(wrong.code, wrong.message, hint));
         }
         let failing = self.failing.as_ref()?;

@@ -119,7 +119,7 @@ impl Prefetch {
             return true;
         }
         match self.wal.read_sealed(segment).await {
-            Ok(Some(sealed)) => match self.keep(&path, &sealed) {
+            Ok(Some(sealed)) => match self.keep(&path, &sealed).await {
                 Ok(()) => true,
                 Err(error) => {
                     tracing::debug!(%error, "a prefetched segment cannot be kept");
@@ -135,11 +135,11 @@ impl Prefetch {
     }
 
     /// Not synced: what a power cut tears is found out when it is opened.
-    fn keep(&self, path: &Path, sealed: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(&self.directory)?;
+    async fn keep(&self, path: &Path, sealed: &[u8]) -> io::Result<()> {
+        tokio::fs::create_dir_all(&self.directory).await?;
         let temporary = path.with_extension(format!("{}.new", std::process::id()));
-        fs::write(&temporary, sealed)?;
-        fs::rename(&temporary, path)
+        tokio::fs::write(&temporary, sealed).await?;
+        tokio::fs::rename(&temporary, path).await
     }
 
     /// Removes what will not be asked for: everything else of this timeline,
@@ -157,7 +157,7 @@ impl Prefetch {
             let age = modified.ok().and_then(|at| at.elapsed().ok());
             let is_old = age.is_none_or(|age| age > FORGOTTEN);
             let whole_name = name.len() == ours.len();
-            let this_timeline = whole_name && name[..8] == ours[..8];
+            let this_timeline = whole_name && name.as_bytes()[..8] == ours.as_bytes()[..8];
             if !wanted.contains(&*name) && (this_timeline || is_old) && *name != *ours {
                 let _ = fs::remove_file(entry.path());
             }

@@ -49,10 +49,7 @@ impl Lane {
     pub(super) fn ready_after(&self, asked: &str) -> Vec<PushName> {
         let ready = self.ready();
         let later = ready.into_iter().filter(|name| name.as_str() > asked);
-        later
-            .take(AHEAD)
-            .map(PushName::Segment)
-            .collect()
+        later.take(AHEAD).map(PushName::Segment).collect()
     }
 
     /// All segments that are ready, in order.

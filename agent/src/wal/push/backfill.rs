@@ -41,19 +41,17 @@ impl Lane {
             let last = Lsn::new((number + 1) * asked.size().bytes() - 1);
             let timeline = history.timeline_at(last);
             let segment = WalSegment::containing(timeline, last, asked.size());
-            let coverage = match stored.entry(timeline) {
-                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(vacant) => {
-                    let listed = self.wal.list(timeline).await;
-                    let listed = self.stored(&segment.to_string(), listed)?;
-                    vacant.insert(listed.coverage())
-                }
-            };
+            if !stored.contains_key(&timeline) {
+                let listed = self.wal.list(timeline).await;
+                let listed = self.stored(&segment.to_string(), listed)?;
+                stored.insert(timeline, listed.coverage());
+            }
             let whole = LsnRange {
                 from_lsn: segment.start(),
                 to_lsn: segment.end(),
             };
-            if coverage.covers(whole) {
+            let is_there = |coverage: &Coverage| coverage.covers(whole);
+            if stored.get(&timeline).is_some_and(is_there) {
                 found.reverse();
                 return Ok(found);
             }

@@ -77,8 +77,7 @@ pub async fn push_command(args: PushArgs) -> PushExit {
     match pushed {
         Ok(()) => PushExit::Durable,
         Err(failure) => {
-            eprintln!("wal-push: {failure} [{}]", failure.code);
-            eprintln!("hint: {}", failure.hint);
+            eprintln!("wal-push: {failure}");
             match is_refusal(&failure) {
                 true => PushExit::Refused,
                 false => PushExit::Failed,
@@ -128,10 +127,12 @@ fn asked(here: &Path, path: &Path) -> Result<Asked, Failure> {
         .parse()
         .map_err(|error| bad_path(path, &format!("{error}")))?;
     let absolute = here.join(path);
-    let pg_wal = absolute.parent().filter(|parent| parent.ends_with("pg_wal"));
-    let data_directory = pg_wal.and_then(Path::parent).ok_or_else(|| {
-        bad_path(path, "it does not lie in the pg_wal of a data directory")
-    })?;
+    let pg_wal = absolute
+        .parent()
+        .filter(|parent| parent.ends_with("pg_wal"));
+    let data_directory = pg_wal
+        .and_then(Path::parent)
+        .ok_or_else(|| bad_path(path, "it does not lie in the pg_wal of a data directory"))?;
     let data_directory = data_directory
         .canonicalize()
         .map_err(|error| bad_path(path, &error.to_string()))?;
@@ -160,12 +161,27 @@ mod tests {
         std::fs::create_dir_all(data.join("pg_wal")).unwrap();
         let here = data.canonicalize().unwrap();
         let segment = "000000010000000000000003";
-        for path in [format!("pg_wal/{segment}"), format!("{}/pg_wal/{segment}", data.display())] {
+        for path in [
+            format!("pg_wal/{segment}"),
+            format!("{}/pg_wal/{segment}", data.display()),
+        ] {
             let asked = asked(&here, Path::new(&path)).unwrap();
-            assert_eq!((asked.name.to_string(), asked.data_directory), (segment.to_owned(), here.clone()));
+            assert_eq!(
+                (asked.name.to_string(), asked.data_directory),
+                (segment.to_owned(), here.clone())
+            );
         }
-        for bad in ["pg_wal/x", segment, "base/1/000000010000000000000003", "pg_wal"] {
-            assert_eq!(asked(&here, Path::new(bad)).unwrap_err().code, "wal_path_foreign", "{bad}");
+        for bad in [
+            "pg_wal/x",
+            segment,
+            "base/1/000000010000000000000003",
+            "pg_wal",
+        ] {
+            assert_eq!(
+                asked(&here, Path::new(bad)).unwrap_err().code,
+                "wal_path_foreign",
+                "{bad}"
+            );
         }
     }
 }

@@ -12,7 +12,7 @@ use holdfast_types::{Failure, SegmentSize, WalSegment};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
 
 use super::note::Notes;
-use super::put::Timelines;
+use super::put::Newest;
 use super::{PushName, Pushed};
 
 /// Memory for files on their way, each once as it was read and once sealed.
@@ -40,7 +40,7 @@ pub(super) struct Lane {
     pub(super) pg_wal: PathBuf,
     pub(super) notes: Notes,
     /// What the repository held when it was last looked at.
-    pub(super) timelines: AsyncMutex<Option<Timelines>>,
+    pub(super) newest: AsyncMutex<Option<Newest>>,
     /// Told of what became durable.
     pub(super) pushed: Option<mpsc::UnboundedSender<Pushed>>,
     /// The last segment before which nothing is missing that could be had.
@@ -58,7 +58,7 @@ impl Lane {
             notes: Notes::new(&to.spool, &to.lineage),
             lineage: to.lineage,
             pg_wal: to.data_directory.join("pg_wal"),
-            timelines: AsyncMutex::default(),
+            newest: AsyncMutex::default(),
             pushed,
             joined: AsyncMutex::default(),
             permits: Semaphore::new(usize::try_from(at_once).unwrap_or(1)),

@@ -79,7 +79,9 @@ impl Notes {
     pub(super) fn write(&self, name: &PushName, file: FileIdentity) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         let text = serde_json::to_vec(&self.note(file)).map_err(io::Error::other)?;
-        let temporary = self.directory.join(format!("{name}.{}.new", std::process::id()));
+        let temporary = self
+            .directory
+            .join(format!("{name}.{}.new", std::process::id()));
         fs::write(&temporary, text)?;
         fs::rename(&temporary, self.path(name))
     }

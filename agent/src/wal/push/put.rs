@@ -1,20 +1,20 @@
 //! Storing one file: read, checked against its name and against what is
 //! stored, put, noted.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_pg::wal::SegmentHeader;
 use holdfast_repo::{AsideFile, Error};
-use holdfast_types::{Failure, Lsn, Timeline, TimelineHistory, WalSegment};
+use holdfast_types::{Failure, Lsn, LsnRange, Timeline, TimelineHistory, WalSegment};
 use tokio::time::Instant;
 
-use super::descent::{StoredTimeline, StoredTimelines, Verdict, judge};
+use super::descent::{Verdict, judge};
 use super::lane::Lane;
 use super::note::FileIdentity;
 use super::{PushName, Pushed, failure, read};
-use crate::wal::divergence;
+use crate::wal::{divergence, trouble};
 
 /// A history or a `.backup` has a few lines.
 const SMALL: u64 = 1 << 20;
@@ -22,13 +22,14 @@ const SMALL: u64 = 1 << 20;
 /// have been promoted meanwhile and archive as well.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// What the repository holds, by timeline.
+/// What the repository held when it was looked at.
 #[derive(Debug)]
-pub(super) struct Timelines {
-    stored: StoredTimelines,
+pub(super) struct Newest {
+    /// The ancestry of the newest timeline of which there is WAL.
+    history: Option<TimelineHistory>,
     seen_at: Instant,
-    /// WAL past a switch that was found to hold no whole record.
-    harmless: BTreeMap<Timeline, Lsn>,
+    /// Timelines that continue it.
+    continued_by: BTreeSet<Timeline>,
 }
 
 impl Lane {
@@ -101,11 +102,7 @@ impl Lane {
         Err(failure::invalid(name, &why))
     }
 
-    async fn put_aside(
-        &self,
-        text: &str,
-        path: &std::path::Path,
-    ) -> Result<FileIdentity, Failure> {
+    async fn put_aside(&self, text: &str, path: &std::path::Path) -> Result<FileIdentity, Failure> {
         let aside = AsideFile::parse(text, self.size())
             .ok_or_else(|| failure::invalid(text, "segments of this server have other names"))?;
         let most = match aside {
@@ -137,7 +134,7 @@ impl Lane {
         match self.wal.put_history(timeline, bytes).await {
             Err(Error::Conflict { .. }) => {
                 let reason = format!("the repository holds another history of {timeline}");
-                Err(crate::wal::trouble::diverged(&reason))
+                Err(trouble::diverged(&reason))
             }
             put => self.stored(&name, put).map(drop),
         }
@@ -145,11 +142,7 @@ impl Lane {
 
     /// WAL of `timeline` must continue what is stored; its history is stored
     /// before the first of it (pitfall 18).
-    async fn require_descent(
-        &self,
-        timeline: Timeline,
-        end: Option<Lsn>,
-    ) -> Result<(), Failure> {
+    async fn require_descent(&self, timeline: Timeline, end: Option<Lsn>) -> Result<(), Failure> {
         let history = self.history_of(timeline).await?;
         self.require_judged(&history, end).await
     }
@@ -158,10 +151,10 @@ impl Lane {
         if timeline == Timeline::FIRST {
             return Ok(TimelineHistory::root(timeline));
         }
-        let known = self.look(|known| {
-            let stored = known.stored.get(&timeline)?;
-            let history = stored.history.clone();
-            (!history.ancestors.is_empty()).then_some(history)
+        let known = self.look(|newest| {
+            let history = newest.history.as_ref()?;
+            let known = history.timeline == timeline && !history.ancestors.is_empty();
+            known.then(|| history.clone())
         });
         match known.await? {
             Some(history) => Ok(history),
@@ -170,10 +163,7 @@ impl Lane {
     }
 
     /// From the repository, else from `pg_wal`, and then into the repository.
-    async fn history_from_afar(
-        &self,
-        timeline: Timeline,
-    ) -> Result<TimelineHistory, Failure> {
+    async fn history_from_afar(&self, timeline: Timeline) -> Result<TimelineHistory, Failure> {
         let fetched = self.wal.fetch_history(timeline).await;
         if let Some(text) = self.stored(&timeline.history_file(), fetched)? {
             return TimelineHistory::parse(timeline, &String::from_utf8_lossy(&text))
@@ -193,78 +183,69 @@ impl Lane {
         history: &TimelineHistory,
         end: Option<Lsn>,
     ) -> Result<(), Failure> {
-        let verdict = self.look(|known| judge(history, end, &known.stored)).await?;
-        let (timeline, overhang) = match verdict {
+        let timeline = history.timeline;
+        let verdict = self.look(|newest| match newest.continued_by.contains(&timeline) {
+            true => Verdict::Continues,
+            false => judge(history, end, newest.history.as_ref()),
+        });
+        let (newest, switch) = match verdict.await? {
             Verdict::Continues => return Ok(()),
-            Verdict::Diverged(reason) => return Err(crate::wal::trouble::diverged(&reason)),
-            Verdict::Unless(timeline, overhang) => (timeline, overhang),
+            Verdict::Diverged(reason) => return Err(trouble::diverged(&reason)),
+            Verdict::IfNothingPast(newest, switch) => (newest, switch),
         };
-        let judged = self
-            .look(|known| known.harmless.get(&timeline) == Some(&overhang.to_lsn))
-            .await?;
-        if judged {
-            return Ok(());
+        let repository_failed = |error: Error| crate::failure::of_repository(&error);
+        let listed = self.wal.list_from(newest, switch).await;
+        let end = listed.map_err(repository_failed)?.end();
+        if let Some(overhang) = end.and_then(|end| LsnRange::new(switch, end)) {
+            let found = divergence::holds_record(&self.wal, newest, overhang, self.size()).await;
+            if found.map_err(repository_failed)? {
+                return Err(trouble::diverged(&format!(
+                    "it left timeline {newest} at {}, the repository holds WAL of that timeline \
+                     to {}",
+                    overhang.from_lsn, overhang.to_lsn
+                )));
+            }
         }
-        let found = divergence::holds_record(&self.wal, timeline, overhang, self.size()).await;
-        if found.map_err(|error| crate::failure::of_repository(&error))? {
-            return Err(crate::wal::trouble::diverged(&format!(
-                "it left timeline {timeline} at {}, the repository holds WAL of that timeline to {}",
-                overhang.from_lsn, overhang.to_lsn
-            )));
-        }
-        let mut timelines = self.timelines.lock().await;
-        if let Some(known) = timelines.as_mut() {
-            known.harmless.insert(timeline, overhang.to_lsn);
+        if let Some(known) = self.newest.lock().await.as_mut() {
+            known.continued_by.insert(timeline);
         }
         Ok(())
     }
 
     /// Asks what the repository holds, looking there when that is long ago.
-    pub(super) async fn look<T>(&self, ask: impl FnOnce(&Timelines) -> T) -> Result<T, Failure> {
-        let mut timelines = self.timelines.lock().await;
-        let is_fresh = |known: &&mut Timelines| known.seen_at.elapsed() < LOOK_AGAIN;
-        if let Some(known) = timelines.as_mut().filter(is_fresh) {
+    async fn look<T>(&self, ask: impl FnOnce(&Newest) -> T) -> Result<T, Failure> {
+        let mut newest = self.newest.lock().await;
+        if let Some(known) = newest.as_ref()
+            && known.seen_at.elapsed() < LOOK_AGAIN
+        {
             return Ok(ask(known));
         }
-        let (harmless, before) = match timelines.take() {
-            Some(known) => (known.harmless, known.stored),
-            None => <(BTreeMap<_, _>, StoredTimelines)>::default(),
-        };
         let seen_at = Instant::now();
-        let stored = self.stored_timelines(&before).await;
-        let stored = stored.map_err(|error| crate::failure::of_repository(&error))?;
-        let known = timelines.insert(Timelines {
-            stored,
+        let history = self.newest_history(newest.as_ref()).await;
+        let history = history.map_err(|error| crate::failure::of_repository(&error))?;
+        let known = newest.insert(Newest {
+            history,
             seen_at,
-            harmless,
+            continued_by: BTreeSet::new(),
         });
         Ok(ask(known))
     }
 
-    /// The timelines of which there is WAL. Where one ends matters only of the
-    /// newest: it is read from where it ended before.
-    async fn stored_timelines(&self, before: &StoredTimelines) -> Result<StoredTimelines, Error> {
-        let mut stored = StoredTimelines::new();
-        let timelines = self.wal.timelines().await?;
-        let newest = timelines.last().copied();
-        for timeline in timelines {
-            let known = before.get(&timeline);
-            if let Some(known) = known
-                && newest != Some(timeline)
-            {
-                stored.insert(timeline, known.clone());
-                continue;
+    /// The ancestry of the newest timeline of which there is WAL. One of which
+    /// only the history is there was begun and never used.
+    async fn newest_history(
+        &self,
+        before: Option<&Newest>,
+    ) -> Result<Option<TimelineHistory>, Error> {
+        for timeline in self.wal.timelines().await?.into_iter().rev() {
+            let known = before.and_then(|before| before.history.as_ref());
+            if let Some(known) = known.filter(|known| known.timeline == timeline) {
+                return Ok(Some(known.clone()));
             }
-            let from = known.map_or(Lsn::INVALID, |known| known.end);
-            let listed = self.wal.list_from(timeline, from).await?;
-            let end = listed.end().or(known.map(|known| known.end));
-            let Some(end) = end else { continue };
-            let history = match known {
-                Some(known) if !known.history.ancestors.is_empty() => known.history.clone(),
-                _ => self.wal.history(timeline).await?,
-            };
-            stored.insert(timeline, StoredTimeline { end, history });
+            if self.wal.has_wal(timeline).await? {
+                return self.wal.history(timeline).await.map(Some);
+            }
         }
-        Ok(stored)
+        Ok(None)
     }
 }

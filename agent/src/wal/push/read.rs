@@ -24,9 +24,7 @@ pub(super) async fn identity(path: &Path) -> Result<FileIdentity, Failure> {
 pub(super) async fn whole(path: &Path, most: u64) -> Result<(Bytes, FileIdentity), Failure> {
     let of = path.to_path_buf();
     let read = tokio::task::spawn_blocking(move || read(&of, most)).await;
-    read.unwrap_or_else(|error| {
-        Err(failure::unreadable(path, &std::io::Error::other(error)))
-    })
+    read.unwrap_or_else(|error| Err(failure::unreadable(path, &std::io::Error::other(error))))
 }
 
 fn read(path: &Path, most: u64) -> Result<(Bytes, FileIdentity), Failure> {
