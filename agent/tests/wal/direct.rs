@@ -1,7 +1,7 @@
 //! `wal-push` and `wal-fetch` without an agent, run by PostgreSQL itself.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ impl Store {
             format!("{}\n", store.key.to_text().expose()),
         )
         .unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        let mode = fs::Permissions::from_mode(0o600);
         fs::set_permissions(store.key_file(), mode).unwrap();
         give_to_server_user(&store.key_file());
         Repository::init(
