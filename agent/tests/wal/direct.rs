@@ -31,11 +31,7 @@ impl Store {
         give_to_server_user(root.path());
         let key = RepositoryKey::generate();
         let store = Self { root, key };
-        fs::write(
-            store.key_file(),
-            format!("{}\n", store.key.to_text().expose()),
-        )
-        .unwrap();
+        fs::write(store.key_file(), store.key.to_text().expose()).unwrap();
         let mode = fs::Permissions::from_mode(0o600);
         fs::set_permissions(store.key_file(), mode).unwrap();
         give_to_server_user(&store.key_file());
