@@ -41,17 +41,20 @@ impl Lane {
             let last = Lsn::new((number + 1) * asked.size().bytes() - 1);
             let timeline = history.timeline_at(last);
             let segment = WalSegment::containing(timeline, last, asked.size());
-            if !stored.contains_key(&timeline) {
-                let listed = self.wal.list(timeline).await;
-                let listed = self.stored(&segment.to_string(), listed)?;
-                stored.insert(timeline, listed.coverage());
-            }
+            let coverage = match stored.remove(&timeline) {
+                Some(coverage) => coverage,
+                None => {
+                    let listed = self.wal.list(timeline).await;
+                    self.stored(&segment.to_string(), listed)?.coverage()
+                }
+            };
             let whole = LsnRange {
                 from_lsn: segment.start(),
                 to_lsn: segment.end(),
             };
-            let is_there = |coverage: &Coverage| coverage.covers(whole);
-            if stored.get(&timeline).is_some_and(is_there) {
+            let is_there = coverage.covers(whole);
+            stored.insert(timeline, coverage);
+            if is_there {
                 found.reverse();
                 return Ok(found);
             }
