@@ -42,48 +42,36 @@ impl WalRepository {
             return Ok(Fetched::Full(full));
         }
         match assembled? {
-            Some((bytes, valid_to)) => {
-                if let Some(missing) = LsnRange::new(valid_to, segment.end())
-                    && self.goes_on_after(segment).await?
-                {
-                    return self.full_or_hole(segment, missing).await;
-                }
-                Ok(Fetched::Assembled { bytes, valid_to })
-            }
+            Some((bytes, valid_to)) => Ok(Fetched::Assembled { bytes, valid_to }),
             None => {
                 self.lineage.prove_present().await?;
-                let missing = LsnRange {
-                    from_lsn: segment.start(),
-                    to_lsn: segment.end(),
-                };
-                if self.goes_on_after(segment).await? && self.begins_before(segment).await? {
-                    return self.full_or_hole(segment, missing).await;
-                }
                 Ok(Fetched::Absent)
             }
         }
     }
 
-    /// Whether anything is stored behind `segment` on its timeline. Then what
-    /// is missing of it is a hole: PostgreSQL would take zeros or absence for
-    /// the end of WAL and stop short of what follows (I-12).
-    async fn goes_on_after(&self, segment: WalSegment) -> Result<bool> {
-        let later = self.list_from(segment.timeline(), segment.end()).await?;
-        let after = |range: &LsnRange| range.to_lsn > segment.end();
-        Ok(later.coverage().ranges().iter().any(after))
-    }
-
-    /// Whether anything is stored before it: a timeline begins somewhere, and
-    /// before that nothing is missing.
-    async fn begins_before(&self, segment: WalSegment) -> Result<bool> {
-        let all = self.list(segment.timeline()).await?.coverage();
-        let first = all.ranges().first();
-        Ok(first.is_some_and(|first| first.from_lsn < segment.start()))
-    }
-
-    /// Segments may be stored out of their order: what was missing may have
-    /// come since.
-    async fn full_or_hole(&self, segment: WalSegment, missing: LsnRange) -> Result<Fetched> {
+    /// [`WalRepository::fetch_segment`] for a recovery of which nobody knows
+    /// where it must end: where WAL goes on behind what is missing of the
+    /// segment, that is a hole and an error, for PostgreSQL would take zeros
+    /// or absence for the end of WAL and stop short of what follows (I-12).
+    pub async fn fetch_or_hole(&self, segment: WalSegment) -> Result<Fetched> {
+        let fetched = self.fetch_segment(segment).await?;
+        let (missing, begun) = match &fetched {
+            Fetched::Full(_) => return Ok(fetched),
+            Fetched::Assembled { valid_to, .. } => (LsnRange::new(*valid_to, segment.end()), true),
+            Fetched::Absent => (LsnRange::new(segment.start(), segment.end()), false),
+        };
+        let Some(missing) = missing else {
+            return Ok(fetched);
+        };
+        // A timeline begins somewhere, and before that nothing is missing.
+        let is_hole =
+            self.goes_on_after(segment).await? && (begun || self.begins_before(segment).await?);
+        if !is_hole {
+            return Ok(fetched);
+        }
+        // Segments may be stored out of their order: what was missing may have
+        // come since.
         match self.full(segment).await? {
             Some(full) => Ok(Fetched::Full(full)),
             None => Err(Error::WalHole {
@@ -91,6 +79,20 @@ impl WalRepository {
                 gaps: vec![missing],
             }),
         }
+    }
+
+    /// Whether anything is stored behind `segment` on its timeline.
+    async fn goes_on_after(&self, segment: WalSegment) -> Result<bool> {
+        let later = self.list_from(segment.timeline(), segment.end()).await?;
+        let after = |range: &LsnRange| range.to_lsn > segment.end();
+        Ok(later.coverage().ranges().iter().any(after))
+    }
+
+    /// Whether anything is stored before it.
+    async fn begins_before(&self, segment: WalSegment) -> Result<bool> {
+        let all = self.list(segment.timeline()).await?.coverage();
+        let first = all.ranges().first();
+        Ok(first.is_some_and(|first| first.from_lsn < segment.start()))
     }
 
     /// A full segment as it is stored, sealed; `None` when it is not there,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use holdfast_types::{Failure, Name, Span, WalSegment};
 use tokio::time::Instant;
 
-use super::lookup::{Found, WalName, look_up_with};
+use super::lookup::{End, Found, WalName, look_up_with};
 use super::place::{Place, config_here};
 use super::prefetch::Prefetch;
 use super::{FetchAnswer, FetchConfig, FetchQuestion};
@@ -211,7 +211,11 @@ impl Asked {
             Self::Repository { place, name, spool } => {
                 let lineage = place.open().await?;
                 let prefetch = spool.as_ref().map(|spool| Prefetch::new(spool, &lineage));
-                let found = look_up_with(&lineage, name, prefetch.as_deref()).await;
+                let end = match place {
+                    Place::Config(_) => End::Planned,
+                    Place::Named { .. } => End::Unknown,
+                };
+                let found = look_up_with(&lineage, name, prefetch.as_deref(), end).await;
                 *ahead = prefetch.zip(name.segment(&lineage));
                 found.map_err(|error| failure::of_repository(&error))
             }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use holdfast_types::{Failure, Name};
 use serde::{Deserialize, Serialize};
 
-use super::lookup::{Found, WalName, look_up_with};
+use super::lookup::{End, Found, WalName, look_up_with};
 use crate::failure;
 use crate::host::Host;
 use crate::socket::{Handler, Reply};
@@ -71,7 +71,7 @@ impl Handler for FetchHandler {
             let lineage = repository.lineage(&source.cluster, lineage).await?;
             let spool = self.host.data_dir().join("spool");
             let prefetch = self.host.wal().prefetches().of(&spool, &lineage);
-            let found = look_up_with(&lineage, &name, Some(&prefetch)).await?;
+            let found = look_up_with(&lineage, &name, Some(&prefetch), End::Unknown).await?;
             if let (Found::File(_), Some(segment)) = (&found, name.segment(&lineage)) {
                 // For the next question; nobody waits for it.
                 tokio::spawn(async move { prefetch.fill(segment).await });

@@ -61,19 +61,30 @@ pub enum Found {
     Absent,
 }
 
+/// Whether it is known where the recovery that asks must end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// A restore has decided it, and PostgreSQL fails if it stops short of it:
+    /// what lies before a hole may be had.
+    Planned,
+    /// PostgreSQL promotes where WAL ends: a hole must not pass for that.
+    Unknown,
+}
+
 /// [`look_up`], with what was fetched before.
 pub(super) async fn look_up_with(
     lineage: &LineageRepository,
     name: &WalName,
     prefetch: Option<&Prefetch>,
+    end: End,
 ) -> Result<Found, Error> {
     let (Some(prefetch), Some(segment)) = (prefetch, name.segment(lineage)) else {
-        return look_up(lineage, name).await;
+        return look_up(lineage, name, end).await;
     };
     if let Some(bytes) = prefetch.take(segment).await {
         return Ok(Found::File(bytes));
     }
-    let found = look_up(lineage, name).await?;
+    let found = look_up(lineage, name, end).await?;
     if found == Found::Absent {
         prefetch.forget(segment);
     }
@@ -91,7 +102,11 @@ impl WalName {
 }
 
 /// Looks `name` up in a lineage. An error proves nothing.
-pub async fn look_up(lineage: &LineageRepository, name: &WalName) -> Result<Found, Error> {
+pub async fn look_up(
+    lineage: &LineageRepository,
+    name: &WalName,
+    end: End,
+) -> Result<Found, Error> {
     let wal = lineage.wal(Codec::DEFAULT);
     match name {
         WalName::Aside(name) => {
@@ -110,7 +125,11 @@ pub async fn look_up(lineage: &LineageRepository, name: &WalName) -> Result<Foun
                 // With this segment size PostgreSQL never makes such a file.
                 return Ok(Found::Absent);
             };
-            Ok(match wal.fetch_segment(segment).await? {
+            let fetched = match end {
+                End::Planned => wal.fetch_segment(segment).await?,
+                End::Unknown => wal.fetch_or_hole(segment).await?,
+            };
+            Ok(match fetched {
                 Fetched::Full(bytes) | Fetched::Assembled { bytes, .. } => Found::File(bytes),
                 Fetched::Absent => Found::Absent,
             })
