@@ -14,7 +14,7 @@ export HOLDFAST_TEST_MOTO ?= $(DEV_DIR)/venv/bin/moto_server
 export HOLDFAST_TEST_AZURITE ?= $(DEV_DIR)/azurite/node_modules/.bin/azurite-blob
 PORT_BASE ?= 18400
 # Rows of `make bench`, and the length of each in its short form.
-BENCH ?= commands agents jobs jobs-tight failover catalog
+BENCH ?= commands agents jobs jobs-tight failover catalog wal-push
 ONCE ?=
 NODES ?= 1
 

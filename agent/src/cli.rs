@@ -7,7 +7,7 @@ use holdfast_types::Name;
 
 use crate::config::Flags;
 use crate::repo_command::RepoArgs;
-use crate::wal::FetchArgs;
+use crate::wal::{FetchArgs, PushArgs};
 
 /// Where an agent keeps its files unless it is told otherwise.
 const DATA: &str = "/var/lib/holdfast-agent";
@@ -48,6 +48,13 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Work with a repository directly; needs no control plane
     Repo(RepoArgs),
+    /// Store one WAL file for PostgreSQL's archive_command
+    ///
+    /// Exits with 0 only when the repository holds the file durably. The same
+    /// bytes again are no error; other bytes of the same name, another system
+    /// and a history that does not continue the stored one are refused with 4,
+    /// and anything else is 1: PostgreSQL keeps the file and asks again.
+    WalPush(PushArgs),
     /// Fetch one WAL file for PostgreSQL's restore_command
     ///
     /// Exits with 0 when the file was written, 1 when it is proved not to

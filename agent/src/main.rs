@@ -81,6 +81,7 @@ async fn perform(command: Command) -> ExitCode {
             code(command::doctor(arguments).await, json)
         }
         Command::Repo(arguments) => repo_command::run(arguments).await,
+        Command::WalPush(arguments) => wal::push_command(arguments).await.into(),
         Command::WalFetch(arguments) => wal::fetch_command(arguments).await.into(),
     }
 }

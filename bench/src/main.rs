@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use holdfast_bench::process::raise_open_files;
 use holdfast_bench::report::Desk;
-use holdfast_bench::rows::{Stage, agents, catalog, commands, failover, jobs};
+use holdfast_bench::rows::{Stage, agents, catalog, commands, failover, jobs, wal_push};
 use holdfast_bench::show;
 
 #[derive(Debug, Parser)]
@@ -49,6 +49,8 @@ enum Row {
     Fleet(show::Options),
     /// A catalog of a million backups
     Catalog(catalog::Options),
+    /// Segments that are ready, archived beside pgBackRest
+    WalPush(wal_push::Options),
 }
 
 #[tokio::main]
@@ -74,6 +76,10 @@ async fn run(cli: Cli) -> Result<()> {
         let (machine, measured) = catalog::measure(below, options).await?;
         return desk.write("catalog", &machine, &measured);
     }
+    if let Row::WalPush(options) = &cli.row {
+        let (machine, measured) = wal_push::measure(options).await?;
+        return desk.write("wal-push", &machine, &measured);
+    }
     let mut stage = Stage::found(below).await?;
     if let Row::Fleet(options) = &cli.row {
         return show::run(&stage, options).await;
@@ -84,7 +90,7 @@ async fn run(cli: Cli) -> Result<()> {
         Row::Agents(options) => ("agents", agents::measure(&mut stage, options).await?),
         Row::Jobs(options) => (options.name(), jobs::measure(&mut stage, options).await?),
         Row::Failover(options) => ("failover", failover::measure(&mut stage, options).await?),
-        Row::Catalog(_) | Row::Fleet(_) => unreachable!("handled above"),
+        Row::Catalog(_) | Row::Fleet(_) | Row::WalPush(_) => unreachable!("handled above"),
     };
     desk.write(name, &machine, &measured)
 }

@@ -1,6 +1,6 @@
 //! What the control plane gives an agent to do.
 
-use holdfast_types::resource::{Codec, Compression};
+use holdfast_types::resource::{Codec, Compression, WalMode};
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, DumpOptions, Generation, JobId, Name, RestorePlan,
     RestoreRequest, Span,
@@ -147,6 +147,9 @@ pub struct WalWork {
     pub compression: Compression,
     /// The incarnation of its lineage.
     pub incarnation: u32,
+    /// How it comes: streamed, pushed by `archive_command`, or both.
+    #[serde(default)]
+    pub mode: WalMode,
 }
 
 impl From<&Assignments> for v1::Assignments {
@@ -330,6 +333,7 @@ impl From<&WalWork> for v1::WalWork {
                 .map(ToString::to_string)
                 .unwrap_or_default(),
             volume_bytes: work.volume_bytes.unwrap_or_default(),
+            mode: work.mode.to_string(),
         }
     }
 }
@@ -353,6 +357,10 @@ impl TryFrom<v1::WalWork> for WalWork {
             flush_every: Span::from_millis(u64::from(work.flush_every_ms)),
             compression: compression(&work.codec, work.level)?,
             incarnation: incarnation(work.incarnation)?,
+            mode: match work.mode.as_str() {
+                "" => WalMode::Streaming,
+                mode => parse("mode", mode)?,
+            },
         })
     }
 }

@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     Mark = 5,
     StatePart = 6,
     StateMark = 7,
+    BackupHistory = 8,
+    Partial = 9,
 }
 
 /// The clear part of a sealed object.

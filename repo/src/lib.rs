@@ -53,4 +53,4 @@ pub use state::{STATE_PART_BYTES, StateFacts, StateMark, StateSnapshots, StateWr
 pub use store::{Store, StoreOptions, open_store};
 pub use url::RepositoryUrl;
 pub use verify::{Finding, Lost, VerifyOptions, VerifyProgress, VerifyReport};
-pub use wal::{Fetched, TimelineWal, WalRepository};
+pub use wal::{AsideFile, Fetched, TimelineWal, WalRepository};

@@ -334,7 +334,12 @@ impl LineageRepository {
         let header = Header::decode(&object, kind).map_err(damaged)?;
         let purpose = match kind {
             Kind::Section => KeyPurpose::Backup,
-            Kind::Segment | Kind::Slice | Kind::History | Kind::Mark => KeyPurpose::Wal,
+            Kind::Segment
+            | Kind::Slice
+            | Kind::History
+            | Kind::BackupHistory
+            | Kind::Partial
+            | Kind::Mark => KeyPurpose::Wal,
             Kind::StatePart | Kind::StateMark => KeyPurpose::State,
         };
         let key = if header.key == self.inner.wal.id() {

@@ -27,6 +27,9 @@ on_all_stores! {
     damaged_wal_is_an_error_and_never_absence
     a_slice_stays_inside_one_segment
     a_segment_completed_meanwhile_is_in_every_list
+    a_hole_is_never_the_end
+    a_sealed_segment_is_opened_only_as_itself
+    what_stands_aside_comes_back_and_is_no_wal
 }
 
 async fn a_segment_comes_back(place: Place) {
@@ -113,7 +116,8 @@ async fn slices_become_the_beginning_of_a_segment(place: Place) {
     let segment = segment(1, "0/300000");
     put_slice(&fixture, segment, 0, 1000).await;
     put_slice(&fixture, segment, 1000, 250_000).await;
-    put_slice(&fixture, segment.next(), 0, 77).await;
+    // A neighbour is another story; one behind would make this a hole.
+    put_slice(&fixture, support::segment(1, "0/200000"), 0, 77).await;
     let Fetched::Assembled { bytes, valid_to } =
         fixture.wal().fetch_segment(segment).await.unwrap()
     else {
@@ -440,4 +444,109 @@ async fn a_segment_completed_meanwhile_is_in_every_list(place: Place) {
         assert_eq!(deleted, 1);
         segment = segment.next();
     }
+}
+
+/// Pitfall 17: PostgreSQL takes absence, and zeros, for the end of WAL. Where
+/// WAL goes on behind them neither is handed out (I-12).
+async fn a_hole_is_never_the_end(place: Place) {
+    let fixture = Fixture::new(place).await;
+    let wal = fixture.wal();
+    let before = segment(1, "0/300000");
+    let (sliced, missing) = (before.next(), before.next().next());
+    let last = missing.next();
+    wal.put_segment(before, wal_bytes(before)).await.unwrap();
+    put_slice(&fixture, sliced, 0, 1000).await;
+    // Nothing behind it: the beginning of the last segment, then zeros.
+    let fetched = wal.fetch_or_hole(sliced).await.unwrap();
+    assert!(matches!(fetched, Fetched::Assembled { .. }), "{fetched:?}");
+    assert_eq!(wal.fetch_or_hole(missing).await.unwrap(), Fetched::Absent);
+
+    wal.put_segment(last, wal_bytes(last)).await.unwrap();
+    for holed in [sliced, missing] {
+        let error = wal.fetch_or_hole(holed).await.unwrap_err();
+        assert!(matches!(error, Error::WalHole { .. }), "{error:?}");
+        assert_eq!(error.code(), "wal_gap");
+    }
+    // Who knows where it must end may have what is before the hole.
+    let known = wal.fetch_segment(sliced).await.unwrap();
+    assert!(matches!(known, Fetched::Assembled { .. }), "{known:?}");
+    assert_eq!(wal.fetch_segment(missing).await.unwrap(), Fetched::Absent);
+    // A timeline begins somewhere, and ends somewhere.
+    let first = segment(1, "0/200000");
+    assert_eq!(wal.fetch_or_hole(first).await.unwrap(), Fetched::Absent);
+    let behind = wal.fetch_or_hole(last.next()).await.unwrap();
+    assert_eq!(behind, Fetched::Absent);
+    // On another timeline nothing is missing.
+    let two = Timeline::new(2).unwrap();
+    let other = wal.fetch_or_hole(missing.on(two)).await.unwrap();
+    assert_eq!(other, Fetched::Absent);
+    // Filled, the hole is gone.
+    wal.put_segment(missing, wal_bytes(missing)).await.unwrap();
+    wal.put_segment(sliced, wal_bytes(sliced)).await.unwrap();
+    assert_eq!(
+        wal.fetch_or_hole(sliced).await.unwrap(),
+        Fetched::Full(wal_bytes(sliced))
+    );
+}
+
+/// Pitfall 20: what is kept between two calls is used only as what it is.
+async fn a_sealed_segment_is_opened_only_as_itself(place: Place) {
+    let fixture = Fixture::new(place).await;
+    let wal = fixture.wal();
+    let one = segment(1, "0/300000");
+    assert_eq!(wal.read_sealed(one).await.unwrap(), None);
+    wal.put_segment(one, wal_bytes(one)).await.unwrap();
+    let sealed = wal.read_sealed(one).await.unwrap().unwrap();
+    assert_eq!(
+        wal.open_sealed(one, sealed.clone()).await.unwrap(),
+        wal_bytes(one)
+    );
+    let damaged = async |segment, bytes: Bytes| {
+        let error = wal.open_sealed(segment, bytes).await.unwrap_err();
+        assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
+    };
+    damaged(one.next(), sealed.clone()).await;
+    damaged(one, sealed.slice(..sealed.len() / 2)).await;
+    damaged(one, Bytes::new()).await;
+    let mut flipped = sealed.to_vec();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    damaged(one, flipped.into()).await;
+    // Another cluster's segment of the same name, in the same repository.
+    let shop = "shop".parse().unwrap();
+    let other = fixture.repository.create_or_open_lineage(
+        &shop,
+        fixture.lineage.lineage(),
+        fixture.lineage.facts(),
+    );
+    let theirs = other.await.unwrap().wal(Codec::DEFAULT);
+    theirs.put_segment(one, wal_bytes(one)).await.unwrap();
+    let foreign = theirs.read_sealed(one).await.unwrap().unwrap();
+    damaged(one, foreign).await;
+}
+
+/// Pitfall 18: `.partial` and `.backup` are archived like anything else.
+async fn what_stands_aside_comes_back_and_is_no_wal(place: Place) {
+    let fixture = Fixture::new(place).await;
+    let wal = fixture.wal();
+    let one = segment(1, "0/300000");
+    let partial = AsideFile::Partial(one);
+    let backup = AsideFile::BackupHistory(one, 0x28);
+    assert_eq!(wal.fetch_aside(partial).await.unwrap(), None);
+    let label = Bytes::from_static(b"START WAL LOCATION: 0/300028\n");
+    for (file, bytes) in [(partial, wal_bytes(one)), (backup, label)] {
+        let put = async |bytes: Bytes| wal.put_aside(file, bytes).await;
+        assert_eq!(put(bytes.clone()).await.unwrap(), Put::Created);
+        assert_eq!(put(bytes.clone()).await.unwrap(), Put::Same);
+        let mut other = bytes.to_vec();
+        other[0] ^= 1;
+        let conflict = put(other.into()).await.unwrap_err();
+        assert!(matches!(conflict, Error::Conflict { .. }), "{conflict:?}");
+        assert_eq!(wal.fetch_aside(file).await.unwrap(), Some(bytes));
+    }
+    let short = wal.put_aside(partial, Bytes::from_static(b"short")).await;
+    assert!(matches!(short, Err(Error::Invalid { .. })), "{short:?}");
+    let listed = wal.list(Timeline::FIRST).await.unwrap();
+    assert!(listed.coverage().ranges().is_empty(), "{listed:?}");
+    assert_eq!(wal.fetch_segment(one).await.unwrap(), Fetched::Absent);
 }

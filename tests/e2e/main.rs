@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod archive;
 mod bad_days;
 mod bad_input;
 mod debian;

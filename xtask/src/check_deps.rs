@@ -46,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "holdfast-bench",
         &[
             "holdfast-types",
+            "holdfast-pg",
             "holdfast-proto",
             "holdfast-state",
             "holdfast-tests",

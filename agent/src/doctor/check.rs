@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use holdfast_pg::replication::Client;
 use holdfast_pg::sql::{self, Session};
 use holdfast_pg::{ConnectionInfo, Error};
+use holdfast_types::resource::WalMode;
 
 use super::settings::{self, Settings};
 use super::{Diagnosis, Finding, Patient, host};
 use crate::failure;
+use crate::wal::archive::ArchiveSettings;
 
 /// Checks one instance.
 pub(super) async fn instance(patient: &Patient, bin_dirs: &[PathBuf]) -> Diagnosis {
@@ -43,6 +45,10 @@ async fn visit(
         }
         Err(error) => diagnosis.findings.push(no_entry(&error, info)),
     }
+    // Nobody streams where PostgreSQL's archiver hands WAL over.
+    if patient.mode == Some(WalMode::Archive) {
+        return;
+    }
     // pg_hba.conf decides on replication connections apart from all others.
     if let Err(error) = replication(info).await
         && !known(&diagnosis.findings, &error)
@@ -72,7 +78,13 @@ async fn ask(
         Finding::new("pg_right_missing", message, [right.statement])
     }));
     let settings = Settings::read(session).await?;
-    diagnosis.findings.extend(settings::lacking(&settings));
+    let streams = patient.mode.is_none_or(WalMode::streams);
+    diagnosis
+        .findings
+        .extend(settings::lacking(&settings, streams));
+    if patient.mode.is_some_and(WalMode::archives) {
+        diagnosis.findings.extend(archiver(session).await?);
+    }
     let told = patient
         .access
         .data_directory
@@ -101,6 +113,20 @@ async fn ask(
         ));
     }
     Ok(())
+}
+
+/// What keeps archive_command from handing WAL over, and what keeps it late.
+async fn archiver(session: &Session) -> Result<Vec<Finding>, Error> {
+    let settings = ArchiveSettings::read(session).await?;
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("holdfast-agent"));
+    let found = settings.wrong(&program).into_iter().chain(settings.slow());
+    let mut found: Vec<Finding> = found
+        .map(|wrong| Finding::new(wrong.code, wrong.message, wrong.fix))
+        .collect();
+    if found.is_empty() {
+        found.extend(settings.trouble(&program).map(Finding::from));
+    }
+    Ok(found)
 }
 
 async fn replication(info: &ConnectionInfo) -> Result<(), Error> {

@@ -13,7 +13,8 @@ mod show;
 
 use std::path::PathBuf;
 
-use holdfast_proto::InstanceAccess;
+use holdfast_proto::{InstanceAccess, Work};
+use holdfast_types::resource::WalMode;
 use holdfast_types::{Name, Secret};
 
 pub use finding::{Diagnosis, Finding};
@@ -43,6 +44,8 @@ pub struct Patient {
     pub cluster: Option<Name>,
     /// How to reach it.
     pub access: InstanceAccess,
+    /// How its WAL comes, when the agent has that duty.
+    pub mode: Option<WalMode>,
 }
 
 /// Looks at everything.
@@ -56,7 +59,15 @@ pub async fn examine(
             Journal::open(&examine.data).map_err(|error| CommandError::failed(error.failure()))?;
         let standing = journal.standing().await;
         let standing = standing.map_err(|error| CommandError::failed(error.failure()))?;
+        let duties = &standing.assignments;
+        let mode = |cluster: &Name| {
+            duties.iter().find_map(|duty| match &duty.work {
+                Work::ReceiveWal(work) if work.cluster == *cluster => Some(work.mode),
+                _ => None,
+            })
+        };
         patients.extend(standing.instances.into_iter().map(|observed| Patient {
+            mode: mode(&observed.cluster),
             cluster: Some(observed.cluster),
             access: observed.instance,
         }));
@@ -71,6 +82,7 @@ pub async fn examine(
         patients.push(Patient {
             cluster: None,
             access,
+            mode: None,
         });
     }
     let mut bin_dirs = examine.bin_dirs.clone();

@@ -56,8 +56,8 @@ impl Settings {
 
 const RESTART: &str = "-- then restart PostgreSQL";
 
-/// What is missing.
-pub(super) fn lacking(settings: &Settings) -> Vec<Finding> {
+/// What is missing. Receiving is only asked of a server that is streamed from.
+pub(super) fn lacking(settings: &Settings, streams: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut needs = |wrong: bool, code: &str, message: String, fix: &[String]| {
         if wrong {
@@ -76,7 +76,9 @@ pub(super) fn lacking(settings: &Settings) -> Vec<Finding> {
         &[set("wal_level", "replica"), restart.clone()],
     );
     needs(
-        settings.max_wal_senders < 1 || settings.senders_without_ours >= settings.max_wal_senders,
+        streams
+            && (settings.max_wal_senders < 1
+                || settings.senders_without_ours >= settings.max_wal_senders),
         "pg_max_wal_senders",
         format!(
             "max_wal_senders is {} and others use {}: WAL receiving needs one",
@@ -91,8 +93,9 @@ pub(super) fn lacking(settings: &Settings) -> Vec<Finding> {
         ],
     );
     needs(
-        settings.max_replication_slots < 1
-            || settings.slots_without_ours >= settings.max_replication_slots,
+        streams
+            && (settings.max_replication_slots < 1
+                || settings.slots_without_ours >= settings.max_replication_slots),
         "pg_max_replication_slots",
         format!(
             "max_replication_slots is {} and others hold {}: WAL receiving needs one",

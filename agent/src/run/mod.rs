@@ -23,7 +23,7 @@ use crate::identity::{Identity, SharedIdentity};
 use crate::journal::Journal;
 use crate::offline::{Offline, OfflineParts};
 use crate::session::{Link, LinkParts, Nodes, keep_fresh};
-use crate::wal::FetchHandler;
+use crate::wal::LocalHandler;
 use crate::work::{Executor, LocalRunner, Runner};
 use crate::{facts, socket};
 
@@ -53,6 +53,7 @@ pub async fn run_until(
         .map_err(|error| failed("directory_unusable", &error))?;
     let _lock = lock::take(&data)?;
     crate::job::sweep(&data);
+    crate::wal::fetch::clean(&data.join("spool"));
     let identity = Identity::read(&data).map_err(|error| CommandError::failed(error.failure()))?;
     warn_of_expiry(&identity);
     let journal = Journal::open(&data).map_err(|error| CommandError::failed(error.failure()))?;
@@ -109,10 +110,10 @@ pub async fn run_until(
 
 async fn answer_locally(host: Host, stop: CancellationToken) {
     let path = host.socket_path();
-    let handler = FetchHandler::new(host.clone());
+    let handler = LocalHandler::new(host.clone());
     if let Err(error) = socket::serve(host, handler, stop).await {
-        // WAL goes on being received; only wal-fetch through us does not work,
-        // and says so.
+        // WAL goes on being received; only wal-fetch and wal-push through us do
+        // not work, and say so.
         let error = chain(&error);
         tracing::error!(%error, socket = %path.display(), "the local socket is not served");
     }

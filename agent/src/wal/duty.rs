@@ -7,13 +7,15 @@ use std::time::Duration;
 use holdfast_pg::{ConnectionInfo, Error as PgError, SlotName};
 use holdfast_proto::{WalReport, WalWork};
 use holdfast_types::{AssignmentId, Failure, Generation};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::archive::Archiving;
 use super::attempt::Receiver;
 use super::backoff::Backoff;
 use super::observe::{Hint, Observer};
+use super::open;
 use super::place::Begin;
 use super::registry::Source;
 use super::retention::{Exceeded, RetentionBound};
@@ -61,6 +63,8 @@ impl Duty {
         host: Host,
         options: DutyOptions,
     ) -> Self {
+        let (pushing, pushed) = mpsc::unbounded_channel();
+        let (streams, archives) = (work.mode.streams(), work.mode.archives());
         let status = Status::new(id, generation);
         let stop = CancellationToken::new();
         let slot = SlotName::for_cluster(&work.cluster);
@@ -74,17 +78,30 @@ impl Duty {
                 repository: work.repository.clone(),
                 lineage: None,
                 data_directory: directory(&work),
+                codec: open::codec(work.compression),
+                pushed: archives.then_some(pushing),
             },
         );
         let task = match &info {
             Ok(info) => {
+                let archiving = archives.then(|| Archiving {
+                    id,
+                    host: host.clone(),
+                    work: work.clone(),
+                    info: info.clone(),
+                    slot: slot.clone(),
+                    status: status.clone(),
+                    pushed,
+                    stop: stop.clone(),
+                    streams,
+                });
                 let supervisor = Supervisor::new(
                     (id, work, host.clone()),
                     (info.clone(), slot.clone()),
                     (status.clone(), stop.clone()),
                     options,
                 );
-                Some(tokio::spawn(supervisor.run()))
+                Some(tokio::spawn(supervisor.run(streams, archiving)))
             }
             // Nothing but another assignment can help.
             Err(failure) => {
@@ -192,6 +209,7 @@ impl Supervisor {
             hints,
             exceeded: exceeding,
             slot_in_use: using,
+            reads_quiet_wal: !work.mode.streams(),
         };
         let receiver = Receiver {
             id,
@@ -218,14 +236,46 @@ impl Supervisor {
         }
     }
 
-    async fn run(mut self) {
+    async fn run(mut self, streams: bool, archiving: Option<Archiving>) {
         let observing = self
             .observer
             .take()
             .map(|observer| tokio::spawn(observer.run()));
-        self.attempts().await;
+        let archiving = async {
+            if let Some(archiving) = archiving {
+                archiving.run().await;
+            }
+        };
+        let streaming = async {
+            match streams {
+                true => self.attempts().await,
+                false => self.bound_old_slot().await,
+            }
+        };
+        tokio::join!(archiving, streaming);
         if let Some(observing) = observing {
             observing.abort();
+        }
+    }
+
+    /// A slot of the time when WAL was streamed is bounded until it goes
+    /// (I-15).
+    async fn bound_old_slot(&mut self) {
+        let stop = self.stop.clone();
+        loop {
+            let exceeded = tokio::select! {
+                () = stop.cancelled() => return,
+                exceeded = bound_passed(&mut self.exceeded) => exceeded,
+            };
+            self.status.trouble(Part::Retention, exceeded.failure());
+            let receiver = &self.receiver;
+            match slot::drop(&receiver.info, &receiver.slot).await {
+                Ok(()) => self.status.well(Part::Retention),
+                Err(error) => {
+                    let failure = failure::of_postgres(&error);
+                    tracing::error!(%failure, "the slot at its bound could not be dropped");
+                }
+            }
         }
     }
 

@@ -37,6 +37,10 @@ impl FrontierTracker {
         self.frontier
     }
 
+    pub(super) const fn durable_to(&self) -> Option<Position> {
+        self.durable
+    }
+
     /// A new sample.
     pub(super) fn sampled(&mut self, sample: Sampled) {
         if self.waiting.len() == WAITING {

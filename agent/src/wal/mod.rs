@@ -8,9 +8,14 @@
 //! proved (I-13) and bounds what PostgreSQL keeps for it (I-15). What cannot
 //! be received is reported as a gap, never passed over in silence.
 //!
+//! With `wal.mode: archive` PostgreSQL's `archive_command` hands WAL over
+//! instead ([`push`]), and the duty counts it; with `both` it does so beside
+//! the stream. The same bytes twice are one object.
+//!
 //! [`prove`] answers, from the repository itself, whether a backup's WAL is
 //! there (I-05). [`fetch`] is `wal-fetch`.
 
+pub(crate) mod archive;
 mod attempt;
 mod backoff;
 mod buffer;
@@ -21,10 +26,13 @@ pub mod fetch;
 mod frontier;
 mod history;
 mod known;
+mod local;
 mod observe;
 mod open;
 mod place;
 mod prove;
+pub mod push;
+mod quiet;
 mod receive;
 mod registry;
 mod resume;
@@ -39,7 +47,9 @@ pub use duty::{Duty, DutyOptions};
 pub use fetch::{
     FetchAnswer, FetchArgs, FetchConfig, FetchExit, FetchHandler, FetchQuestion, fetch_command,
 };
+pub use local::{LocalAnswer, LocalHandler, LocalQuestion};
 pub use prove::{MissingWal, prove, prove_within};
+pub use push::{PushAnswer, PushArgs, PushExit, PushHandler, PushName, PushQuestion, push_command};
 pub use registry::{Registry, Source};
 pub use retention::RetentionBound;
 

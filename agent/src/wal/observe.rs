@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::Position;
 use super::backoff::Backoff;
 use super::frontier::Sampled;
+use super::quiet::is_quiet;
 use super::retention::{Exceeded, RetentionBound};
 use super::status::{Part, Status};
 use super::trouble::Trouble;
@@ -53,10 +54,14 @@ pub(super) struct Observer {
     pub(super) exceeded: watch::Sender<Option<Exceeded>>,
     /// Whether somebody streams from our slot: we, or another receiver.
     pub(super) slot_in_use: watch::Sender<bool>,
+    /// Whether what an idle server writes stays in its `pg_wal`: nobody
+    /// streams it.
+    pub(super) reads_quiet_wal: bool,
 }
 
 /// What does not change while a session lasts.
 struct Server {
+    directory: Option<PathBuf>,
     segment: SegmentSize,
     bound_bytes: Option<u64>,
 }
@@ -111,7 +116,10 @@ impl Observer {
             backoff.reset();
             if let Some(insert) = seen.insert {
                 let lsn = claimed_position(insert.lsn, server.segment);
-                let position = Position { lsn, ..insert };
+                let mut position = Position { lsn, ..insert };
+                if self.reads_quiet_wal {
+                    position = self.proved_quiet(&server, position).await;
+                }
                 // Without a measured clock there is no time to claim.
                 if let Some(time) = self.host.clock().correct(asked) {
                     self.status.sampled(Sampled { position, time });
@@ -123,6 +131,25 @@ impl Observer {
             }
             self.slot_in_use.send_replace(seen.slot_in_use);
             self.watch_retention(seen.retained_bytes, server.bound_bytes);
+        }
+    }
+
+    /// The end of what is archived instead of `position`, when no transaction
+    /// wrote anything in between.
+    async fn proved_quiet(&self, server: &Server, position: Position) -> Position {
+        let archived = self
+            .status
+            .durable_to()
+            .filter(|at| at.timeline == position.timeline && at.lsn < position.lsn);
+        let (Some(archived), Some(directory)) = (archived, server.directory.clone()) else {
+            return position;
+        };
+        let size = server.segment;
+        let looked =
+            tokio::task::spawn_blocking(move || is_quiet(&directory, archived, position.lsn, size));
+        match looked.await {
+            Ok(true) => archived,
+            Ok(false) | Err(_) => position,
         }
     }
 
@@ -191,10 +218,11 @@ impl Observer {
         );
         // As the operating system names it: the path may hold links.
         let directory = directory.map(|path| std::fs::canonicalize(&path).unwrap_or(path));
-        self.host
-            .wal()
-            .update(self.id, |source| source.data_directory = directory);
+        self.host.wal().update(self.id, |source| {
+            source.data_directory.clone_from(&directory)
+        });
         Ok(Server {
+            directory,
             segment,
             bound_bytes,
         })

@@ -113,7 +113,7 @@ impl Receiver {
     }
 }
 
-fn codec(compression: Compression) -> Codec {
+pub(super) fn codec(compression: Compression) -> Codec {
     match compression.codec {
         resource::Codec::Zstd => Codec::Zstd {
             level: compression.level(),

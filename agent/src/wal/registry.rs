@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use holdfast_proto::RepositoryAccess;
+use holdfast_repo::Codec;
 use holdfast_types::{AssignmentId, Lineage, Name};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+
+use super::fetch::Prefetches;
+use super::push::{Lanes, Pushed};
 
 /// Where a cluster's WAL is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Source {
     /// The cluster.
     pub cluster: Name,
@@ -20,6 +24,10 @@ pub struct Source {
     pub lineage: Option<Lineage>,
     /// The instance's data directory, as far as it is known.
     pub data_directory: Option<PathBuf>,
+    /// How its WAL is compressed.
+    pub codec: Codec,
+    /// Told of WAL that `wal-push` has made durable.
+    pub(super) pushed: Option<mpsc::UnboundedSender<Pushed>>,
 }
 
 /// All duties of the process.
@@ -27,6 +35,8 @@ pub struct Source {
 pub struct Registry {
     sources: Mutex<BTreeMap<AssignmentId, Source>>,
     progress: watch::Sender<()>,
+    lanes: Lanes,
+    prefetches: Prefetches,
 }
 
 impl Registry {
@@ -50,9 +60,27 @@ impl Registry {
         })
     }
 
+    /// Whether a cluster's WAL comes by `archive_command`.
+    pub fn archives(&self, cluster: &Name) -> bool {
+        self.with(|sources| {
+            let mut ours = sources.values().filter(|source| source.cluster == *cluster);
+            ours.any(|source| source.pushed.is_some())
+        })
+    }
+
     /// Wakes whenever WAL became durable somewhere.
     pub fn progress(&self) -> watch::Receiver<()> {
         self.progress.subscribe()
+    }
+
+    /// What `wal-push` is doing.
+    pub(super) const fn lanes(&self) -> &Lanes {
+        &self.lanes
+    }
+
+    /// What `wal-fetch` has fetched ahead.
+    pub(super) const fn prefetches(&self) -> &Prefetches {
+        &self.prefetches
     }
 
     pub(super) fn announce(&self) {

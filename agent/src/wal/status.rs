@@ -24,6 +24,8 @@ pub(super) enum Part {
     Stream,
     /// The SQL session that samples the server.
     Observer,
+    /// PostgreSQL's archiver, beside a stream.
+    Archiver,
 }
 
 /// The state of one duty. Cheap to clone.
@@ -121,6 +123,11 @@ impl Status {
     /// The stream's WAL is durable without a gap up to here.
     pub(super) fn durable(&self, position: Position) {
         self.update(|state| state.frontier.durable(position));
+    }
+
+    /// Up to where it was last said to be durable.
+    pub(super) fn durable_to(&self) -> Option<Position> {
+        self.with(|state| state.frontier.durable_to())
     }
 
     /// WAL that will not come.

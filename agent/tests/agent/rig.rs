@@ -16,7 +16,7 @@ use holdfast_proto::{
     Assignment, BackupWork, DumpRestoreWork, InstanceAccess, JobOutcome, PlanRequest,
     RepositoryAccess, RestoreWork, WalReport, WalWork, Work,
 };
-use holdfast_types::resource::Compression;
+use holdfast_types::resource::{Compression, WalMode};
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, JobPhase, RestorePlan, Secret,
     Span,
@@ -281,6 +281,7 @@ pub(crate) fn duty(number: u128, generation: u64) -> Assignment {
         flush_every: Span::from_secs(1),
         compression: Compression::DEFAULT,
         incarnation: 1,
+        mode: WalMode::Streaming,
     };
     assignment(number, generation, Work::ReceiveWal(Box::new(work)))
 }

@@ -16,7 +16,7 @@ use holdfast_proto::{
     RepositoryAccess, RestoreWork, WalWork,
 };
 use holdfast_repo::{Codec, LineageFacts, LineageRepository};
-use holdfast_types::resource::Compression;
+use holdfast_types::resource::{Compression, WalMode};
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, JobPhase, Lineage, Lsn,
     LsnRange, Name, RestorePlan, RestoreRequest, RestoreResult, Secret, Span, TargetAction,
@@ -145,6 +145,7 @@ impl Fixture {
             flush_every: Span::from_millis(200),
             compression: Compression::DEFAULT,
             incarnation: 1,
+            mode: WalMode::Streaming,
         };
         let id = AssignmentId::from_uuid(Uuid::now_v7());
         Duty::start(id, Generation(1), work, self.host.clone())

@@ -5,9 +5,11 @@
     reason = "clippy allows it in test functions, not in their helpers"
 )]
 
+mod direct;
 mod exits;
 mod failures;
 mod losses;
+mod pushing;
 mod receiving;
 mod resuming;
 mod sharing;

@@ -8,7 +8,7 @@ use holdfast_agent::wal::{Duty, DutyOptions};
 use holdfast_pg::testkit::TestCluster;
 use holdfast_proto::{InstanceAccess, RepositoryAccess, WalGap, WalReport, WalWork};
 use holdfast_repo::{Codec, LineageRepository, RepositoryKey, WalRepository};
-use holdfast_types::resource::Compression;
+use holdfast_types::resource::{Compression, WalMode};
 use holdfast_types::{
     AssignmentId, Coverage, Generation, Lineage, Lsn, LsnRange, Name, Secret, Span, Timeline,
     WalSegment,
@@ -88,6 +88,7 @@ impl Place {
             flush_every: Span::from_millis(200),
             compression: Compression::DEFAULT,
             incarnation: 1,
+            mode: WalMode::Streaming,
         }
     }
 

@@ -1,10 +1,11 @@
-//! The rows of DESIGN section 9 that concern the control plane.
+//! The rows of DESIGN section 9.
 
 pub mod agents;
 pub mod catalog;
 pub mod commands;
 pub mod failover;
 pub mod jobs;
+pub mod wal_push;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

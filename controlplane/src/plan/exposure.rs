@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use holdfast_types::resource::Policy;
+use holdfast_types::resource::{Policy, WalMode};
 use holdfast_types::{
     BackupId, Compliance, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name, ReceivedBy,
     RepositoryExposure, Timeline, blind_after, judge, judge_age,
@@ -119,6 +119,9 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
     let exposure = frontier.map(|frontier| since(frontier.time, now));
     let status = match facts.policy {
         None => Some(Compliance::Unprotected),
+        // Between two segments an archive is as old as its last one, and known to
+        // be; once its agent is away or its archiver in trouble, nothing is (I-13).
+        Some(policy) if archives_well(policy, facts) => judge_age(exposure, policy.rpo()),
         Some(policy) if receives => judge(exposure, policy.rpo(), policy.flush_every()),
         Some(policy) => judge_age(exposure, policy.rpo()),
     };
@@ -160,6 +163,14 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
         window_end: oldest.and(frontier).map(|frontier| frontier.time),
         cause,
     }
+}
+
+/// Whether WAL comes by the archiver alone, and nothing speaks against it.
+fn archives_well(policy: &Policy, facts: &Facts<'_>) -> bool {
+    let trouble = |facts: &RepositoryFacts| facts.trouble.is_some();
+    policy.wal_mode() == WalMode::Archive
+        && facts.agent_online
+        && !facts.repository.as_ref().is_some_and(trouble)
 }
 
 /// What a repository's facts amount to.
@@ -285,7 +296,8 @@ fn cause(
         },
         (Some(seen), Some(_)) if seen.cut => "wal_gap".to_owned(),
         (Some(_), Some(exposure)) => {
-            let fresh = exposure <= blind_after(policy.flush_every());
+            let fresh = policy.wal_mode() == WalMode::Archive
+                || exposure <= blind_after(policy.flush_every());
             match (facts.agent_online, receiving) {
                 (false, _) => "agent_offline".to_owned(),
                 (true, Some(trouble)) => trouble.code.clone(),
@@ -435,6 +447,39 @@ mod tests {
         troubled.trouble = Some(Failure::transient("repository_unreachable", "m", "h"));
         let troubled = view(Some(&policy), Some(troubled), true, 140);
         assert_eq!(troubled.cause.as_deref(), Some("repository_unreachable"));
+    }
+
+    #[test]
+    fn an_archiver_is_judged_by_its_age_while_nothing_speaks_against_it() {
+        let mut archived = policy(Some("100s"));
+        archived.wal = serde_json::from_value(serde_json::json!({"mode": "archive"})).unwrap();
+        let facts = repository(vec![backup(1, 10, 20, 50)], &[(10, 90)], 100);
+        let seen = |facts: &RepositoryFacts, online, now| {
+            let seen = view(Some(&archived), Some(facts.clone()), online, now);
+            (seen.status, seen.cause)
+        };
+        // Between two segments, and longer than a stream may be silent.
+        assert_eq!(seen(&facts, true, 160), (Some(Compliance::Compliant), None));
+        let late = seen(&facts, true, 201);
+        assert_eq!(
+            late,
+            (Some(Compliance::Violated), Some("wal_behind".to_owned()))
+        );
+        // I-13: nobody looks, or the archiver is in trouble.
+        let away = seen(&facts, false, 160);
+        assert_eq!(
+            away,
+            (Some(Compliance::Unknown), Some("agent_offline".to_owned()))
+        );
+        let mut failing = facts.clone();
+        failing.trouble = Some(Failure::transient("wal_archiving_failing", "m", "h"));
+        let failing = seen(&failing, true, 160);
+        let cause = "wal_archiving_failing".to_owned();
+        assert_eq!(failing, (Some(Compliance::Unknown), Some(cause)));
+        // Without an RPO there is nothing to judge, and nothing wrong.
+        archived.objectives = None;
+        let known = view(Some(&archived), Some(facts), true, 160);
+        assert_eq!((known.status, known.cause), (None, None));
     }
 
     #[test]

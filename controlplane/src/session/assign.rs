@@ -182,6 +182,7 @@ async fn wal(
         flush_every: policy.flush_every(),
         compression: policy.compression(),
         incarnation: INCARNATION,
+        mode: policy.wal_mode(),
     })))
 }
 

@@ -164,6 +164,18 @@ async fn placement(
 ) -> Result<Option<PlaceDuty>> {
     let (name, repository) = duty;
     let held = known.held(app, duty);
+    // archive_command calls the agent of its own host: no other can have it.
+    let at_home;
+    let cluster = match policy.wal_mode().archives() {
+        true => {
+            at_home = Cluster {
+                relays: Vec::new(),
+                ..cluster.clone()
+            };
+            &at_home
+        }
+        false => cluster,
+    };
     let alone = match cluster.instances.as_slice() {
         // Whatever was seen: there is nobody else.
         [only] if cluster.relays.is_empty() => Some(&only.agent),

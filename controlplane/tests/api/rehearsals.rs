@@ -45,12 +45,12 @@ fn told(answer: Answer) -> (u16, Value) {
 
 fn misread() -> Vec<(Value, &'static str, &'static str)> {
     let bad_url = with(repository(), "/spec", "url", json!("ftp://host"));
-    let bad_wal = with(policy(), "/spec", "wal", json!({"mode": "archive"}));
+    let bad_wal = with(policy(), "/spec", "wal", json!({"durability": "spool"}));
     let password = json!([{"agent": "db1", "connection": "host=a password=geheim"}]);
     let leaky = with(cluster("db1"), "/spec", "instances", password);
     vec![
         (json!([bad_url]), "invalid_document", "spec.url"),
-        (json!([bad_wal]), "not_supported_yet", "spec.wal.mode"),
+        (json!([bad_wal]), "not_supported_yet", "spec.wal.durability"),
         (
             json!([repository(), leaky]),
             "invalid_document",

@@ -20,9 +20,9 @@ async fn bad_documents_are_refused_with_the_path_and_nothing_is_applied() {
             "spec.wal.flushEvery",
         ),
         (
-            with(policy(), "/spec/wal", json!({"mode": "archive"})),
+            with(policy(), "/spec/wal", json!({"durability": "spool"})),
             "not_supported_yet",
-            "spec.wal.mode",
+            "spec.wal.durability",
         ),
         (
             with(policy(), "/spec/repository", json!("nowhere")),

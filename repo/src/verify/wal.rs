@@ -109,7 +109,8 @@ impl WalObject {
                 LsnRange::new(segment.start(), segment.end())?,
             )),
             Self::Slice(timeline, range) => Some((timeline, range)),
-            Self::History(_) => None,
+            // What stands aside is no WAL that a restore reads.
+            Self::History(_) | Self::Aside(_) => None,
         }
     }
 }
@@ -131,7 +132,8 @@ async fn check(
         }));
     }
     // Histories are small and decide which WAL belongs together.
-    if !deep && object.range().is_some() {
+    let is_large = object.range().is_some() || matches!(object, WalObject::Aside(_));
+    if !deep && is_large {
         return Ok(None);
     }
     let opened = match lineage.get(object.kind(), &below).await {
@@ -151,6 +153,7 @@ async fn check(
         WalObject::History(timeline) => {
             TimelineHistory::parse(timeline, &String::from_utf8_lossy(&opened)).is_ok()
         }
+        WalObject::Aside(file) => file.fits(opened.len() as u64),
         _ => object
             .range()
             .is_some_and(|(_, range)| range.bytes() == opened.len() as u64),

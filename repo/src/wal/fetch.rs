@@ -5,6 +5,7 @@ use holdfast_types::{Coverage, Lsn, LsnRange, WalSegment};
 
 use super::{WalRepository, segment_name, slice_name};
 use crate::envelope::Kind;
+use crate::error::Damage;
 use crate::{Error, Result};
 
 /// A segment as the repository has it.
@@ -47,6 +48,77 @@ impl WalRepository {
                 Ok(Fetched::Absent)
             }
         }
+    }
+
+    /// [`WalRepository::fetch_segment`] for a recovery of which nobody knows
+    /// where it must end: where WAL goes on behind what is missing of the
+    /// segment, that is a hole and an error, for PostgreSQL would take zeros
+    /// or absence for the end of WAL and stop short of what follows (I-12).
+    pub async fn fetch_or_hole(&self, segment: WalSegment) -> Result<Fetched> {
+        let fetched = self.fetch_segment(segment).await?;
+        let (missing, begun) = match &fetched {
+            Fetched::Full(_) => return Ok(fetched),
+            Fetched::Assembled { valid_to, .. } => (LsnRange::new(*valid_to, segment.end()), true),
+            Fetched::Absent => (LsnRange::new(segment.start(), segment.end()), false),
+        };
+        let Some(missing) = missing else {
+            return Ok(fetched);
+        };
+        // A timeline begins somewhere, and before that nothing is missing.
+        let is_hole =
+            self.goes_on_after(segment).await? && (begun || self.begins_before(segment).await?);
+        if !is_hole {
+            return Ok(fetched);
+        }
+        // Segments may be stored out of their order: what was missing may have
+        // come since.
+        match self.full(segment).await? {
+            Some(full) => Ok(Fetched::Full(full)),
+            None => Err(Error::WalHole {
+                segment,
+                gaps: vec![missing],
+            }),
+        }
+    }
+
+    /// Whether anything is stored behind `segment` on its timeline.
+    async fn goes_on_after(&self, segment: WalSegment) -> Result<bool> {
+        let later = self.list_from(segment.timeline(), segment.end()).await?;
+        let after = |range: &LsnRange| range.to_lsn > segment.end();
+        Ok(later.coverage().ranges().iter().any(after))
+    }
+
+    /// Whether anything is stored before it.
+    async fn begins_before(&self, segment: WalSegment) -> Result<bool> {
+        let all = self.list(segment.timeline()).await?.coverage();
+        let first = all.ranges().first();
+        Ok(first.is_some_and(|first| first.from_lsn < segment.start()))
+    }
+
+    /// A full segment as it is stored, sealed; `None` when it is not there,
+    /// which proves nothing. Nobody need trust who keeps it meanwhile:
+    /// [`WalRepository::open_sealed`] checks it.
+    pub async fn read_sealed(&self, segment: WalSegment) -> Result<Option<Bytes>> {
+        self.check_size(segment)?;
+        let name = self.lineage.name(&segment_name(segment));
+        self.lineage.repository.store.read(&name).await
+    }
+
+    /// Opens what [`WalRepository::read_sealed`] has read. What is not that
+    /// segment of this lineage, whole and unchanged, is damage.
+    pub async fn open_sealed(&self, segment: WalSegment, sealed: Bytes) -> Result<Bytes> {
+        self.check_size(segment)?;
+        let name = segment_name(segment);
+        let opened = self.lineage.open_object(Kind::Segment, &name, sealed);
+        let (_, plain) = opened.await?;
+        if plain.len() as u64 != segment.size().bytes() {
+            let reason = "its content does not fit its name".to_owned();
+            return Err(Error::damaged(
+                self.lineage.name(&name),
+                Damage::Structure(reason),
+            ));
+        }
+        Ok(plain.into())
     }
 
     async fn full(&self, segment: WalSegment) -> Result<Option<Bytes>> {

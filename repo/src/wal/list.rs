@@ -7,7 +7,10 @@
 use futures_util::TryStreamExt;
 use holdfast_types::{Coverage, Lsn, LsnRange, Timeline, TimelineHistory, WalSegment};
 
-use super::{WalRepository, history_name, segment_name, slices_directory, timeline_directory};
+use super::{
+    AsideFile, WalRepository, aside_name, history_name, segment_name, slices_directory,
+    timeline_directory,
+};
 use crate::envelope::Kind;
 use crate::error::Damage;
 use crate::store::Listed;
@@ -57,6 +60,7 @@ pub(crate) enum WalObject {
     Segment(WalSegment),
     Slice(Timeline, LsnRange),
     History(Timeline),
+    Aside(AsideFile),
 }
 
 impl WalRepository {
@@ -78,6 +82,19 @@ impl WalRepository {
             self.lineage.prove_present().await?;
         }
         Ok(timelines)
+    }
+
+    /// Whether there is any WAL of a timeline, its history aside.
+    pub async fn has_wal(&self, timeline: Timeline) -> Result<bool> {
+        let directory = self.lineage.name(&timeline_directory(timeline));
+        let mut listed = self.lineage.repository.store.list(&directory);
+        while let Some(item) = listed.try_next().await? {
+            match self.recognise(&item.name) {
+                Some(WalObject::Segment(_) | WalObject::Slice(..)) => return Ok(true),
+                Some(WalObject::History(_) | WalObject::Aside(_)) | None => {}
+            }
+        }
+        Ok(false)
     }
 
     /// The WAL of a timeline.
@@ -187,6 +204,9 @@ impl WalRepository {
                 WalObject::Slice(timeline, range)
             }
             (file, None) if file.ends_with(".history") => WalObject::History(timeline),
+            (file, None) if file.contains('.') => {
+                WalObject::Aside(AsideFile::parse(file, self.lineage.facts().segment_size)?)
+            }
             (file, None) => {
                 let segment = WalSegment::parse(file, self.lineage.facts().segment_size).ok()?;
                 WalObject::Segment(segment)
@@ -232,6 +252,7 @@ impl WalObject {
             Self::Segment(segment) => segment_name(segment),
             Self::Slice(timeline, range) => super::slice_name(timeline, range),
             Self::History(timeline) => history_name(timeline),
+            Self::Aside(file) => aside_name(file),
         }
     }
 
@@ -240,6 +261,7 @@ impl WalObject {
             Self::Segment(_) => Kind::Segment,
             Self::Slice(..) => Kind::Slice,
             Self::History(_) => Kind::History,
+            Self::Aside(file) => file.kind(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! there is told apart from what cannot be read: [`Fetched::Absent`] is a
 //! proof, never a guess, because PostgreSQL takes it for the end of WAL.
 
+mod aside;
 mod fetch;
 mod list;
 mod prune;
@@ -12,6 +13,7 @@ mod prune;
 use bytes::Bytes;
 use holdfast_types::{LsnRange, Timeline, TimelineHistory, WalSegment};
 
+pub use self::aside::AsideFile;
 pub use self::fetch::Fetched;
 pub use self::list::TimelineWal;
 pub(crate) use self::list::WalObject;
@@ -127,6 +129,11 @@ pub(crate) fn history_name(timeline: Timeline) -> String {
         timeline_directory(timeline),
         timeline.history_file()
     )
+}
+
+pub(crate) fn aside_name(file: AsideFile) -> String {
+    let timeline = file.segment().timeline();
+    format!("{}/{file}", timeline_directory(timeline))
 }
 
 fn slices_directory(timeline: Timeline) -> String {

@@ -299,12 +299,16 @@ mod tests {
             refused(retention),
             ("spec.retention".into(), "not_supported_yet")
         );
-        let archive =
-            policy(json!({"selector": {}, "repository": "eu", "wal": {"mode": "archive"}}));
-        assert_eq!(
-            refused(archive),
-            ("spec.wal.mode".into(), "not_supported_yet")
-        );
+        // A relay has no archive_command that could call it.
+        for mode in ["archive", "both"] {
+            let wal = |wal| policy(json!({"selector": {}, "repository": "eu", "wal": wal}));
+            assert!(Document::from_value(wal(json!({"mode": mode}))).is_ok());
+            let relayed = wal(json!({"mode": mode, "receiver": "relay"}));
+            assert_eq!(
+                refused(relayed),
+                ("spec.wal.receiver".into(), "invalid_document")
+            );
+        }
         // Dumps alone need no WAL; other backups would have to carry theirs.
         let alone = |kind: &str| {
             let dump = json!({"name": "dump", "kind": "logical", "every": "24h"});

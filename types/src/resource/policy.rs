@@ -119,11 +119,12 @@ impl Compression {
 }
 
 /// How WAL reaches a repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum WalMode {
     /// The agent receives it over the replication protocol.
+    #[default]
     Streaming,
     /// PostgreSQL's `archive_command` pushes it.
     Archive,
@@ -131,6 +132,25 @@ pub enum WalMode {
     Both,
     /// Each backup carries its own.
     None,
+}
+
+as_word!(WalMode {
+    Streaming = "streaming",
+    Archive = "archive",
+    Both = "both",
+    None = "none",
+});
+
+impl WalMode {
+    /// Whether an agent streams it.
+    pub const fn streams(self) -> bool {
+        matches!(self, Self::Streaming | Self::Both)
+    }
+
+    /// Whether PostgreSQL's archiver hands it over.
+    pub const fn archives(self) -> bool {
+        matches!(self, Self::Archive | Self::Both)
+    }
 }
 
 /// Where WAL must be durable before it counts.
@@ -254,7 +274,13 @@ impl Policy {
     /// Whether WAL is received; without it, what is protected is as old as the
     /// newest backup.
     pub fn receives_wal(&self) -> bool {
-        self.wal.as_ref().and_then(|wal| wal.mode) != Some(WalMode::None)
+        self.wal_mode() != WalMode::None
+    }
+
+    /// How WAL reaches the repository.
+    pub fn wal_mode(&self) -> WalMode {
+        let given = self.wal.as_ref().and_then(|wal| wal.mode);
+        given.unwrap_or_default()
     }
 
     /// Which agent receives WAL while several could.
@@ -335,7 +361,13 @@ impl Policy {
             None | Some(WalMode::Streaming) => {}
             Some(WalMode::None) => self.refuse_physical()?,
             Some(WalMode::Archive | WalMode::Both) => {
-                return Err(InvalidDocument::not_yet("spec.wal.mode"));
+                if wal.receiver == Some(WalReceiver::Relay) {
+                    return Err(InvalidDocument::new(
+                        "spec.wal.receiver",
+                        "archive_command hands WAL to the agent on the primary's own host: a \
+                         relay can only stream it",
+                    ));
+                }
             }
         }
         if wal

@@ -13,6 +13,7 @@ mod page_header;
 mod reader;
 mod record;
 mod resolve;
+mod segment;
 mod tail;
 
 pub use boundary::claimed_position;
@@ -20,4 +21,5 @@ pub use page_header::{PAGE_SIZE, WalVersion};
 pub use reader::{Invalid, Reason, WalReader};
 pub use record::{Detail, Record, ResourceManager, TransactionEnd};
 pub use resolve::{TimeResolver, TimeTarget, resolve_time};
+pub use segment::{NotThatSegment, SegmentHeader};
 pub use tail::{Ending, Tail, TailScan, tail};

@@ -16,6 +16,7 @@ use super::parent::{self, Against};
 use super::{Stopped, control};
 use crate::host::Host;
 use crate::job::JobContext;
+use crate::wal::archive::ArchiveSettings;
 
 /// The duty that receives WAL makes the slot; it may have been assigned
 /// together with this job.
@@ -82,7 +83,7 @@ pub(super) async fn run(
         }
         return Err(Stopped::Superseded(committed.id));
     }
-    slot_exists(&session, work).await?;
+    wal_is_kept(&session, work, host).await?;
     let against = parent::choose(work, cx, host, &lineage, &facts, &data_dir).await?;
     let outside = outside::gather(&facts, &data_dir);
     for warning in &outside.warnings {
@@ -260,25 +261,40 @@ async fn superuser(session: &Session) -> Result<String, Stopped> {
     Ok(name.unwrap_or_else(|| "postgres".to_owned()))
 }
 
-/// The slot keeps the WAL that this backup needs until it is stored, so it is
-/// there before the backup begins (DESIGN 5.2).
-async fn slot_exists(session: &Session, work: &BackupWork) -> Result<(), Stopped> {
+/// The WAL that this backup needs is kept until it is stored, and so before the
+/// backup begins (DESIGN 5.2): by our slot, or by PostgreSQL's archiver, which
+/// keeps what it has not archived.
+async fn wal_is_kept(session: &Session, work: &BackupWork, host: &Host) -> Result<(), Stopped> {
     let slot = SlotName::for_cluster(&work.cluster);
     let deadline = tokio::time::Instant::now() + SLOT_DEADLINE;
     loop {
         if session.read_slot(&slot).await?.is_some() {
             return Ok(());
         }
+        let settings = ArchiveSettings::read(session).await?;
+        if settings.wrong(host.executable()).is_empty() {
+            return Ok(());
+        }
         if tokio::time::Instant::now() >= deadline {
-            return Err(Stopped::Failed(Failure::transient(
-                "replication_slot_missing",
-                format!(
-                    "the server of cluster {} has no replication slot {slot}",
-                    work.cluster
-                ),
-                "WAL receiving makes it: check why the cluster's WAL is not being received",
-            )));
+            let trouble = settings.trouble(host.executable());
+            let archives = host.wal().archives(&work.cluster);
+            return Err(Stopped::Failed(
+                trouble
+                    .filter(|_| archives)
+                    .unwrap_or_else(|| no_slot(work, &slot)),
+            ));
         }
         tokio::time::sleep(SLOT_POLL).await;
     }
+}
+
+fn no_slot(work: &BackupWork, slot: &SlotName) -> Failure {
+    Failure::transient(
+        "replication_slot_missing",
+        format!(
+            "the server of cluster {} has no replication slot {slot}",
+            work.cluster
+        ),
+        "WAL receiving makes it: check why the cluster's WAL is not being received",
+    )
 }

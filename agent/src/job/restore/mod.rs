@@ -130,7 +130,10 @@ async fn execute(
     let began = std::time::Instant::now();
     let replayed = or_cancelled(cx, replay::run(cx, ready, &config)).await?;
     rate::remember_replay(host, &ready.plan.wal, began.elapsed());
-    or_cancelled(cx, promote::run(work, cx, ready, &config, replayed)).await
+    let result = or_cancelled(cx, promote::run(work, cx, ready, &config, replayed)).await?;
+    // What was fetched ahead for recovery is not asked for any more.
+    crate::wal::fetch::clean(&ready.dir.join(directory::OURS));
+    Ok(result)
 }
 
 /// Leaves a directory that nobody can take for a whole one, and says so.

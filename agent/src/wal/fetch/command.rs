@@ -4,14 +4,16 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_types::{Failure, Name, Span};
+use holdfast_types::{Failure, Name, Span, WalSegment};
 use tokio::time::Instant;
 
-use super::lookup::{Found, WalName, look_up};
+use super::lookup::{End, Found, WalName, look_up_with};
 use super::place::{Place, config_here};
+use super::prefetch::Prefetch;
 use super::{FetchAnswer, FetchConfig, FetchQuestion};
 use crate::failure;
 use crate::file::write_atomically;
@@ -20,6 +22,9 @@ use crate::wal::backoff::Backoff;
 
 /// The least that one look is given, even at the end of the patience.
 const ONE_LOOK: Duration = Duration::from_secs(30);
+
+/// How long this process may fetch ahead, once the file is in place.
+const ALL_AHEAD: Duration = Duration::from_secs(20);
 
 /// What `wal-fetch` is told.
 #[derive(Debug, Clone, clap::Args)]
@@ -48,6 +53,10 @@ pub struct FetchArgs {
     /// File with the key of the repository
     #[arg(long, value_name = "FILE", requires = "direct")]
     pub key_file: Option<PathBuf>,
+    /// Without an agent: where segments that follow are kept until they are
+    /// asked for; `.holdfast` in the data directory when not given
+    #[arg(long, value_name = "DIR")]
+    pub spool: Option<PathBuf>,
     /// Settings that a restore has written; nothing else is needed then
     #[arg(long, value_name = "FILE", conflicts_with = "direct")]
     pub config: Option<PathBuf>,
@@ -105,6 +114,7 @@ enum Asked {
     Repository {
         place: Place,
         name: WalName,
+        spool: Option<PathBuf>,
     },
 }
 
@@ -112,13 +122,19 @@ async fn run(args: &FetchArgs) -> Result<FetchExit, Failure> {
     let asked = asked(args)?;
     let deadline = Instant::now() + args.retry_for.get();
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+    let mut ahead = None;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let looked = tokio::time::timeout(left.max(ONE_LOOK), asked.look()).await;
+        let looked = tokio::time::timeout(left.max(ONE_LOOK), asked.look(&mut ahead)).await;
         let failure = match looked.unwrap_or_else(|_| Err(timed_out())) {
             Ok(Found::Absent) => return Ok(FetchExit::Absent),
             Ok(Found::File(bytes)) => match put(&args.destination, bytes).await {
-                Ok(()) => return Ok(FetchExit::Found),
+                Ok(()) => {
+                    if let Some((prefetch, segment)) = ahead {
+                        fetch_ahead(&prefetch, segment).await;
+                    }
+                    return Ok(FetchExit::Found);
+                }
                 Err(failure) => failure,
             },
             Err(failure) => failure,
@@ -137,6 +153,7 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
         let hint = "PostgreSQL puts the name where restore_command has %f";
         Failure::permanent("wal_name_invalid", format!("{error}"), hint)
     })?;
+    let spool = args.spool.clone().or_else(spool_here);
     let here = || args.cluster.is_none().then(config_here).flatten();
     let config = args
         .config
@@ -146,6 +163,7 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
         return Ok(Asked::Repository {
             place: Place::Config(FetchConfig::read(&path)?),
             name,
+            spool,
         });
     }
     if let (Some(url), Some(key_file)) = (&args.repo, &args.key_file) {
@@ -155,7 +173,7 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
             key_file,
             cluster: args.cluster.clone(),
         };
-        return Ok(Asked::Repository { place, name });
+        return Ok(Asked::Repository { place, name, spool });
     }
     let question = FetchQuestion {
         name: args.name.clone(),
@@ -168,12 +186,37 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
     })
 }
 
+/// What to fetch once the file is in place, and behind which segment.
+type Ahead = (Arc<Prefetch>, WalSegment);
+
+/// Without an agent nobody fetches ahead but this process, before it ends: a
+/// few at once, so that the calls that follow end at once.
+async fn fetch_ahead(prefetch: &Arc<Prefetch>, segment: WalSegment) {
+    if !prefetch.has_next(segment) {
+        // What is not there in time, the next call fetches.
+        let _ = tokio::time::timeout(ALL_AHEAD, prefetch.fill(segment)).await;
+    }
+}
+
+/// `.holdfast` in the data directory that PostgreSQL runs its command in.
+fn spool_here() -> Option<PathBuf> {
+    let here = env::current_dir().ok()?;
+    let is_data_directory = here.join("PG_VERSION").exists() && here.join("pg_wal").exists();
+    is_data_directory.then(|| here.join(".holdfast"))
+}
+
 impl Asked {
-    async fn look(&self) -> Result<Found, Failure> {
+    async fn look(&self, ahead: &mut Option<Ahead>) -> Result<Found, Failure> {
         match self {
-            Self::Repository { place, name } => {
+            Self::Repository { place, name, spool } => {
                 let lineage = place.open().await?;
-                let found = look_up(&lineage, name).await;
+                let prefetch = spool.as_ref().map(|spool| Prefetch::new(spool, &lineage));
+                let end = match place {
+                    Place::Config(_) => End::Planned,
+                    Place::Named { .. } => End::Unknown,
+                };
+                let found = look_up_with(&lineage, name, prefetch.as_deref(), end).await;
+                *ahead = prefetch.zip(name.segment(&lineage));
                 found.map_err(|error| failure::of_repository(&error))
             }
             Self::Agent { socket, question } => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use holdfast_types::{Failure, Name};
 use serde::{Deserialize, Serialize};
 
-use super::lookup::{Found, WalName, look_up};
+use super::lookup::{End, Found, WalName, look_up_with};
 use crate::failure;
 use crate::host::Host;
 use crate::socket::{Handler, Reply};
@@ -69,12 +69,17 @@ impl Handler for FetchHandler {
         let found = async {
             let repository = self.host.repository(&source.repository).await?;
             let lineage = repository.lineage(&source.cluster, lineage).await?;
-            look_up(&lineage, &name).await
+            let spool = self.host.data_dir().join("spool");
+            let prefetch = self.host.wal().prefetches().of(&spool, &lineage);
+            let found = look_up_with(&lineage, &name, Some(&prefetch), End::Unknown).await?;
+            if let (Found::File(_), Some(segment)) = (&found, name.segment(&lineage)) {
+                // For the next question; nobody waits for it.
+                tokio::spawn(async move { prefetch.fill(segment).await });
+            }
+            Ok(found)
         };
-        match found
-            .await
-            .map_err(|error| failure::of_repository(&error))?
-        {
+        let found: Result<Found, holdfast_repo::Error> = found.await;
+        match found.map_err(|error| failure::of_repository(&error))? {
             Found::File(bytes) => Ok(Reply::with_body(FetchAnswer::Found, bytes)),
             Found::Absent => Ok(Reply::new(FetchAnswer::Absent)),
         }

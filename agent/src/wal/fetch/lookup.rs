@@ -3,8 +3,10 @@
 use std::str::FromStr;
 
 use bytes::Bytes;
-use holdfast_repo::{Codec, Error, Fetched, LineageRepository};
+use holdfast_repo::{AsideFile, Codec, Error, Fetched, LineageRepository};
 use holdfast_types::{Timeline, WalSegment};
+
+use super::prefetch::Prefetch;
 
 /// A name that PostgreSQL asks its `restore_command` for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +15,8 @@ pub enum WalName {
     Segment(String),
     /// The history of a timeline.
     History(Timeline),
-    /// A name of PostgreSQL's that is never stored here: `.backup`, `.partial`.
-    NeverStored,
+    /// `.backup` or `.partial`, which PostgreSQL archives and never asks for.
+    Aside(String),
 }
 
 /// Text that is no name of a file of the log.
@@ -42,7 +44,7 @@ impl FromStr for WalName {
                     .ok_or_else(invalid)
             }
             (24, suffix) if suffix == "partial" || suffix.ends_with(".backup") => {
-                Ok(Self::NeverStored)
+                Ok(Self::Aside(text.to_owned()))
             }
             _ => Err(invalid()),
         }
@@ -59,11 +61,61 @@ pub enum Found {
     Absent,
 }
 
+/// Whether it is known where the recovery that asks must end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// A restore has decided it, and PostgreSQL fails if it stops short of it:
+    /// what lies before a hole may be had.
+    Planned,
+    /// PostgreSQL promotes where WAL ends: a hole must not pass for that.
+    Unknown,
+}
+
+/// [`look_up`], with what was fetched before.
+pub(super) async fn look_up_with(
+    lineage: &LineageRepository,
+    name: &WalName,
+    prefetch: Option<&Prefetch>,
+    end: End,
+) -> Result<Found, Error> {
+    let (Some(prefetch), Some(segment)) = (prefetch, name.segment(lineage)) else {
+        return look_up(lineage, name, end).await;
+    };
+    if let Some(bytes) = prefetch.take(segment).await {
+        return Ok(Found::File(bytes));
+    }
+    let found = look_up(lineage, name, end).await?;
+    if found == Found::Absent {
+        prefetch.forget(segment);
+    }
+    Ok(found)
+}
+
+impl WalName {
+    /// The segment that it names in a lineage.
+    pub(super) fn segment(&self, lineage: &LineageRepository) -> Option<WalSegment> {
+        match self {
+            Self::Segment(name) => WalSegment::parse(name, lineage.facts().segment_size).ok(),
+            Self::History(_) | Self::Aside(_) => None,
+        }
+    }
+}
+
 /// Looks `name` up in a lineage. An error proves nothing.
-pub async fn look_up(lineage: &LineageRepository, name: &WalName) -> Result<Found, Error> {
+pub async fn look_up(
+    lineage: &LineageRepository,
+    name: &WalName,
+    end: End,
+) -> Result<Found, Error> {
     let wal = lineage.wal(Codec::DEFAULT);
     match name {
-        WalName::NeverStored => Ok(Found::Absent),
+        WalName::Aside(name) => {
+            let Some(file) = AsideFile::parse(name, lineage.facts().segment_size) else {
+                return Ok(Found::Absent);
+            };
+            let bytes = wal.fetch_aside(file).await?;
+            Ok(bytes.map_or(Found::Absent, Found::File))
+        }
         WalName::History(timeline) => {
             let text = wal.fetch_history(*timeline).await?;
             Ok(text.map_or(Found::Absent, |text| Found::File(text.into())))
@@ -73,7 +125,11 @@ pub async fn look_up(lineage: &LineageRepository, name: &WalName) -> Result<Foun
                 // With this segment size PostgreSQL never makes such a file.
                 return Ok(Found::Absent);
             };
-            Ok(match wal.fetch_segment(segment).await? {
+            let fetched = match end {
+                End::Planned => wal.fetch_segment(segment).await?,
+                End::Unknown => wal.fetch_or_hole(segment).await?,
+            };
+            Ok(match fetched {
                 Fetched::Full(bytes) | Fetched::Assembled { bytes, .. } => Found::File(bytes),
                 Fetched::Absent => Found::Absent,
             })
@@ -92,11 +148,9 @@ mod tests {
         assert_eq!(parse(segment), Ok(WalName::Segment(segment.to_owned())));
         let ten = Timeline::new(10).unwrap();
         assert_eq!(parse("0000000A.history"), Ok(WalName::History(ten)));
-        for never in ["partial", "00000028.backup"] {
-            assert_eq!(
-                parse(&format!("{segment}.{never}")),
-                Ok(WalName::NeverStored)
-            );
+        for aside in ["partial", "00000028.backup"] {
+            let name = format!("{segment}.{aside}");
+            assert_eq!(parse(&name), Ok(WalName::Aside(name.clone())));
         }
         for bad in [
             "",

@@ -11,8 +11,11 @@ mod config;
 mod handler;
 mod lookup;
 mod place;
+mod prefetch;
 
 pub use command::{FetchArgs, FetchExit, fetch_command};
 pub use config::FetchConfig;
 pub use handler::{FetchAnswer, FetchHandler, FetchQuestion};
-pub use lookup::{Found, InvalidWalName, WalName, look_up};
+pub use lookup::{End, Found, InvalidWalName, WalName, look_up};
+pub(in crate::wal) use place::STORE_PATIENCE;
+pub use prefetch::{Prefetches, clean};

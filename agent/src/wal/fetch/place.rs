@@ -16,7 +16,7 @@ use crate::failure;
 
 /// The longest that one attempt waits for an object store: the command has its
 /// own patience.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
+pub(in crate::wal) const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A repository, and which lineage in it.
 #[derive(Debug, Clone)]

@@ -250,6 +250,8 @@ fn level_of_kinds(document: &Document) -> u32 {
     match &document.resource {
         // One of an earlier level would have WAL received all the same.
         Resource::Policy(policy) if !policy.receives_wal() => schema::DUMPS,
+        // And would have it streamed alone.
+        Resource::Policy(policy) if policy.wal_mode().archives() => schema::ARCHIVING,
         Resource::Policy(policy) => {
             let highest = policy.schedules.iter().map(level).max();
             highest.unwrap_or(schema::VERSION)

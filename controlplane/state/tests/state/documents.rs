@@ -464,6 +464,8 @@ async fn fields_that_came_later_wait_for_their_level() {
         (10, often("incremental")),
         (11, often("logical")),
         (11, policy(json!({"wal": {"mode": "none"}}))),
+        (13, policy(json!({"wal": {"mode": "archive"}}))),
+        (13, policy(json!({"wal": {"mode": "both"}}))),
         (3, policy(json!({"limits": {"jobsPerHost": 1}}))),
         (6, policy(json!({"wal": {"receiver": "relay"}}))),
         (6, cluster(json!({"relays": [relay]}))),
