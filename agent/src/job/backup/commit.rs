@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use holdfast_proto::BackupWork;
-use holdfast_repo::{Backup, CommitFacts};
+use holdfast_repo::{Backup, CommitFacts, LinkTarget};
 use holdfast_types::JobPhase;
 
 use super::Stopped;
 use super::parent::Against;
 use super::prepare::{self, Ready};
 use super::stop::Ended;
+use super::tablespaces::Tablespace;
 use crate::job::JobContext;
 
 /// Facts of a backup that a restore needs, under the names they have in its
@@ -33,6 +34,10 @@ pub(crate) mod fact {
     pub(crate) const CORRUPT_PAGES: &str = "corruptPages";
     /// Why all was copied though an incremental was asked for.
     pub(crate) const FULL_BECAUSE: &str = "fullBecause";
+    /// The tablespaces that lie elsewhere, as JSON; none when it is not there.
+    pub(crate) const TABLESPACES: &str = "tablespaces";
+    /// Where pg_wal really was, when it was a link.
+    pub(crate) const WAL_DIRECTORY: &str = "walDirectory";
 }
 
 pub(super) async fn run(
@@ -60,6 +65,11 @@ pub(super) async fn run(
         backup.id, work.cluster
     ));
     Ok(backup)
+}
+
+fn tablespaces(tablespaces: &[Tablespace]) -> Option<String> {
+    // Text alone: it cannot fail.
+    (!tablespaces.is_empty()).then(|| serde_json::to_string(tablespaces).unwrap_or_default())
 }
 
 fn full_because(against: &Against) -> Option<String> {
@@ -94,6 +104,15 @@ fn facts(prepared: &Ready, ended: &Ended) -> BTreeMap<String, String> {
         ),
         (fact::CORRUPT_PAGES, Some(ended.corrupt_pages.to_string())),
         (fact::FULL_BECAUSE, full_because(&prepared.against)),
+        (fact::TABLESPACES, tablespaces(&ended.tablespaces)),
+        (
+            fact::WAL_DIRECTORY,
+            prepared
+                .wal_directory
+                .as_deref()
+                .and_then(|path| LinkTarget::new(path).ok())
+                .map(|target| target.to_string()),
+        ),
     ];
     facts
         .into_iter()

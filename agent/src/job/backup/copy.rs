@@ -19,6 +19,7 @@ use super::outside::OutsideFile;
 use super::parent::Against;
 use super::prepare::{Ready, unreadable};
 use super::start::{self, Started};
+use super::tablespaces::{self, Gathered};
 use super::threads::{Before, Shared, Source};
 use super::unchanged::Rule;
 use super::{Stopped, control};
@@ -40,6 +41,7 @@ pub(super) struct Copied {
     pub(super) corrupt_pages: u64,
     /// Damaged files and the blocks in them, as far as they are named.
     pub(super) corrupt_files: BTreeMap<String, Vec<u32>>,
+    pub(super) tablespaces: Gathered,
 }
 
 /// Copies everything. Its threads have ended when it returns.
@@ -57,6 +59,10 @@ pub(super) async fn run(
         before: before(prepared, started),
         source: Source {
             data_dir: prepared.data_dir.clone(),
+            version_directory: tablespaces::version_directory(
+                super::version(&prepared.facts),
+                &prepared.control,
+            ),
             start_lsn: started.session.start_lsn(),
             page_bytes: prepared.control.block_size,
             blocks_per_segment: prepared.control.blocks_per_segment,

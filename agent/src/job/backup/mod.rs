@@ -15,6 +15,7 @@ mod parent;
 mod prepare;
 mod start;
 mod stop;
+mod tablespaces;
 mod threads;
 mod unchanged;
 mod wal;
@@ -30,6 +31,7 @@ pub(crate) use copy::thread_died;
 pub(in crate::job) use outcome::committed;
 pub(in crate::job) use prepare::{check_identity, lineage, unreadable, version};
 pub(in crate::job) use start::{threads, write_options};
+pub(in crate::job) use tablespaces::{Tablespace, is_tablespace};
 
 use super::JobContext;
 use crate::host::Host;

@@ -13,7 +13,7 @@ use holdfast_types::{Failure, JobPhase, Lineage};
 
 use super::outside::{self, Outside};
 use super::parent::{self, Against};
-use super::{Stopped, control};
+use super::{Stopped, control, tablespaces};
 use crate::host::Host;
 use crate::job::JobContext;
 
@@ -35,6 +35,8 @@ pub(super) struct Ready {
     pub(super) lineage: LineageRepository,
     pub(super) run: RunKey,
     pub(super) outside: Outside,
+    /// Where `pg_wal` really is, when it is a link.
+    pub(super) wal_directory: Option<PathBuf>,
     /// What it is made against.
     pub(super) against: Against,
     /// The role that initdb made: the one role that is always there.
@@ -88,6 +90,14 @@ pub(super) async fn run(
     for warning in &outside.warnings {
         cx.log(format!("warning: {warning}"));
     }
+    for tablespace in tablespaces::elsewhere(&facts) {
+        cx.log(format!(
+            "tablespace \"{}\" at {}",
+            tablespace.name,
+            tablespace.location.display()
+        ));
+    }
+    let wal_directory = tablespaces::linked_wal(&data_dir);
     cx.log(format!(
         "PostgreSQL {} at {}, system {}, timeline {}, page checksums {}",
         facts.server_version_num,
@@ -109,6 +119,7 @@ pub(super) async fn run(
         lineage,
         run,
         outside,
+        wal_directory,
         against,
         superuser,
     })))
@@ -179,18 +190,6 @@ pub(in crate::job) fn check_identity(work: &BackupWork, facts: &Facts) -> Result
 
 fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
     check_identity(work, facts)?;
-    if let Some(tablespace) = facts.tablespaces.first() {
-        return Err(Failure::permanent(
-            "tablespaces_not_supported_yet",
-            format!(
-                "the cluster has the tablespace \"{}\" at {}",
-                tablespace.name,
-                tablespace.location.display()
-            ),
-            "clusters with tablespaces cannot be backed up yet: move its tables to pg_default \
-             and drop the tablespace",
-        ));
-    }
     if facts.wal_level == "minimal" {
         return Err(Failure::permanent(
             "wal_level_minimal",

@@ -10,6 +10,7 @@ use super::Stopped;
 use super::copy::{Copied, entry_path};
 use super::prepare::Ready;
 use super::start::Started;
+use super::tablespaces::Tablespace;
 use crate::job::JobContext;
 
 /// A backup whose bytes are durable and that lacks its proof and its mark.
@@ -19,6 +20,7 @@ pub(super) struct Ended {
     pub(super) started_at: Timestamp,
     pub(super) finished_at: Timestamp,
     pub(super) corrupt_pages: u64,
+    pub(super) tablespaces: Vec<Tablespace>,
 }
 
 pub(super) async fn run(
@@ -54,21 +56,18 @@ pub(super) async fn run(
     }
     add_generated(&writer, "backup_label", &label.backup_label).await?;
     if !label.tablespace_map.is_empty() {
-        // One was made during the copy, which did not go into it.
-        return Err(Stopped::Failed(Failure::permanent(
-            "tablespaces_not_supported_yet",
-            "a tablespace was made during the backup",
-            "clusters with tablespaces cannot be backed up yet: drop the tablespace",
-        )));
+        add_generated(&writer, "tablespace_map", &label.tablespace_map).await?;
     }
     let finished = writer.finish().await?;
     let corrupt_pages = copied.corrupt_pages;
+    let tablespaces = copied.tablespaces.tablespaces(&prepared.facts.tablespaces);
     Ok(Ended {
         finished,
         label,
         started_at,
         finished_at,
         corrupt_pages,
+        tablespaces,
     })
 }
 

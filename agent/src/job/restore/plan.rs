@@ -1,6 +1,8 @@
 //! The plan of a restore: which backup, which WAL, where it ends, and every
 //! reason against. It reads the repository and touches nothing.
 
+use std::path::Path;
+
 use holdfast_pg::binaries::Programs;
 use holdfast_proto::{PlanRequest, RepositoryAccess};
 use holdfast_repo::Repository;
@@ -9,6 +11,7 @@ use holdfast_types::{Failure, PlannedWal, RestorePlan, RestoreRequest, RestoreTa
 use super::candidate::{self, Candidate};
 use super::chain::Chain;
 use super::directory;
+use super::places::{Origins, Places};
 use super::rate;
 use super::resolve::{Question, Resolved, Unresolved};
 use super::settings;
@@ -74,6 +77,7 @@ async fn describe(
     mut warnings: Vec<String>,
 ) -> Result<RestorePlan, Failure> {
     let (asked, backup) = (question.0, &candidate.backup);
+    let origins = Origins::of(backup)?;
     let reader = candidate.lineage.open_backup(backup.clone()).await;
     let reader = reader.map_err(|error| of_repository(&error))?;
     let wal_bytes = resolved.to_lsn.bytes_since(backup.start_lsn);
@@ -83,6 +87,26 @@ async fn describe(
     let directory_bytes =
         backup.database_bytes + chain.segments(backup.start_lsn, backup.stop_lsn) * segment;
     warnings.extend(warnings_of(backup));
+    let decided = Places::decide(&origins, &asked.tablespace_map, Path::new(&asked.dir));
+    let (places, unplaced) = match decided {
+        Ok(places) => (places, Vec::new()),
+        Err(problems) => (Places::default(), problems),
+    };
+    if let (Some(was), None) = (&origins.wal, &places.wal) {
+        warnings.push(format!(
+            "pg_wal was a link to {}; it will be in the data directory, unless it is given a \
+             place by pg_wal=NEW in the tablespace map",
+            was.display()
+        ));
+    }
+    let mut problems = problems(
+        question,
+        host,
+        backup.postgres_version,
+        (directory_bytes, &places),
+    )
+    .await;
+    problems.extend(unplaced);
     Ok(RestorePlan {
         cluster: asked.cluster.clone(),
         at: asked.at.clone(),
@@ -103,7 +127,9 @@ async fn describe(
         database_bytes: directory_bytes,
         fetch_bytes: reader.live_bytes() + wal_bytes,
         estimated_seconds: rate::estimate(host, directory_bytes, wal_bytes),
-        problems: problems(question, host, backup.postgres_version, directory_bytes).await,
+        tablespaces: places.planned(),
+        wal_directory: places.wal.as_ref().map(|path| path.display().to_string()),
+        problems,
         warnings,
     })
 }
@@ -113,14 +139,15 @@ pub(super) async fn problems(
     (asked, repository): (&RestoreRequest, &RepositoryAccess),
     host: &Host,
     server_version: u32,
-    bytes: u64,
+    (bytes, places): (u64, &Places),
 ) -> Vec<Failure> {
     let mut problems = settings::reserved(&asked.set);
     let (asked, bin_dirs) = (asked.clone(), host.config().postgres.bin_dirs.clone());
     let (executable, url) = (host.executable().to_owned(), repository.url.clone());
+    let places = places.clone();
     // It runs programs and looks at file systems that may be slow.
     let looked = tokio::task::spawn_blocking(move || {
-        let mut problems = directory::problems(&asked, bytes, (&executable, &url));
+        let mut problems = directory::problems(&asked, (bytes, &places), (&executable, &url));
         if let Err(error) = Programs::find(server_version / 10_000, &bin_dirs) {
             problems.push(directory::of_programs(&error));
         }
