@@ -18,4 +18,5 @@ mod layout;
 mod ledger;
 mod offline;
 mod oracle;
+mod tablespaces;
 mod tail;
