@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use holdfast_types::resource::{Checkpoint, Source};
 use holdfast_types::{
     BackupId, BackupKind, DumpFormat, Name, RestoreTarget, Span, TargetAction,
     parse_tablespace_mapping,
@@ -377,6 +378,13 @@ pub(crate) enum Backup {
         /// full, incremental or logical
         #[arg(long, default_value = "full")]
         kind: BackupKind,
+        /// From which server: primary, standby or preferStandby; the primary
+        /// when it is not said
+        #[arg(long, value_name = "SOURCE")]
+        from: Option<Source>,
+        /// How PostgreSQL begins it: fast or spread; fast when it is not said
+        #[arg(long, value_name = "HOW")]
+        checkpoint: Option<Checkpoint>,
         #[command(flatten)]
         dump: Dump,
         #[command(flatten)]

@@ -254,6 +254,9 @@ impl Offline {
             // What failed on a parent is not tried on it again.
             parent: orders.parent.filter(|_| number == 1),
             dump: standing.schedule.dump(),
+            from: standing.schedule.from,
+            checkpoint: standing.schedule.checkpoint,
+            own_wal: orders.own_wal && standing.schedule.kind != BackupKind::Logical,
         };
         self.executor.begin_own(&Assignment {
             id: held.assignment,

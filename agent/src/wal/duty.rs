@@ -32,6 +32,9 @@ const LAST_STEPS: Duration = Duration::from_secs(8);
 pub struct DutyOptions {
     /// How much WAL PostgreSQL may keep for us (I-15).
     pub retention: RetentionBound,
+    /// What is received is for one backup that runs now: the slot goes with the
+    /// connection, and WAL from before it is not wanted.
+    pub for_one_backup: bool,
 }
 
 /// A running WAL duty. Dropping it ends it without waiting.
@@ -207,6 +210,7 @@ impl Supervisor {
             loss: None,
             streamed: false,
             slotless: false,
+            for_one_backup: options.for_one_backup,
             slot_in_use,
         };
         Self {

@@ -109,6 +109,9 @@ impl Fixture {
             incarnation: 1,
             parent: None,
             dump: None,
+            from: None,
+            checkpoint: None,
+            own_wal: false,
         }
     }
 

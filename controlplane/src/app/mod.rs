@@ -45,6 +45,7 @@ pub use join::{JoinRequest, Welcome};
 pub use login::Login;
 pub use node::{NodeAddresses, NodeRemovalView, NodeView, QuorumView};
 pub use resource::{ResourceView, Written};
+pub use backup::WantedBackup;
 pub use restore::PlannedRestore;
 pub use scan::{FindingView, FindingsView};
 pub use schedule::RunView;

@@ -187,6 +187,12 @@ impl Client {
         self.query(&command, Doing::UsingSlot(slot)).await.map(drop)
     }
 
+    /// The same for a slot that goes with this session.
+    pub async fn create_temporary_slot(&mut self, slot: &SlotName) -> Result<(), Error> {
+        let command = format!("CREATE_REPLICATION_SLOT {slot} TEMPORARY PHYSICAL RESERVE_WAL");
+        self.query(&command, Doing::UsingSlot(slot)).await.map(drop)
+    }
+
     /// Where a slot stands; `None` when there is no such slot.
     pub async fn read_slot(&mut self, slot: &SlotName) -> Result<Option<SlotPosition>, Error> {
         if self

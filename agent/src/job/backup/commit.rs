@@ -36,9 +36,21 @@ pub(crate) mod fact {
     pub(crate) const FULL_BECAUSE: &str = "fullBecause";
     /// The tablespaces that lie elsewhere, as JSON; none when it is not there.
     pub(crate) const TABLESPACES: &str = "tablespaces";
+    /// `standby` when it was copied from one.
+    pub(crate) const FROM: &str = "from";
+    /// Of a standby, until when it surely holds every commit: it may have been
+    /// behind its primary.
+    pub(crate) const COMPLETE_UNTIL: &str = "completeUntil";
+    /// `own` when nobody received WAL but the backup for itself.
+    pub(crate) const WAL: &str = "wal";
     /// Where pg_wal really was, when it was a link.
     pub(crate) const WAL_DIRECTORY: &str = "walDirectory";
 }
+
+/// The value of [`fact::FROM`].
+pub(crate) const STANDBY: &str = "standby";
+/// The value of [`fact::WAL`].
+pub(crate) const OWN_WAL: &str = "own";
 
 pub(super) async fn run(
     work: &BackupWork,
@@ -105,6 +117,22 @@ fn facts(prepared: &Ready, ended: &Ended) -> BTreeMap<String, String> {
         (fact::CORRUPT_PAGES, Some(ended.corrupt_pages.to_string())),
         (fact::FULL_BECAUSE, full_because(&prepared.against)),
         (fact::TABLESPACES, tablespaces(&ended.tablespaces)),
+        (
+            fact::FROM,
+            ended.label.replay.map(|_| STANDBY.to_owned()),
+        ),
+        (
+            fact::COMPLETE_UNTIL,
+            ended
+                .label
+                .replay
+                .and_then(|replay| replay.complete_until)
+                .map(|at| at.to_string()),
+        ),
+        (
+            fact::WAL,
+            prepared.carried.as_ref().map(|_| OWN_WAL.to_owned()),
+        ),
         (
             fact::WAL_DIRECTORY,
             prepared

@@ -22,7 +22,7 @@ use super::start::{self, Started};
 use super::tablespaces::{self, Gathered};
 use super::threads::{Before, Shared, Source};
 use super::unchanged::Rule;
-use super::{Stopped, control};
+use super::{Stopped, control, source};
 use crate::failure::of_repository;
 use crate::job::JobContext;
 use crate::job::queue::Queue;
@@ -91,13 +91,13 @@ pub(super) async fn run(
                 Some(Err(error)) => shared.fail(thread_died(&error)),
             },
             Some(answer) = asked.recv() => {
-                let position = started.session.session().insert_position().await;
+                let position = source::last_position(&started.session, prepared).await;
                 // The thread that asked may have been stopped meanwhile.
-                let _ = answer.send(position.ok().flatten());
+                let _ = answer.send(position);
             }
             _ = check.tick() => {
-                if let Err(error) = started.session.check().await {
-                    shared.fail(crate::failure::of_postgres(&error));
+                if let Err(failure) = source::still_the_same(&started.session).await {
+                    shared.fail(failure);
                 }
             }
         }
@@ -124,7 +124,11 @@ pub(super) async fn run(
 fn before(prepared: &Ready, started: &Started) -> Option<Before> {
     match &prepared.against {
         Against::Parent(parent, _) => Some(Before {
-            rule: Rule::new(parent.backup(), prepared.facts.timeline, started.started_at),
+            rule: Rule::new(
+                parent.backup(),
+                (prepared.facts.timeline, prepared.facts.in_recovery),
+                started.started_at,
+            ),
             parent: parent.clone(),
         }),
         Against::Nothing | Against::Instead(_) => None,

@@ -5,6 +5,7 @@
 //! commit mark comes last, after the WAL up to the stop position is proved to
 //! be in the repository (I-05): until then nothing that was written counts.
 
+mod carry;
 mod commit;
 mod control;
 mod copy;
@@ -13,6 +14,7 @@ mod outside;
 mod pages;
 mod parent;
 mod prepare;
+mod source;
 mod start;
 mod stop;
 mod tablespaces;
@@ -26,10 +28,11 @@ use std::future::Future;
 use holdfast_proto::{BackupWork, JobOutcome};
 use holdfast_types::{BackupId, BackupKind, Failure};
 
-pub(crate) use commit::fact;
+pub(crate) use commit::{OWN_WAL, STANDBY, fact};
 pub(crate) use copy::thread_died;
 pub(in crate::job) use outcome::committed;
 pub(in crate::job) use prepare::{check_identity, lineage, unreadable, version};
+pub(in crate::job) use source::check_role;
 pub(in crate::job) use start::{threads, write_options};
 pub(in crate::job) use tablespaces::{Tablespace, is_tablespace};
 

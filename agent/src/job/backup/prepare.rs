@@ -13,9 +13,10 @@ use holdfast_types::{Failure, JobPhase, Lineage};
 
 use super::outside::{self, Outside};
 use super::parent::{self, Against};
-use super::{Stopped, control, tablespaces};
+use super::{Stopped, carry, control, source, tablespaces};
 use crate::host::Host;
 use crate::job::JobContext;
+use crate::wal::Duty;
 
 /// The duty that receives WAL makes the slot; it may have been assigned
 /// together with this job.
@@ -41,6 +42,8 @@ pub(super) struct Ready {
     pub(super) against: Against,
     /// The role that initdb made: the one role that is always there.
     pub(super) superuser: String,
+    /// What receives WAL for this backup alone, where nobody else does.
+    pub(super) carried: Option<Duty>,
 }
 
 pub(super) enum Prepared {
@@ -60,6 +63,7 @@ pub(super) async fn run(
     let session = Session::connect(&info).await?;
     let facts = session.facts().await?;
     check_server(work, &facts)?;
+    source::check_role(work, &facts)?;
     let superuser = superuser(&session).await?;
     let configured = work.instance.data_directory.as_ref().map(PathBuf::from);
     let data_dir = configured.unwrap_or_else(|| facts.data_directory.clone());
@@ -84,7 +88,17 @@ pub(super) async fn run(
         }
         return Err(Stopped::Superseded(committed.id));
     }
-    slot_exists(&session, work).await?;
+    let carried = match work.own_wal {
+        true => Some(carry::begin(work, host)),
+        false => None,
+    };
+    if !facts.in_recovery || carried.is_some() {
+        slot_exists(&session, work).await?;
+    }
+    let facts = match carried {
+        Some(_) => facts,
+        None => source::caught_up(cx, &session, &lineage, facts).await?,
+    };
     let against = parent::choose(work, cx, host, &lineage, &facts, &data_dir).await?;
     let outside = outside::gather(&facts, &data_dir);
     for warning in &outside.warnings {
@@ -122,6 +136,7 @@ pub(super) async fn run(
         wal_directory,
         against,
         superuser,
+        carried,
     })))
 }
 
@@ -149,8 +164,7 @@ pub(in crate::job) fn version(facts: &Facts) -> u32 {
     u32::try_from(facts.server_version_num).unwrap_or_default()
 }
 
-/// The server must be the one that this cluster is, of a version we know, and
-/// a primary.
+/// The server must be the one that this cluster is, of a version we know.
 pub(in crate::job) fn check_identity(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
     let found = facts.system_identifier;
     if let Some(expected) = work
@@ -178,19 +192,13 @@ pub(in crate::job) fn check_identity(work: &BackupWork, facts: &Facts) -> Result
             "PostgreSQL 14 to 18 are",
         ));
     }
-    if facts.in_recovery {
-        return Err(Failure::permanent(
-            "standby_backup_not_supported_yet",
-            format!("the instance of cluster {} is a standby", work.cluster),
-            "name the primary's instance; backups from a standby are not supported yet",
-        ));
-    }
     Ok(())
 }
 
 fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
     check_identity(work, facts)?;
-    if facts.wal_level == "minimal" {
+    // A standby has its own idea of it, and could not be one of such a primary.
+    if facts.wal_level == "minimal" && !facts.in_recovery {
         return Err(Failure::permanent(
             "wal_level_minimal",
             format!("wal_level of cluster {} is minimal", work.cluster),

@@ -3,11 +3,11 @@
 use holdfast_pg::sql::{BackupSession, BackupStart};
 use holdfast_proto::{BackupStarted, BackupWork};
 use holdfast_repo::{BackupWriter, Codec, WriteOptions};
-use holdfast_types::resource;
+use holdfast_types::resource::{self, Checkpoint};
 use holdfast_types::{Failure, JobPhase};
 use jiff::Timestamp;
 
-use super::Stopped;
+use super::{Stopped, source};
 use super::parent::Against;
 use super::prepare::Ready;
 use crate::job::JobContext;
@@ -50,17 +50,21 @@ pub(super) async fn run(
     let label = format!("holdfast {}", work.backup);
     let start = BackupStart {
         label: &label,
-        fast: true,
+        fast: work.checkpoint != Some(Checkpoint::Spread),
     };
-    let session = BackupSession::start(&prepared.info, start).await?;
-    if session.in_recovery() {
+    if !start.fast {
+        cx.log("waiting for a spread checkpoint, as the backup was asked for");
+    }
+    let begin = || BackupSession::start(&prepared.info, start);
+    let session = source::begin(cx, prepared, begin).await?;
+    if session.in_recovery() != prepared.facts.in_recovery {
         return Err(Stopped::Failed(Failure::transient(
             "role_changed",
             format!(
-                "the server of cluster {} has become a standby",
+                "the server of cluster {} has changed its role between primary and standby",
                 work.cluster
             ),
-            "name the instance that is the primary now",
+            "nothing to do: the next attempt goes to the instance that is right then",
         )));
     }
     cx.backup_started(BackupStarted {

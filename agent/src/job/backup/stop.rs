@@ -6,7 +6,7 @@ use holdfast_types::{Failure, JobPhase};
 use jiff::Timestamp;
 use std::path::Path;
 
-use super::Stopped;
+use super::{Stopped, source};
 use super::copy::{Copied, entry_path};
 use super::prepare::Ready;
 use super::start::Started;
@@ -36,13 +36,17 @@ pub(super) async fn run(
         started_at,
     } = started;
     let start_lsn = session.start_lsn();
-    let label = session.stop().await?;
+    let in_recovery = session.in_recovery();
+    let label = match session.stop().await {
+        Ok(label) => label,
+        Err(error) => return Err(source::explained(&prepared.info, in_recovery, &error).await),
+    };
     // Every commit before the stop position got its time before now.
     let finished_at = Timestamp::now();
     cx.log(format!("consistent at {}", label.stop_lsn));
     if label.label.start_lsn != start_lsn
         || label.label.start_timeline != prepared.facts.timeline
-        || label.label.from_standby
+        || label.label.from_standby != in_recovery
     {
         return Err(Stopped::Failed(Failure::transient(
             "backup_label_unexpected",
@@ -52,6 +56,18 @@ pub(super) async fn run(
                 prepared.facts.timeline, label.label.start_lsn, label.label.start_timeline
             ),
             "the server was promoted or replaced during the backup; take it again",
+        )));
+    }
+    let ends_on = label.replay.map_or(prepared.facts.timeline, |replay| replay.timeline);
+    if ends_on != prepared.facts.timeline {
+        return Err(Stopped::Failed(Failure::transient(
+            "timeline_changed_during_backup",
+            format!(
+                "the backup began on timeline {} and the standby is on timeline {ends_on} at its \
+                 end; nothing was committed",
+                prepared.facts.timeline
+            ),
+            "nothing to do: the next attempt begins on the new timeline",
         )));
     }
     add_generated(&writer, "backup_label", &label.backup_label).await?;

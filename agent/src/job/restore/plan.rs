@@ -5,7 +5,7 @@ use std::path::Path;
 
 use holdfast_pg::binaries::Programs;
 use holdfast_proto::{PlanRequest, RepositoryAccess};
-use holdfast_repo::Repository;
+use holdfast_repo::{Backup, Repository};
 use holdfast_types::{Failure, PlannedWal, RestorePlan, RestoreRequest, RestoreTarget};
 
 use super::candidate::{self, Candidate};
@@ -17,7 +17,7 @@ use super::resolve::{Question, Resolved, Unresolved};
 use super::settings;
 use crate::failure::of_repository;
 use crate::host::Host;
-use crate::job::backup::fact;
+use crate::job::backup::{OWN_WAL, fact};
 
 /// Plans the restore that `request` asks for.
 ///
@@ -30,7 +30,8 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
     let repository = repository.map_err(|error| of_repository(&error))?;
     let held = candidate::list(&repository, &asked.cluster).await?;
     let eligible = candidate::eligible(&held.backups, &asked.cluster, &asked.at)?;
-    for candidate in &eligible {
+    refuse_without_wal(eligible.first(), &asked.at)?;
+    for candidate in eligible.iter().filter(|one| !carries_wal(&one.backup) || at_backup(&asked.at)) {
         let backup = &candidate.backup;
         let (start, stop) = (backup.start_lsn, backup.stop_lsn);
         let chain = Chain::open(&candidate.lineage, backup.timeline, start, stop).await?;
@@ -51,6 +52,35 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
         }
     }
     Err(candidate::before_first(&held.backups, &asked.at))
+}
+
+/// Whether nobody received WAL but the backup for itself.
+fn carries_wal(backup: &Backup) -> bool {
+    let wal = backup.facts.get(fact::WAL);
+    wal.is_some_and(|wal| wal == OWN_WAL)
+}
+
+/// Whether a target is where a backup is consistent.
+const fn at_backup(target: &RestoreTarget) -> bool {
+    matches!(target, RestoreTarget::Immediate | RestoreTarget::Backup(_))
+}
+
+/// A backup that carries its own WAL restores to where it is consistent and
+/// nowhere else. An older one that would do, with all WAL since, is not what
+/// was asked for: it cannot be known that nothing is missing.
+fn refuse_without_wal(best: Option<&Candidate>, target: &RestoreTarget) -> Result<(), Failure> {
+    let Some(best) = best.filter(|best| carries_wal(&best.backup) && !at_backup(target)) else {
+        return Ok(());
+    };
+    let (id, at) = (best.backup.id, best.backup.finished_at);
+    Err(Failure::permanent(
+        "target_needs_wal",
+        format!(
+            "{target} cannot be reached from {id} of {at:.0}: no WAL was received after it \
+             (wal.mode: none)"
+        ),
+        format!("restore to immediate, or to backup:{id}; for points in time have WAL received"),
+    ))
 }
 
 fn refuse_exclusive(asked: &RestoreRequest) -> Result<(), Failure> {

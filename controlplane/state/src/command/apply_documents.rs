@@ -247,6 +247,18 @@ fn level_of_kinds(document: &Document) -> u32 {
         BackupKind::Incremental => schema::PINS,
         BackupKind::Logical => schema::DUMPS,
     };
+    // One of an earlier level refuses them (I-02), or would take the backup
+    // from the primary whatever is said.
+    let sources = match &document.resource {
+        Resource::Policy(policy) => {
+            policy.carries_wal() || policy.schedules.iter().any(Schedule::chooses_source)
+        }
+        Resource::Cluster(cluster) => cluster.instances.iter().any(InstanceSpec::is_remote),
+        Resource::Repository(_) | Resource::Fleet(_) => false,
+    };
+    if sources {
+        return schema::SOURCES;
+    }
     match &document.resource {
         // One of an earlier level would have WAL received all the same.
         Resource::Policy(policy) if !policy.receives_wal() => schema::DUMPS,
