@@ -147,12 +147,7 @@ impl Drop for Duty {
 }
 
 fn directory(work: &WalWork) -> Option<PathBuf> {
-    // "auto" is how a document asks to ask the server.
-    work.instance
-        .data_directory
-        .clone()
-        .filter(|path| path != "auto")
-        .map(PathBuf::from)
+    work.instance.told_directory().map(PathBuf::from)
 }
 
 struct Supervisor {

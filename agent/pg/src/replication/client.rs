@@ -306,6 +306,14 @@ impl Client {
         let _ = self.session.wire.flush().await;
     }
 
+    pub(super) const fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    pub(super) fn into_session(self) -> Session {
+        self.session
+    }
+
     fn wire(&self) -> &Wire {
         &self.session.wire
     }
@@ -378,6 +386,25 @@ impl Session {
             }
             let next = self.wire.read().await?;
             (tag, body) = (next.tag, next.body);
+        }
+    }
+
+    /// The rows of one of several results of a command.
+    pub(super) async fn result_set(&mut self) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::new();
+        loop {
+            let message = self.wire.read().await?;
+            match message.tag {
+                b'T' => {}
+                b'D' => {
+                    let row = parse_row(message.body);
+                    rows.push(row.ok_or_else(|| self.wire.broken("a row that does not add up"))?);
+                }
+                b'C' => return Ok(rows),
+                b'S' => self.note_parameter(&message.body),
+                b'E' => return Err(self.refusal(message.body, Doing::Asking).await),
+                other => return Err(self.wire.broken(format!("message {other} in an answer"))),
+            }
         }
     }
 

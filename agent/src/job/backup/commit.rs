@@ -101,7 +101,10 @@ fn facts(prepared: &Ready, ended: &Ended) -> BTreeMap<String, String> {
         (fact::SUPERUSER, Some(prepared.superuser.clone())),
         (
             fact::DIRECTORY_MODE,
-            Some(format!("{:o}", prepared.data_dir_mode)),
+            prepared
+                .local
+                .as_ref()
+                .map(|local| format!("{:o}", local.mode)),
         ),
         (fact::CONFIG_FILE, path(&prepared.facts.config_file)),
         (fact::HBA_FILE, path(&prepared.facts.hba_file)),
@@ -112,15 +115,12 @@ fn facts(prepared: &Ready, ended: &Ended) -> BTreeMap<String, String> {
         ),
         (
             fact::CHECKSUMS,
-            Some(prepared.control.has_data_checksums().to_string()),
+            Some(prepared.facts.data_checksums.to_string()),
         ),
         (fact::CORRUPT_PAGES, Some(ended.corrupt_pages.to_string())),
         (fact::FULL_BECAUSE, full_because(&prepared.against)),
         (fact::TABLESPACES, tablespaces(&ended.tablespaces)),
-        (
-            fact::FROM,
-            ended.label.replay.map(|_| STANDBY.to_owned()),
-        ),
+        (fact::FROM, ended.label.replay.map(|_| STANDBY.to_owned())),
         (
             fact::COMPLETE_UNTIL,
             ended
@@ -136,8 +136,9 @@ fn facts(prepared: &Ready, ended: &Ended) -> BTreeMap<String, String> {
         (
             fact::WAL_DIRECTORY,
             prepared
-                .wal_directory
-                .as_deref()
+                .local
+                .as_ref()
+                .and_then(|local| local.wal_directory.as_deref())
                 .and_then(|path| LinkTarget::new(path).ok())
                 .map(|target| target.to_string()),
         ),

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::outside::OutsideFile;
 use super::parent::Against;
-use super::prepare::{Ready, unreadable};
+use super::prepare::{Local, Ready, unreadable};
 use super::start::{self, Started};
 use super::tablespaces::{self, Gathered};
 use super::threads::{Before, Shared, Source};
@@ -47,7 +47,7 @@ pub(super) struct Copied {
 /// Copies everything. Its threads have ended when it returns.
 pub(super) async fn run(
     cx: &JobContext,
-    prepared: &Ready,
+    (prepared, local): (&Ready, &Local),
     started: &Started,
 ) -> Result<Copied, Stopped> {
     cx.enter(JobPhase::Copy);
@@ -61,12 +61,12 @@ pub(super) async fn run(
             data_dir: prepared.data_dir.clone(),
             version_directory: tablespaces::version_directory(
                 super::version(&prepared.facts),
-                &prepared.control,
+                &local.control,
             ),
             start_lsn: started.session.start_lsn(),
-            page_bytes: prepared.control.block_size,
-            blocks_per_segment: prepared.control.blocks_per_segment,
-            checksums: prepared.control.has_data_checksums(),
+            page_bytes: local.control.block_size,
+            blocks_per_segment: local.control.blocks_per_segment,
+            checksums: local.control.has_data_checksums(),
         },
         cx: cx.clone(),
         failed: Mutex::default(),
@@ -114,7 +114,7 @@ pub(super) async fn run(
         return Err(Stopped::Failed(failure));
     }
     copy_control_file(&shared, prepared).await?;
-    copy_outside(&shared, &prepared.outside.files).await?;
+    copy_outside(&shared, &local.outside.files).await?;
     let copied = std::mem::take(&mut *shared.copied());
     report(cx, &copied);
     Ok(copied)
@@ -260,7 +260,7 @@ pub(crate) fn thread_died(error: &tokio::task::JoinError) -> Failure {
     )
 }
 
-fn report(cx: &JobContext, copied: &Copied) {
+pub(super) fn report(cx: &JobContext, copied: &Copied) {
     cx.log(format!("{} files copied", copied.files));
     if copied.unchanged_files > 0 {
         let unchanged = copied.unchanged_files;

@@ -14,10 +14,12 @@ mod outside;
 mod pages;
 mod parent;
 mod prepare;
+mod remote;
 mod source;
 mod start;
 mod stop;
 mod tablespaces;
+mod taker;
 mod threads;
 mod unchanged;
 mod wal;
@@ -107,11 +109,17 @@ async fn attempt(
                 .await;
         }
     };
-    let started = or_cancelled(cx, start::run(work, cx, &prepared)).await?;
-    // The copy stops its own threads on request, and is waited for: they must
-    // not go on when the job has ended.
-    let copied = copy::run(cx, &prepared, &started).await?;
-    let stopped = or_cancelled(cx, stop::run(cx, &prepared, started, &copied)).await?;
+    let (copied, stopped) = match &prepared.local {
+        Some(local) => {
+            let started = or_cancelled(cx, start::run(work, cx, &prepared)).await?;
+            // The copy stops its own threads on request, and is waited for:
+            // they must not go on when the job has ended.
+            let copied = copy::run(cx, (&prepared, local), &started).await?;
+            let stopped = or_cancelled(cx, stop::run(cx, &prepared, started, &copied)).await?;
+            (copied, stopped)
+        }
+        None => remote::run(work, cx, &prepared).await?,
+    };
     let wal = or_cancelled(cx, wal::run(cx, host, &prepared, &stopped)).await?;
     prepared.against.still_pinned(host.clock().now_or_local())?; // I-06
     // From here on it cannot be taken back: the mark may be there already.

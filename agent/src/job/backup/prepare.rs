@@ -31,19 +31,25 @@ pub(super) struct Ready {
     pub(super) info: ConnectionInfo,
     pub(super) facts: Facts,
     pub(super) data_dir: PathBuf,
-    pub(super) data_dir_mode: u32,
-    pub(super) control: ControlFile,
+    /// What is known of its files; `None` where only PostgreSQL reads them.
+    pub(super) local: Option<Local>,
     pub(super) lineage: LineageRepository,
     pub(super) run: RunKey,
-    pub(super) outside: Outside,
-    /// Where `pg_wal` really is, when it is a link.
-    pub(super) wal_directory: Option<PathBuf>,
     /// What it is made against.
     pub(super) against: Against,
     /// The role that initdb made: the one role that is always there.
     pub(super) superuser: String,
     /// What receives WAL for this backup alone, where nobody else does.
     pub(super) carried: Option<Duty>,
+}
+
+/// A data directory that is ours to read.
+pub(super) struct Local {
+    pub(super) mode: u32,
+    pub(super) control: ControlFile,
+    pub(super) outside: Outside,
+    /// Where `pg_wal` really is, when it is a link.
+    pub(super) wal_directory: Option<PathBuf>,
 }
 
 pub(super) enum Prepared {
@@ -65,9 +71,12 @@ pub(super) async fn run(
     check_server(work, &facts)?;
     source::check_role(work, &facts)?;
     let superuser = superuser(&session).await?;
-    let configured = work.instance.data_directory.as_ref().map(PathBuf::from);
+    let configured = work.instance.told_directory().map(PathBuf::from);
     let data_dir = configured.unwrap_or_else(|| facts.data_directory.clone());
-    let (control, data_dir_mode) = local_control_file(&data_dir, &facts).await?;
+    let local = match work.instance.is_remote() {
+        true => None,
+        false => Some(local(&data_dir, &facts).await?),
+    };
     let repository = host.repository(&work.repository).await?;
     let lineage = Lineage {
         system_identifier: facts.system_identifier,
@@ -100,9 +109,19 @@ pub(super) async fn run(
         None => source::caught_up(cx, &session, &lineage, facts).await?,
     };
     let against = parent::choose(work, cx, host, &lineage, &facts, &data_dir).await?;
-    let outside = outside::gather(&facts, &data_dir);
-    for warning in &outside.warnings {
+    for warning in local.iter().flat_map(|local| &local.outside.warnings) {
         cx.log(format!("warning: {warning}"));
+    }
+    if local.is_none()
+        && !facts
+            .config_file
+            .iter()
+            .all(|file| file.starts_with(&data_dir))
+    {
+        cx.log(
+            "warning: the configuration is outside the data directory, and a stream does not hold \
+             it: a restore begins with PostgreSQL's defaults",
+        );
     }
     for tablespace in tablespaces::elsewhere(&facts) {
         cx.log(format!(
@@ -111,11 +130,11 @@ pub(super) async fn run(
             tablespace.location.display()
         ));
     }
-    let wal_directory = tablespaces::linked_wal(&data_dir);
     cx.log(format!(
-        "PostgreSQL {} at {}, system {}, timeline {}, page checksums {}",
+        "PostgreSQL {} at {}{}, system {}, timeline {}, page checksums {}",
         facts.server_version_num,
         data_dir.display(),
+        if local.is_some() { "" } else { ", by a stream" },
         facts.system_identifier,
         facts.timeline,
         if facts.data_checksums {
@@ -128,12 +147,9 @@ pub(super) async fn run(
         info,
         facts,
         data_dir,
-        data_dir_mode,
-        control,
+        local,
         lineage,
         run,
-        outside,
-        wal_directory,
         against,
         superuser,
         carried,
@@ -208,6 +224,17 @@ fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Looks at what is to be copied.
+async fn local(data_dir: &Path, facts: &Facts) -> Result<Local, Stopped> {
+    let (control, mode) = local_control_file(data_dir, facts).await?;
+    Ok(Local {
+        mode,
+        control,
+        outside: outside::gather(facts, data_dir),
+        wal_directory: tablespaces::linked_wal(data_dir),
+    })
+}
+
 /// Reads the control file of the directory that is to be copied: it must be
 /// there, ours to read, and that of the server we speak to.
 async fn local_control_file(data_dir: &Path, facts: &Facts) -> Result<(ControlFile, u32), Stopped> {
@@ -244,7 +271,8 @@ async fn local_control_file(data_dir: &Path, facts: &Facts) -> Result<(ControlFi
 pub(in crate::job) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let hint = match error.kind() {
         std::io::ErrorKind::PermissionDenied => {
-            "run the agent as the owner of the data directory (usually postgres)"
+            "run the agent as the owner of the data directory (usually postgres), or say \
+             dataDirectory: remote, and backups come over the replication protocol"
         }
         std::io::ErrorKind::NotFound => {
             "the agent must run on the server's own host; check dataDirectory of the instance"

@@ -125,8 +125,15 @@ pub(super) async fn caught_up(
 /// A standby that did not follow its cluster to a new timeline.
 async fn refuse_old_timeline(lineage: &LineageRepository, facts: &Facts) -> Result<(), Failure> {
     let wal = lineage.wal(Codec::DEFAULT);
-    let timelines = wal.timelines().await.map_err(|error| of_repository(&error))?;
-    let Some(newer) = timelines.into_iter().filter(|one| *one > facts.timeline).max() else {
+    let timelines = wal
+        .timelines()
+        .await
+        .map_err(|error| of_repository(&error))?;
+    let Some(newer) = timelines
+        .into_iter()
+        .filter(|one| *one > facts.timeline)
+        .max()
+    else {
         return Ok(());
     };
     Err(Failure::transient(
@@ -183,7 +190,9 @@ where
     loop {
         let session = match start().await {
             Ok(session) => session,
-            Err(error) => return Err(explained(&prepared.info, prepared.facts.in_recovery, &error).await),
+            Err(error) => {
+                return Err(explained(&prepared.info, prepared.facts.in_recovery, &error).await);
+            }
         };
         let begins_at = session.start_lsn();
         if !session.in_recovery()
@@ -201,18 +210,31 @@ where
             ));
         }
         if began.elapsed() >= RESTART_POINT_DEADLINE {
-            return Err(Stopped::Failed(Failure::transient(
-                "restart_point_too_old",
-                format!(
-                    "the standby's last restart point is at {begins_at}, and the repository lacks \
-                     WAL from there on"
-                ),
-                "run CHECKPOINT on the primary, wait until the standby has replayed it, and take \
-                 the backup again",
-            )));
+            return Err(Stopped::Failed(restart_point_too_old(begins_at)));
         }
         tokio::time::sleep(POLL * 4).await;
     }
+}
+
+/// Fails unless the repository has the WAL from where a stream of a standby
+/// begins: it cannot be begun again without asking for all of it.
+pub(super) async fn require_wal(prepared: &Ready, start: Lsn) -> Result<(), Failure> {
+    if holds_from(&prepared.lineage, &prepared.facts, start).await? {
+        return Ok(());
+    }
+    Err(restart_point_too_old(start))
+}
+
+fn restart_point_too_old(at: Lsn) -> Failure {
+    Failure::transient(
+        "restart_point_too_old",
+        format!(
+            "the standby's last restart point is at {at}, and the repository lacks WAL from there \
+             on"
+        ),
+        "run CHECKPOINT on the primary, wait until the standby has replayed it, and take the \
+         backup again",
+    )
 }
 
 /// A position that no page was changed behind, as far as it is known.

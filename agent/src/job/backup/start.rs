@@ -4,12 +4,12 @@ use holdfast_pg::sql::{BackupSession, BackupStart};
 use holdfast_proto::{BackupStarted, BackupWork};
 use holdfast_repo::{BackupWriter, Codec, WriteOptions};
 use holdfast_types::resource::{self, Checkpoint};
-use holdfast_types::{Failure, JobPhase};
+use holdfast_types::{Failure, JobPhase, Lsn};
 use jiff::Timestamp;
 
-use super::{Stopped, source};
 use super::parent::Against;
 use super::prepare::Ready;
+use super::{Stopped, source};
 use crate::job::JobContext;
 
 /// The most threads that copy; more would wait for the disk.
@@ -32,20 +32,7 @@ pub(super) async fn run(
     prepared: &Ready,
 ) -> Result<Started, Stopped> {
     cx.enter(JobPhase::Start);
-    let options = write_options(work.compression);
-    // The repository first: what it refuses, PostgreSQL need not checkpoint for.
-    let writer = match &prepared.against {
-        Against::Parent(parent, _) => {
-            let parent = parent.clone();
-            let begun = prepared
-                .lineage
-                .begin_incremental(work.backup, parent, options);
-            begun.await?
-        }
-        Against::Nothing | Against::Instead(_) => {
-            prepared.lineage.begin_backup(work.backup, options).await?
-        }
-    };
+    let writer = open_writer(work, prepared).await?;
     let started_at = Timestamp::now();
     let label = format!("holdfast {}", work.backup);
     let start = BackupStart {
@@ -67,20 +54,51 @@ pub(super) async fn run(
             "nothing to do: the next attempt goes to the instance that is right then",
         )));
     }
+    tell(work, cx, prepared, (session.start_lsn(), started_at));
+    Ok(Started {
+        session,
+        writer,
+        started_at,
+    })
+}
+
+/// Begins the attempt in the repository, before PostgreSQL is asked: what that
+/// refuses, it need not checkpoint for.
+pub(super) async fn open_writer(
+    work: &BackupWork,
+    prepared: &Ready,
+) -> Result<BackupWriter, Stopped> {
+    let options = write_options(work.compression);
+    Ok(match &prepared.against {
+        Against::Parent(parent, _) => {
+            let parent = parent.clone();
+            let begun = prepared
+                .lineage
+                .begin_incremental(work.backup, parent, options);
+            begun.await?
+        }
+        Against::Nothing | Against::Instead(_) => {
+            prepared.lineage.begin_backup(work.backup, options).await?
+        }
+    })
+}
+
+/// Tells that PostgreSQL is in backup mode.
+pub(super) fn tell(
+    work: &BackupWork,
+    cx: &JobContext,
+    prepared: &Ready,
+    (start_lsn, started_at): (Lsn, Timestamp),
+) {
     cx.backup_started(BackupStarted {
         backup: work.backup,
         kind: prepared.against.kind(),
         parent: prepared.against.parent(),
         lineage: prepared.lineage.lineage(),
         timeline: prepared.facts.timeline,
-        start_lsn: session.start_lsn(),
+        start_lsn,
         started_at,
     });
-    Ok(Started {
-        session,
-        writer,
-        started_at,
-    })
 }
 
 /// Threads that copy: one per core.

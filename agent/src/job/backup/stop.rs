@@ -2,7 +2,7 @@
 
 use holdfast_pg::sql::StoppedBackup;
 use holdfast_repo::{BackupWriter, Entry, FinishedBackup, GeneratedEntry};
-use holdfast_types::{Failure, JobPhase};
+use holdfast_types::{Failure, JobPhase, Lsn};
 use jiff::Timestamp;
 use std::path::Path;
 
@@ -43,6 +43,35 @@ pub(super) async fn run(
     };
     // Every commit before the stop position got its time before now.
     let finished_at = Timestamp::now();
+    let began = Began {
+        start_lsn,
+        in_recovery,
+        started_at,
+    };
+    seal(cx, prepared, (began, label, finished_at), writer, copied).await
+}
+
+/// What was so when PostgreSQL entered backup mode.
+pub(super) struct Began {
+    pub(super) start_lsn: Lsn,
+    pub(super) in_recovery: bool,
+    pub(super) started_at: Timestamp,
+}
+
+/// Checks what PostgreSQL said at the end against what it said at the start,
+/// and makes the bytes durable.
+pub(super) async fn seal(
+    cx: &JobContext,
+    prepared: &Ready,
+    (began, label, finished_at): (Began, StoppedBackup, Timestamp),
+    writer: BackupWriter,
+    copied: &Copied,
+) -> Result<Ended, Stopped> {
+    let Began {
+        start_lsn,
+        in_recovery,
+        started_at,
+    } = began;
     cx.log(format!("consistent at {}", label.stop_lsn));
     if label.label.start_lsn != start_lsn
         || label.label.start_timeline != prepared.facts.timeline

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::prepare::unreadable;
 
 /// Where the links are.
-const LINKS: &str = "pg_tblspc";
+pub(super) const LINKS: &str = "pg_tblspc";
 
 /// How often a tablespace that lacks its directory is looked at before it
 /// counts as damaged: `DROP TABLESPACE` takes the directory away before the
@@ -66,11 +66,7 @@ mod as_escaped {
 
 /// The one directory in a tablespace that is this server's.
 pub(super) fn version_directory(server_version: u32, control: &ControlFile) -> String {
-    format!(
-        "PG_{}_{}",
-        server_version / 10_000,
-        control.catalog_version
-    )
+    format!("PG_{}_{}", server_version / 10_000, control.catalog_version)
 }
 
 /// The tablespace that a path belongs to: of `pg_tblspc/16385/PG_…/5/1259`
@@ -116,7 +112,11 @@ pub(super) fn follow(
         };
         refuse_inside(root, &link, &target)?;
         match std::fs::metadata(link.join(version_directory)) {
-            Ok(_) => return LinkTarget::new(&target).map(Some).map_err(|error| bad_link(&link, &error)),
+            Ok(_) => {
+                return LinkTarget::new(&target)
+                    .map(Some)
+                    .map_err(|error| bad_link(&link, &error));
+            }
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(unreadable(&link, &error));
             }
@@ -178,6 +178,11 @@ impl Gathered {
     /// A link was found.
     pub(super) fn link(&mut self, oid: u32, location: &Path) {
         self.locations.insert(oid, location.to_owned());
+    }
+
+    /// Whether there are any.
+    pub(super) fn any(&self) -> bool {
+        !self.locations.is_empty()
     }
 
     /// A file was copied.
@@ -271,10 +276,10 @@ mod tests {
             bytes: 7,
         };
         let text = serde_json::to_string(&tablespace).unwrap();
+        assert_eq!(text, r#"{"oid":16385,"location":"/a%25b/%FF","bytes":7}"#);
         assert_eq!(
-            text,
-            r#"{"oid":16385,"location":"/a%25b/%FF","bytes":7}"#
+            serde_json::from_str::<Tablespace>(&text).unwrap(),
+            tablespace
         );
-        assert_eq!(serde_json::from_str::<Tablespace>(&text).unwrap(), tablespace);
     }
 }

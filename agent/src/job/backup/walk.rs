@@ -19,7 +19,7 @@ use super::prepare::unreadable;
 use super::tablespaces;
 
 /// What Holdfast itself puts into a directory that it restored.
-const OURS: &str = ".holdfast";
+pub(super) const OURS: &str = ".holdfast";
 
 /// A file to be copied, as the walk saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -287,8 +287,8 @@ impl Feeder<'_> {
         let relative = entry.path.as_path();
         let path = self.shared.dir.join(relative);
         // PostgreSQL makes its links by it: they lead to where they lead now.
-        let mapped = (relative == Path::new(TABLESPACE_MAP))
-            .then(|| self.shared.places.tablespace_map());
+        let mapped =
+            (relative == Path::new(TABLESPACE_MAP)).then(|| self.shared.places.tablespace_map());
         let bytes = mapped.as_ref().unwrap_or(&entry.bytes);
         let written = self
             .shared

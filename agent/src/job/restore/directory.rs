@@ -341,10 +341,14 @@ mod tests {
 
     fn codes(request: &RestoreRequest, bytes: u64) -> Vec<String> {
         let places = Places::default();
-        problems(request, (bytes, &places), (Path::new("/bin/true"), "s3://bucket"))
-            .into_iter()
-            .map(|problem| problem.code)
-            .collect()
+        problems(
+            request,
+            (bytes, &places),
+            (Path::new("/bin/true"), "s3://bucket"),
+        )
+        .into_iter()
+        .map(|problem| problem.code)
+        .collect()
     }
 
     #[test]
@@ -409,7 +413,11 @@ mod tests {
         let found: Vec<_> = found.iter().map(|problem| problem.code.as_str()).collect();
         assert_eq!(found, expected);
         let url = format!("file://{}", root.path().display());
-        let found = problems(&request, (0, &Places::default()), (Path::new("/bin/true"), &url));
+        let found = problems(
+            &request,
+            (0, &Places::default()),
+            (Path::new("/bin/true"), &url),
+        );
         let found: Vec<_> = found.iter().map(|problem| problem.code.as_str()).collect();
         let expected: &[&str] = if rustix::process::geteuid().is_root() {
             &["repository_unreachable_for_postgres"]
@@ -447,14 +455,21 @@ mod tests {
                 wal: None,
             };
             let request = request(&root.path().join("new"));
-            let found = problems(&request, (bytes, &places), (Path::new("/bin/true"), "s3://b"));
+            let found = problems(
+                &request,
+                (bytes, &places),
+                (Path::new("/bin/true"), "s3://b"),
+            );
             let codes = found.into_iter().map(|problem| problem.code);
             codes.collect::<Vec<_>>()
         };
         assert_eq!(looked(&used, 0), ["tablespace_not_empty"]);
         assert_eq!(looked(&used.join("x"), 0), ["dir_not_a_directory"]);
         assert_eq!(looked(&gone, 0), ["dir_parent_missing"]);
-        assert_eq!(looked(&root.path().join("ts"), 1 << 60), ["not_enough_space"]);
+        assert_eq!(
+            looked(&root.path().join("ts"), 1 << 60),
+            ["not_enough_space"]
+        );
         assert_eq!(looked(&root.path().join("ts"), 0), [""; 0]);
         assert!(!root.path().join("ts").exists());
     }

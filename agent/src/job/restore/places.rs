@@ -196,9 +196,7 @@ impl Origins {
     /// By where it was, as `pg_basebackup` has it, or by name.
     fn find(&self, old: &str) -> Option<&Tablespace> {
         let mut known = self.tablespaces.iter();
-        known.find(|known| {
-            known.location == Path::new(old) || known.name.as_deref() == Some(old)
-        })
+        known.find(|known| known.location == Path::new(old) || known.name.as_deref() == Some(old))
     }
 }
 
@@ -311,12 +309,27 @@ mod tests {
             (&[("fast", "/a/../b")], "tablespace_map_invalid"),
             (&[("fast", "/")], "tablespace_map_invalid"),
             (&[("fast", "/a\nb")], "tablespace_map_invalid"),
-            (&[("fast", "/n"), ("/t/fast", "/m")], "tablespace_map_invalid"),
-            (&[("pg_wal", "/n"), ("/wal/orders", "/m")], "tablespace_map_invalid"),
-            (&[("fast", "/n"), ("slow", "/n")], "tablespace_place_overlaps"),
-            (&[("fast", "/n"), ("slow", "/n/deep")], "tablespace_place_overlaps"),
+            (
+                &[("fast", "/n"), ("/t/fast", "/m")],
+                "tablespace_map_invalid",
+            ),
+            (
+                &[("pg_wal", "/n"), ("/wal/orders", "/m")],
+                "tablespace_map_invalid",
+            ),
+            (
+                &[("fast", "/n"), ("slow", "/n")],
+                "tablespace_place_overlaps",
+            ),
+            (
+                &[("fast", "/n"), ("slow", "/n/deep")],
+                "tablespace_place_overlaps",
+            ),
             (&[("fast", "/t/data")], "tablespace_place_overlaps"),
-            (&[("fast", "/t/data/pg_tblspc/x")], "tablespace_place_overlaps"),
+            (
+                &[("fast", "/t/data/pg_tblspc/x")],
+                "tablespace_place_overlaps",
+            ),
             (&[("fast", "/t")], "tablespace_place_overlaps"),
             (&[("pg_wal", "/t/data/pg_wal")], "tablespace_place_overlaps"),
             (&[("pg_wal", "/t/slow/wal")], "tablespace_place_overlaps"),

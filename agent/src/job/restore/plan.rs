@@ -31,7 +31,10 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
     let held = candidate::list(&repository, &asked.cluster).await?;
     let eligible = candidate::eligible(&held.backups, &asked.cluster, &asked.at)?;
     refuse_without_wal(eligible.first(), &asked.at)?;
-    for candidate in eligible.iter().filter(|one| !carries_wal(&one.backup) || at_backup(&asked.at)) {
+    for candidate in eligible
+        .iter()
+        .filter(|one| !carries_wal(&one.backup) || at_backup(&asked.at))
+    {
         let backup = &candidate.backup;
         let (start, stop) = (backup.start_lsn, backup.stop_lsn);
         let chain = Chain::open(&candidate.lineage, backup.timeline, start, stop).await?;
