@@ -189,7 +189,10 @@ fn parse(block: &[u8; BLOCK]) -> Result<TarEntry, TarError> {
             if target.is_empty() {
                 return Err(invalid("a link to nothing"));
             }
-            (TarKind::Symlink(PathBuf::from(OsStr::from_bytes(target))), 0)
+            (
+                TarKind::Symlink(PathBuf::from(OsStr::from_bytes(target))),
+                0,
+            )
         }
         other => {
             return Err(TarError::Invalid(format!(
@@ -310,7 +313,12 @@ mod tests {
             archive.resize(archive.len() + end, 0);
             let read = entries(&archive).unwrap();
             let paths: Vec<_> = read.iter().map(|(entry, _)| entry.path.as_path()).collect();
-            let expected = ["backup_label", "pg_tblspc", "pg_tblspc/16385", "base/5/1259"];
+            let expected = [
+                "backup_label",
+                "pg_tblspc",
+                "pg_tblspc/16385",
+                "base/5/1259",
+            ];
             assert_eq!(paths, expected.map(Path::new));
             assert_eq!(read[0].1, b"START");
             assert_eq!(read[2].0.kind, TarKind::Symlink("/srv/fast".into()));
@@ -321,7 +329,16 @@ mod tests {
     #[test]
     fn nothing_leads_out_of_the_archive() {
         for bad in [
-            "../x", "/etc/passwd", "a/../b", "a//b", "./a", "a/./b", "", "/", "..", "a/",
+            "../x",
+            "/etc/passwd",
+            "a/../b",
+            "a//b",
+            "./a",
+            "a/./b",
+            "",
+            "/",
+            "..",
+            "a/",
         ] {
             let refused = entries(&file(bad.as_bytes(), b"x"));
             assert!(matches!(refused, Err(TarError::Invalid(_))), "{bad}");
@@ -342,7 +359,11 @@ mod tests {
         assert_eq!(number(b"00000001750 "), Some(1000));
         assert_eq!(number(b"  1750\0\0"), Some(1000));
         assert_eq!(number(b"\x80\0\0\0\0\0\0\x02\0\0\0\0"), Some(2 << 32));
-        for bad in [&b"       "[..], b"0008\0", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"] {
+        for bad in [
+            &b"       "[..],
+            b"0008\0",
+            b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+        ] {
             assert_eq!(number(bad), None);
         }
     }
@@ -353,7 +374,10 @@ mod tests {
         assert!(entries(&archive).is_err());
         let mut reader = TarReader::new(&archive[..]);
         reader.next_entry().unwrap();
-        assert!(matches!(reader.read_all(1 << 20), Err(TarError::Invalid(_))));
+        assert!(matches!(
+            reader.read_all(1 << 20),
+            Err(TarError::Invalid(_))
+        ));
         assert!(matches!(reader.next_entry(), Err(TarError::Truncated)));
         let short = TarReader::new(&archive[..100]).next_entry();
         assert!(matches!(short, Err(TarError::Truncated)));

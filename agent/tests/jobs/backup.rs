@@ -205,7 +205,7 @@ async fn what_cannot_be_backed_up_is_refused_by_name() {
         ..fixture.instance()
     };
     let code = refused(BackupWork { instance, ..work }).await;
-    assert_eq!(code, "standby_backup_not_supported_yet");
+    assert_eq!(code, "role_changed");
     assert_eq!(fixture.backups().await, 0);
 }
 

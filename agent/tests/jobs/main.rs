@@ -18,5 +18,6 @@ mod layout;
 mod ledger;
 mod offline;
 mod oracle;
+mod sources;
 mod tablespaces;
 mod tail;

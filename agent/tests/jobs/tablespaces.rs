@@ -85,9 +85,18 @@ async fn chain(programs: &Programs) {
     // Between incrementals tables move from one tablespace to another, and a
     // new tablespace comes.
     for statements in [
-        &["ALTER TABLE one SET TABLESPACE slow", "DELETE FROM one WHERE i % 7 = 0"][..],
-        &["ALTER TABLE two SET TABLESPACE late", "ALTER INDEX one_i SET TABLESPACE fast"],
-        &["ALTER TABLE one SET TABLESPACE pg_default", "UPDATE two SET t = t || '!'"],
+        &[
+            "ALTER TABLE one SET TABLESPACE slow",
+            "DELETE FROM one WHERE i % 7 = 0",
+        ][..],
+        &[
+            "ALTER TABLE two SET TABLESPACE late",
+            "ALTER INDEX one_i SET TABLESPACE fast",
+        ],
+        &[
+            "ALTER TABLE one SET TABLESPACE pg_default",
+            "UPDATE two SET t = t || '!'",
+        ],
     ] {
         if statements[0].ends_with("late") {
             make(&fixture, "late").await;
@@ -99,7 +108,11 @@ async fn chain(programs: &Programs) {
         assert_eq!(success.result["kind"], "incremental", "{}", success.result);
         states.push((committed(&success), one(&fixture.session, CONTENT).await));
     }
-    fixture.session.execute("SELECT pg_switch_wal()").await.unwrap();
+    fixture
+        .session
+        .execute("SELECT pg_switch_wal()")
+        .await
+        .unwrap();
     let mut originals = files(Path::new(&fast));
     originals.extend(files(&fixture.cluster.root().join("slow")));
     for (number, (backup, content)) in states.iter().enumerate() {
@@ -109,19 +122,25 @@ async fn chain(programs: &Programs) {
     }
     let mut now = files(Path::new(&fast));
     now.extend(files(&fixture.cluster.root().join("slow")));
-    assert_eq!(now, originals, "a restore wrote into the original's tablespaces");
+    assert_eq!(
+        now, originals,
+        "a restore wrote into the original's tablespaces"
+    );
     duty.stop().await;
 }
 
 /// Restores to new places, some named by where they were, some by name, first
 /// without starting it, for `pg_verifybackup`.
-async fn mapped(fixture: &Fixture, backup: &CommittedBackup, (number, fast): (usize, &str)) -> Restored {
+async fn mapped(
+    fixture: &Fixture,
+    backup: &CommittedBackup,
+    (number, fast): (usize, &str),
+) -> Restored {
     let at = format!("backup:{}", backup.id);
     let root = fixture.cluster.root().to_owned();
     let place = |what: &str, turn: &str| root.join(format!("{what}-{number}-{turn}"));
     let asked = |turn: &str| {
-        let (to_fast, to_slow, to_late) =
-            (place("f", turn), place("s", turn), place("l", turn));
+        let (to_fast, to_slow, to_late) = (place("f", turn), place("s", turn), place("l", turn));
         let mut map = map(&[(fast, &to_fast), ("slow", &to_slow)]);
         if number >= 2 {
             map.insert("late".to_owned(), to_late.display().to_string());
@@ -133,8 +152,17 @@ async fn mapped(fixture: &Fixture, backup: &CommittedBackup, (number, fast): (us
     };
     let copy = fixture.restore(&asked("cold")).await;
     copy.verify_backup();
-    let planned: Vec<_> = copy.plan.tablespaces.iter().map(|one| one.name.clone().unwrap()).collect();
-    let expected: &[&str] = if number >= 2 { &["fast", "slow", "late"] } else { &["fast", "slow"] };
+    let planned: Vec<_> = copy
+        .plan
+        .tablespaces
+        .iter()
+        .map(|one| one.name.clone().unwrap())
+        .collect();
+    let expected: &[&str] = if number >= 2 {
+        &["fast", "slow", "late"]
+    } else {
+        &["fast", "slow"]
+    };
     assert_eq!(planned, expected);
     drop(copy);
     let request = RestoreRequest {
@@ -168,7 +196,11 @@ async fn a_place_that_is_in_use_is_refused_and_left_as_it_is() {
         let plan = fixture.plan(&request).await.unwrap();
         let failed = failure(fixture.execute(&request, plan.clone()).await);
         assert!(!Path::new(&request.dir).exists());
-        let codes: Vec<_> = plan.problems.into_iter().map(|problem| problem.code).collect();
+        let codes: Vec<_> = plan
+            .problems
+            .into_iter()
+            .map(|problem| problem.code)
+            .collect();
         assert_eq!(codes.first(), Some(&failed.code));
         codes
     };
@@ -176,9 +208,15 @@ async fn a_place_that_is_in_use_is_refused_and_left_as_it_is() {
     assert_eq!(codes(map(&[])).await, ["tablespace_not_empty"]);
     let used = fixture.directory("used");
     std::fs::write(used.join("x"), "x").unwrap();
-    assert_eq!(codes(map(&[("fast", &used)])).await, ["tablespace_not_empty"]);
+    assert_eq!(
+        codes(map(&[("fast", &used)])).await,
+        ["tablespace_not_empty"]
+    );
     let nowhere = Path::new("/nonexistent/deep");
-    assert_eq!(codes(map(&[("fast", nowhere)])).await, ["dir_parent_missing"]);
+    assert_eq!(
+        codes(map(&[("fast", nowhere)])).await,
+        ["dir_parent_missing"]
+    );
     let free = fixture.cluster.root().join("free");
     assert_eq!(
         codes(map(&[("fast", &free), ("none", &free)])).await,
@@ -208,14 +246,22 @@ async fn a_linked_pg_wal_goes_where_it_is_told_to() {
     symlink(&outside, &inside).unwrap();
     fixture.cluster.start_again();
     let fixture = fixture.reconnected().await;
-    fixture.session.execute("CREATE TABLE t AS SELECT 7 AS i").await.unwrap();
+    fixture
+        .session
+        .execute("CREATE TABLE t AS SELECT 7 AS i")
+        .await
+        .unwrap();
     fixture.archived_backup().await;
     let plain = RestoreRequest {
         start: true,
         ..fixture.request("immediate")
     };
     let copy = fixture.restore(&plain).await;
-    let warned = copy.plan.warnings.iter().any(|text| text.contains("pg_wal was a link"));
+    let warned = copy
+        .plan
+        .warnings
+        .iter()
+        .any(|text| text.contains("pg_wal was a link"));
     assert!(warned, "{:?}", copy.plan.warnings);
     assert!(!copy.dir().join("pg_wal").is_symlink());
     copy.check_everything();
@@ -228,9 +274,15 @@ async fn a_linked_pg_wal_goes_where_it_is_told_to() {
             ..fixture.request("immediate")
         };
         let copy = fixture.restore(&request).await;
-        assert_eq!(std::fs::read_link(copy.dir().join("pg_wal")).unwrap(), place);
+        assert_eq!(
+            std::fs::read_link(copy.dir().join("pg_wal")).unwrap(),
+            place
+        );
         assert!(place.join("archive_status").exists());
-        assert_eq!(one(&copy.connect().await, "SELECT i::text FROM t").await, "7");
+        assert_eq!(
+            one(&copy.connect().await, "SELECT i::text FROM t").await,
+            "7"
+        );
         copy.check_everything();
     }
 }

@@ -227,7 +227,9 @@ impl App {
             return Err(not_yet("a dump"));
         }
         if carries {
-            return Err(not_yet("a backup that carries its own WAL (wal.mode: none)"));
+            return Err(not_yet(
+                "a backup that carries its own WAL (wal.mode: none)",
+            ));
         }
         let agents = self.source_agents(view, (name, declared), source).await?;
         if agents.is_empty() {

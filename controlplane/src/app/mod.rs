@@ -39,13 +39,13 @@ use uuid::Uuid;
 
 pub use agent::AgentView;
 pub use apply::{ApplyAction, ApplyResult, Condition};
+pub use backup::WantedBackup;
 pub use enroll::{EnrollRequest, Enrollment};
 pub use job::{AttemptView, JobView, LateResultOfJobView, PhaseView};
 pub use join::{JoinRequest, Welcome};
 pub use login::Login;
 pub use node::{NodeAddresses, NodeRemovalView, NodeView, QuorumView};
 pub use resource::{ResourceView, Written};
-pub use backup::WantedBackup;
 pub use restore::PlannedRestore;
 pub use scan::{FindingView, FindingsView};
 pub use schedule::RunView;

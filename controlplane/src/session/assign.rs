@@ -11,7 +11,8 @@ use holdfast_state::PinHolder;
 use holdfast_state::query::{self, AgentView, AssignmentView};
 use holdfast_types::resource::{Cluster, InstanceSpec};
 use holdfast_types::{
-    AssignmentId, BackupId, BackupKind, Generation, JobId, JobState, Name, Observation, RepositoryId,
+    AssignmentId, BackupId, BackupKind, Generation, JobId, JobState, Name, Observation,
+    RepositoryId,
 };
 
 use super::known::Known;

@@ -114,11 +114,12 @@ impl Client {
             }
         };
         let broken = |session: &Session| session.wire.broken("BASE_BACKUP answered something else");
-        let (start_lsn, timeline) =
-            position(&start).ok_or_else(|| broken(session))?;
+        let (start_lsn, timeline) = position(&start).ok_or_else(|| broken(session))?;
         let listed: Option<Vec<_>> = tablespaces.iter().map(listed).collect();
         let listed = listed.ok_or_else(|| broken(session))?;
-        let order = listed.iter().map(|known| known.as_ref().map(|known| known.oid));
+        let order = listed
+            .iter()
+            .map(|known| known.as_ref().map(|known| known.oid));
         let order = order.collect();
         let backup = BaseBackup {
             session: self.into_session(),

@@ -291,7 +291,9 @@ impl Session {
     }
 
     async fn position(&self, expression: &str) -> Result<Option<Lsn>, Error> {
-        let row = self.row(&format!("SELECT ({expression})::text"), &[]).await?;
+        let row = self
+            .row(&format!("SELECT ({expression})::text"), &[])
+            .await?;
         let position: Option<&str> = self.get(&row, 0)?;
         Ok(position.and_then(|text| text.parse().ok()))
     }

@@ -6,11 +6,11 @@ use holdfast_types::{Failure, JobPhase, Lsn};
 use jiff::Timestamp;
 use std::path::Path;
 
-use super::{Stopped, source};
 use super::copy::{Copied, entry_path};
 use super::prepare::Ready;
 use super::start::Started;
 use super::tablespaces::Tablespace;
+use super::{Stopped, source};
 use crate::job::JobContext;
 
 /// A backup whose bytes are durable and that lacks its proof and its mark.
@@ -87,7 +87,9 @@ pub(super) async fn seal(
             "the server was promoted or replaced during the backup; take it again",
         )));
     }
-    let ends_on = label.replay.map_or(prepared.facts.timeline, |replay| replay.timeline);
+    let ends_on = label
+        .replay
+        .map_or(prepared.facts.timeline, |replay| replay.timeline);
     if ends_on != prepared.facts.timeline {
         return Err(Stopped::Failed(Failure::transient(
             "timeline_changed_during_backup",

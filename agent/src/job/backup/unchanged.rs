@@ -34,10 +34,12 @@ impl Rule {
         // On another timeline the server was recovered, perhaps elsewhere; a
         // standby's files are not its primary's; and where the clock went back,
         // times prove nothing.
-        let was_standby = parent.facts.get(fact::FROM).is_some_and(|from| from == STANDBY);
-        let trusted = parent.timeline == timeline
-            && was_standby == from_standby
-            && parent.finished_at <= now;
+        let was_standby = parent
+            .facts
+            .get(fact::FROM)
+            .is_some_and(|from| from == STANDBY);
+        let trusted =
+            parent.timeline == timeline && was_standby == from_standby && parent.finished_at <= now;
         let before = parent.started_at.checked_sub(GRANULARITY).ok();
         let before = before.and_then(|at| i64::try_from(at.as_nanosecond()).ok());
         Self {
@@ -167,7 +169,10 @@ mod tests {
         let back = Rule::new(&parent(), (Timeline::new(2).unwrap(), false), at(199));
         assert!(!back.is_unchanged(&old, &entry(&old)));
         let standby = Rule::new(&parent(), (Timeline::new(2).unwrap(), true), at(300));
-        assert!(!standby.is_unchanged(&old, &entry(&old)), "another host's file");
+        assert!(
+            !standby.is_unchanged(&old, &entry(&old)),
+            "another host's file"
+        );
     }
 
     #[test]

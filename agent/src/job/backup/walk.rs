@@ -123,11 +123,7 @@ fn init_forks(full: &Path) -> Result<Option<Vec<OsString>>, Failure> {
 
 /// The link of a tablespace, if the path is one. Those made in place are
 /// directories like any other.
-fn tablespace(
-    root: &Path,
-    path: &Path,
-    version_directory: &str,
-) -> Result<Option<Found>, Failure> {
+fn tablespace(root: &Path, path: &Path, version_directory: &str) -> Result<Option<Found>, Failure> {
     let Some(oid) = tablespaces::is_tablespace(path) else {
         return Ok(None);
     };

@@ -289,10 +289,7 @@ fn audit_item(plan: &Plan) -> AuditItem {
     AuditItem { target, detail }
 }
 
-async fn plan(
-    cx: &ApplyContext<'_>,
-    documents: Vec<DocumentChange>,
-) -> Result<Vec<Plan>, Stop> {
+async fn plan(cx: &ApplyContext<'_>, documents: Vec<DocumentChange>) -> Result<Vec<Plan>, Stop> {
     let mut seen = BTreeSet::new();
     let mut plans = Vec::new();
     for DocumentChange { document, expected } in documents {
@@ -377,8 +374,13 @@ pub(super) fn resource_row(
 ) -> resources::Model {
     let kind = document.kind();
     let default_fleet = || DEFAULT_FLEET.parse().expect("it is a name");
-    let fleet = (kind == Kind::Cluster)
-        .then(|| document.metadata.fleet.clone().unwrap_or_else(default_fleet));
+    let fleet = (kind == Kind::Cluster).then(|| {
+        document
+            .metadata
+            .fleet
+            .clone()
+            .unwrap_or_else(default_fleet)
+    });
     let created = old.map(|old| (old.created_revision, old.created_at));
     let (created_revision, created_at) =
         created.unwrap_or((cx.revision().into(), Moment(cx.now())));

@@ -148,7 +148,9 @@ fn what_is_not_built_is_refused_where_it_stands() {
 
 #[test]
 fn a_backup_says_from_where_and_how_it_begins() {
-    let plain = second(schedule(&json!({"every": "24h", "from": "primary", "checkpoint": "fast"})));
+    let plain = second(schedule(
+        &json!({"every": "24h", "from": "primary", "checkpoint": "fast"}),
+    ));
     assert!(!plain.chooses_source());
     for (field, value) in [
         ("from", "standby"),
