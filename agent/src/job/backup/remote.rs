@@ -49,8 +49,12 @@ pub(super) async fn run(
     cx.enter(JobPhase::Copy);
     cx.expect_bytes(prepared.facts.database_bytes);
     let (taken, end) = copy(cx, prepared, &writer, &start, stream).await?;
-    // Every commit before the stop position got its time before now.
-    let finished_at = Timestamp::now();
+    // As when a session stops it; only that here nobody knows when the server
+    // did: what came last may have been on its way for long.
+    let finished_at = match prepared.carried {
+        Some(_) => started_at,
+        None => Timestamp::now(),
+    };
     cx.enter(JobPhase::Stop);
     let began = Began {
         start_lsn: start.start_lsn,

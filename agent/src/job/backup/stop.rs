@@ -37,12 +37,18 @@ pub(super) async fn run(
     } = started;
     let start_lsn = session.start_lsn();
     let in_recovery = session.in_recovery();
+    let asked_at = Timestamp::now();
     let label = match session.stop().await {
         Ok(label) => label,
         Err(error) => return Err(source::explained(&prepared.info, in_recovery, &error).await),
     };
-    // Every commit before the stop position got its time before now.
-    let finished_at = Timestamp::now();
+    // Every commit before the stop position got its time before now. Where no
+    // WAL follows, it counts until when nothing is missing: what was committed
+    // after we asked may lie behind the stop position.
+    let finished_at = match prepared.carried {
+        Some(_) => asked_at,
+        None => Timestamp::now(),
+    };
     let began = Began {
         start_lsn,
         in_recovery,
