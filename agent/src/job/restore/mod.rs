@@ -22,6 +22,7 @@ mod config;
 mod copy;
 mod directory;
 mod durable;
+mod landmark;
 mod places;
 mod plan;
 mod prepare;

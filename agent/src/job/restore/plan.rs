@@ -11,6 +11,7 @@ use holdfast_types::{Failure, PlannedWal, RestorePlan, RestoreRequest, RestoreTa
 use super::candidate::{self, Candidate};
 use super::chain::Chain;
 use super::directory;
+use super::landmark::Landmark;
 use super::places::{Origins, Places};
 use super::rate;
 use super::resolve::{Question, Resolved, Unresolved};
@@ -29,12 +30,18 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
     let repository = host.existing_repository(&request.repository).await;
     let repository = repository.map_err(|error| of_repository(&error))?;
     let held = candidate::list(&repository, &asked.cluster).await?;
-    let eligible = candidate::eligible(&held.backups, &asked.cluster, &asked.at)?;
+    let mut eligible = candidate::eligible(&held.backups, &asked.cluster, &asked.at)?;
     refuse_without_wal(eligible.first(), &asked.at)?;
-    for candidate in eligible
-        .iter()
-        .filter(|one| !carries_wal(&one.backup) || at_backup(&asked.at))
-    {
+    let landmark = match Landmark::of(&asked.at) {
+        Some(landmark) => Some(landmark.find(&eligible).await?),
+        None => None,
+    };
+    if let Some(found) = &landmark {
+        // A position means nothing in another lineage.
+        eligible.retain(|candidate| candidate.lineage.lineage() == found.lineage);
+    }
+    eligible.retain(|one| !carries_wal(&one.backup) || at_backup(&asked.at));
+    for candidate in &eligible {
         let backup = &candidate.backup;
         let (start, stop) = (backup.start_lsn, backup.stop_lsn);
         let chain = Chain::open(&candidate.lineage, backup.timeline, start, stop).await?;
@@ -44,6 +51,7 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
             backup,
             exclusive,
             frontier,
+            landmark: landmark.as_ref().map(|found| &found.record),
         };
         match question.resolve(&asked.at).await {
             Ok(resolved) => {
@@ -120,6 +128,7 @@ async fn describe(
     let directory_bytes =
         backup.database_bytes + chain.segments(backup.start_lsn, backup.stop_lsn) * segment;
     warnings.extend(warnings_of(backup));
+    warnings.extend(resolved.warning);
     let decided = Places::decide(&origins, &asked.tablespace_map, Path::new(&asked.dir));
     let (places, unplaced) = match decided {
         Ok(places) => (places, Vec::new()),
