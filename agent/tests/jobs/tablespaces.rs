@@ -233,6 +233,44 @@ async fn a_place_that_is_in_use_is_refused_and_left_as_it_is() {
     fixture.restore(&request).await.verify_backup();
 }
 
+/// I-12: a tablespace that WAL makes would be made in the original's place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replay_makes_no_tablespace_where_somebody_else_has_one() {
+    let fixture = Fixture::new(&testkit::major(15)).await;
+    fixture.archived_backup().await;
+    let before = fixture.archive().await;
+    let late = make(&fixture, "late").await;
+    for statement in [
+        "CREATE TABLE one TABLESPACE late AS SELECT generate_series(1, 1000) AS i",
+        "CHECKPOINT",
+        "SELECT pg_switch_wal()",
+    ] {
+        fixture.session.execute(statement).await.unwrap();
+    }
+    fixture.archive().await;
+    let originals = files(Path::new(&late));
+    let started = |at: &str| RestoreRequest {
+        start: true,
+        ..fixture.request(at)
+    };
+    let request = started("latest");
+    let plan = fixture.plan(&request).await.unwrap();
+    let failed = failure(fixture.execute(&request, plan).await);
+    assert!(failed.message.contains("makes a tablespace"), "{failed}");
+    assert_eq!(files(Path::new(&late)), originals);
+    // Before it there is nothing in the way.
+    let copy = fixture.restore(&started(&format!("lsn:{before}"))).await;
+    copy.check_everything();
+    drop(copy);
+    // The original gives it up, and the directory is there and empty.
+    for statement in ["DROP TABLE one", "DROP TABLESPACE late"] {
+        fixture.session.execute(statement).await.unwrap();
+    }
+    let copy = fixture.restore(&started("latest")).await;
+    let row = copy.connect().await;
+    assert_eq!(one(&row, "SELECT count(*)::text FROM one").await, "1000");
+}
+
 /// A linked pg_wal comes back in the data directory, or where it is told to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_linked_pg_wal_goes_where_it_is_told_to() {

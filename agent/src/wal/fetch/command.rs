@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::lookup::{Found, WalName, look_up};
 use super::place::{Place, config_here};
-use super::{FetchAnswer, FetchConfig, FetchQuestion};
+use super::{FetchAnswer, FetchConfig, FetchQuestion, guard};
 use crate::failure;
 use crate::file::write_atomically;
 use crate::socket::{self, CallError};
@@ -105,7 +105,16 @@ enum Asked {
     Repository {
         place: Place,
         name: WalName,
+        /// The data directory of a restored copy.
+        copy: Option<PathBuf>,
     },
+}
+
+/// What the one who was asked says.
+enum Looked {
+    Found(Found),
+    /// It is there, and this server must not have it.
+    Refused(Failure),
 }
 
 async fn run(args: &FetchArgs) -> Result<FetchExit, Failure> {
@@ -116,8 +125,9 @@ async fn run(args: &FetchArgs) -> Result<FetchExit, Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         let looked = tokio::time::timeout(left.max(ONE_LOOK), asked.look()).await;
         let failure = match looked.unwrap_or_else(|_| Err(timed_out())) {
-            Ok(Found::Absent) => return Ok(FetchExit::Absent),
-            Ok(Found::File(bytes)) => match put(&args.destination, bytes).await {
+            Ok(Looked::Refused(failure)) => return Err(failure),
+            Ok(Looked::Found(Found::Absent)) => return Ok(FetchExit::Absent),
+            Ok(Looked::Found(Found::File(bytes))) => match put(&args.destination, bytes).await {
                 Ok(()) => return Ok(FetchExit::Found),
                 Err(failure) => failure,
             },
@@ -143,9 +153,12 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
         .clone()
         .or_else(|| if args.direct { None } else { here() });
     if let Some(path) = config {
+        // It lies in `.holdfast` of the directory that was restored.
+        let copy = path.parent().and_then(Path::parent).map(Path::to_owned);
         return Ok(Asked::Repository {
             place: Place::Config(FetchConfig::read(&path)?),
             name,
+            copy,
         });
     }
     if let (Some(url), Some(key_file)) = (&args.repo, &args.key_file) {
@@ -155,7 +168,11 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
             key_file,
             cluster: args.cluster.clone(),
         };
-        return Ok(Asked::Repository { place, name });
+        return Ok(Asked::Repository {
+            place,
+            name,
+            copy: None,
+        });
     }
     let question = FetchQuestion {
         name: args.name.clone(),
@@ -169,20 +186,28 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
 }
 
 impl Asked {
-    async fn look(&self) -> Result<Found, Failure> {
+    async fn look(&self) -> Result<Looked, Failure> {
         match self {
-            Self::Repository { place, name } => {
+            Self::Repository { place, name, copy } => {
                 let lineage = place.open().await?;
                 let found = look_up(&lineage, name).await;
-                found.map_err(|error| failure::of_repository(&error))
+                let found = found.map_err(|error| failure::of_repository(&error))?;
+                if let (Found::File(bytes), Some(copy)) = (&found, copy) {
+                    let refused = guard::check(&lineage, name, bytes, copy).await;
+                    let refused = refused.map_err(|error| failure::of_repository(&error))?;
+                    if let Some(failure) = refused {
+                        return Ok(Looked::Refused(failure));
+                    }
+                }
+                Ok(Looked::Found(found))
             }
             Self::Agent { socket, question } => {
                 let reply = socket::call::<_, FetchAnswer>(socket, question).await;
                 let reply = reply.map_err(|error: CallError| error.failure())?;
-                Ok(match reply.answer {
+                Ok(Looked::Found(match reply.answer {
                     FetchAnswer::Found => Found::File(reply.body),
                     FetchAnswer::Absent => Found::Absent,
-                })
+                }))
             }
         }
     }
