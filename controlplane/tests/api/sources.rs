@@ -132,6 +132,37 @@ async fn a_retry_goes_to_who_is_a_standby_then() {
     node.stop().await;
 }
 
+/// I-08: without a control plane, a schedule is followed by the agent that
+/// would have been given its runs.
+#[tokio::test]
+async fn standing_orders_go_to_who_would_take_the_backups() {
+    let (mut node, mut primary, mut standby) = pair().await;
+    primary.observe_as("primary", "orders", 7).await;
+    standby.observe_as("standby", "orders", 7).await;
+    let mut gold = policy();
+    gold["spec"]["schedules"] = json!([
+        {"name": "here", "kind": "full", "every": "300d"},
+        {"name": "there", "kind": "full", "every": "300d", "from": "standby"},
+    ]);
+    eventually("the level of sources", async || {
+        let answer = node.apply(json!([gold])).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    let named = |session: &'static str| {
+        move |set: &holdfast_proto::Assignments| {
+            let schedules = set.orders.iter().flat_map(|orders| &orders.schedules);
+            let names: Vec<_> = schedules
+                .map(|one| one.schedule.name.to_string())
+                .collect();
+            names == [session]
+        }
+    };
+    primary.assigned(named("here")).await;
+    standby.assigned(named("there")).await;
+    node.stop().await;
+}
+
 #[tokio::test]
 async fn without_wal_being_received_backups_carry_their_own() {
     let (mut node, agent) = protected().await;

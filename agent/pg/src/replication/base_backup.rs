@@ -157,7 +157,6 @@ fn position(rows: &[Row]) -> Option<(Lsn, Timeline)> {
 }
 
 /// A row of the list of tablespaces: `Some(None)` is the data directory.
-#[expect(clippy::option_option, reason = "the outer is whether it can be read")]
 fn listed(row: &Row) -> Option<Option<StreamedTablespace>> {
     let Some(oid) = row.first()?.as_ref() else {
         return Some(None);
@@ -265,7 +264,6 @@ impl BaseBackup {
 }
 
 /// Whose archive a name is: `base.tar`, `16385.tar`.
-#[expect(clippy::option_option, reason = "the outer is whether it can be read")]
 fn archive(name: &[u8]) -> Option<Option<u32>> {
     let name = std::str::from_utf8(name).ok()?.strip_suffix(".tar")?;
     match name {

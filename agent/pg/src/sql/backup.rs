@@ -111,9 +111,10 @@ impl BackupSession {
         } else {
             "pg_backup_stop(false)"
         };
-        let complete_until = match self.in_recovery {
-            true => Some(self.complete_until().await?),
-            false => None,
+        let complete_until = if self.in_recovery {
+            Some(self.complete_until().await?)
+        } else {
+            None
         };
         let query = format!("SELECT lsn::text, labelfile, spcmapfile FROM {function}");
         let row = self.session.row(&query, &[]).await?;

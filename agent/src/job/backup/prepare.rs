@@ -73,9 +73,10 @@ pub(super) async fn run(
     let superuser = superuser(&session).await?;
     let configured = work.instance.told_directory().map(PathBuf::from);
     let data_dir = configured.unwrap_or_else(|| facts.data_directory.clone());
-    let local = match work.instance.is_remote() {
-        true => None,
-        false => Some(local(&data_dir, &facts).await?),
+    let local = if work.instance.is_remote() {
+        None
+    } else {
+        Some(local(&data_dir, &facts).await?)
     };
     let repository = host.repository(&work.repository).await?;
     let lineage = Lineage {
@@ -97,18 +98,31 @@ pub(super) async fn run(
         }
         return Err(Stopped::Superseded(committed.id));
     }
-    let carried = match work.own_wal {
-        true => Some(carry::begin(work, host)),
-        false => None,
-    };
+    let carried = work.own_wal.then(|| carry::begin(work, host));
     if !facts.in_recovery || carried.is_some() {
-        slot_exists(&session, work).await?;
+        slot_exists(&session, work, carried.as_ref()).await?;
     }
     let facts = match carried {
         Some(_) => facts,
-        None => source::caught_up(cx, &session, &lineage, facts).await?,
+        None => source::caught_up(cx, (&info, &session), &lineage, facts).await?,
     };
     let against = parent::choose(work, cx, host, &lineage, &facts, &data_dir).await?;
+    tell(cx, &facts, &data_dir, local.as_ref());
+    Ok(Prepared::Ready(Box::new(Ready {
+        info,
+        facts,
+        data_dir,
+        local,
+        lineage,
+        run,
+        against,
+        superuser,
+        carried,
+    })))
+}
+
+/// What people should know of it.
+fn tell(cx: &JobContext, facts: &Facts, data_dir: &Path, local: Option<&Local>) {
     for warning in local.iter().flat_map(|local| &local.outside.warnings) {
         cx.log(format!("warning: {warning}"));
     }
@@ -116,14 +130,14 @@ pub(super) async fn run(
         && !facts
             .config_file
             .iter()
-            .all(|file| file.starts_with(&data_dir))
+            .all(|file| file.starts_with(data_dir))
     {
         cx.log(
             "warning: the configuration is outside the data directory, and a stream does not hold \
              it: a restore begins with PostgreSQL's defaults",
         );
     }
-    for tablespace in tablespaces::elsewhere(&facts) {
+    for tablespace in tablespaces::elsewhere(facts) {
         cx.log(format!(
             "tablespace \"{}\" at {}",
             tablespace.name,
@@ -143,17 +157,6 @@ pub(super) async fn run(
             "off: damaged pages cannot be noticed"
         },
     ));
-    Ok(Prepared::Ready(Box::new(Ready {
-        info,
-        facts,
-        data_dir,
-        local,
-        lineage,
-        run,
-        against,
-        superuser,
-        carried,
-    })))
 }
 
 /// The lineage of a backup that is committed already.
@@ -297,7 +300,11 @@ async fn superuser(session: &Session) -> Result<String, Stopped> {
 
 /// The slot keeps the WAL that this backup needs until it is stored, so it is
 /// there before the backup begins (DESIGN 5.2).
-async fn slot_exists(session: &Session, work: &BackupWork) -> Result<(), Stopped> {
+async fn slot_exists(
+    session: &Session,
+    work: &BackupWork,
+    carried: Option<&Duty>,
+) -> Result<(), Stopped> {
     let slot = SlotName::for_cluster(&work.cluster);
     let deadline = tokio::time::Instant::now() + SLOT_DEADLINE;
     loop {
@@ -305,14 +312,18 @@ async fn slot_exists(session: &Session, work: &BackupWork) -> Result<(), Stopped
             return Ok(());
         }
         if tokio::time::Instant::now() >= deadline {
-            return Err(Stopped::Failed(Failure::transient(
-                "replication_slot_missing",
-                format!(
-                    "the server of cluster {} has no replication slot {slot}",
-                    work.cluster
-                ),
-                "WAL receiving makes it: check why the cluster's WAL is not being received",
-            )));
+            // Who receives for us alone knows why it does not.
+            let trouble = carried.and_then(|duty| duty.report().borrow().trouble.clone());
+            return Err(Stopped::Failed(trouble.unwrap_or_else(|| {
+                Failure::transient(
+                    "replication_slot_missing",
+                    format!(
+                        "the server of cluster {} has no replication slot {slot}",
+                        work.cluster
+                    ),
+                    "WAL receiving makes it: check why the cluster's WAL is not being received",
+                )
+            })));
         }
         tokio::time::sleep(SLOT_POLL).await;
     }

@@ -12,7 +12,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use holdfast_pg::sql::{BackupSession, Facts, Session};
+use holdfast_pg::sql::{BackupSession, BackupStart, Facts, Session};
 use holdfast_pg::{ConnectionInfo, Error as PgError};
 use holdfast_proto::BackupWork;
 use holdfast_repo::{Codec, LineageRepository};
@@ -67,14 +67,27 @@ fn refused_role(work: &BackupWork, in_recovery: bool) -> Option<Failure> {
 /// returns what it says of itself then.
 pub(super) async fn caught_up(
     cx: &JobContext,
-    session: &Session,
+    (info, session): (&ConnectionInfo, &Session),
     lineage: &LineageRepository,
-    facts: Facts,
+    mut facts: Facts,
 ) -> Result<Facts, Stopped> {
     if !facts.in_recovery {
         return Ok(facts);
     }
-    refuse_old_timeline(lineage, &facts).await?;
+    if refuse_old_timeline(lineage, &facts).await.is_err() {
+        // The last restart point may be from before the standby followed its
+        // cluster. A backup that begins and ends at once makes a new one.
+        let nudge = BackupStart {
+            label: "holdfast: a restart point",
+            fast: true,
+        };
+        match BackupSession::start(info, nudge).await {
+            Ok(begun) => drop(begun),
+            Err(error) => return Err(explained(info, true, &error).await),
+        }
+        facts = session.facts().await?;
+        refuse_old_timeline(lineage, &facts).await?;
+    }
     let began = Instant::now();
     let held = loop {
         let replayed = session.replay_position().await?.unwrap_or(Lsn::INVALID);
@@ -155,7 +168,9 @@ async fn held_to(
     from: Lsn,
 ) -> Result<Option<Lsn>, Failure> {
     let wal = lineage.wal(Codec::DEFAULT);
-    let from = facts.segment_size.start_of(from);
+    // At the boundary of a segment nothing of the next one need be written.
+    let before = Lsn::new(from.get().saturating_sub(1));
+    let from = facts.segment_size.start_of(before);
     let listed = wal.list_from(facts.timeline, from).await;
     let listed = listed.map_err(|error| of_repository(&error))?;
     Ok(listed.coverage().ranges().last().map(|last| last.to_lsn))

@@ -118,7 +118,6 @@ async fn describe(
     mut warnings: Vec<String>,
 ) -> Result<RestorePlan, Failure> {
     let (asked, backup) = (question.0, &candidate.backup);
-    let origins = Origins::of(backup)?;
     let reader = candidate.lineage.open_backup(backup.clone()).await;
     let reader = reader.map_err(|error| of_repository(&error))?;
     let wal_bytes = resolved.to_lsn.bytes_since(backup.start_lsn);
@@ -129,18 +128,10 @@ async fn describe(
         backup.database_bytes + chain.segments(backup.start_lsn, backup.stop_lsn) * segment;
     warnings.extend(warnings_of(backup));
     warnings.extend(resolved.warning);
-    let decided = Places::decide(&origins, &asked.tablespace_map, Path::new(&asked.dir));
-    let (places, unplaced) = match decided {
+    let (places, unplaced) = match places(backup, asked, &mut warnings) {
         Ok(places) => (places, Vec::new()),
         Err(problems) => (Places::default(), problems),
     };
-    if let (Some(was), None) = (&origins.wal, &places.wal) {
-        warnings.push(format!(
-            "pg_wal was a link to {}; it will be in the data directory, unless it is given a \
-             place by pg_wal=NEW in the tablespace map",
-            was.display()
-        ));
-    }
     let mut problems = problems(
         question,
         host,
@@ -174,6 +165,24 @@ async fn describe(
         problems,
         warnings,
     })
+}
+
+/// Where everything goes that is not in the directory.
+fn places(
+    backup: &Backup,
+    asked: &RestoreRequest,
+    warnings: &mut Vec<String>,
+) -> Result<Places, Vec<Failure>> {
+    let origins = Origins::of(backup).map_err(|failure| vec![failure])?;
+    let places = Places::decide(&origins, &asked.tablespace_map, Path::new(&asked.dir))?;
+    if let (Some(was), None) = (&origins.wal, &places.wal) {
+        warnings.push(format!(
+            "pg_wal was a link to {}; it will be in the data directory, unless it is given a \
+             place by pg_wal=NEW in the tablespace map",
+            was.display()
+        ));
+    }
+    Ok(places)
 }
 
 /// Everything on this host that speaks against it, now.
