@@ -21,4 +21,5 @@ mod partition;
 mod rebuild;
 mod receivers;
 mod recovery;
+mod sources;
 mod upgrade;
