@@ -18,7 +18,7 @@ use holdfast_proto::{
     Assignment, BackupWork, Held, OfflineBegan, StandingOrders, StandingSchedule, Work,
 };
 use holdfast_types::schedule::{Attempt, RunReason, RunState, Timetable};
-use holdfast_types::{AgentId, Name, Span};
+use holdfast_types::{AgentId, BackupKind, Name, Span};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 

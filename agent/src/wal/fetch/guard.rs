@@ -44,8 +44,9 @@ pub(super) async fn check(
     let manager = reader.incomplete_manager();
     let may_be = manager.is_none_or(|manager| manager == ResourceManager::TABLESPACE);
     if reader.incomplete().is_some() && may_be {
-        let next = lineage.wal(Codec::DEFAULT).fetch_segment(segment.next());
-        if let Fetched::Full(next) | Fetched::Assembled { bytes: next, .. } = next.await? {
+        let wal = lineage.wal(Codec::DEFAULT);
+        let next = wal.fetch_segment(segment.next()).await?;
+        if let Fetched::Full(next) | Fetched::Assembled { bytes: next, .. } = next {
             made.extend(read(&mut reader, &next));
         }
     }
