@@ -259,7 +259,11 @@ async fn replay_makes_no_tablespace_where_somebody_else_has_one() {
     assert!(failed.message.contains("makes a tablespace"), "{failed}");
     assert_eq!(files(Path::new(&late)), originals);
     // Before it there is nothing in the way.
-    let copy = fixture.restore(&started(&format!("lsn:{before}"))).await;
+    let request = RestoreRequest {
+        exclusive: true,
+        ..started(&format!("lsn:{before}"))
+    };
+    let copy = fixture.restore(&request).await;
     copy.check_everything();
     drop(copy);
     // The original gives it up, and the directory is there and empty.

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use holdfast_types::{Failure, Name, Span};
 use tokio::time::Instant;
 
+use super::guard::{self, Copy};
 use super::lookup::{Found, WalName, look_up};
 use super::place::{Place, config_here};
-use super::{FetchAnswer, FetchConfig, FetchQuestion, guard};
+use super::{FetchAnswer, FetchConfig, FetchQuestion};
 use crate::failure;
 use crate::file::write_atomically;
 use crate::socket::{self, CallError};
@@ -105,8 +106,8 @@ enum Asked {
     Repository {
         place: Place,
         name: WalName,
-        /// The data directory of a restored copy.
-        copy: Option<PathBuf>,
+        /// A restored copy.
+        copy: Option<Copy>,
     },
 }
 
@@ -154,9 +155,14 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
         .or_else(|| if args.direct { None } else { here() });
     if let Some(path) = config {
         // It lies in `.holdfast` of the directory that was restored.
-        let copy = path.parent().and_then(Path::parent).map(Path::to_owned);
+        let config = FetchConfig::read(&path)?;
+        let data_dir = path.parent().and_then(Path::parent);
+        let copy = data_dir.map(|data_dir| Copy {
+            data_dir: data_dir.to_owned(),
+            replay_to: config.replay_to,
+        });
         return Ok(Asked::Repository {
-            place: Place::Config(FetchConfig::read(&path)?),
+            place: Place::Config(config),
             name,
             copy,
         });

@@ -13,9 +13,17 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use holdfast_pg::wal::{Detail, ResourceManager, WalReader};
 use holdfast_repo::{Codec, Error, Fetched, LineageRepository};
-use holdfast_types::{Failure, WalSegment};
+use holdfast_types::{Failure, Lsn, WalSegment};
 
 use super::WalName;
+
+/// The copy that replays.
+#[derive(Debug, Clone)]
+pub(super) struct Copy {
+    pub(super) data_dir: PathBuf,
+    /// Where its replay ends, if it does.
+    pub(super) replay_to: Option<Lsn>,
+}
 
 /// A tablespace that WAL makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +37,7 @@ pub(super) async fn check(
     lineage: &LineageRepository,
     name: &WalName,
     bytes: &Bytes,
-    data_dir: &Path,
+    copy: &Copy,
 ) -> Result<Option<Failure>, Error> {
     let WalName::Segment(name) = name else {
         return Ok(None);
@@ -38,7 +46,7 @@ pub(super) async fn check(
         return Ok(None);
     };
     let mut reader = WalReader::new(segment.start(), segment.size());
-    let mut made = read(&mut reader, bytes);
+    let mut made = read(&mut reader, bytes, copy.replay_to);
     // A record that ends in the next segment is replayed after that is fetched,
     // and not seen there: its beginning is here.
     let manager = reader.incomplete_manager();
@@ -47,17 +55,20 @@ pub(super) async fn check(
         let wal = lineage.wal(Codec::DEFAULT);
         let next = wal.fetch_segment(segment.next()).await?;
         if let Fetched::Full(next) | Fetched::Assembled { bytes: next, .. } = next {
-            made.extend(read(&mut reader, &next));
+            made.extend(read(&mut reader, &next, copy.replay_to));
         }
     }
-    Ok(made.iter().find_map(|made| refused(made, data_dir)))
+    Ok(made.iter().find_map(|made| refused(made, &copy.data_dir)))
 }
 
-fn read(reader: &mut WalReader, bytes: &[u8]) -> Vec<Made> {
+fn read(reader: &mut WalReader, bytes: &[u8], replay_to: Option<Lsn>) -> Vec<Made> {
     let mut made = Vec::new();
     reader.feed(bytes);
     // What is no WAL is its end, for PostgreSQL as well.
     while let Ok(Some(record)) = reader.next_record() {
+        if replay_to.is_some_and(|end| record.start >= end) {
+            break;
+        }
         if let Detail::CreateTablespace { oid, location } = record.detail
             && !location.is_empty()
         {
