@@ -10,7 +10,7 @@ use bytes::Bytes;
 use holdfast_types::{Failure, Name, Span};
 use tokio::time::Instant;
 
-use super::guard::{self, Copy};
+use super::guard::{self, RestoredCopy};
 use super::lookup::{Found, WalName, look_up};
 use super::place::{Place, config_here};
 use super::{FetchAnswer, FetchConfig, FetchQuestion};
@@ -107,7 +107,7 @@ enum Asked {
         place: Place,
         name: WalName,
         /// A restored copy.
-        copy: Option<Copy>,
+        copy: Option<RestoredCopy>,
     },
 }
 
@@ -157,7 +157,7 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
         // It lies in `.holdfast` of the directory that was restored.
         let config = FetchConfig::read(&path)?;
         let data_dir = path.parent().and_then(Path::parent);
-        let copy = data_dir.map(|data_dir| Copy {
+        let copy = data_dir.map(|data_dir| RestoredCopy {
             data_dir: data_dir.to_owned(),
             replay_to: config.replay_to,
         });

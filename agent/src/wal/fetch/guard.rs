@@ -19,7 +19,7 @@ use super::WalName;
 
 /// The copy that replays.
 #[derive(Debug, Clone)]
-pub(super) struct Copy {
+pub(super) struct RestoredCopy {
     pub(super) data_dir: PathBuf,
     /// Where its replay ends, if it does.
     pub(super) replay_to: Option<Lsn>,
@@ -37,7 +37,7 @@ pub(super) async fn check(
     lineage: &LineageRepository,
     name: &WalName,
     bytes: &Bytes,
-    copy: &Copy,
+    copy: &RestoredCopy,
 ) -> Result<Option<Failure>, Error> {
     let WalName::Segment(name) = name else {
         return Ok(None);
