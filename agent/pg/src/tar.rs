@@ -210,6 +210,10 @@ fn parse(block: &[u8; BLOCK]) -> Result<TarEntry, TarError> {
     if kind != TarKind::File && path.len() > 1 && path.ends_with(b"/") {
         path.pop();
     }
+    // And begins the names of directories that it makes up so.
+    if path.starts_with(b"./") {
+        path.drain(..2);
+    }
     let plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
     if !path.split(|&byte| byte == b'/').all(plain) {
         let shown = String::from_utf8_lossy(&path).escape_debug().to_string();
@@ -305,6 +309,7 @@ mod tests {
     #[test]
     fn what_postgresql_writes_is_read_with_and_without_its_end() {
         let mut archive = file(b"backup_label", b"START");
+        archive.extend(header(b"./pg_wal/archive_status/", b'5', 0, b""));
         archive.extend(header(b"pg_tblspc/", b'5', 0, b""));
         archive.extend(header(b"pg_tblspc/16385/", b'2', 0, b"/srv/fast"));
         archive.extend(file(b"base/5/1259", &[7; 1000]));
@@ -315,14 +320,15 @@ mod tests {
             let paths: Vec<_> = read.iter().map(|(entry, _)| entry.path.as_path()).collect();
             let expected = [
                 "backup_label",
+                "pg_wal/archive_status",
                 "pg_tblspc",
                 "pg_tblspc/16385",
                 "base/5/1259",
             ];
             assert_eq!(paths, expected.map(Path::new));
             assert_eq!(read[0].1, b"START");
-            assert_eq!(read[2].0.kind, TarKind::Symlink("/srv/fast".into()));
-            assert_eq!((read[3].1.len(), read[3].0.mode), (1000, 0o600));
+            assert_eq!(read[3].0.kind, TarKind::Symlink("/srv/fast".into()));
+            assert_eq!((read[4].1.len(), read[4].0.mode), (1000, 0o600));
         }
     }
 
@@ -330,10 +336,14 @@ mod tests {
     fn nothing_leads_out_of_the_archive() {
         for bad in [
             "../x",
+            "./../x",
+            "././a",
+            "./",
+            "./.",
+            ".//etc",
             "/etc/passwd",
             "a/../b",
             "a//b",
-            "./a",
             "a/./b",
             "",
             "/",

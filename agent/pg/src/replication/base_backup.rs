@@ -139,7 +139,6 @@ fn command(request: BaseBackupRequest<'_>, one_copy: bool) -> String {
     // The grammar knows no backslashes; a quote is doubled.
     let label = request.label.replace('\'', "''");
     if one_copy {
-        // Without a target, a server of 15 and later speaks as one of 14.
         let checkpoint = if request.fast { "fast" } else { "spread" };
         return format!(
             "BASE_BACKUP (LABEL '{label}', CHECKPOINT '{checkpoint}', WAIT 0, TABLESPACE_MAP 1, \
