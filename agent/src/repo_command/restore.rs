@@ -111,6 +111,20 @@ fn parse_setting(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.to_owned()))
 }
 
+/// This host, without an agent's configuration.
+fn host(args: &RestoreArgs, scratch: &Scratch) -> Result<Host, CommandError> {
+    let postgres = PostgresConfig {
+        bin_dirs: args.bin_dirs.clone(),
+    };
+    Host::new(&scratch.0, HostConfig { postgres }).map_err(|error| {
+        CommandError::failed(Failure::permanent(
+            "own_program_unknown",
+            format!("the path of this program cannot be found: {error}"),
+            "run it by its whole path",
+        ))
+    })
+}
+
 /// Plans and restores.
 pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, CommandError> {
     let scratch = Scratch::new().map_err(|error| {
@@ -120,16 +134,7 @@ pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, CommandError> {
             "set TMPDIR to a directory that can be written",
         ))
     })?;
-    let postgres = PostgresConfig {
-        bin_dirs: args.bin_dirs.clone(),
-    };
-    let host = Host::new(&scratch.0, HostConfig { postgres }).map_err(|error| {
-        CommandError::failed(Failure::permanent(
-            "own_program_unknown",
-            format!("the path of this program cannot be found: {error}"),
-            "run it by its whole path",
-        ))
-    })?;
+    let host = host(&args, &scratch)?;
     if let Some(done) = super::dump::extract(&args).await? {
         return Ok(done);
     }

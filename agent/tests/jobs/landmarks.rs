@@ -104,7 +104,9 @@ async fn what_a_transaction_became_decides() {
     let rows = ledger.write_many(2).await.pop().unwrap();
     fixture
         .session
-        .execute("BEGIN; CREATE TABLE gone (); SAVEPOINT s; INSERT INTO gone DEFAULT VALUES;")
+        .execute(
+            "BEGIN; CREATE TABLE gone (); SAVEPOINT s; INSERT INTO gone DEFAULT VALUES; RELEASE s",
+        )
         .await
         .unwrap();
     let query = "SELECT pg_current_xact_id()::text, xmin::text FROM gone";
