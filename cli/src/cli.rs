@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use holdfast_types::{BackupId, BackupKind, DumpFormat, Name, RestoreTarget, Span, TargetAction};
+use holdfast_types::resource::{Checkpoint, Source};
+use holdfast_types::{
+    BackupId, BackupKind, DumpFormat, Name, RestoreTarget, Span, TargetAction,
+    parse_tablespace_mapping,
+};
 
 use crate::output::Format;
 
@@ -374,6 +378,13 @@ pub(crate) enum Backup {
         /// full, incremental or logical
         #[arg(long, default_value = "full")]
         kind: BackupKind,
+        /// From which server: primary, standby or preferStandby; the primary
+        /// when it is not said
+        #[arg(long, value_name = "SOURCE")]
+        from: Option<Source>,
+        /// How PostgreSQL begins it: fast or spread; fast when it is not said
+        #[arg(long, value_name = "HOW")]
+        checkpoint: Option<Checkpoint>,
         #[command(flatten)]
         dump: Dump,
         #[command(flatten)]
@@ -489,6 +500,10 @@ pub(crate) struct RestoreArgs {
     /// What PostgreSQL does at the target: promote or pause
     #[arg(long, default_value = "promote")]
     pub(crate) action: TargetAction,
+    /// Where a tablespace goes, by where it was or by its name; `pg_wal=NEW`
+    /// makes pg_wal a link; repeatable
+    #[arg(long, value_name = "OLD=NEW", value_parser = parse_tablespace_mapping)]
+    pub(crate) tablespace_map: Vec<(String, String)>,
 }
 
 #[derive(Debug, Subcommand)]

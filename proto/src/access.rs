@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_types::resource::REMOTE;
 use holdfast_types::{Name, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,21 @@ pub struct InstanceAccess {
     pub data_directory: Option<String>,
     /// The system identifier it must have, once one is known.
     pub system_identifier: Option<u64>,
+}
+
+impl InstanceAccess {
+    /// The data directory that was given: neither `auto`, which asks the
+    /// server, nor `remote`.
+    pub fn told_directory(&self) -> Option<&str> {
+        let told = self.data_directory.as_deref();
+        told.filter(|path| *path != "auto" && *path != REMOTE)
+    }
+
+    /// Whether the agent does not read the data directory: backups come over
+    /// the replication protocol.
+    pub fn is_remote(&self) -> bool {
+        self.data_directory.as_deref() == Some(REMOTE)
+    }
 }
 
 impl From<&InstanceAccess> for v1::InstanceAccess {

@@ -1,6 +1,6 @@
 //! What the control plane gives an agent to do.
 
-use holdfast_types::resource::{Codec, Compression, WalMode};
+use holdfast_types::resource::{Checkpoint, Codec, Compression, Source, WalMode};
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, DumpOptions, Generation, JobId, Name, RestorePlan,
     RestoreRequest, Span,
@@ -107,6 +107,15 @@ pub struct BackupWork {
     /// What a dump holds; `None` is what is usual.
     #[serde(default)]
     pub dump: Option<DumpOptions>,
+    /// Which server the instance must be; `None` is the primary.
+    #[serde(default)]
+    pub from: Option<Source>,
+    /// How PostgreSQL begins it; `None` is at once.
+    #[serde(default)]
+    pub checkpoint: Option<Checkpoint>,
+    /// Nobody receives the cluster's WAL: the backup takes its own along.
+    #[serde(default)]
+    pub own_wal: bool,
 }
 
 /// Restore a cluster into a directory.
@@ -265,6 +274,12 @@ impl From<&BackupWork> for v1::BackupWork {
             incarnation: work.incarnation,
             parent: work.parent.as_ref().map(Into::into),
             dump_json: work.dump.as_ref().map(to_json).unwrap_or_default(),
+            from: work.from.map(|from| from.to_string()).unwrap_or_default(),
+            checkpoint: work
+                .checkpoint
+                .map(|checkpoint| checkpoint.to_string())
+                .unwrap_or_default(),
+            own_wal: work.own_wal,
         }
     }
 }
@@ -287,6 +302,9 @@ impl TryFrom<v1::BackupWork> for BackupWork {
                 "" => None,
                 json => Some(from_json("dump_json", json)?),
             },
+            from: optional("from", &work.from)?,
+            checkpoint: optional("checkpoint", &work.checkpoint)?,
+            own_wal: work.own_wal,
         })
     }
 }
@@ -362,6 +380,18 @@ impl TryFrom<v1::WalWork> for WalWork {
                 mode => parse("mode", mode)?,
             },
         })
+    }
+}
+
+/// A word, or nothing where an older release says nothing.
+fn optional<T>(field: &'static str, text: &str) -> Result<Option<T>, Invalid>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    match text {
+        "" => Ok(None),
+        word => parse(field, word).map(Some),
     }
 }
 

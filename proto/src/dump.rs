@@ -76,6 +76,7 @@ fn refusing_request(work: &DumpRestoreWork) -> RestoreRequest {
         port: None,
         set: std::collections::BTreeMap::new(),
         action: TargetAction::Pause,
+        tablespace_map: std::collections::BTreeMap::new(),
     }
 }
 
@@ -101,6 +102,8 @@ fn refusing_plan(work: &DumpRestoreWork) -> RestorePlan {
         database_bytes: 0,
         fetch_bytes: 0,
         estimated_seconds: None,
+        tablespaces: Vec::new(),
+        wal_directory: None,
         problems: vec![Failure::permanent(
             "not_supported_yet",
             format!(

@@ -29,6 +29,9 @@ pub struct StandingOrders {
     pub parent: Option<PinnedParent>,
     /// Its schedules.
     pub schedules: Vec<StandingSchedule>,
+    /// Nobody receives its WAL: its backups take their own along.
+    #[serde(default)]
+    pub own_wal: bool,
 }
 
 /// A schedule, and up to where it is decided on.
@@ -153,6 +156,7 @@ impl From<&StandingOrders> for v1::StandingOrders {
             incarnation: orders.incarnation,
             schedules: schedules.collect(),
             parent: orders.parent.as_ref().map(Into::into),
+            own_wal: orders.own_wal,
         }
     }
 }
@@ -170,6 +174,7 @@ impl TryFrom<v1::StandingOrders> for StandingOrders {
             incarnation: incarnation(orders.incarnation)?,
             parent: orders.parent.map(TryInto::try_into).transpose()?,
             schedules: schedules.collect::<Result<_, Invalid>>()?,
+            own_wal: orders.own_wal,
         })
     }
 }
@@ -390,6 +395,7 @@ mod tests {
                 decided_until: at(100),
                 open: vec![open(true, None), open(false, Some(at(90)))],
             }],
+            own_wal: true,
         };
         let received = StandingOrders::try_from(v1::StandingOrders::from(&given)).unwrap();
         assert_eq!(received, given);

@@ -305,7 +305,9 @@ fn a_cluster_is_protected_by_dumps_alone() {
             .psql("SELECT count(*) FROM pg_replication_slots");
         (slots == "0").then_some(())
     });
-    let ran = fleet.cli.run(["backup", "run", "orders"]);
+    let ran = fleet
+        .cli
+        .run(["backup", "run", "orders", "--from", "preferStandby"]);
     assert!(
         ran.code == 4 && ran.stderr.contains("wal.mode: none"),
         "{}",

@@ -22,4 +22,5 @@ mod partition;
 mod rebuild;
 mod receivers;
 mod recovery;
+mod sources;
 mod upgrade;

@@ -14,16 +14,16 @@ use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::Value;
 
-struct Site {
+pub(crate) struct Site {
     // In the order in which they must end.
     agents: Vec<Agent>,
-    cli: Cli,
+    pub(crate) cli: Cli,
     control_plane: ControlPlane,
     scratch: Scratch,
 }
 
 impl Site {
-    fn start(bin_dir: &std::path::Path, names: &[&str]) -> Self {
+    pub(crate) fn start(bin_dir: &std::path::Path, names: &[&str]) -> Self {
         let scratch = Scratch::new();
         let control_plane = ControlPlane::bootstrap(scratch.path());
         let cli = control_plane.cli();
@@ -40,7 +40,7 @@ impl Site {
         }
     }
 
-    fn protect(&self, instances: &str, relays: &str) {
+    pub(crate) fn protect(&self, instances: &str, relays: &str) {
         self.cli.apply(&format!(
             "apiVersion: holdfast/v1
 kind: Cluster
@@ -67,7 +67,7 @@ spec:
 
     /// Waits until `agent` receives from `instance`, and what is committed now
     /// is in the repository.
-    fn receives(&self, agent: &str, instance: &str) {
+    pub(crate) fn receives(&self, agent: &str, instance: &str) {
         let what = format!("{agent} to receive from {instance}");
         until(&what, LONG, || {
             let receiver = self.repository()["receiver"].clone();

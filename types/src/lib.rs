@@ -48,7 +48,8 @@ pub use lsn::{InvalidLsn, Lsn};
 pub use name::{InvalidName, Name};
 pub use quantity::{ByteSize, InvalidQuantity, Span};
 pub use restore::{
-    PlannedWal, RestorePlan, RestoreRequest, RestoreResult, StopBefore, TargetAction,
+    PlannedTablespace, PlannedWal, RestorePlan, RestoreRequest, RestoreResult, StopBefore,
+    TargetAction, parse_tablespace_mapping,
 };
 pub use secret::Secret;
 pub use target::{InvalidTarget, RestoreTarget};

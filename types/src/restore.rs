@@ -61,6 +61,12 @@ pub struct RestoreRequest {
     /// What PostgreSQL does at the target.
     #[serde(default)]
     pub action: TargetAction,
+    /// Where tablespaces go, by where they were or by name; those that are not
+    /// named go back to where they were. `pg_wal` makes that directory a link;
+    /// without it, it is in the data directory.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schema(example = json!({"/srv/fast": "/srv/copy/fast"})))]
+    pub tablespace_map: BTreeMap<String, String>,
 }
 
 /// The WAL a restore needs.
@@ -80,6 +86,24 @@ pub struct PlannedWal {
     pub last_record_lsn: Lsn,
     /// Segments to fetch.
     pub segments: u64,
+}
+
+/// A tablespace that a restore makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct PlannedTablespace {
+    /// Its object identifier: the name of its link in `pg_tblspc`.
+    pub oid: u32,
+    /// Its name, when the backup knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it was.
+    pub from: String,
+    /// Where it will be.
+    pub to: String,
+    /// Bytes it will hold.
+    pub bytes: u64,
 }
 
 /// How a restore will be done, and everything that speaks against it.
@@ -121,6 +145,12 @@ pub struct RestorePlan {
     pub fetch_bytes: u64,
     /// How long it will take, from what this agent has measured before.
     pub estimated_seconds: Option<u64>,
+    /// Tablespaces outside the new data directory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tablespaces: Vec<PlannedTablespace>,
+    /// Where `pg_wal` will really be, when it will be a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wal_directory: Option<String>,
     /// Reasons why it cannot be done. Empty: it can.
     pub problems: Vec<Failure>,
     /// Things to know before it is done.
@@ -162,4 +192,63 @@ pub struct RestoreResult {
     pub reached_time: Option<Timestamp>,
     /// The transaction of that commit.
     pub last_xid: Option<u32>,
+}
+
+/// Reads `O=N` of `--tablespace-map`, as `pg_basebackup` does: an `=` inside a
+/// path is written `\=`.
+pub fn parse_tablespace_mapping(text: &str) -> Result<(String, String), String> {
+    let (mut parts, mut escaped) = (vec![String::new()], false);
+    for character in text.chars() {
+        match character {
+            '\\' if !escaped => {
+                escaped = true;
+                continue;
+            }
+            '=' if !escaped => parts.push(String::new()),
+            other => {
+                let last = parts.last_mut().expect("there is always one");
+                if escaped && other != '=' {
+                    last.push('\\');
+                }
+                last.push(other);
+            }
+        }
+        escaped = false;
+    }
+    if escaped {
+        parts.last_mut().expect("there is always one").push('\\');
+    }
+    match <[String; 2]>::try_from(parts) {
+        Ok([old, new]) if !old.is_empty() && !new.is_empty() => Ok((old, new)),
+        _ => Err("it is OLD=NEW, with \\= for an = inside a path".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_mapping_is_read_as_pg_basebackup_reads_it() {
+        let read = |text| parse_tablespace_mapping(text).ok();
+        let pair = |old: &str, new: &str| Some((old.to_owned(), new.to_owned()));
+        assert_eq!(read("/a=/b"), pair("/a", "/b"));
+        assert_eq!(read("fast=/b"), pair("fast", "/b"));
+        assert_eq!(read(r"/a\=1=/b\=2"), pair("/a=1", "/b=2"));
+        assert_eq!(read(r"/a\b=/c\"), pair(r"/a\b", r"/c\"));
+        for bad in ["", "/a", "=/b", "/a=", "/a=/b=/c"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_pair_can_be_written(old in "[^\\\\]{1,20}", new in "[^\\\\]{1,20}") {
+            let escape = |text: &str| text.replace('=', r"\=");
+            let text = format!("{}={}", escape(&old), escape(&new));
+            prop_assert_eq!(parse_tablespace_mapping(&text), Ok((old, new)));
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod server_message;
 mod slot;
 mod socket;
 pub mod sql;
+pub mod tar;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod time;

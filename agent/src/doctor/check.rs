@@ -85,19 +85,17 @@ async fn ask(
     if patient.mode.is_some_and(WalMode::archives) {
         diagnosis.findings.extend(archiver(session).await?);
     }
-    let told = patient
-        .access
-        .data_directory
-        .as_deref()
-        .filter(|path| *path != "auto");
+    let told = patient.access.told_directory();
     let directory = told
         .map(PathBuf::from)
         .or(settings.data_directory.map(PathBuf::from));
     diagnosis.data_directory = directory.as_ref().map(|path| path.display().to_string());
     let outside: Vec<&Path> = settings.files.iter().map(Path::new).collect();
-    diagnosis
-        .findings
-        .extend(host::access(directory.as_deref(), &outside));
+    if !patient.access.is_remote() {
+        diagnosis
+            .findings
+            .extend(host::access(directory.as_deref(), &outside));
+    }
     let major = u32::try_from(version / 10_000).unwrap_or(0);
     diagnosis
         .findings

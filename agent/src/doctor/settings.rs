@@ -19,7 +19,6 @@ pub(super) struct Settings {
     slots_without_ours: i64,
     senders_without_ours: i64,
     full_page_writes: bool,
-    tablespaces: i64,
 }
 
 const QUERY: &str = "\
@@ -31,8 +30,7 @@ SELECT (SELECT system_identifier::text FROM pg_control_system()), \
        current_setting('max_replication_slots')::int8, \
        (SELECT count(*) FROM pg_replication_slots WHERE slot_name NOT LIKE 'holdfast\\_%'), \
        (SELECT count(*) FROM pg_stat_replication WHERE application_name <> 'holdfast'), \
-       current_setting('full_page_writes')::bool, \
-       (SELECT count(*) FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global'))";
+       current_setting('full_page_writes')::bool";
 
 impl Settings {
     pub(super) async fn read(session: &Session) -> Result<Self, Error> {
@@ -49,7 +47,6 @@ impl Settings {
             slots_without_ours: row.try_get(6).unwrap_or_default(),
             senders_without_ours: row.try_get(7).unwrap_or_default(),
             full_page_writes: row.try_get(8).unwrap_or_default(),
-            tablespaces: row.try_get(9).unwrap_or_default(),
         })
     }
 }
@@ -118,13 +115,6 @@ pub(super) fn lacking(settings: &Settings, streams: bool) -> Vec<Finding> {
             set("full_page_writes", "on"),
             "SELECT pg_reload_conf();".to_owned(),
         ],
-    );
-    needs(
-        settings.tablespaces > 0,
-        "pg_tablespaces_unsupported",
-        format!("{} tablespaces: such clusters are not backed up yet", settings.tablespaces),
-        &["move their tables: ALTER TABLE ALL IN TABLESPACE x SET TABLESPACE pg_default; DROP TABLESPACE x;"
-            .to_owned()],
     );
     found
 }

@@ -84,13 +84,7 @@ impl Eye {
     }
 
     fn describe(&self, facts: &Facts, host: &Host) -> ServerFacts {
-        // "auto" is how a document asks to ask the server.
-        let told = self
-            .access
-            .data_directory
-            .as_deref()
-            .filter(|path| *path != "auto");
-        let told = told.map(Path::new);
+        let told = self.access.told_directory().map(Path::new);
         let directory = told.unwrap_or(&facts.data_directory);
         let volume = disk::volume(directory, facts.system_identifier);
         if let Some(volume) = &volume {

@@ -18,7 +18,7 @@ use holdfast_proto::{
     Assignment, BackupWork, Held, OfflineBegan, StandingOrders, StandingSchedule, Work,
 };
 use holdfast_types::schedule::{Attempt, RunReason, RunState, Timetable};
-use holdfast_types::{AgentId, Name, Span};
+use holdfast_types::{AgentId, BackupKind, Name, Span};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -254,6 +254,9 @@ impl Offline {
             // What failed on a parent is not tried on it again.
             parent: orders.parent.filter(|_| number == 1),
             dump: standing.schedule.dump(),
+            from: standing.schedule.from,
+            checkpoint: standing.schedule.checkpoint,
+            own_wal: orders.own_wal && standing.schedule.kind != BackupKind::Logical,
         };
         self.executor.begin_own(&Assignment {
             id: held.assignment,

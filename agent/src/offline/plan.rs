@@ -228,6 +228,7 @@ mod tests {
             compression: Compression::DEFAULT,
             incarnation: 1,
             parent: None,
+            own_wal: false,
             schedules: vec![StandingSchedule {
                 schedule: serde_json::from_value(schedule).unwrap(),
                 anchor: "minutely".to_owned(),

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use holdfast_proto::{JobOutcome, PlanRequest, RestoreWork};
 use holdfast_types::{
     Failure, JobId, Name, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
+    parse_tablespace_mapping,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,10 @@ pub struct RestoreArgs {
     /// What PostgreSQL does at the target
     #[arg(long, value_name = "promote|pause", default_value = "promote")]
     action: TargetAction,
+    /// Where a tablespace goes, by where it was or by its name; `pg_wal=NEW`
+    /// makes pg_wal a link; may be repeated
+    #[arg(long = "tablespace-map", value_name = "OLD=NEW", value_parser = parse_tablespace_mapping)]
+    tablespace_map: Vec<(String, String)>,
     /// Show the plan and do nothing
     #[arg(long)]
     pub(super) plan: bool,
@@ -81,7 +86,23 @@ impl RestoreArgs {
             port: self.port,
             set: self.settings.iter().cloned().collect::<BTreeMap<_, _>>(),
             action: self.action,
+            tablespace_map: self.tablespace_map()?,
         })
+    }
+
+    /// One place is said once: of two, neither may be taken for the other.
+    fn tablespace_map(&self) -> Result<BTreeMap<String, String>, CommandError> {
+        let mut map = BTreeMap::new();
+        for (old, new) in &self.tablespace_map {
+            if map.insert(old.clone(), new.clone()).is_some() {
+                return Err(CommandError::usage(Failure::permanent(
+                    "tablespace_map_invalid",
+                    format!("--tablespace-map names {old} twice"),
+                    "give each tablespace one place",
+                )));
+            }
+        }
+        Ok(map)
     }
 }
 
@@ -261,6 +282,18 @@ fn show(plan: &RestorePlan, json: bool) -> Result<ExitCode, CommandError> {
                 "about {seconds} s"
             )),
         ))?;
+        for tablespace in &plan.tablespaces {
+            print_text(&format!(
+                "tablespace {} from {} to {}, {}",
+                tablespace.name.as_deref().unwrap_or("-"),
+                tablespace.from,
+                tablespace.to,
+                size(tablespace.bytes)
+            ))?;
+        }
+        if let Some(directory) = &plan.wal_directory {
+            print_text(&format!("pg_wal is a link to {directory}"))?;
+        }
         for warning in &plan.warnings {
             eprintln!("warning: {warning}");
         }

@@ -42,6 +42,8 @@ pub(super) struct Receiver {
     pub(super) streamed: bool,
     /// Whether to stream without the slot, for another receiver has it.
     pub(super) slotless: bool,
+    /// Whether what is received is for one backup alone.
+    pub(super) for_one_backup: bool,
     /// Whether anybody streams from the slot, as last seen.
     pub(super) slot_in_use: watch::Receiver<bool>,
 }
@@ -125,7 +127,7 @@ impl Receiver {
     async fn prepare(&mut self) -> Result<(Client, Place), Trouble> {
         let mut client = Client::connect(&self.info).await?;
         let identity = self.identify(&mut client).await?;
-        let slot = slot::ensure(&mut client, &self.slot).await?;
+        let slot = slot::ensure(&mut client, &self.slot, self.for_one_backup).await?;
         if let Some(reason) = slot.made_because {
             self.loss.get_or_insert_with(|| reason.to_owned());
         }

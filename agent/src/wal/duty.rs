@@ -34,6 +34,9 @@ const LAST_STEPS: Duration = Duration::from_secs(8);
 pub struct DutyOptions {
     /// How much WAL PostgreSQL may keep for us (I-15).
     pub retention: RetentionBound,
+    /// What is received is for one backup that runs now: the slot goes with the
+    /// connection, and WAL from before it is not wanted.
+    pub for_one_backup: bool,
 }
 
 /// A running WAL duty. Dropping it ends it without waiting.
@@ -161,12 +164,7 @@ impl Drop for Duty {
 }
 
 fn directory(work: &WalWork) -> Option<PathBuf> {
-    // "auto" is how a document asks to ask the server.
-    work.instance
-        .data_directory
-        .clone()
-        .filter(|path| path != "auto")
-        .map(PathBuf::from)
+    work.instance.told_directory().map(PathBuf::from)
 }
 
 struct Supervisor {
@@ -225,6 +223,7 @@ impl Supervisor {
             loss: None,
             streamed: false,
             slotless: false,
+            for_one_backup: options.for_one_backup,
             slot_in_use,
         };
         Self {

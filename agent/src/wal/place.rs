@@ -149,6 +149,12 @@ impl Receiver {
         size: SegmentSize,
     ) -> Option<Lsn> {
         match self.begin {
+            Begin::Stored if self.for_one_backup => {
+                // What was written since the last backup is nobody's.
+                let tip = self.opened().ok()?.tip();
+                let ahead = |tip: Position| tip.lsn < slot.kept_from;
+                tip.is_some_and(ahead).then_some(slot.kept_from)
+            }
             Begin::Stored => None,
             Begin::OldestFile => match self.oldest_file(identity.flushed, size).await {
                 Ok(Some(oldest)) => Some(oldest),

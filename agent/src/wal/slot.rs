@@ -22,8 +22,13 @@ pub(super) struct EnsuredSlot {
     pub(super) made_because: Option<&'static str>,
 }
 
-/// Makes sure that the slot is there and keeps WAL.
-pub(super) async fn ensure(client: &mut Client, slot: &SlotName) -> Result<EnsuredSlot, Error> {
+/// Makes sure that the slot is there and keeps WAL. One that has to be made
+/// goes with the client's session when it is `temporary`.
+pub(super) async fn ensure(
+    client: &mut Client,
+    slot: &SlotName,
+    temporary: bool,
+) -> Result<EnsuredSlot, Error> {
     let made_because = match client.read_slot(slot).await? {
         Some(position) => match position.restart_lsn {
             Some(kept_from) => {
@@ -39,7 +44,12 @@ pub(super) async fn ensure(client: &mut Client, slot: &SlotName) -> Result<Ensur
         },
         None => "the replication slot did not exist",
     };
-    match client.create_slot(slot).await {
+    let created = if temporary {
+        client.create_temporary_slot(slot).await
+    } else {
+        client.create_slot(slot).await
+    };
+    match created {
         Ok(()) => tracing::info!(slot = %slot, "replication slot created"),
         // Somebody was quicker; what counts is that it is there.
         Err(Error::SlotExists { .. }) => {}

@@ -43,6 +43,7 @@ fn orders(schedule: &Schedule, decided_until: Timestamp) -> Assignments {
         compression: Compression::DEFAULT,
         incarnation: 1,
         parent: None,
+        own_wal: false,
         schedules: vec![StandingSchedule {
             schedule: schedule.clone(),
             anchor: "hourly".to_owned(),

@@ -266,6 +266,9 @@ pub(crate) fn backup(number: u128, generation: u64) -> Assignment {
         incarnation: 1,
         parent: None,
         dump: None,
+        from: None,
+        checkpoint: None,
+        own_wal: false,
     };
     assignment(number, generation, Work::Backup(Box::new(work)))
 }

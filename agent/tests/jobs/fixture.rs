@@ -82,6 +82,12 @@ impl Fixture {
         }
     }
 
+    /// After the server was stopped and started again.
+    pub(crate) async fn reconnected(self) -> Self {
+        let session = Session::connect(&self.cluster.local()).await.unwrap();
+        Self { session, ..self }
+    }
+
     pub(crate) fn instance(&self) -> InstanceAccess {
         InstanceAccess {
             connection: self.cluster.socket_conninfo(),
@@ -103,6 +109,9 @@ impl Fixture {
             incarnation: 1,
             parent: None,
             dump: None,
+            from: None,
+            checkpoint: None,
+            own_wal: false,
         }
     }
 
@@ -234,7 +243,17 @@ impl Fixture {
             port: None,
             set: [("fsync".to_owned(), "off".to_owned())].into(),
             action: TargetAction::Promote,
+            tablespace_map: Default::default(),
         }
+    }
+
+    /// A directory beside the data directory, of the server's user.
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
+        let path = self.cluster.root().join(name);
+        std::fs::create_dir(&path).unwrap();
+        let owner = self.cluster.run_as();
+        std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+        path
     }
 
     pub(crate) async fn plan(&self, request: &RestoreRequest) -> Result<RestorePlan, Failure> {

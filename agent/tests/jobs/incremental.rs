@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::fixture::{Fixture, cancelled_in, context, failure, succeeded};
 use crate::ledger::{Ledger, assert_rows};
 
-fn pinned(parent: &CommittedBackup) -> PinnedParent {
+pub(crate) fn pinned(parent: &CommittedBackup) -> PinnedParent {
     PinnedParent {
         backup: parent.id,
         job: parent.job,
@@ -26,7 +26,7 @@ fn pinned(parent: &CommittedBackup) -> PinnedParent {
 }
 
 impl Fixture {
-    fn incremental_work(&self, parent: Option<PinnedParent>) -> BackupWork {
+    pub(crate) fn incremental_work(&self, parent: Option<PinnedParent>) -> BackupWork {
         BackupWork {
             kind: BackupKind::Incremental,
             parent,
@@ -35,13 +35,13 @@ impl Fixture {
     }
 
     /// An incremental whose WAL somebody else stores.
-    async fn incremental(&self, parent: &CommittedBackup) -> JobSuccess {
+    pub(crate) async fn incremental(&self, parent: &CommittedBackup) -> JobSuccess {
         let work = self.incremental_work(Some(pinned(parent)));
         succeeded(backup::run(work, context(), &self.host).await)
     }
 }
 
-fn committed(success: &JobSuccess) -> CommittedBackup {
+pub(crate) fn committed(success: &JobSuccess) -> CommittedBackup {
     (**success.backup.as_ref().expect("it is committed")).clone()
 }
 

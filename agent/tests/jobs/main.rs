@@ -19,4 +19,6 @@ mod layout;
 mod ledger;
 mod offline;
 mod oracle;
+mod sources;
+mod tablespaces;
 mod tail;

@@ -98,6 +98,7 @@ async fn the_database_is_not_filled_for_us() {
     let place = Place::new();
     let options = DutyOptions {
         retention: RetentionBound::Bytes(24 << 20),
+        ..DutyOptions::default()
     };
     let mut receiving = place.start_with(place.work(&server), options);
     receiving.caught_up(&server).await;

@@ -28,11 +28,20 @@ pub(super) async fn run(cx: &mut Context, command: Backup) -> Outcome {
         Backup::Run {
             cluster,
             kind,
+            from,
+            checkpoint,
             dump,
             wait,
         } => {
             let path = format!("clusters/{cluster}/backups");
-            let started = cx.client.post(&path, request(kind, dump)).await?;
+            let mut body = request(kind, dump);
+            if let Some(from) = from {
+                body["from"] = json!(from);
+            }
+            if let Some(checkpoint) = checkpoint {
+                body["checkpoint"] = json!(checkpoint);
+            }
+            let started = cx.client.post(&path, body).await?;
             wait::follow(&mut cx.client, cx.format, &started, wait).await
         }
         Backup::List { cluster } => {

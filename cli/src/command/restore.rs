@@ -1,5 +1,6 @@
 //! `holdfast restore`: plan, then run.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use holdfast_types::{DumpRestoreRequest, RestorePlan, RestoreRequest};
@@ -80,6 +81,14 @@ async fn plan(cx: &mut Context, args: RestoreArgs) -> Outcome {
         )
     })?;
     if cx.format == Format::Table {
+        for tablespace in &plan.tablespaces {
+            let name = tablespace.name.as_deref().unwrap_or("-");
+            let (from, to) = (&tablespace.from, &tablespace.to);
+            println!("tablespace {name}: {from} to {to}");
+        }
+        if let Some(directory) = &plan.wal_directory {
+            println!("pg_wal: a link to {directory}");
+        }
         for warning in &plan.warnings {
             eprintln!("warning: {warning}");
         }
@@ -116,5 +125,19 @@ fn request(args: RestoreArgs) -> Result<RestoreRequest, Failure> {
         port: args.port,
         set: args.set.into_iter().collect(),
         action: args.action,
+        tablespace_map: tablespace_map(args.tablespace_map)?,
     })
+}
+
+/// One place is said once: of two, neither may be taken for the other.
+fn tablespace_map(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Failure> {
+    let mut map = BTreeMap::new();
+    for (old, new) in pairs {
+        if map.contains_key(&old) {
+            let message = format!("--tablespace-map names {old} twice");
+            return Err(Failure::usage(message, "give each tablespace one place"));
+        }
+        map.insert(old, new);
+    }
+    Ok(map)
 }

@@ -3,7 +3,7 @@
 use holdfast_consensus::StateView;
 use holdfast_state::query::{self, BackupFilter, BackupView, Page, PageRequest};
 use holdfast_state::{Refusal, schema};
-use holdfast_types::resource::{Cluster, Kind, Policy, Resource};
+use holdfast_types::resource::{Checkpoint, Cluster, Kind, Policy, Resource, Source};
 use holdfast_types::{
     AgentId, BackupId, BackupKind, DumpOptions, InstanceFacts, InvalidDump, JobId, Name,
     Observation,
@@ -41,6 +41,19 @@ pub(super) async fn refuse_below(view: &StateView, needed: u32) -> Result<()> {
     Err(Refusal::LevelTooLow { needed, current }.into())
 }
 
+/// A backup that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedBackup {
+    /// What it holds.
+    pub kind: BackupKind,
+    /// Of a dump, what is in it.
+    pub dump: Option<DumpOptions>,
+    /// From which server; the primary when it is not said.
+    pub from: Option<Source>,
+    /// How PostgreSQL begins it; at once when it is not said.
+    pub checkpoint: Option<Checkpoint>,
+}
+
 impl App {
     /// One page of backups, newest first.
     pub async fn backups(
@@ -70,8 +83,14 @@ impl App {
         &self,
         by: &Caller,
         name: Name,
-        (kind, dump): (BackupKind, Option<DumpOptions>),
+        wanted: WantedBackup,
     ) -> Result<JobId> {
+        let WantedBackup {
+            kind,
+            dump,
+            from,
+            checkpoint,
+        } = wanted;
         if let Some(job) = self.replayed_job(by).await? {
             return Ok(job);
         }
@@ -86,15 +105,27 @@ impl App {
         }
         let cluster = self.cluster(&view, &name).await?;
         let policy = self.policy_of(&view, &name).await?;
-        if kind != BackupKind::Logical && !policy.receives_wal() {
-            let message = format!(
-                "the policy of \"{name}\" has no WAL received (wal.mode: none), and a {kind} backup \
-                 that carries its own is not supported yet"
-            );
-            return Err(AppError::new(Code::NOT_SUPPORTED_YET, message).with_field("kind"));
+        let carries = kind != BackupKind::Logical && !policy.receives_wal();
+        let source = from.unwrap_or(Source::Primary);
+        let chooses = source != Source::Primary || checkpoint == Some(Checkpoint::Spread);
+        if carries || chooses {
+            refuse_below(&view, schema::SOURCES).await?;
+        }
+        if source != Source::Primary {
+            self.refuse_source(&view, (&name, &cluster), (kind, source), carries)
+                .await?;
+        }
+        if kind == BackupKind::Logical && checkpoint.is_some() {
+            let message = "a dump begins without a checkpoint; leave it out";
+            return Err(AppError::invalid("checkpoint", message));
         }
         self.refuse_foreign(&view, &name, &cluster).await?;
-        let work = WorkSpec::Backup { kind, dump };
+        let work = WorkSpec::Backup {
+            kind,
+            dump,
+            from,
+            checkpoint,
+        };
         // Who takes it is chosen when it is given out: the primary may move.
         let place = (name, policy.repository);
         self.create_job(by, place, None, work, self.config.jobs.attempts)
@@ -157,6 +188,55 @@ impl App {
         let declares = |name: &Name| declared.instances.iter().any(|one| one.agent == *name);
         let first = || declared.instances.first().map(|one| one.agent.clone());
         Ok(before.filter(declares).or_else(first))
+    }
+
+    /// The agents that a backup can be taken by, the best first: of the
+    /// primary, or of those that are seen as standbys, in the order in which
+    /// they are declared.
+    pub(crate) async fn source_agents(
+        &self,
+        view: &StateView,
+        (cluster, declared): (&Name, &Cluster),
+        from: Source,
+    ) -> Result<Vec<Name>> {
+        let mut agents = Vec::new();
+        if from != Source::Primary {
+            let seen = self.instances(view, cluster).await?;
+            let seen = seen.iter().map(|(_, name, facts)| (name, facts));
+            agents.extend(placement::standbys(declared, seen).into_iter().cloned());
+        }
+        if from != Source::Standby {
+            agents.extend(self.primary_agent(view, cluster, declared).await?);
+        }
+        Ok(agents)
+    }
+
+    /// Refuses a source that is not there, or not built yet.
+    async fn refuse_source(
+        &self,
+        view: &StateView,
+        (name, declared): (&Name, &Cluster),
+        (kind, source): (BackupKind, Source),
+        carries: bool,
+    ) -> Result<()> {
+        let not_yet = |what: &str| {
+            let message = format!("{what} from a standby is not supported yet");
+            AppError::new(Code::NOT_SUPPORTED_YET, message).with_field("from")
+        };
+        if kind == BackupKind::Logical {
+            return Err(not_yet("a dump"));
+        }
+        if carries {
+            return Err(not_yet(
+                "a backup that carries its own WAL (wal.mode: none)",
+            ));
+        }
+        let agents = self.source_agents(view, (name, declared), source).await?;
+        if agents.is_empty() {
+            let message = format!("no instance of \"{name}\" is seen as a standby now");
+            return Err(AppError::new(Code::NO_STANDBY, message).with_field("from"));
+        }
+        Ok(())
     }
 
     /// The instance that a cluster's WAL is received from.

@@ -121,6 +121,9 @@ codes! {
     /// The cluster has no policy.
     NO_POLICY = "no_policy", Conflict,
         "apply a Policy whose selector selects the cluster's labels";
+    /// No instance is seen as a standby.
+    NO_STANDBY = "no_standby", Conflict,
+        "see with `holdfast agent list` which instances answer; name a standby's instance in the Cluster, or take the backup with from: preferStandby";
     /// The cluster is not the one it was.
     FOREIGN_SYSTEM_IDENTIFIER = "foreign_system_identifier", Conflict,
         "point the cluster back at its own PostgreSQL, or give the other one a cluster of its own";

@@ -3,6 +3,7 @@
 use holdfast_state::Digest;
 use holdfast_state::command::{CreateJob, RequestCancel};
 use holdfast_state::query::{self, JobFilter, Page, PageRequest};
+use holdfast_types::resource::{Checkpoint, Source};
 use holdfast_types::schedule::RunId;
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, DumpOptions, DumpRestoreRequest, Failure, Generation,
@@ -47,6 +48,12 @@ pub(crate) enum WorkSpec {
         /// Of a dump, what is in it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dump: Option<DumpOptions>,
+        /// From which server; the primary when it is not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Source>,
+        /// How PostgreSQL begins it; at once when it is not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checkpoint: Option<Checkpoint>,
     },
     /// Restore.
     Restore {
@@ -464,6 +471,8 @@ mod tests {
         let work = WorkSpec::Backup {
             kind: BackupKind::Full,
             dump: None,
+            from: Some(Source::PreferStandby),
+            checkpoint: Some(Checkpoint::Spread),
         };
         let spec = JobSpec {
             traceparent: Some("00-1-2-01".to_owned()),

@@ -39,6 +39,7 @@ use uuid::Uuid;
 
 pub use agent::AgentView;
 pub use apply::{ApplyAction, ApplyResult, Condition};
+pub use backup::WantedBackup;
 pub use enroll::{EnrollRequest, Enrollment};
 pub use job::{AttemptView, JobView, LateResultOfJobView, PhaseView};
 pub use join::{JoinRequest, Welcome};

@@ -2,10 +2,11 @@
 
 use holdfast_consensus::StateView;
 use holdfast_proto::{PlanRequest, ReportedFrontier};
-use holdfast_state::query;
+use holdfast_state::{query, schema};
 use holdfast_types::{JobId, Name, RestorePlan, RestoreRequest};
 
 use super::App;
+use super::backup::refuse_below;
 use super::caller::Caller;
 use super::code::Code;
 use super::error::{AppError, Result};
@@ -37,6 +38,9 @@ impl App {
         }
         let view = self.node.read().await?;
         self.cluster(&view, &request.cluster).await?;
+        if !request.tablespace_map.is_empty() {
+            refuse_below(&view, schema::SOURCES).await?;
+        }
         let agent = query::agent_named(view.connection(), &request.agent).await?;
         let agent = agent
             .ok_or_else(|| AppError::not_found("agent", &request.agent).with_field("agent"))?;

@@ -53,6 +53,28 @@ fn claim(facts: &InstanceFacts) -> Option<(bool, Timeline, jiff::Timestamp)> {
     Some((leads == Some(true), server.timeline, facts.observed_at))
 }
 
+/// The agents of the instances that are standbys, in the order in which they
+/// are declared. One that Patroni calls the leader is about to be promoted.
+pub(crate) fn standbys<'a>(
+    cluster: &'a Cluster,
+    seen: impl IntoIterator<Item = (&'a Name, &'a InstanceFacts)>,
+) -> Vec<&'a Name> {
+    let is_standby = |facts: &InstanceFacts| {
+        let Observation::Reachable(server) = &facts.observation else {
+            return false;
+        };
+        let leads = facts.patroni.as_ref().and_then(|patroni| patroni.leads());
+        server.role == InstanceRole::Standby && leads != Some(true)
+    };
+    let seen: Vec<&Name> = seen
+        .into_iter()
+        .filter(|(_, facts)| is_standby(facts))
+        .map(|(agent, _)| agent)
+        .collect();
+    let declared = cluster.instances.iter().map(|instance| &instance.agent);
+    declared.filter(|agent| seen.contains(agent)).collect()
+}
+
 fn has(cluster: &Cluster, agent: &Name) -> bool {
     let mut instances = cluster.instances.iter();
     instances.any(|instance| instance.agent == *agent)
@@ -245,6 +267,26 @@ mod tests {
         assert_eq!(seen_primary(&old, &later).as_deref(), Some("db2"));
         let stranger = name("db3");
         assert_eq!(primary(&cluster(), [(&stranger, &new)]), None);
+    }
+
+    #[test]
+    fn a_standby_is_what_says_so_and_is_not_about_to_lead() {
+        let says = |leader: &str, member: &str| json!({"member": member, "leader": leader, "paused": false});
+        let (db1, db2, db3) = (name("db1"), name("db2"), name("db3"));
+        let cluster = cluster();
+        let found = |one: &InstanceFacts, other: &InstanceFacts| -> Vec<String> {
+            // Whoever is seen first, the order is that of the document.
+            let seen = [(&db3, other), (&db2, other), (&db1, one)];
+            let found = standbys(&cluster, seen);
+            found.into_iter().map(ToString::to_string).collect()
+        };
+        let primary = facts("primary", 1, 9, Value::Null);
+        let standby = facts("standby", 1, 9, Value::Null);
+        assert_eq!(found(&primary, &standby), ["db2"]);
+        assert_eq!(found(&standby, &standby), ["db1", "db2"]);
+        assert_eq!(found(&primary, &primary), [""; 0]);
+        let chosen = facts("standby", 1, 9, says("two", "two"));
+        assert_eq!(found(&primary, &chosen), [""; 0]);
     }
 
     #[test]

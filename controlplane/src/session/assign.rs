@@ -11,7 +11,8 @@ use holdfast_state::PinHolder;
 use holdfast_state::query::{self, AgentView, AssignmentView};
 use holdfast_types::resource::{Cluster, InstanceSpec};
 use holdfast_types::{
-    AssignmentId, BackupId, Generation, JobId, JobState, Name, Observation, RepositoryId,
+    AssignmentId, BackupId, BackupKind, Generation, JobId, JobState, Name, Observation,
+    RepositoryId,
 };
 
 use super::known::Known;
@@ -90,8 +91,15 @@ async fn work_of(
             }
             let spec = JobSpec::read(&job.spec)?;
             let work = match spec.work {
-                WorkSpec::Backup { kind, dump } => {
-                    let compression = known.cluster(&job.cluster).await?.compression();
+                WorkSpec::Backup {
+                    kind,
+                    dump,
+                    from,
+                    checkpoint,
+                } => {
+                    let cluster = known.cluster(&job.cluster).await?;
+                    let compression = cluster.compression();
+                    let own_wal = kind != BackupKind::Logical && cluster.lacks_wal();
                     let holder = PinHolder::Assignment(assignment.id);
                     Work::Backup(Box::new(BackupWork {
                         job: job.id,
@@ -104,6 +112,9 @@ async fn work_of(
                         incarnation: INCARNATION,
                         parent: pinned(known.view, &holder, &job.repository).await?,
                         dump,
+                        from,
+                        checkpoint,
+                        own_wal,
                     }))
                 }
                 WorkSpec::Restore { request, plan } => Work::Restore(Box::new(RestoreWork {

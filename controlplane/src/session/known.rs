@@ -36,6 +36,12 @@ impl KnownCluster {
         &self.document.cluster
     }
 
+    /// Whether its policy has no WAL received.
+    pub(super) fn lacks_wal(&self) -> bool {
+        let policy = self.policy.as_ref();
+        policy.is_some_and(|policy| !policy.receives_wal())
+    }
+
     /// How what is taken of it is compressed.
     pub(super) fn compression(&self) -> Compression {
         let policy = self.policy.as_ref();

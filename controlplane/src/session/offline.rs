@@ -107,6 +107,8 @@ fn attempt(
         work: WorkSpec::Backup {
             kind: schedule.kind,
             dump: schedule.dump(),
+            from: schedule.from,
+            checkpoint: schedule.checkpoint,
         },
     };
     let spec = serde_json::to_value(&spec).map_err(AppError::internal)?;

@@ -11,7 +11,7 @@ use holdfast_proto::{InstanceAccess, OpenRun, StandingOrders, StandingSchedule};
 use holdfast_state::PinHolder;
 use holdfast_state::query::{self, AgentView};
 use holdfast_types::Name;
-use holdfast_types::resource::{Cluster, Policy, Schedule};
+use holdfast_types::resource::{Cluster, Policy, Schedule, Source};
 use jiff::Timestamp;
 
 use super::assign::{INCARNATION, pinned};
@@ -40,12 +40,16 @@ pub(super) async fn of_cluster(
     let Some(policy) = policy.filter(|policy| !policy.schedules.is_empty()) else {
         return Ok(None);
     };
-    if app.primary_agent(view, name, declared).await?.as_ref() != Some(&agent.name) {
-        return Ok(None);
-    }
     let mut schedules = Vec::with_capacity(policy.schedules.len());
     for schedule in &policy.schedules {
-        schedules.extend(standing(view, name, schedule).await?);
+        let from = schedule.from.unwrap_or(Source::Primary);
+        let source = app.source_agents(view, (name, declared), from).await?;
+        if source.first() == Some(&agent.name) {
+            schedules.extend(standing(view, name, schedule).await?);
+        }
+    }
+    if schedules.is_empty() {
+        return Ok(None);
     }
     Ok(Some(StandingOrders {
         cluster: name.clone(),
@@ -55,6 +59,7 @@ pub(super) async fn of_cluster(
         incarnation: INCARNATION,
         parent: pinned(view, &PinHolder::Cluster(name.clone()), &policy.repository).await?,
         schedules,
+        own_wal: !policy.receives_wal(),
     }))
 }
 

@@ -14,13 +14,14 @@ use holdfast_state::query::{
     self, AgentEntry, AssignmentView, JobView, PageRequest, QueuedRun, ResourceFilter,
     ResourceView, Work,
 };
-use holdfast_types::resource::{Kind, Policy, Resource};
+use holdfast_types::resource::{Kind, Policy, Resource, Source};
 use holdfast_types::schedule::{Timetable, Timing};
 use holdfast_types::{AgentId, JobId, JobKind, JobState, Name};
 use jiff::Timestamp;
 
 use crate::app::App;
 use crate::app::error::Result;
+use crate::app::job::{JobSpec, WorkSpec};
 
 /// What is in agents' hands and what is in force, read once for many jobs.
 #[derive(Debug)]
@@ -151,13 +152,8 @@ impl Queue {
         if let Some(wait) = free {
             return Ok(Err(wait));
         }
-        Ok(match self.agent_for(app, view, job).await? {
-            Ok((agent, name)) => match self.wait_for_host(job, agent, &name) {
-                Some(wait) => Err(wait),
-                None => Ok(agent),
-            },
-            Err(wait) => Err(wait),
-        })
+        let chosen = self.agent_for(app, view, job).await?;
+        Ok(chosen.map(|(agent, _)| agent))
     }
 
     async fn know(&mut self, view: &StateView, cluster: &Name) -> Result<()> {
@@ -284,29 +280,55 @@ impl Queue {
         }
     }
 
-    /// The agent that a job belongs to, when it is there.
+    /// The agent that a job belongs to, when it is there: of several that
+    /// would do, the first that can take it now.
     async fn agent_for(
         &self,
         app: &App,
         view: &StateView,
         job: &JobView,
     ) -> Result<std::result::Result<(AgentId, Name), Wait>> {
-        let wanted: Option<Name> = match (&job.wanted_agent, self.cluster(job)) {
-            (Some(name), _) => Some(name.clone()),
+        let (wanted, source) = match (&job.wanted_agent, self.cluster(job)) {
+            (Some(name), _) => (vec![name.clone()], Source::Primary),
             (None, Some(found)) => match &found.document.resource {
                 Resource::Cluster(cluster) => {
-                    app.primary_agent(view, &job.cluster, cluster).await?
+                    let source = source_of(job)?;
+                    let place = (&job.cluster, cluster);
+                    (app.source_agents(view, place, source).await?, source)
                 }
-                Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => None,
+                Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => {
+                    (Vec::new(), Source::Primary)
+                }
             },
-            (None, None) => None,
+            (None, None) => (Vec::new(), Source::Primary),
         };
-        let Some(name) = wanted else {
-            return Ok(Err(format!(
-                "the cluster \"{}\" has no instance",
+        let mut waits = Vec::new();
+        for name in wanted {
+            match self.ready(app, view, name).await? {
+                Ok((agent, name)) => match self.wait_for_host(job, agent, &name) {
+                    None => return Ok(Ok((agent, name))),
+                    Some(wait) => waits.push(wait),
+                },
+                Err(wait) => waits.push(wait),
+            }
+        }
+        Ok(Err(match waits.into_iter().next() {
+            Some(wait) => wait,
+            None if source == Source::Standby => format!(
+                "a standby: no instance of the cluster \"{}\" is seen as one now",
                 job.cluster
-            )));
-        };
+            ),
+            None => format!("the cluster \"{}\" has no instance", job.cluster),
+        }))
+    }
+
+    /// The agent of that name, when it can be given something.
+    async fn ready(
+        &self,
+        app: &App,
+        view: &StateView,
+        name: Name,
+    ) -> Result<std::result::Result<(AgentId, Name), Wait>> {
         let Some(agent) = self.agent(view, &name).await? else {
             return Ok(Err(format!("the agent \"{name}\" is not enrolled")));
         };
@@ -335,6 +357,17 @@ impl Queue {
             revoked: agent.revoked_at.is_some(),
         }))
     }
+}
+
+/// From which server a job is to read. Restores read none.
+fn source_of(job: &JobView) -> Result<Source> {
+    if job.kind != JobKind::Backup {
+        return Ok(Source::Primary);
+    }
+    Ok(match JobSpec::read(&job.spec)?.work {
+        WorkSpec::Backup { from, .. } => from.unwrap_or(Source::Primary),
+        WorkSpec::Restore { .. } | WorkSpec::RestoreDump { .. } => Source::Primary,
+    })
 }
 
 /// Every cluster, retired ones too.

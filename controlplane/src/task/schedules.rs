@@ -329,6 +329,8 @@ impl Line {
             work: WorkSpec::Backup {
                 kind: self.plan.schedule.kind,
                 dump: self.plan.schedule.dump(),
+                from: self.plan.schedule.from,
+                checkpoint: self.plan.schedule.checkpoint,
             },
         };
         serde_json::to_value(&spec).expect("a spec is JSON with text keys")

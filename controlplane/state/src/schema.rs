@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 13;
+pub const NEWEST: u32 = 14;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -35,6 +35,9 @@ pub const DUMPS: u32 = 11;
 pub const CLOUDS: u32 = 12;
 /// From here on WAL may come by PostgreSQL's archiver.
 pub const ARCHIVING: u32 = 13;
+/// From here on backups say from which server they are taken and how they
+/// begin, carry their own WAL, and restores say where tablespaces go.
+pub const SOURCES: u32 = 14;
 
 const KEY: &str = "schema";
 
@@ -55,7 +58,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         6 => include_str!("migration/m0006.sql"),
         7 => include_str!("migration/m0007.sql"),
         // No tables: a command each, or what documents and jobs may say.
-        8 | 9 | 11 | 12 | 13 => "",
+        8 | 9 | 11 | 12 | 13 | 14 => "",
         10 => include_str!("migration/m0010.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };

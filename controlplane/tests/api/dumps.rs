@@ -197,13 +197,14 @@ async fn a_cluster_may_be_protected_by_dumps_alone() {
         (answer.status == 200).then_some(())
     })
     .await;
-    // No WAL is received any more, and what would need it is refused.
+    // No WAL is received any more, and nobody can tell a standby's age.
     session
         .assigned(|set| !set.assignments.iter().any(receives))
         .await;
     for kind in ["full", "incremental"] {
-        let refused = node.post(BACKUPS, json!({"kind": kind})).await;
-        assert_eq!(refused.refused(422, "not_supported_yet")["field"], "kind");
+        let body = json!({"kind": kind, "from": "preferStandby"});
+        let refused = node.post(BACKUPS, body).await;
+        assert_eq!(refused.refused(422, "not_supported_yet")["field"], "from");
     }
     let exposure = async || {
         let all = node

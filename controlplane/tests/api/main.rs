@@ -26,4 +26,5 @@ mod resources;
 mod restart;
 mod restores;
 mod schedules;
+mod sources;
 mod tls;

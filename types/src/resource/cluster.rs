@@ -21,6 +21,9 @@ pub struct Cluster {
     pub relays: Vec<RelaySpec>,
 }
 
+/// What `dataDirectory` says where the agent cannot read it.
+pub const REMOTE: &str = "remote";
+
 /// An agent that may receive a cluster's WAL from another host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -58,7 +61,8 @@ pub struct InstanceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub password_secret: Option<Name>,
-    /// Its data directory on that host; `auto` asks the server.
+    /// Its data directory on that host. `auto` asks the server; `remote`: the
+    /// agent cannot read it, and backups come over the replication protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_directory: Option<String>,
     /// Patroni's REST API on that host, such as `http://127.0.0.1:8008`: who
@@ -89,6 +93,11 @@ impl InstanceSpec {
         self.data_directory
             .as_deref()
             .filter(|path| *path != "auto")
+    }
+
+    /// Whether the agent does not read the data directory.
+    pub fn is_remote(&self) -> bool {
+        self.data_directory.as_deref() == Some(REMOTE)
     }
 }
 

@@ -309,19 +309,22 @@ mod tests {
                 ("spec.wal.receiver".into(), "invalid_document")
             );
         }
-        // Dumps alone need no WAL; other backups would have to carry theirs.
-        let alone = |kind: &str| {
+        // Dumps alone need no WAL; other backups carry theirs, and a standby
+        // cannot tell how old what it holds is.
+        let alone = |kind: &str, from: &str| {
             let dump = json!({"name": "dump", "kind": "logical", "every": "24h"});
-            let other = json!({"name": "other", "kind": kind, "every": "24h"});
+            let other = json!({"name": "other", "kind": kind, "every": "24h", "from": from});
             policy(
                 json!({"selector": {}, "repository": "eu", "wal": {"mode": "none"},
                 "schedules": [dump, other]}),
             )
         };
-        assert!(Document::from_value(alone("logical")).is_ok());
+        for kind in ["logical", "full", "incremental"] {
+            assert!(Document::from_value(alone(kind, "primary")).is_ok());
+        }
         assert_eq!(
-            refused(alone("full")),
-            ("spec.schedules[1].kind".into(), "not_supported_yet")
+            refused(alone("full", "preferStandby")),
+            ("spec.schedules[1].from".into(), "not_supported_yet")
         );
         let role = json!({"apiVersion": API_VERSION, "kind": "Role", "metadata": {"name": "a"}});
         assert_eq!(refused(role), ("kind".into(), "not_supported_yet"));

@@ -11,7 +11,7 @@ mod policy;
 mod repository;
 mod schedule;
 
-pub use cluster::{Cluster, ConnectionProblem, InstanceSpec, RelaySpec};
+pub use cluster::{Cluster, ConnectionProblem, InstanceSpec, REMOTE, RelaySpec};
 pub use document::{API_VERSION, Document, InvalidDocument, Kind, Labels, Metadata, Resource};
 pub use fleet::Fleet;
 pub use policy::{

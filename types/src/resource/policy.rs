@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidDocument, Labels, NotYet, Schedule};
+use super::{InvalidDocument, Labels, NotYet, Schedule, Source};
 use crate::backup::as_word;
 use crate::{BackupKind, Name, Span};
 
@@ -327,13 +327,21 @@ impl Policy {
         super::schedule::check(&self.schedules)
     }
 
-    /// Dumps alone need no WAL; a backup that carries its own is not built yet.
-    fn refuse_physical(&self) -> Result<(), InvalidDocument> {
+    /// Whether it takes physical backups that carry their own WAL.
+    pub fn carries_wal(&self) -> bool {
         let physical = |schedule: &Schedule| schedule.kind != BackupKind::Logical;
-        match self.schedules.iter().position(physical) {
+        !self.receives_wal() && self.schedules.iter().any(physical)
+    }
+
+    /// How far behind its primary a standby is, nobody can tell without WAL
+    /// that is received from there: a backup of it would have no known age.
+    fn refuse_standbys(&self) -> Result<(), InvalidDocument> {
+        let elsewhere =
+            |schedule: &Schedule| schedule.from.is_some_and(|from| from != Source::Primary);
+        match self.schedules.iter().position(elsewhere) {
             None => Ok(()),
             Some(index) => {
-                let field = format!("spec.schedules[{index}].kind");
+                let field = format!("spec.schedules[{index}].from");
                 Err(InvalidDocument::not_yet(field))
             }
         }
@@ -359,7 +367,7 @@ impl Policy {
         wal.when_full.refuse("spec.wal.whenFull")?;
         match wal.mode {
             None | Some(WalMode::Streaming) => {}
-            Some(WalMode::None) => self.refuse_physical()?,
+            Some(WalMode::None) => self.refuse_standbys()?,
             Some(WalMode::Archive | WalMode::Both) => {
                 if wal.receiver == Some(WalReceiver::Relay) {
                     return Err(InvalidDocument::new(

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::InvalidDocument;
+use crate::backup::as_word;
 use crate::schedule::Timing;
 use crate::{BackupKind, DumpFormat, DumpOptions, Name, Span};
 
@@ -111,6 +112,12 @@ pub enum Source {
     PreferStandby,
 }
 
+as_word!(Source {
+    Primary = "primary",
+    Standby = "standby",
+    PreferStandby = "preferStandby",
+});
+
 /// How PostgreSQL begins a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -118,9 +125,12 @@ pub enum Source {
 pub enum Checkpoint {
     /// With an immediate checkpoint.
     Fast,
-    /// With its next regular one.
+    /// Spread over half of `checkpoint_timeout`, so that the database's own
+    /// writes hardly notice.
     Spread,
 }
+
+as_word!(Checkpoint { Fast = "fast", Spread = "spread" });
 
 /// What becomes of due times that passed while nobody could serve them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -226,12 +236,16 @@ impl Schedule {
         })
     }
 
+    /// Whether it says what only later releases understand.
+    pub fn chooses_source(&self) -> bool {
+        self.from.is_some_and(|from| from != Source::Primary)
+            || self.checkpoint == Some(Checkpoint::Spread)
+    }
+
     fn refuse_what_is_not_built(&self, path: &str) -> Result<(), InvalidDocument> {
-        if self.from.is_some_and(|from| from != Source::Primary) {
+        let elsewhere = self.from.is_some_and(|from| from != Source::Primary);
+        if elsewhere && self.kind == BackupKind::Logical {
             return Err(InvalidDocument::not_yet(format!("{path}.from")));
-        }
-        if self.checkpoint == Some(Checkpoint::Spread) {
-            return Err(InvalidDocument::not_yet(format!("{path}.checkpoint")));
         }
         Ok(())
     }

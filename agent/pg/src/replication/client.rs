@@ -187,6 +187,12 @@ impl Client {
         self.query(&command, Doing::UsingSlot(slot)).await.map(drop)
     }
 
+    /// The same for a slot that goes with this session.
+    pub async fn create_temporary_slot(&mut self, slot: &SlotName) -> Result<(), Error> {
+        let command = format!("CREATE_REPLICATION_SLOT {slot} TEMPORARY PHYSICAL RESERVE_WAL");
+        self.query(&command, Doing::UsingSlot(slot)).await.map(drop)
+    }
+
     /// Where a slot stands; `None` when there is no such slot.
     pub async fn read_slot(&mut self, slot: &SlotName) -> Result<Option<SlotPosition>, Error> {
         if self
@@ -300,6 +306,14 @@ impl Client {
         let _ = self.session.wire.flush().await;
     }
 
+    pub(super) const fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    pub(super) fn into_session(self) -> Session {
+        self.session
+    }
+
     fn wire(&self) -> &Wire {
         &self.session.wire
     }
@@ -372,6 +386,25 @@ impl Session {
             }
             let next = self.wire.read().await?;
             (tag, body) = (next.tag, next.body);
+        }
+    }
+
+    /// The rows of one of several results of a command.
+    pub(super) async fn result_set(&mut self) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::new();
+        loop {
+            let message = self.wire.read().await?;
+            match message.tag {
+                b'T' => {}
+                b'D' => {
+                    let row = parse_row(message.body);
+                    rows.push(row.ok_or_else(|| self.wire.broken("a row that does not add up"))?);
+                }
+                b'C' => return Ok(rows),
+                b'S' => self.note_parameter(&message.body),
+                b'E' => return Err(self.refusal(message.body, Doing::Asking).await),
+                other => return Err(self.wire.broken(format!("message {other} in an answer"))),
+            }
         }
     }
 

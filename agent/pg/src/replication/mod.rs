@@ -6,10 +6,14 @@
 //! of a position only through [`WalStream::send_status`] (I-07).
 
 mod authenticate;
+mod base_backup;
 mod client;
 mod stream;
 mod wire;
 
+pub use base_backup::{
+    BaseBackup, BaseBackupEvent, BaseBackupRequest, BaseBackupStart, StreamedTablespace,
+};
 pub use client::{
     Client, SlotPosition, Start, StartedStream, SystemIdentity, TimelineEnd, TimelineHistoryFile,
 };

@@ -4,7 +4,8 @@
 //! session is the backup's life: whatever kills the agent also takes
 //! PostgreSQL out of backup mode.
 
-use holdfast_types::Lsn;
+use holdfast_types::{Lsn, Timeline};
+use jiff::Timestamp;
 
 use super::Session;
 use crate::backup_label::BackupLabel;
@@ -35,6 +36,17 @@ pub struct StoppedBackup {
     pub tablespace_map: Vec<u8>,
     /// What the label says.
     pub label: BackupLabel,
+    /// Of a standby, where its replay was when the backup ended.
+    pub replay: Option<Replay>,
+}
+
+/// How far a standby has replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replay {
+    /// The timeline of the least position that a recovery must reach.
+    pub timeline: Timeline,
+    /// Every transaction that was committed until then is in the backup.
+    pub complete_until: Option<Timestamp>,
 }
 
 /// A backup in progress. Dropping it aborts the backup on the server.
@@ -79,10 +91,11 @@ impl BackupSession {
         self.in_recovery
     }
 
-    /// Whether the server still holds our backup open: the session lives. A
-    /// long copy asks this now and then rather than fail at its very end.
-    pub async fn check(&self) -> Result<(), Error> {
-        self.session.row("SELECT 1", &[]).await.map(drop)
+    /// Whether the server still holds our backup open, the session lives, and
+    /// whether it is in recovery by now. A long copy asks this now and then
+    /// rather than fail at its very end.
+    pub async fn check(&self) -> Result<bool, Error> {
+        self.session.in_recovery().await
     }
 
     /// The session, for questions during the backup.
@@ -98,6 +111,11 @@ impl BackupSession {
         } else {
             "pg_backup_stop(false)"
         };
+        let complete_until = if self.in_recovery {
+            Some(self.complete_until().await?)
+        } else {
+            None
+        };
         let query = format!("SELECT lsn::text, labelfile, spcmapfile FROM {function}");
         let row = self.session.row(&query, &[]).await?;
         let stop_lsn: String = self.session.get(&row, 0)?;
@@ -105,6 +123,13 @@ impl BackupSession {
         let tablespace_map: Option<String> = self.session.get(&row, 2)?;
         let label = BackupLabel::parse(backup_label.as_bytes())
             .map_err(|error| self.session.broken(error.to_string()))?;
+        let replay = match complete_until {
+            Some(complete_until) => Some(Replay {
+                timeline: self.ends_on().await?,
+                complete_until,
+            }),
+            None => None,
+        };
         Ok(StoppedBackup {
             stop_lsn: stop_lsn
                 .parse()
@@ -112,6 +137,28 @@ impl BackupSession {
             backup_label: backup_label.into_bytes(),
             tablespace_map: tablespace_map.unwrap_or_default().into_bytes(),
             label,
+            replay,
         })
+    }
+
+    /// When the checkpoint of the last restart point began: what had been
+    /// committed by then, a backup that ends from now on has. What was replayed
+    /// since may lie behind the end that the backup is given, which is the
+    /// least position that a recovery must reach.
+    async fn complete_until(&self) -> Result<Option<Timestamp>, Error> {
+        let query = "SELECT (extract(epoch FROM checkpoint_time) * 1000000)::int8 \
+                     FROM pg_control_checkpoint()";
+        let row = self.session.row(query, &[]).await?;
+        let at: Option<i64> = self.session.get(&row, 0)?;
+        Ok(at.and_then(|at| Timestamp::from_microsecond(at).ok()))
+    }
+
+    /// The timeline of the least position that a recovery must reach.
+    async fn ends_on(&self) -> Result<Timeline, Error> {
+        let query = "SELECT min_recovery_end_timeline FROM pg_control_recovery()";
+        let row = self.session.row(query, &[]).await?;
+        let timeline: i32 = self.session.get(&row, 0)?;
+        let timeline = u32::try_from(timeline).ok().and_then(Timeline::new);
+        timeline.ok_or_else(|| self.session.broken("no end of recovery"))
     }
 }

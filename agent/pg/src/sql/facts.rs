@@ -264,6 +264,40 @@ impl Session {
         Ok(position.and_then(|text| text.parse().ok()))
     }
 
+    /// Whether the server is in recovery now: a standby, or one that follows
+    /// nobody yet.
+    pub async fn in_recovery(&self) -> Result<bool, Error> {
+        let row = self.row("SELECT pg_is_in_recovery()", &[]).await?;
+        self.get(&row, 0)
+    }
+
+    /// How far a standby has replayed; `None` on a primary, or before the
+    /// first record.
+    pub async fn replay_position(&self) -> Result<Option<Lsn>, Error> {
+        self.position("CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END")
+            .await
+    }
+
+    /// A position that no page on disk was changed behind: where a primary
+    /// inserts, or how far a standby has received. Its replay is behind that,
+    /// but for the record that is being replayed.
+    pub async fn last_position(&self) -> Result<Option<Lsn>, Error> {
+        self.position(
+            "CASE WHEN pg_is_in_recovery() \
+             THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) \
+             ELSE pg_current_wal_insert_lsn() END",
+        )
+        .await
+    }
+
+    async fn position(&self, expression: &str) -> Result<Option<Lsn>, Error> {
+        let row = self
+            .row(&format!("SELECT ({expression})::text"), &[])
+            .await?;
+        let position: Option<&str> = self.get(&row, 0)?;
+        Ok(position.and_then(|text| text.parse().ok()))
+    }
+
     /// The server's clock, to the microsecond.
     pub async fn clock(&self) -> Result<Timestamp, Error> {
         let query = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8";

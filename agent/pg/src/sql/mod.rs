@@ -6,7 +6,7 @@ mod facts;
 mod rights;
 mod session;
 
-pub use backup::{BackupSession, BackupStart, StoppedBackup};
+pub use backup::{BackupSession, BackupStart, Replay, StoppedBackup};
 pub use facts::{ArchiverFacts, Facts, SlotFacts, TablespaceFacts};
 pub use rights::{Lacking, grants, lacking};
 pub use session::Session;

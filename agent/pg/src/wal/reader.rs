@@ -11,7 +11,7 @@ use holdfast_types::{Lsn, SegmentSize, Timeline};
 
 use super::WalVersion;
 use super::page_header::{HeaderFault, LONG_HEADER, PAGE_SIZE, PageHeader, SHORT_HEADER};
-use super::record::{RECORD_HEADER, Record, RecordHeader};
+use super::record::{RECORD_HEADER, Record, RecordHeader, ResourceManager};
 
 /// Records start at multiples of this (MAXALIGN).
 const ALIGNMENT: u64 = 8;
@@ -164,6 +164,18 @@ impl WalReader {
         match &self.state {
             State::InRecord { start, .. } => Some(*start),
             State::AtRecord if !self.at_page() && !self.buffer.is_empty() => Some(self.position),
+            _ => None,
+        }
+    }
+
+    /// Who wrote the record of which not all bytes were fed; `None` when that
+    /// is not known yet, or there is none.
+    pub fn incomplete_manager(&self) -> Option<ResourceManager> {
+        match &self.state {
+            State::InRecord { data, .. } => {
+                let header = data.first_chunk::<RECORD_HEADER>()?;
+                Some(RecordHeader::parse(header).resource_manager)
+            }
             _ => None,
         }
     }

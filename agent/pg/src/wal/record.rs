@@ -18,6 +18,8 @@ impl ResourceManager {
     pub const XLOG: Self = Self(0);
     /// Transactions.
     pub const TRANSACTION: Self = Self(1);
+    /// Tablespaces.
+    pub const TABLESPACE: Self = Self(5);
     /// The last one that PostgreSQL brings itself, in 14 to 18.
     const LAST_BUILT_IN: u8 = 21;
     /// Extensions' own, since 15.
@@ -82,6 +84,13 @@ pub enum Detail {
     },
     /// The rest of the segment is empty.
     Switch,
+    /// A tablespace was made. Replay makes it there again, whatever is there.
+    CreateTablespace {
+        /// The name of its link in `pg_tblspc`.
+        oid: u32,
+        /// Where; empty when it was made in place.
+        location: Vec<u8>,
+    },
 }
 
 /// One record.
@@ -173,10 +182,20 @@ impl RecordHeader {
                     Detail::Abort(end)
                 })
             }
+            ResourceManager::TABLESPACE if kind == CREATE_TABLESPACE => {
+                let mut fields = Fields(main_data(record)?);
+                let oid = low_u32(fields.uint(4)?);
+                let location = fields.0.split(|&byte| byte == 0).next();
+                let location = location.unwrap_or_default().to_vec();
+                Some(Detail::CreateTablespace { oid, location })
+            }
             _ => Some(Detail::Other),
         }
     }
 }
+
+/// `XLOG_TBLSPC_CREATE`.
+const CREATE_TABLESPACE: u8 = 0x00;
 
 mod xlog {
     pub(super) const CHECKPOINT_SHUTDOWN: u8 = 0x00;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use holdfast_proto::BackupWork;
-use holdfast_repo::{Backup, CommitFacts};
+use holdfast_repo::{Backup, CommitFacts, LinkTarget};
 use holdfast_types::JobPhase;
 
 use super::Stopped;
 use super::parent::Against;
 use super::prepare::{self, Ready};
 use super::stop::Ended;
+use super::tablespaces::Tablespace;
 use crate::job::JobContext;
 
 /// Facts of a backup that a restore needs, under the names they have in its
@@ -33,7 +34,23 @@ pub(crate) mod fact {
     pub(crate) const CORRUPT_PAGES: &str = "corruptPages";
     /// Why all was copied though an incremental was asked for.
     pub(crate) const FULL_BECAUSE: &str = "fullBecause";
+    /// The tablespaces that lie elsewhere, as JSON; none when it is not there.
+    pub(crate) const TABLESPACES: &str = "tablespaces";
+    /// `standby` when it was copied from one.
+    pub(crate) const FROM: &str = "from";
+    /// Of a standby, until when it surely holds every commit: it may have been
+    /// behind its primary.
+    pub(crate) const COMPLETE_UNTIL: &str = "completeUntil";
+    /// `own` when nobody received WAL but the backup for itself.
+    pub(crate) const WAL: &str = "wal";
+    /// Where pg_wal really was, when it was a link.
+    pub(crate) const WAL_DIRECTORY: &str = "walDirectory";
 }
+
+/// The value of [`fact::FROM`].
+pub(crate) const STANDBY: &str = "standby";
+/// The value of [`fact::WAL`].
+pub(crate) const OWN_WAL: &str = "own";
 
 pub(super) async fn run(
     work: &BackupWork,
@@ -62,6 +79,11 @@ pub(super) async fn run(
     Ok(backup)
 }
 
+fn tablespaces(tablespaces: &[Tablespace]) -> Option<String> {
+    // Text alone: it cannot fail.
+    (!tablespaces.is_empty()).then(|| serde_json::to_string(tablespaces).unwrap_or_default())
+}
+
 fn full_because(against: &Against) -> Option<String> {
     match against {
         Against::Instead(why) => Some(format!("{}: {}", why.code, why.message)),
@@ -79,7 +101,10 @@ fn facts(prepared: &Ready, ended: &Ended) -> BTreeMap<String, String> {
         (fact::SUPERUSER, Some(prepared.superuser.clone())),
         (
             fact::DIRECTORY_MODE,
-            Some(format!("{:o}", prepared.data_dir_mode)),
+            prepared
+                .local
+                .as_ref()
+                .map(|local| format!("{:o}", local.mode)),
         ),
         (fact::CONFIG_FILE, path(&prepared.facts.config_file)),
         (fact::HBA_FILE, path(&prepared.facts.hba_file)),
@@ -90,10 +115,33 @@ fn facts(prepared: &Ready, ended: &Ended) -> BTreeMap<String, String> {
         ),
         (
             fact::CHECKSUMS,
-            Some(prepared.control.has_data_checksums().to_string()),
+            Some(prepared.facts.data_checksums.to_string()),
         ),
         (fact::CORRUPT_PAGES, Some(ended.corrupt_pages.to_string())),
         (fact::FULL_BECAUSE, full_because(&prepared.against)),
+        (fact::TABLESPACES, tablespaces(&ended.tablespaces)),
+        (fact::FROM, ended.label.replay.map(|_| STANDBY.to_owned())),
+        (
+            fact::COMPLETE_UNTIL,
+            ended
+                .label
+                .replay
+                .and_then(|replay| replay.complete_until)
+                .map(|at| at.to_string()),
+        ),
+        (
+            fact::WAL,
+            prepared.carried.as_ref().map(|_| OWN_WAL.to_owned()),
+        ),
+        (
+            fact::WAL_DIRECTORY,
+            prepared
+                .local
+                .as_ref()
+                .and_then(|local| local.wal_directory.as_deref())
+                .and_then(|path| LinkTarget::new(path).ok())
+                .map(|target| target.to_string()),
+        ),
     ];
     facts
         .into_iter()

@@ -17,11 +17,12 @@ use tokio::sync::mpsc;
 
 use super::outside::OutsideFile;
 use super::parent::Against;
-use super::prepare::{Ready, unreadable};
+use super::prepare::{Local, Ready, unreadable};
 use super::start::{self, Started};
+use super::tablespaces::{self, Gathered};
 use super::threads::{Before, Shared, Source};
 use super::unchanged::Rule;
-use super::{Stopped, control};
+use super::{Stopped, control, source};
 use crate::failure::of_repository;
 use crate::job::JobContext;
 use crate::job::queue::Queue;
@@ -40,12 +41,13 @@ pub(super) struct Copied {
     pub(super) corrupt_pages: u64,
     /// Damaged files and the blocks in them, as far as they are named.
     pub(super) corrupt_files: BTreeMap<String, Vec<u32>>,
+    pub(super) tablespaces: Gathered,
 }
 
 /// Copies everything. Its threads have ended when it returns.
 pub(super) async fn run(
     cx: &JobContext,
-    prepared: &Ready,
+    (prepared, local): (&Ready, &Local),
     started: &Started,
 ) -> Result<Copied, Stopped> {
     cx.enter(JobPhase::Copy);
@@ -57,10 +59,14 @@ pub(super) async fn run(
         before: before(prepared, started),
         source: Source {
             data_dir: prepared.data_dir.clone(),
+            version_directory: tablespaces::version_directory(
+                super::version(&prepared.facts),
+                &local.control,
+            ),
             start_lsn: started.session.start_lsn(),
-            page_bytes: prepared.control.block_size,
-            blocks_per_segment: prepared.control.blocks_per_segment,
-            checksums: prepared.control.has_data_checksums(),
+            page_bytes: local.control.block_size,
+            blocks_per_segment: local.control.blocks_per_segment,
+            checksums: local.control.has_data_checksums(),
         },
         cx: cx.clone(),
         failed: Mutex::default(),
@@ -85,13 +91,13 @@ pub(super) async fn run(
                 Some(Err(error)) => shared.fail(thread_died(&error)),
             },
             Some(answer) = asked.recv() => {
-                let position = started.session.session().insert_position().await;
+                let position = source::last_position(&started.session, prepared).await;
                 // The thread that asked may have been stopped meanwhile.
-                let _ = answer.send(position.ok().flatten());
+                let _ = answer.send(position);
             }
             _ = check.tick() => {
-                if let Err(error) = started.session.check().await {
-                    shared.fail(crate::failure::of_postgres(&error));
+                if let Err(failure) = source::still_the_same(&started.session).await {
+                    shared.fail(failure);
                 }
             }
         }
@@ -108,7 +114,7 @@ pub(super) async fn run(
         return Err(Stopped::Failed(failure));
     }
     copy_control_file(&shared, prepared).await?;
-    copy_outside(&shared, &prepared.outside.files).await?;
+    copy_outside(&shared, &local.outside.files).await?;
     let copied = std::mem::take(&mut *shared.copied());
     report(cx, &copied);
     Ok(copied)
@@ -118,7 +124,11 @@ pub(super) async fn run(
 fn before(prepared: &Ready, started: &Started) -> Option<Before> {
     match &prepared.against {
         Against::Parent(parent, _) => Some(Before {
-            rule: Rule::new(parent.backup(), prepared.facts.timeline, started.started_at),
+            rule: Rule::new(
+                parent.backup(),
+                (prepared.facts.timeline, prepared.facts.in_recovery),
+                started.started_at,
+            ),
             parent: parent.clone(),
         }),
         Against::Nothing | Against::Instead(_) => None,
@@ -250,7 +260,7 @@ pub(crate) fn thread_died(error: &tokio::task::JoinError) -> Failure {
     )
 }
 
-fn report(cx: &JobContext, copied: &Copied) {
+pub(super) fn report(cx: &JobContext, copied: &Copied) {
     cx.log(format!("{} files copied", copied.files));
     if copied.unchanged_files > 0 {
         let unchanged = copied.unchanged_files;

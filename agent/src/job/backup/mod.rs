@@ -5,6 +5,7 @@
 //! commit mark comes last, after the WAL up to the stop position is proved to
 //! be in the repository (I-05): until then nothing that was written counts.
 
+mod carry;
 mod commit;
 mod control;
 mod copy;
@@ -13,8 +14,12 @@ mod outside;
 mod pages;
 mod parent;
 mod prepare;
+mod remote;
+mod source;
 mod start;
 mod stop;
+mod tablespaces;
+mod taker;
 mod threads;
 mod unchanged;
 mod wal;
@@ -25,11 +30,13 @@ use std::future::Future;
 use holdfast_proto::{BackupWork, JobOutcome};
 use holdfast_types::{BackupId, BackupKind, Failure};
 
-pub(crate) use commit::fact;
+pub(crate) use commit::{OWN_WAL, STANDBY, fact};
 pub(crate) use copy::thread_died;
 pub(in crate::job) use outcome::committed;
 pub(in crate::job) use prepare::{check_identity, lineage, unreadable, version};
+pub(in crate::job) use source::check_role;
 pub(in crate::job) use start::{threads, write_options};
+pub(in crate::job) use tablespaces::{Tablespace, is_tablespace};
 
 use super::JobContext;
 use crate::host::Host;
@@ -102,11 +109,17 @@ async fn attempt(
                 .await;
         }
     };
-    let started = or_cancelled(cx, start::run(work, cx, &prepared)).await?;
-    // The copy stops its own threads on request, and is waited for: they must
-    // not go on when the job has ended.
-    let copied = copy::run(cx, &prepared, &started).await?;
-    let stopped = or_cancelled(cx, stop::run(cx, &prepared, started, &copied)).await?;
+    let (copied, stopped) = match &prepared.local {
+        Some(local) => {
+            let started = or_cancelled(cx, start::run(work, cx, &prepared)).await?;
+            // The copy stops its own threads on request, and is waited for:
+            // they must not go on when the job has ended.
+            let copied = copy::run(cx, (&prepared, local), &started).await?;
+            let stopped = or_cancelled(cx, stop::run(cx, &prepared, started, &copied)).await?;
+            (copied, stopped)
+        }
+        None => remote::run(work, cx, &prepared).await?,
+    };
     let wal = or_cancelled(cx, wal::run(cx, host, &prepared, &stopped)).await?;
     prepared.against.still_pinned(host.clock().now_or_local())?; // I-06
     // From here on it cannot be taken back: the mark may be there already.

@@ -81,6 +81,7 @@ fn result(backup: &Backup) -> serde_json::Value {
         "databaseBytes": backup.database_bytes,
         "addedBytes": backup.added_bytes,
         "files": backup.entries,
+        "from": backup.facts.get(fact::FROM).map_or("primary", String::as_str),
         "corruptPages": corrupt.unwrap_or_default(),
     })
 }

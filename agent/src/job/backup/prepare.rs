@@ -13,10 +13,11 @@ use holdfast_types::{Failure, JobPhase, Lineage};
 
 use super::outside::{self, Outside};
 use super::parent::{self, Against};
-use super::{Stopped, control};
+use super::{Stopped, carry, control, source, tablespaces};
 use crate::host::Host;
 use crate::job::JobContext;
 use crate::wal::archive::ArchiveSettings;
+use crate::wal::Duty;
 
 /// The duty that receives WAL makes the slot; it may have been assigned
 /// together with this job.
@@ -31,15 +32,25 @@ pub(super) struct Ready {
     pub(super) info: ConnectionInfo,
     pub(super) facts: Facts,
     pub(super) data_dir: PathBuf,
-    pub(super) data_dir_mode: u32,
-    pub(super) control: ControlFile,
+    /// What is known of its files; `None` where only PostgreSQL reads them.
+    pub(super) local: Option<Local>,
     pub(super) lineage: LineageRepository,
     pub(super) run: RunKey,
-    pub(super) outside: Outside,
     /// What it is made against.
     pub(super) against: Against,
     /// The role that initdb made: the one role that is always there.
     pub(super) superuser: String,
+    /// What receives WAL for this backup alone, where nobody else does.
+    pub(super) carried: Option<Duty>,
+}
+
+/// A data directory that is ours to read.
+pub(super) struct Local {
+    pub(super) mode: u32,
+    pub(super) control: ControlFile,
+    pub(super) outside: Outside,
+    /// Where `pg_wal` really is, when it is a link.
+    pub(super) wal_directory: Option<PathBuf>,
 }
 
 pub(super) enum Prepared {
@@ -59,10 +70,15 @@ pub(super) async fn run(
     let session = Session::connect(&info).await?;
     let facts = session.facts().await?;
     check_server(work, &facts)?;
+    source::check_role(work, &facts)?;
     let superuser = superuser(&session).await?;
-    let configured = work.instance.data_directory.as_ref().map(PathBuf::from);
+    let configured = work.instance.told_directory().map(PathBuf::from);
     let data_dir = configured.unwrap_or_else(|| facts.data_directory.clone());
-    let (control, data_dir_mode) = local_control_file(&data_dir, &facts).await?;
+    let local = if work.instance.is_remote() {
+        None
+    } else {
+        Some(local(&data_dir, &facts).await?)
+    };
     let repository = host.repository(&work.repository).await?;
     let lineage = Lineage {
         system_identifier: facts.system_identifier,
@@ -83,16 +99,57 @@ pub(super) async fn run(
         }
         return Err(Stopped::Superseded(committed.id));
     }
-    wal_is_kept(&session, work, host).await?;
+    let carried = work.own_wal.then(|| carry::begin(work, host));
+    if !facts.in_recovery || carried.is_some() {
+        wal_is_kept(&session, work, host, carried.as_ref()).await?;
+    }
+    let facts = match carried {
+        Some(_) => facts,
+        None => source::caught_up(cx, (&info, &session), &lineage, facts).await?,
+    };
     let against = parent::choose(work, cx, host, &lineage, &facts, &data_dir).await?;
-    let outside = outside::gather(&facts, &data_dir);
-    for warning in &outside.warnings {
+    tell(cx, &facts, &data_dir, local.as_ref());
+    Ok(Prepared::Ready(Box::new(Ready {
+        info,
+        facts,
+        data_dir,
+        local,
+        lineage,
+        run,
+        against,
+        superuser,
+        carried,
+    })))
+}
+
+/// What people should know of it.
+fn tell(cx: &JobContext, facts: &Facts, data_dir: &Path, local: Option<&Local>) {
+    for warning in local.iter().flat_map(|local| &local.outside.warnings) {
         cx.log(format!("warning: {warning}"));
     }
+    if local.is_none()
+        && !facts
+            .config_file
+            .iter()
+            .all(|file| file.starts_with(data_dir))
+    {
+        cx.log(
+            "warning: the configuration is outside the data directory, and a stream does not hold \
+             it: a restore begins with PostgreSQL's defaults",
+        );
+    }
+    for tablespace in tablespaces::elsewhere(facts) {
+        cx.log(format!(
+            "tablespace \"{}\" at {}",
+            tablespace.name,
+            tablespace.location.display()
+        ));
+    }
     cx.log(format!(
-        "PostgreSQL {} at {}, system {}, timeline {}, page checksums {}",
+        "PostgreSQL {} at {}{}, system {}, timeline {}, page checksums {}",
         facts.server_version_num,
         data_dir.display(),
+        if local.is_some() { "" } else { ", by a stream" },
         facts.system_identifier,
         facts.timeline,
         if facts.data_checksums {
@@ -101,18 +158,6 @@ pub(super) async fn run(
             "off: damaged pages cannot be noticed"
         },
     ));
-    Ok(Prepared::Ready(Box::new(Ready {
-        info,
-        facts,
-        data_dir,
-        data_dir_mode,
-        control,
-        lineage,
-        run,
-        outside,
-        against,
-        superuser,
-    })))
 }
 
 /// The lineage of a backup that is committed already.
@@ -139,8 +184,7 @@ pub(in crate::job) fn version(facts: &Facts) -> u32 {
     u32::try_from(facts.server_version_num).unwrap_or_default()
 }
 
-/// The server must be the one that this cluster is, of a version we know, and
-/// a primary.
+/// The server must be the one that this cluster is, of a version we know.
 pub(in crate::job) fn check_identity(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
     let found = facts.system_identifier;
     if let Some(expected) = work
@@ -168,31 +212,13 @@ pub(in crate::job) fn check_identity(work: &BackupWork, facts: &Facts) -> Result
             "PostgreSQL 14 to 18 are",
         ));
     }
-    if facts.in_recovery {
-        return Err(Failure::permanent(
-            "standby_backup_not_supported_yet",
-            format!("the instance of cluster {} is a standby", work.cluster),
-            "name the primary's instance; backups from a standby are not supported yet",
-        ));
-    }
     Ok(())
 }
 
 fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
     check_identity(work, facts)?;
-    if let Some(tablespace) = facts.tablespaces.first() {
-        return Err(Failure::permanent(
-            "tablespaces_not_supported_yet",
-            format!(
-                "the cluster has the tablespace \"{}\" at {}",
-                tablespace.name,
-                tablespace.location.display()
-            ),
-            "clusters with tablespaces cannot be backed up yet: move its tables to pg_default \
-             and drop the tablespace",
-        ));
-    }
-    if facts.wal_level == "minimal" {
+    // A standby has its own idea of it, and could not be one of such a primary.
+    if facts.wal_level == "minimal" && !facts.in_recovery {
         return Err(Failure::permanent(
             "wal_level_minimal",
             format!("wal_level of cluster {} is minimal", work.cluster),
@@ -200,6 +226,17 @@ fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Looks at what is to be copied.
+async fn local(data_dir: &Path, facts: &Facts) -> Result<Local, Stopped> {
+    let (control, mode) = local_control_file(data_dir, facts).await?;
+    Ok(Local {
+        mode,
+        control,
+        outside: outside::gather(facts, data_dir),
+        wal_directory: tablespaces::linked_wal(data_dir),
+    })
 }
 
 /// Reads the control file of the directory that is to be copied: it must be
@@ -238,7 +275,8 @@ async fn local_control_file(data_dir: &Path, facts: &Facts) -> Result<(ControlFi
 pub(in crate::job) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let hint = match error.kind() {
         std::io::ErrorKind::PermissionDenied => {
-            "run the agent as the owner of the data directory (usually postgres)"
+            "run the agent as the owner of the data directory (usually postgres), or say \
+             dataDirectory: remote, and backups come over the replication protocol"
         }
         std::io::ErrorKind::NotFound => {
             "the agent must run on the server's own host; check dataDirectory of the instance"
@@ -264,7 +302,12 @@ async fn superuser(session: &Session) -> Result<String, Stopped> {
 /// The WAL that this backup needs is kept until it is stored, and so before the
 /// backup begins (DESIGN 5.2): by our slot, or by PostgreSQL's archiver, which
 /// keeps what it has not archived.
-async fn wal_is_kept(session: &Session, work: &BackupWork, host: &Host) -> Result<(), Stopped> {
+async fn wal_is_kept(
+    session: &Session,
+    work: &BackupWork,
+    host: &Host,
+    carried: Option<&Duty>,
+) -> Result<(), Stopped> {
     let slot = SlotName::for_cluster(&work.cluster);
     let deadline = tokio::time::Instant::now() + SLOT_DEADLINE;
     loop {
@@ -276,12 +319,14 @@ async fn wal_is_kept(session: &Session, work: &BackupWork, host: &Host) -> Resul
             return Ok(());
         }
         if tokio::time::Instant::now() >= deadline {
-            let trouble = settings.trouble(host.executable());
-            let archives = host.wal().archives(&work.cluster);
+            // Who receives for us alone knows why it does not.
+            let trouble = match carried {
+                Some(duty) => duty.report().borrow().trouble.clone(),
+                None if host.wal().archives(&work.cluster) => settings.trouble(host.executable()),
+                None => None,
+            };
             return Err(Stopped::Failed(
-                trouble
-                    .filter(|_| archives)
-                    .unwrap_or_else(|| no_slot(work, &slot)),
+                trouble.unwrap_or_else(|| no_slot(work, &slot)),
             ));
         }
         tokio::time::sleep(SLOT_POLL).await;

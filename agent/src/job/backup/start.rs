@@ -3,13 +3,13 @@
 use holdfast_pg::sql::{BackupSession, BackupStart};
 use holdfast_proto::{BackupStarted, BackupWork};
 use holdfast_repo::{BackupWriter, Codec, WriteOptions};
-use holdfast_types::resource;
-use holdfast_types::{Failure, JobPhase};
+use holdfast_types::resource::{self, Checkpoint};
+use holdfast_types::{Failure, JobPhase, Lsn};
 use jiff::Timestamp;
 
-use super::Stopped;
 use super::parent::Against;
 use super::prepare::Ready;
+use super::{Stopped, source};
 use crate::job::JobContext;
 
 /// The most threads that copy; more would wait for the disk.
@@ -32,9 +32,44 @@ pub(super) async fn run(
     prepared: &Ready,
 ) -> Result<Started, Stopped> {
     cx.enter(JobPhase::Start);
+    let writer = open_writer(work, prepared).await?;
+    let started_at = Timestamp::now();
+    let label = format!("holdfast {}", work.backup);
+    let start = BackupStart {
+        label: &label,
+        fast: work.checkpoint != Some(Checkpoint::Spread),
+    };
+    if !start.fast {
+        cx.log("waiting for a spread checkpoint, as the backup was asked for");
+    }
+    let begin = || BackupSession::start(&prepared.info, start);
+    let session = source::begin(cx, prepared, begin).await?;
+    if session.in_recovery() != prepared.facts.in_recovery {
+        return Err(Stopped::Failed(Failure::transient(
+            "role_changed",
+            format!(
+                "the server of cluster {} has changed its role between primary and standby",
+                work.cluster
+            ),
+            "nothing to do: the next attempt goes to the instance that is right then",
+        )));
+    }
+    tell(work, cx, prepared, (session.start_lsn(), started_at));
+    Ok(Started {
+        session,
+        writer,
+        started_at,
+    })
+}
+
+/// Begins the attempt in the repository, before PostgreSQL is asked: what that
+/// refuses, it need not checkpoint for.
+pub(super) async fn open_writer(
+    work: &BackupWork,
+    prepared: &Ready,
+) -> Result<BackupWriter, Stopped> {
     let options = write_options(work.compression);
-    // The repository first: what it refuses, PostgreSQL need not checkpoint for.
-    let writer = match &prepared.against {
+    Ok(match &prepared.against {
         Against::Parent(parent, _) => {
             let parent = parent.clone();
             let begun = prepared
@@ -45,38 +80,25 @@ pub(super) async fn run(
         Against::Nothing | Against::Instead(_) => {
             prepared.lineage.begin_backup(work.backup, options).await?
         }
-    };
-    let started_at = Timestamp::now();
-    let label = format!("holdfast {}", work.backup);
-    let start = BackupStart {
-        label: &label,
-        fast: true,
-    };
-    let session = BackupSession::start(&prepared.info, start).await?;
-    if session.in_recovery() {
-        return Err(Stopped::Failed(Failure::transient(
-            "role_changed",
-            format!(
-                "the server of cluster {} has become a standby",
-                work.cluster
-            ),
-            "name the instance that is the primary now",
-        )));
-    }
+    })
+}
+
+/// Tells that PostgreSQL is in backup mode.
+pub(super) fn tell(
+    work: &BackupWork,
+    cx: &JobContext,
+    prepared: &Ready,
+    (start_lsn, started_at): (Lsn, Timestamp),
+) {
     cx.backup_started(BackupStarted {
         backup: work.backup,
         kind: prepared.against.kind(),
         parent: prepared.against.parent(),
         lineage: prepared.lineage.lineage(),
         timeline: prepared.facts.timeline,
-        start_lsn: session.start_lsn(),
+        start_lsn,
         started_at,
     });
-    Ok(Started {
-        session,
-        writer,
-        started_at,
-    })
 }
 
 /// Threads that copy: one per core.

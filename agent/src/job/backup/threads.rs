@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use holdfast_pg::exclude;
 use holdfast_repo::{
     BackupWriter, DirectoryEntry, EXTENT_BYTES, Entry, Extent, FileEntry, PackWorker, Parent,
+    SymlinkEntry,
 };
 use holdfast_types::{Failure, Lsn};
 use tokio::sync::{mpsc, oneshot};
@@ -53,6 +54,8 @@ pub(super) struct Before {
 /// What is copied from.
 pub(super) struct Source {
     pub(super) data_dir: PathBuf,
+    /// This server's directory in each tablespace.
+    pub(super) version_directory: String,
     pub(super) start_lsn: Lsn,
     pub(super) page_bytes: u32,
     pub(super) blocks_per_segment: u32,
@@ -80,8 +83,14 @@ struct Pending {
 
 impl Shared {
     pub(super) fn walk(&self) -> Result<(), Failure> {
-        super::walk::walk(&self.source.data_dir, |found| {
+        let (root, version) = (&self.source.data_dir, &self.source.version_directory);
+        super::walk::walk(root, version, |found| {
             match found {
+                Found::Tablespace { path, oid, target } => {
+                    self.copied().tablespaces.link(oid, target.as_path());
+                    let path = entry_path(&path)?;
+                    self.add(&Entry::Symlink(SymlinkEntry { path, target }))?;
+                }
                 Found::Warning(text) => self.cx.log(format!("warning: {text}")),
                 Found::Directory { path, mode } => {
                     let path = entry_path(&path)?;
@@ -111,6 +120,7 @@ impl Shared {
             let mut copied = self.copied();
             copied.files += 1;
             copied.unchanged_files += 1;
+            copied.tablespaces.file(&found.path, known.size);
         }
         let mode = found.mode;
         self.add(&Entry::File(FileEntry { mode, ..known }))?;
@@ -217,9 +227,11 @@ impl Shared {
             bad_blocks.extend(bad);
         }
         let found = &file.found;
+        let size = extents.iter().map(Extent::plain_bytes).sum();
         {
             let mut copied = self.copied();
             copied.files += 1;
+            copied.tablespaces.file(&found.path, size);
             copied.corrupt_pages += bad_blocks.len() as u64;
             if !bad_blocks.is_empty() && copied.corrupt_files.len() < NAMED_FILES {
                 copied
@@ -229,7 +241,7 @@ impl Shared {
         }
         self.add(&Entry::File(FileEntry {
             path: entry_path(&found.path)?,
-            size: extents.iter().map(Extent::plain_bytes).sum(),
+            size,
             mode: found.mode,
             mtime_ns: found.mtime_ns,
             ctime_ns: found.ctime_ns,

@@ -9,6 +9,7 @@ use holdfast_repo::{Backup, FileEntry};
 use holdfast_types::Timeline;
 use jiff::{SignedDuration, Timestamp};
 
+use super::commit::{STANDBY, fact};
 use super::walk::FoundFile;
 
 /// File times are as fine as the kernel's tick, or a second on a few file
@@ -24,11 +25,21 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// For a backup on `timeline` that begins `now`.
-    pub(super) fn new(parent: &Backup, timeline: Timeline, now: Timestamp) -> Self {
-        // On another timeline the server was recovered, perhaps elsewhere; and
-        // where the clock went back, times prove nothing.
-        let trusted = parent.timeline == timeline && parent.finished_at <= now;
+    /// For a backup on `timeline`, of a standby or not, that begins `now`.
+    pub(super) fn new(
+        parent: &Backup,
+        (timeline, from_standby): (Timeline, bool),
+        now: Timestamp,
+    ) -> Self {
+        // On another timeline the server was recovered, perhaps elsewhere; a
+        // standby's files are not its primary's; and where the clock went back,
+        // times prove nothing.
+        let was_standby = parent
+            .facts
+            .get(fact::FROM)
+            .is_some_and(|from| from == STANDBY);
+        let trusted =
+            parent.timeline == timeline && was_standby == from_standby && parent.finished_at <= now;
         let before = parent.started_at.checked_sub(GRANULARITY).ok();
         let before = before.and_then(|at| i64::try_from(at.as_nanosecond()).ok());
         Self {
@@ -108,7 +119,7 @@ mod tests {
     }
 
     fn rule() -> Rule {
-        Rule::new(&parent(), Timeline::new(2).unwrap(), at(300))
+        Rule::new(&parent(), (Timeline::new(2).unwrap(), false), at(300))
     }
 
     #[test]
@@ -153,10 +164,15 @@ mod tests {
         let coarse = found(ns(50) - 7);
         assert!(!rule().is_unchanged(&coarse, &entry(&coarse)));
         let old = found(ns(50));
-        let three = Rule::new(&parent(), Timeline::new(3).unwrap(), at(300));
+        let three = Rule::new(&parent(), (Timeline::new(3).unwrap(), false), at(300));
         assert!(!three.is_unchanged(&old, &entry(&old)));
-        let back = Rule::new(&parent(), Timeline::new(2).unwrap(), at(199));
+        let back = Rule::new(&parent(), (Timeline::new(2).unwrap(), false), at(199));
         assert!(!back.is_unchanged(&old, &entry(&old)));
+        let standby = Rule::new(&parent(), (Timeline::new(2).unwrap(), true), at(300));
+        assert!(
+            !standby.is_unchanged(&old, &entry(&old)),
+            "another host's file"
+        );
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The walk through a data directory: what there is to copy, as a stream.
 //!
 //! A live directory changes under the walk. What vanishes was dropped, and its
-//! WAL says so; what cannot be read for any other reason fails the backup.
+//! WAL says so; what cannot be read for any other reason fails the backup. It
+//! goes into tablespaces by their links, and tells a link before what is behind
+//! it, so that a restore makes it first.
 
 use std::ffi::OsString;
 use std::fs::Metadata;
@@ -10,12 +12,14 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use holdfast_pg::exclude::{Decision, Directory, Fork, RelationFile};
+use holdfast_repo::LinkTarget;
 use holdfast_types::Failure;
 
 use super::prepare::unreadable;
+use super::tablespaces;
 
 /// What Holdfast itself puts into a directory that it restored.
-const OURS: &str = ".holdfast";
+pub(super) const OURS: &str = ".holdfast";
 
 /// A file to be copied, as the walk saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,13 +41,21 @@ pub(super) enum Found {
         mode: u32,
     },
     File(FoundFile),
+    /// The link of a tablespace.
+    Tablespace {
+        path: PathBuf,
+        oid: u32,
+        target: LinkTarget,
+    },
     /// Something that is not copied, and why somebody should know.
     Warning(String),
 }
 
 /// Walks `root` and gives everything found to `sink` until it returns `false`.
+/// Of a tablespace it sees the directory `version_directory` alone.
 pub(super) fn walk(
     root: &Path,
+    version_directory: &str,
     mut sink: impl FnMut(Found) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
     let mut pending = vec![PathBuf::new()];
@@ -64,13 +76,25 @@ pub(super) fn walk(
             if directory.as_os_str().is_empty() && name == OURS {
                 continue;
             }
-            let Some(found) = look(root, &path, rules.decide(&name))? else {
+            // Beside it may be another server's, or `lost+found`.
+            if tablespaces::is_tablespace(&directory).is_some() && *name != *version_directory {
+                continue;
+            }
+            let found = match tablespace(root, &path, version_directory)? {
+                Some(found) => Some(found),
+                None => look(root, &path, rules.decide(&name))?,
+            };
+            let Some(found) = found else {
                 continue;
             };
-            if let Found::Directory { .. } = found
-                && rules.decide(&name) == Decision::Copy
-                && !is_relocated_log(&root.join(&path))
-            {
+            let enters = match &found {
+                Found::Directory { .. } => {
+                    rules.decide(&name) == Decision::Copy && !is_relocated_log(&root.join(&path))
+                }
+                Found::Tablespace { .. } => true,
+                Found::File(_) | Found::Warning(_) => false,
+            };
+            if enters {
                 pending.push(path);
             }
             if !sink(found)? {
@@ -95,6 +119,25 @@ fn init_forks(full: &Path) -> Result<Option<Vec<OsString>>, Failure> {
         }
     }
     Ok(Some(names))
+}
+
+/// The link of a tablespace, if the path is one. Those made in place are
+/// directories like any other.
+fn tablespace(root: &Path, path: &Path, version_directory: &str) -> Result<Option<Found>, Failure> {
+    let Some(oid) = tablespaces::is_tablespace(path) else {
+        return Ok(None);
+    };
+    let full = root.join(path);
+    let meta = vanished(std::fs::symlink_metadata(&full), &full)?;
+    if !meta.is_some_and(|meta| meta.is_symlink()) {
+        return Ok(None);
+    }
+    let target = tablespaces::follow(root, path, version_directory)?;
+    Ok(target.map(|target| Found::Tablespace {
+        path: path.to_owned(),
+        oid,
+        target,
+    }))
 }
 
 fn look(root: &Path, path: &Path, decision: Decision) -> Result<Option<Found>, Failure> {
@@ -201,8 +244,11 @@ mod tests {
 
     fn paths(root: &Path) -> Result<BTreeSet<String>, Failure> {
         let mut paths = BTreeSet::new();
-        walk(root, |found| {
+        walk(root, "PG_15_1", |found| {
             paths.insert(match found {
+                Found::Tablespace { path, target, .. } => {
+                    format!("{} -> {target}", path.display())
+                }
                 Found::Directory { path, .. } => format!("{}/", path.display()),
                 Found::File(file) => file.path.display().to_string(),
                 Found::Warning(text) => format!("! {text}"),
@@ -275,5 +321,35 @@ mod tests {
             paths(root.path()).unwrap_err().code,
             "symlink_not_supported_yet"
         );
+    }
+
+    #[test]
+    fn a_tablespace_is_its_link_and_what_this_server_keeps_there() {
+        let root = tree(&["PG_VERSION", "pg_tblspc/16386/PG_15_1/5/17000"]);
+        let elsewhere = tree(&[
+            "PG_15_1/5/16390",
+            "PG_15_1/5/16391_init",
+            "PG_15_1/5/16391",
+            "PG_15_1/pgsql_tmp/pgsql_tmp1.0",
+            "PG_14_1/5/16390",
+            "lost+found/x",
+        ]);
+        symlink(elsewhere.path(), root.path().join("pg_tblspc/16385")).unwrap();
+        let found = paths(root.path()).unwrap();
+        let link = format!("pg_tblspc/16385 -> {}", elsewhere.path().display());
+        let expected = [
+            "PG_VERSION",
+            "pg_tblspc/",
+            &link,
+            "pg_tblspc/16385/PG_15_1/",
+            "pg_tblspc/16385/PG_15_1/5/",
+            "pg_tblspc/16385/PG_15_1/5/16390",
+            "pg_tblspc/16385/PG_15_1/5/16391_init",
+            "pg_tblspc/16386/",
+            "pg_tblspc/16386/PG_15_1/",
+            "pg_tblspc/16386/PG_15_1/5/",
+            "pg_tblspc/16386/PG_15_1/5/17000",
+        ];
+        assert_eq!(found, expected.map(str::to_owned).into());
     }
 }

@@ -10,7 +10,7 @@ use holdfast_types::{DumpOptions, Failure, Lineage, Secret};
 use super::database::{self, Database};
 use crate::host::Host;
 use crate::job::JobContext;
-use crate::job::backup::{Stopped, check_identity, thread_died, version};
+use crate::job::backup::{Stopped, check_identity, check_role, thread_died, version};
 use crate::job::staging::Staging;
 
 /// What the later phases rely on.
@@ -50,6 +50,7 @@ pub(super) async fn run(
     let session = Session::connect(&info).await?;
     let facts = session.facts().await?;
     check_identity(work, &facts)?;
+    check_role(work, &facts)?;
     let lineage = open_lineage(work, host, &facts).await?;
     let run: RunKey = work.job.to_string().parse()?;
     if let Some(committed) = lineage.backup_of_run(&run).await? {

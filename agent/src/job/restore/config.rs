@@ -79,11 +79,17 @@ pub(super) async fn run(
         facts: ready.backup.facts.clone(),
         outside,
         asker: Asker::new(ready),
-        fetch: FetchConfig::new(
-            &ready.access,
-            ready.plan.cluster.clone(),
-            ready.plan.lineage,
-        ),
+        fetch: FetchConfig {
+            replay_to: match ending {
+                Ending::Standby => None,
+                Ending::At { .. } => Some(ready.plan.wal.to_lsn),
+            },
+            ..FetchConfig::new(
+                &ready.access,
+                ready.plan.cluster.clone(),
+                ready.plan.lineage,
+            )
+        },
         cx: cx.clone(),
         start: work.request.start,
         config,
@@ -174,6 +180,13 @@ impl Writer {
         self.config.write(&self.dir, true)?;
         self.give(&self.dir.join("postgresql.auto.conf"))?;
         self.adjust()?;
+        if has_in_place(&self.dir) {
+            // PostgreSQL refuses to recover with them unless it is told to.
+            let (name, value) = ("allow_in_place_tablespaces", "on");
+            self.config.settings.recovery(name, value);
+            self.config.write(&self.dir, true)?;
+            self.give(&self.dir.join("postgresql.auto.conf"))?;
+        }
         let signal = match self.config.ending {
             Ending::Standby => "standby.signal",
             Ending::At { .. } => "recovery.signal",
@@ -319,6 +332,16 @@ impl Writer {
     fn give(&self, path: &Path) -> Result<(), Failure> {
         directory::give(path, self.owner).map_err(|error| cannot_write(path, &error))
     }
+}
+
+/// Whether there are tablespaces in the data directory itself.
+fn has_in_place(dir: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(dir.join("pg_tblspc")) else {
+        return false;
+    };
+    entries
+        .flatten()
+        .any(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
 }
 
 impl Config {

@@ -15,18 +15,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use holdfast_pg::control_file;
 use holdfast_repo::{
     BackupReader, ConfigEntry, DirectoryEntry, EXTENT_BYTES, Entry, Extent, ExtentReader,
-    FileEntry, GeneratedEntry, Piece as Bytes,
+    FileEntry, GeneratedEntry, Piece as Bytes, SymlinkEntry,
 };
 use holdfast_types::{Failure, JobPhase};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use super::backup_manifest::{ManifestFile, ManifestWriter};
+use super::places::{Places, WAL};
 use super::prepare::{Ready, cannot_copy, cannot_write};
 use super::{Stopped, directory};
 use crate::failure::of_repository;
 use crate::job::JobContext;
-use crate::job::backup::{fact, thread_died};
+use crate::job::backup::{fact, is_tablespace, thread_died};
 use crate::job::conf::Files;
 use crate::job::queue::Queue;
 
@@ -40,6 +41,9 @@ pub(super) const CONFIGURATION: [&str; 4] = [
     "postgresql.auto.conf",
 ];
 
+/// By which PostgreSQL makes the links of tablespaces.
+const TABLESPACE_MAP: &str = "tablespace_map";
+
 /// What was copied.
 pub(super) struct Copied {
     /// The manifest so far.
@@ -50,6 +54,7 @@ pub(super) struct Copied {
 
 struct Shared {
     dir: PathBuf,
+    places: Places,
     owner: (u32, u32),
     queue: Queue<Piece>,
     cx: JobContext,
@@ -88,6 +93,7 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
     let reader = ready.lineage.open_backup(ready.backup.clone()).await?;
     let shared = Arc::new(Shared {
         dir: ready.dir.clone(),
+        places: ready.places.clone(),
         owner: ready.owner,
         queue: Queue::new(WAITING),
         cx: cx.clone(),
@@ -228,11 +234,7 @@ impl Feeder<'_> {
             Entry::File(entry) => self.file(entry),
             Entry::Generated(entry) => self.generated(&entry),
             Entry::Config(entry) => self.config(&entry),
-            Entry::Symlink(entry) => Err(Failure::permanent(
-                "symlink_not_supported_yet",
-                format!("the backup holds the symbolic link {}", entry.path),
-                "use a version of Holdfast that knows how to restore it",
-            )),
+            Entry::Symlink(entry) => self.shared.link(&entry),
         }
     }
 
@@ -284,15 +286,19 @@ impl Feeder<'_> {
     fn generated(&mut self, entry: &GeneratedEntry) -> Result<(), Failure> {
         let relative = entry.path.as_path();
         let path = self.shared.dir.join(relative);
+        // PostgreSQL makes its links by it: they lead to where they lead now.
+        let mapped =
+            (relative == Path::new(TABLESPACE_MAP)).then(|| self.shared.places.tablespace_map());
+        let bytes = mapped.as_ref().unwrap_or(&entry.bytes);
         let written = self
             .shared
             .create(&path)
-            .and_then(|mut file| file.write_all(&entry.bytes));
+            .and_then(|mut file| file.write_all(bytes));
         written
             .and_then(|()| self.shared.hand_over(&path, entry.mode))
             .map_err(|error| cannot_write(&path, &error))?;
-        let (size, modified_at) = (entry.bytes.len() as u64, Timestamp::now());
-        let crc32c = crc32c::crc32c(&entry.bytes);
+        let (size, modified_at) = (bytes.len() as u64, Timestamp::now());
+        let crc32c = crc32c::crc32c(bytes);
         self.describe(ManifestFile {
             path: relative,
             size,
@@ -350,6 +356,10 @@ impl Shared {
         let made = fs::DirBuilder::new().mode(0o700).create(&ours);
         made.and_then(|()| directory::give(&ours, self.owner))
             .map_err(|error| cannot_write(&ours, &error))?;
+        for (_, place) in self.places.directories() {
+            let made = directory::make(place, self.owner, 0o700);
+            made.map_err(|error| cannot_write(place, &error))?;
+        }
         let path = growing_manifest(&self.dir);
         self.create(&path)
             .and_then(|file| {
@@ -361,6 +371,9 @@ impl Shared {
 
     fn make_directory(&self, entry: &DirectoryEntry) -> Result<(), Failure> {
         let path = self.dir.join(entry.path.as_path());
+        if let (Some(place), true) = (&self.places.wal, entry.path.as_path() == Path::new(WAL)) {
+            return self.make_link(&path, place);
+        }
         let make = || -> io::Result<()> {
             match fs::DirBuilder::new().mode(0o700).create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -369,6 +382,27 @@ impl Shared {
             self.hand_over(&path, entry.mode)
         };
         make().map_err(|error| cannot_write(&path, &error))
+    }
+
+    /// The only links that a backup holds are those of its tablespaces; each
+    /// leads to where the plan says, whatever the backup says.
+    fn link(&self, entry: &SymlinkEntry) -> Result<(), Failure> {
+        let path = entry.path.as_path();
+        let place = is_tablespace(path).and_then(|oid| self.places.of(oid));
+        let Some(place) = place else {
+            return Err(Failure::permanent(
+                "symlink_not_supported_yet",
+                format!("the backup holds the symbolic link {}", entry.path),
+                "use a version of Holdfast that knows how to restore it",
+            ));
+        };
+        self.make_link(&self.dir.join(path), &place.to)
+    }
+
+    fn make_link(&self, path: &Path, place: &Path) -> Result<(), Failure> {
+        std::os::unix::fs::symlink(place, path)
+            .and_then(|()| directory::give(path, self.owner))
+            .map_err(|error| cannot_write(path, &error))
     }
 
     fn create(&self, path: &Path) -> io::Result<File> {

@@ -12,6 +12,8 @@ use std::process::Stdio;
 use holdfast_pg::binaries::{self, RunAs};
 use holdfast_types::{Failure, RestoreRequest};
 
+use super::places::Places;
+
 /// Our own directory in a restored one.
 pub(super) const OURS: &str = ".holdfast";
 /// The longest path of a Unix socket (`sockaddr_un`), its zero aside.
@@ -26,7 +28,7 @@ const SLACK: u64 = 128 << 20;
 /// repository at `url`. Touches nothing.
 pub(super) fn problems(
     request: &RestoreRequest,
-    bytes: u64,
+    (bytes, places): (u64, &Places),
     (executable, url): (&Path, &str),
 ) -> Vec<Failure> {
     let dir = Path::new(&request.dir);
@@ -39,7 +41,10 @@ pub(super) fn problems(
         Ok(owner) => problems.extend(check_fetch(owner, executable, url).err()),
         Err(error) => problems.push(of_programs(&error)),
     }
-    problems.extend(check_space(dir, bytes).err());
+    for (what, place) in places.directories() {
+        problems.extend(check_elsewhere(&what, place).err());
+    }
+    problems.extend(check_spaces(dir, bytes, places));
     if request.start {
         problems.extend(check_socket(dir).err());
         problems.extend(request.port.and_then(|port| check_port(port).err()));
@@ -154,6 +159,47 @@ fn as_owner(owner: RunAs, script: &str, path: &Path) -> Result<(), String> {
         }
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The directory of a tablespace or of `pg_wal`, which must be as new as the
+/// data directory (I-12).
+fn check_elsewhere(what: &str, place: &Path) -> Result<(), Failure> {
+    check_path(place)?;
+    check_place(place).map_err(|failure| match failure.code.as_str() {
+        "dir_not_empty" => Failure::permanent(
+            "tablespace_not_empty",
+            format!("{}, where {what} would go, is not empty", place.display()),
+            "a restore never overwrites: give it another place with --tablespace-map OLD=NEW",
+        ),
+        _ => Failure {
+            message: format!("{what}: {}", failure.message),
+            ..failure
+        },
+    })
+}
+
+/// What goes to one volume must have room there together.
+fn check_spaces(dir: &Path, bytes: u64, places: &Places) -> Vec<Failure> {
+    let elsewhere: u64 = places.tablespaces.iter().map(|place| place.bytes).sum();
+    let mut needs = vec![(dir, bytes.saturating_sub(elsewhere))];
+    needs.extend(
+        places
+            .tablespaces
+            .iter()
+            .map(|place| (place.to.as_path(), place.bytes)),
+    );
+    let mut volumes: Vec<(u64, &Path, u64)> = Vec::new();
+    for (path, bytes) in needs {
+        let device = fs::metadata(existing(path)).map_or(0, |meta| meta.dev());
+        match volumes.iter_mut().find(|(known, ..)| *known == device) {
+            Some((_, _, sum)) => *sum = sum.saturating_add(bytes),
+            None => volumes.push((device, path, bytes)),
+        }
+    }
+    let checked = volumes.into_iter();
+    checked
+        .filter_map(|(_, path, bytes)| check_space(path, bytes).err())
+        .collect()
 }
 
 fn check_space(dir: &Path, bytes: u64) -> Result<(), Failure> {
@@ -283,6 +329,7 @@ pub(super) fn ours(dir: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::places::Place;
     use super::*;
 
     fn request(dir: &Path) -> RestoreRequest {
@@ -293,10 +340,15 @@ mod tests {
     }
 
     fn codes(request: &RestoreRequest, bytes: u64) -> Vec<String> {
-        problems(request, bytes, (Path::new("/bin/true"), "s3://bucket"))
-            .into_iter()
-            .map(|problem| problem.code)
-            .collect()
+        let places = Places::default();
+        problems(
+            request,
+            (bytes, &places),
+            (Path::new("/bin/true"), "s3://bucket"),
+        )
+        .into_iter()
+        .map(|problem| problem.code)
+        .collect()
     }
 
     #[test]
@@ -357,11 +409,15 @@ mod tests {
         } else {
             &[]
         };
-        let found = problems(&request, 0, (&program, "s3://bucket"));
+        let found = problems(&request, (0, &Places::default()), (&program, "s3://bucket"));
         let found: Vec<_> = found.iter().map(|problem| problem.code.as_str()).collect();
         assert_eq!(found, expected);
         let url = format!("file://{}", root.path().display());
-        let found = problems(&request, 0, (Path::new("/bin/true"), &url));
+        let found = problems(
+            &request,
+            (0, &Places::default()),
+            (Path::new("/bin/true"), &url),
+        );
         let found: Vec<_> = found.iter().map(|problem| problem.code.as_str()).collect();
         let expected: &[&str] = if rustix::process::geteuid().is_root() {
             &["repository_unreachable_for_postgres"]
@@ -370,12 +426,51 @@ mod tests {
         };
         assert_eq!(found, expected);
         fs::set_permissions(&program, Permissions::from_mode(0o644)).unwrap();
-        let found = problems(&request, 0, (&program, "s3://bucket"));
+        let found = problems(&request, (0, &Places::default()), (&program, "s3://bucket"));
         assert_eq!(found[0].code, "own_program_unreachable");
         assert!(
             found[0].message.contains("holdfast-agent"),
             "{}",
             found[0].message
         );
+    }
+
+    /// I-12: a tablespace overwrites as little as a data directory does.
+    #[test]
+    fn a_tablespace_goes_to_an_empty_directory_or_nowhere() {
+        let root = tempfile::tempdir().unwrap();
+        let (used, gone) = (root.path().join("used"), root.path().join("no/such"));
+        fs::create_dir(&used).unwrap();
+        fs::write(used.join("x"), "x").unwrap();
+        let looked = |to: &Path, bytes| {
+            let place = Place {
+                oid: 16385,
+                name: Some("fast".to_owned()),
+                from: "/t/fast".into(),
+                to: to.to_owned(),
+                bytes,
+            };
+            let places = Places {
+                tablespaces: vec![place],
+                wal: None,
+            };
+            let request = request(&root.path().join("new"));
+            let found = problems(
+                &request,
+                (bytes, &places),
+                (Path::new("/bin/true"), "s3://b"),
+            );
+            let codes = found.into_iter().map(|problem| problem.code);
+            codes.collect::<Vec<_>>()
+        };
+        assert_eq!(looked(&used, 0), ["tablespace_not_empty"]);
+        assert_eq!(looked(&used.join("x"), 0), ["dir_not_a_directory"]);
+        assert_eq!(looked(&gone, 0), ["dir_parent_missing"]);
+        assert_eq!(
+            looked(&root.path().join("ts"), 1 << 60),
+            ["not_enough_space"]
+        );
+        assert_eq!(looked(&root.path().join("ts"), 0), [""; 0]);
+        assert!(!root.path().join("ts").exists());
     }
 }

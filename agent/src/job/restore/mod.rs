@@ -23,6 +23,7 @@ mod copy;
 mod directory;
 mod durable;
 mod landmark;
+mod places;
 mod plan;
 mod prepare;
 mod promote;
@@ -139,7 +140,10 @@ async fn execute(
 /// Leaves a directory that nobody can take for a whole one, and says so.
 async fn give_up(ready: &Ready) -> String {
     replay::stop(ready).await;
-    let dir = ready.dir.display().to_string();
+    let mut dir = ready.dir.display().to_string();
+    for (what, place) in ready.places.directories() {
+        dir.push_str(&format!(" (with {what} at {})", place.display()));
+    }
     match verify::withdraw_control_file(&ready.dir) {
         Ok(()) => format!(
             "{dir} is left without global/pg_control, so that it cannot be started; delete it \

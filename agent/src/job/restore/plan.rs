@@ -1,21 +1,24 @@
 //! The plan of a restore: which backup, which WAL, where it ends, and every
 //! reason against. It reads the repository and touches nothing.
 
+use std::path::Path;
+
 use holdfast_pg::binaries::Programs;
 use holdfast_proto::{PlanRequest, RepositoryAccess};
-use holdfast_repo::Repository;
+use holdfast_repo::{Backup, Repository};
 use holdfast_types::{Failure, PlannedWal, RestorePlan, RestoreRequest, RestoreTarget};
 
 use super::candidate::{self, Candidate};
 use super::chain::Chain;
 use super::directory;
 use super::landmark::Landmark;
+use super::places::{Origins, Places};
 use super::rate;
 use super::resolve::{Question, Resolved, Unresolved};
 use super::settings;
 use crate::failure::of_repository;
 use crate::host::Host;
-use crate::job::backup::fact;
+use crate::job::backup::{OWN_WAL, fact};
 
 /// Plans the restore that `request` asks for.
 ///
@@ -28,6 +31,7 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
     let repository = repository.map_err(|error| of_repository(&error))?;
     let held = candidate::list(&repository, &asked.cluster).await?;
     let mut eligible = candidate::eligible(&held.backups, &asked.cluster, &asked.at)?;
+    refuse_without_wal(eligible.first(), &asked.at)?;
     let landmark = match Landmark::of(&asked.at) {
         Some(landmark) => Some(landmark.find(&eligible).await?),
         None => None,
@@ -36,6 +40,7 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
         // A position means nothing in another lineage.
         eligible.retain(|candidate| candidate.lineage.lineage() == found.lineage);
     }
+    eligible.retain(|one| !carries_wal(&one.backup) || at_backup(&asked.at));
     for candidate in &eligible {
         let backup = &candidate.backup;
         let (start, stop) = (backup.start_lsn, backup.stop_lsn);
@@ -58,6 +63,35 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
         }
     }
     Err(candidate::before_first(&held.backups, &asked.at))
+}
+
+/// Whether nobody received WAL but the backup for itself.
+fn carries_wal(backup: &Backup) -> bool {
+    let wal = backup.facts.get(fact::WAL);
+    wal.is_some_and(|wal| wal == OWN_WAL)
+}
+
+/// Whether a target is where a backup is consistent.
+const fn at_backup(target: &RestoreTarget) -> bool {
+    matches!(target, RestoreTarget::Immediate | RestoreTarget::Backup(_))
+}
+
+/// A backup that carries its own WAL restores to where it is consistent and
+/// nowhere else. An older one that would do, with all WAL since, is not what
+/// was asked for: it cannot be known that nothing is missing.
+fn refuse_without_wal(best: Option<&Candidate>, target: &RestoreTarget) -> Result<(), Failure> {
+    let Some(best) = best.filter(|best| carries_wal(&best.backup) && !at_backup(target)) else {
+        return Ok(());
+    };
+    let (id, at) = (best.backup.id, best.backup.finished_at);
+    Err(Failure::permanent(
+        "target_needs_wal",
+        format!(
+            "{target} cannot be reached from {id} of {at:.0}: no WAL was received after it \
+             (wal.mode: none)"
+        ),
+        format!("restore to immediate, or to backup:{id}; for points in time have WAL received"),
+    ))
 }
 
 fn refuse_exclusive(asked: &RestoreRequest) -> Result<(), Failure> {
@@ -94,6 +128,18 @@ async fn describe(
         backup.database_bytes + chain.segments(backup.start_lsn, backup.stop_lsn) * segment;
     warnings.extend(warnings_of(backup));
     warnings.extend(resolved.warning);
+    let (places, unplaced) = match places(backup, asked, &mut warnings) {
+        Ok(places) => (places, Vec::new()),
+        Err(problems) => (Places::default(), problems),
+    };
+    let mut problems = problems(
+        question,
+        host,
+        backup.postgres_version,
+        (directory_bytes, &places),
+    )
+    .await;
+    problems.extend(unplaced);
     Ok(RestorePlan {
         cluster: asked.cluster.clone(),
         at: asked.at.clone(),
@@ -114,9 +160,29 @@ async fn describe(
         database_bytes: directory_bytes,
         fetch_bytes: reader.live_bytes() + wal_bytes,
         estimated_seconds: rate::estimate(host, directory_bytes, wal_bytes),
-        problems: problems(question, host, backup.postgres_version, directory_bytes).await,
+        tablespaces: places.planned(),
+        wal_directory: places.wal.as_ref().map(|path| path.display().to_string()),
+        problems,
         warnings,
     })
+}
+
+/// Where everything goes that is not in the directory.
+fn places(
+    backup: &Backup,
+    asked: &RestoreRequest,
+    warnings: &mut Vec<String>,
+) -> Result<Places, Vec<Failure>> {
+    let origins = Origins::of(backup).map_err(|failure| vec![failure])?;
+    let places = Places::decide(&origins, &asked.tablespace_map, Path::new(&asked.dir))?;
+    if let (Some(was), None) = (&origins.wal, &places.wal) {
+        warnings.push(format!(
+            "pg_wal was a link to {}; it will be in the data directory, unless it is given a \
+             place by pg_wal=NEW in the tablespace map",
+            was.display()
+        ));
+    }
+    Ok(places)
 }
 
 /// Everything on this host that speaks against it, now.
@@ -124,14 +190,15 @@ pub(super) async fn problems(
     (asked, repository): (&RestoreRequest, &RepositoryAccess),
     host: &Host,
     server_version: u32,
-    bytes: u64,
+    (bytes, places): (u64, &Places),
 ) -> Vec<Failure> {
     let mut problems = settings::reserved(&asked.set);
     let (asked, bin_dirs) = (asked.clone(), host.config().postgres.bin_dirs.clone());
     let (executable, url) = (host.executable().to_owned(), repository.url.clone());
+    let places = places.clone();
     // It runs programs and looks at file systems that may be slow.
     let looked = tokio::task::spawn_blocking(move || {
-        let mut problems = directory::problems(&asked, bytes, (&executable, &url));
+        let mut problems = directory::problems(&asked, (bytes, &places), (&executable, &url));
         if let Err(error) = Programs::find(server_version / 10_000, &bin_dirs) {
             problems.push(directory::of_programs(&error));
         }

@@ -1,6 +1,7 @@
 //! Phase prepare: what the plan promised must still hold.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use holdfast_pg::binaries::Programs;
 use holdfast_pg::instance::Instance;
@@ -9,6 +10,7 @@ use holdfast_repo::{Backup, LineageRepository};
 use holdfast_types::{Failure, JobPhase, Lsn, RestorePlan};
 
 use super::chain::{Chain, Seen, wal_missing};
+use super::places::{Origins, Places};
 use super::{Stopped, directory, plan};
 use crate::failure::of_repository;
 use crate::host::Host;
@@ -20,6 +22,8 @@ pub(super) struct Ready {
     pub(super) access: RepositoryAccess,
     pub(super) executable: PathBuf,
     pub(super) dir: PathBuf,
+    /// What is elsewhere.
+    pub(super) places: Places,
     /// User and group of everything in it.
     pub(super) owner: (u32, u32),
     pub(super) lineage: LineageRepository,
@@ -53,22 +57,24 @@ pub(super) async fn run(
     if let Some(problem) = plan.problems.first() {
         return Err(Stopped::Failed(problem.clone()));
     }
+    let repository = plan::open(host, &work.repository).await?;
+    let lineage = repository.lineage(&plan.cluster, plan.lineage).await?;
+    let backup = lineage.find_backup(plan.backup).await?;
+    let dir = PathBuf::from(&work.request.dir);
+    let places = Origins::of(&backup)
+        .and_then(|origins| decide(&origins, &work.request.tablespace_map, &dir))?;
     let problems = plan::problems(
         (&work.request, &work.repository),
         host,
         plan.server_version,
-        plan.database_bytes,
+        (plan.database_bytes, &places),
     )
     .await;
     if let Some(problem) = problems.into_iter().next() {
         return Err(Stopped::Failed(problem));
     }
-    let repository = plan::open(host, &work.repository).await?;
-    let lineage = repository.lineage(&plan.cluster, plan.lineage).await?;
-    let backup = lineage.find_backup(plan.backup).await?;
     let chain = open_chain(&lineage, &backup, &plan).await?;
     let programs = programs(host, plan.server_version).await?;
-    let dir = PathBuf::from(&work.request.dir);
     let owner = directory::owner(&dir).map_err(|error| directory::of_programs(&error))?;
     cx.log(format!(
         "{} of cluster {} into {}, to {} on timeline {}, with PostgreSQL {}",
@@ -84,11 +90,24 @@ pub(super) async fn run(
         access: work.repository.clone(),
         executable: host.executable().to_owned(),
         dir,
+        places,
         owner: (owner.uid(), owner.gid()),
         lineage,
         backup,
         chain,
         programs,
+    })
+}
+
+/// The first reason will do: the plan has told all of them.
+fn decide(
+    origins: &Origins,
+    map: &BTreeMap<String, String>,
+    dir: &Path,
+) -> Result<Places, Failure> {
+    Places::decide(origins, map, dir).map_err(|problems| {
+        let first = problems.into_iter().next();
+        first.expect("a refusal has a reason")
     })
 }
 

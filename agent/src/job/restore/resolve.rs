@@ -18,6 +18,7 @@ use jiff::Timestamp;
 
 use super::chain::{Chain, wal_missing};
 use super::landmark::is_same;
+use crate::job::backup::{STANDBY, fact};
 
 /// A target as positions.
 #[derive(Debug, Clone)]
@@ -292,13 +293,10 @@ impl Question<'_> {
             .filter(reached)
             .map(|reported| reported.frontier.time);
         let committed = last_commit.map(|commit| commit.at);
-        let known = [proved, committed, Some(self.backup.finished_at)];
         // An empty log until the backup was complete: it holds all until then.
-        let recovers_to = known
-            .into_iter()
-            .flatten()
-            .max()
-            .unwrap_or(self.backup.finished_at);
+        let known = [proved, committed, Some(complete_until(self.backup))];
+        let recovers_to = known.into_iter().flatten().max();
+        let recovers_to = recovers_to.unwrap_or(self.backup.started_at);
         Resolved {
             to_lsn,
             last_record_lsn,
@@ -327,6 +325,17 @@ impl Question<'_> {
             },
             self.chain.timeline(),
         ))
+    }
+}
+
+/// Until when a backup holds every commit. A standby may be behind its primary,
+/// and says itself until when it surely is not.
+fn complete_until(backup: &Backup) -> Timestamp {
+    let said = backup.facts.get(fact::COMPLETE_UNTIL);
+    let said = said.and_then(|at| at.parse().ok());
+    match backup.facts.get(fact::FROM) {
+        Some(from) if from == STANDBY => said.unwrap_or(Timestamp::UNIX_EPOCH),
+        _ => backup.finished_at,
     }
 }
 

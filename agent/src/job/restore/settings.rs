@@ -106,7 +106,8 @@ impl Settings {
         self.lasting.push((name.to_owned(), value.to_owned()));
     }
 
-    fn recovery(&mut self, name: &str, value: &str) {
+    /// Adds a setting that goes with the promotion.
+    pub(super) fn recovery(&mut self, name: &str, value: &str) {
         self.recovery.push((name.to_owned(), value.to_owned()));
     }
 

@@ -30,8 +30,18 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready, copied: Copied) -> Resul
         stop_lsn: ready.backup.stop_lsn,
     };
     let (dir, owner) = (ready.dir.clone(), ready.owner);
+    let elsewhere: Vec<PathBuf> = ready
+        .places
+        .directories()
+        .map(|(_, place)| place.to_owned())
+        .collect();
     let done = tokio::task::spawn_blocking(move || {
         complete(&dir, owner, copied.manifest, wal)
+            .and_then(|()| {
+                elsewhere
+                    .iter()
+                    .try_for_each(|place| durable::sync_tree(place))
+            })
             .and_then(|()| durable::sync_tree(&dir))
             // Every other file is on stable storage now.
             .and_then(|()| place_control_file(&dir))

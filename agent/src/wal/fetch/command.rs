@@ -11,6 +11,7 @@ use bytes::Bytes;
 use holdfast_types::{Failure, Name, Span, WalSegment};
 use tokio::time::Instant;
 
+use super::guard::{self, RestoredCopy};
 use super::lookup::{End, Found, WalName, look_up_with};
 use super::place::{Place, config_here};
 use super::prefetch::Prefetch;
@@ -115,7 +116,16 @@ enum Asked {
         place: Place,
         name: WalName,
         spool: Option<PathBuf>,
+        /// A restored copy.
+        copy: Option<RestoredCopy>,
     },
+}
+
+/// What the one who was asked says.
+enum Looked {
+    Found(Found),
+    /// It is there, and this server must not have it.
+    Refused(Failure),
 }
 
 async fn run(args: &FetchArgs) -> Result<FetchExit, Failure> {
@@ -127,8 +137,9 @@ async fn run(args: &FetchArgs) -> Result<FetchExit, Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         let looked = tokio::time::timeout(left.max(ONE_LOOK), asked.look(&mut ahead)).await;
         let failure = match looked.unwrap_or_else(|_| Err(timed_out())) {
-            Ok(Found::Absent) => return Ok(FetchExit::Absent),
-            Ok(Found::File(bytes)) => match put(&args.destination, bytes).await {
+            Ok(Looked::Refused(failure)) => return Err(failure),
+            Ok(Looked::Found(Found::Absent)) => return Ok(FetchExit::Absent),
+            Ok(Looked::Found(Found::File(bytes))) => match put(&args.destination, bytes).await {
                 Ok(()) => {
                     if let Some((prefetch, segment)) = ahead {
                         fetch_ahead(&prefetch, segment).await;
@@ -160,10 +171,18 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
         .clone()
         .or_else(|| if args.direct { None } else { here() });
     if let Some(path) = config {
+        // It lies in `.holdfast` of the directory that was restored.
+        let config = FetchConfig::read(&path)?;
+        let data_dir = path.parent().and_then(Path::parent);
+        let copy = data_dir.map(|data_dir| RestoredCopy {
+            data_dir: data_dir.to_owned(),
+            replay_to: config.replay_to,
+        });
         return Ok(Asked::Repository {
-            place: Place::Config(FetchConfig::read(&path)?),
+            place: Place::Config(config),
             name,
             spool,
+            copy,
         });
     }
     if let (Some(url), Some(key_file)) = (&args.repo, &args.key_file) {
@@ -173,7 +192,12 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
             key_file,
             cluster: args.cluster.clone(),
         };
-        return Ok(Asked::Repository { place, name, spool });
+        return Ok(Asked::Repository {
+            place,
+            name,
+            spool,
+            copy: None,
+        });
     }
     let question = FetchQuestion {
         name: args.name.clone(),
@@ -206,9 +230,14 @@ fn spool_here() -> Option<PathBuf> {
 }
 
 impl Asked {
-    async fn look(&self, ahead: &mut Option<Ahead>) -> Result<Found, Failure> {
+    async fn look(&self, ahead: &mut Option<Ahead>) -> Result<Looked, Failure> {
         match self {
-            Self::Repository { place, name, spool } => {
+            Self::Repository {
+                place,
+                name,
+                spool,
+                copy,
+            } => {
                 let lineage = place.open().await?;
                 let prefetch = spool.as_ref().map(|spool| Prefetch::new(spool, &lineage));
                 let end = match place {
@@ -216,16 +245,24 @@ impl Asked {
                     Place::Named { .. } => End::Unknown,
                 };
                 let found = look_up_with(&lineage, name, prefetch.as_deref(), end).await;
+                let found = found.map_err(|error| failure::of_repository(&error))?;
+                if let (Found::File(bytes), Some(copy)) = (&found, copy) {
+                    let refused = guard::check(&lineage, name, bytes, copy).await;
+                    let refused = refused.map_err(|error| failure::of_repository(&error))?;
+                    if let Some(failure) = refused {
+                        return Ok(Looked::Refused(failure));
+                    }
+                }
                 *ahead = prefetch.zip(name.segment(&lineage));
-                found.map_err(|error| failure::of_repository(&error))
+                Ok(Looked::Found(found))
             }
             Self::Agent { socket, question } => {
                 let reply = socket::call::<_, FetchAnswer>(socket, question).await;
                 let reply = reply.map_err(|error: CallError| error.failure())?;
-                Ok(match reply.answer {
+                Ok(Looked::Found(match reply.answer {
                     FetchAnswer::Found => Found::File(reply.body),
                     FetchAnswer::Absent => Found::Absent,
-                })
+                }))
             }
         }
     }

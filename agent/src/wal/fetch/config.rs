@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use holdfast_proto::RepositoryAccess;
-use holdfast_types::{Failure, Lineage, Name, Secret};
+use holdfast_types::{Failure, Lineage, Lsn, Name, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::file::write_atomically;
@@ -39,10 +39,14 @@ pub struct FetchConfig {
     /// when there are none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub credentials: BTreeMap<String, Secret>,
+    /// Where replay ends, when it does not go on for ever: what the WAL does
+    /// from there on is not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_to: Option<Lsn>,
 }
 
 impl FetchConfig {
-    /// The WAL of `lineage` in the repository of `access`.
+    /// The WAL of `lineage` in the repository of `access`, all of it.
     pub fn new(access: &RepositoryAccess, cluster: Name, lineage: Lineage) -> Self {
         Self {
             url: access.url.clone(),
@@ -52,6 +56,7 @@ impl FetchConfig {
             cluster,
             lineage,
             credentials: access.credentials.clone(),
+            replay_to: None,
         }
     }
 
@@ -103,6 +108,7 @@ mod tests {
             cluster: "orders".parse().unwrap(),
             lineage: "7301-2".parse().unwrap(),
             credentials: [("AWS_SECRET_ACCESS_KEY".to_owned(), Secret::new("s3cret"))].into(),
+            replay_to: Some(Lsn::new(0x0100_0028)),
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod command;
 mod config;
+mod guard;
 mod handler;
 mod lookup;
 mod place;

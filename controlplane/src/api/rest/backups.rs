@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use holdfast_state::query::{self, BackupFilter};
+use holdfast_types::resource::{Checkpoint, Source};
 use holdfast_types::{BackupId, BackupKind, BackupState, DumpFormat, DumpOptions, Failure, Name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::api::body::{Body, Params, Segment};
 use crate::api::error::{ApiError, Problems};
 use crate::api::page::{List, PageParams};
 use crate::app::App;
+use crate::app::WantedBackup;
 use crate::app::caller::Caller;
 use crate::app::error::AppError;
 
@@ -49,6 +51,10 @@ struct BackupParams {
     /// Of a dump: whether it holds definitions only; `false` when it is not
     /// said.
     schema_only: Option<bool>,
+    /// From which server; the primary when it is not said.
+    from: Option<Source>,
+    /// How PostgreSQL begins the backup; `fast` when it is not said.
+    checkpoint: Option<Checkpoint>,
 }
 
 impl BackupParams {
@@ -162,8 +168,14 @@ async fn backup_start(
     Segment(name): Segment<Name>,
     Body(params): Body<BackupParams>,
 ) -> Result<Accepted, ApiError> {
-    let what = (params.kind, params.dump()?);
-    Ok(Accepted(app.start_backup(&caller, name, what).await?))
+    let (kind, from, checkpoint) = (params.kind, params.from, params.checkpoint);
+    let wanted = WantedBackup {
+        kind,
+        dump: params.dump()?,
+        from,
+        checkpoint,
+    };
+    Ok(Accepted(app.start_backup(&caller, name, wanted).await?))
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

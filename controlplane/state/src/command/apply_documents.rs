@@ -247,6 +247,18 @@ fn level_of_kinds(document: &Document) -> u32 {
         BackupKind::Incremental => schema::PINS,
         BackupKind::Logical => schema::DUMPS,
     };
+    // One of an earlier level refuses them (I-02), or would take the backup
+    // from the primary whatever is said.
+    let sources = match &document.resource {
+        Resource::Policy(policy) => {
+            policy.carries_wal() || policy.schedules.iter().any(Schedule::chooses_source)
+        }
+        Resource::Cluster(cluster) => cluster.instances.iter().any(InstanceSpec::is_remote),
+        Resource::Repository(_) | Resource::Fleet(_) => false,
+    };
+    if sources {
+        return schema::SOURCES;
+    }
     match &document.resource {
         // One of an earlier level would have WAL received all the same.
         Resource::Policy(policy) if !policy.receives_wal() => schema::DUMPS,
@@ -279,10 +291,7 @@ fn audit_item(plan: &Plan) -> AuditItem {
     AuditItem { target, detail }
 }
 
-async fn plan(
-    cx: &ApplyContext<'_>,
-    documents: Vec<DocumentChange>,
-) -> Result<Vec<Plan>, Stop> {
+async fn plan(cx: &ApplyContext<'_>, documents: Vec<DocumentChange>) -> Result<Vec<Plan>, Stop> {
     let mut seen = BTreeSet::new();
     let mut plans = Vec::new();
     for DocumentChange { document, expected } in documents {
@@ -367,8 +376,13 @@ pub(super) fn resource_row(
 ) -> resources::Model {
     let kind = document.kind();
     let default_fleet = || DEFAULT_FLEET.parse().expect("it is a name");
-    let fleet = (kind == Kind::Cluster)
-        .then(|| document.metadata.fleet.clone().unwrap_or_else(default_fleet));
+    let fleet = (kind == Kind::Cluster).then(|| {
+        document
+            .metadata
+            .fleet
+            .clone()
+            .unwrap_or_else(default_fleet)
+    });
     let created = old.map(|old| (old.created_revision, old.created_at));
     let (created_revision, created_at) =
         created.unwrap_or((cx.revision().into(), Moment(cx.now())));

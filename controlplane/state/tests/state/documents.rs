@@ -433,7 +433,7 @@ async fn fields_that_came_later_wait_for_their_level() {
         let mut instance = json!({"agent": "db1", "connection": "host=/run/postgresql"});
         let mut spec = json!({});
         for (name, value) in more.as_object().unwrap() {
-            let place = if name == "patroni" {
+            let place = if ["patroni", "dataDirectory"].contains(&name.as_str()) {
                 &mut instance
             } else {
                 &mut spec
@@ -458,6 +458,14 @@ async fn fields_that_came_later_wait_for_their_level() {
         let schedule = json!({"name": "often", "kind": kind, "every": "1h"});
         policy(json!({"schedules": [schedule]}))
     };
+    let chosen = |field: &str, value: &str| {
+        let schedule = json!({"name": "often", "kind": "full", "every": "1h", field: value});
+        policy(json!({"schedules": [schedule]}))
+    };
+    let carries = {
+        let schedule = json!({"name": "often", "kind": "full", "every": "1h"});
+        policy(json!({"schedules": [schedule], "wal": {"mode": "none"}}))
+    };
     let relay = json!({"agent": "db2", "connections": {"db1": "host=192.0.2.1"}});
     for (needed, what) in [
         (3, often("full")),
@@ -472,6 +480,11 @@ async fn fields_that_came_later_wait_for_their_level() {
         (6, cluster(json!({"patroni": "http://127.0.0.1:8008"}))),
         (12, repository("gs://bucket/prefix")),
         (12, repository("az://container/prefix")),
+        (13, chosen("from", "standby")),
+        (13, chosen("from", "preferStandby")),
+        (13, chosen("checkpoint", "spread")),
+        (13, carries),
+        (13, cluster(json!({"dataDirectory": "remote"}))),
     ] {
         let mut state = TestState::protecting().await;
         let below = needed - 1;

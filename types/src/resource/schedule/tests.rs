@@ -138,15 +138,29 @@ fn the_rest_is_within_its_range() {
 
 #[test]
 fn what_is_not_built_is_refused_where_it_stands() {
-    for (field, value) in [
-        ("from", json!("standby")),
-        ("from", json!("preferStandby")),
-        ("checkpoint", json!("spread")),
-    ] {
-        let error = schedule(&json!({"every": "24h", field: value})).unwrap_err();
-        let path = format!("spec.schedules[1].{field}");
+    for from in ["standby", "preferStandby"] {
+        let dump = json!({"every": "24h", "kind": "logical", "from": from});
+        let error = schedule(&dump).unwrap_err();
+        let path = "spec.schedules[1].from".to_owned();
         assert_eq!((error.code, error.field), ("not_supported_yet", path));
     }
+}
+
+#[test]
+fn a_backup_says_from_where_and_how_it_begins() {
+    let plain = second(schedule(
+        &json!({"every": "24h", "from": "primary", "checkpoint": "fast"}),
+    ));
+    assert!(!plain.chooses_source());
+    for (field, value) in [
+        ("from", "standby"),
+        ("from", "preferStandby"),
+        ("checkpoint", "spread"),
+    ] {
+        let read = second(schedule(&json!({"every": "24h", field: value})));
+        assert!(read.chooses_source(), "{field}: {value}");
+    }
+    assert!(schedule(&json!({"every": "24h", "from": "anywhere"})).is_err());
 }
 
 fn second(document: Result<Document, InvalidDocument>) -> super::Schedule {
