@@ -1,5 +1,5 @@
-//! Sealed objects: WAL, histories, manifest sections, commit marks, and the
-//! parts and marks of a control plane's snapshots.
+//! Sealed objects: WAL, histories, manifest sections, commit marks, markers of
+//! expired WAL, and the parts and marks of a control plane's snapshots.
 //!
 //! ```text
 //!  0  4  magic "HFOB"
@@ -46,6 +46,7 @@ pub(crate) enum Kind {
     Mark = 5,
     StatePart = 6,
     StateMark = 7,
+    Expired = 8,
 }
 
 /// The clear part of a sealed object.

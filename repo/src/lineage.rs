@@ -238,6 +238,11 @@ impl LineageRepository {
         &self.inner.hash
     }
 
+    /// The keys of the lineage itself.
+    pub(crate) fn keys(&self) -> [KeyId; 2] {
+        [self.inner.hash.id(), self.inner.wal.id()]
+    }
+
     /// `<cluster>/<lineage>`.
     pub(crate) fn place(&self) -> &str {
         &self.inner.place
@@ -334,7 +339,9 @@ impl LineageRepository {
         let header = Header::decode(&object, kind).map_err(damaged)?;
         let purpose = match kind {
             Kind::Section => KeyPurpose::Backup,
-            Kind::Segment | Kind::Slice | Kind::History | Kind::Mark => KeyPurpose::Wal,
+            Kind::Segment | Kind::Slice | Kind::History | Kind::Mark | Kind::Expired => {
+                KeyPurpose::Wal
+            }
             Kind::StatePart | Kind::StateMark => KeyPurpose::State,
         };
         let key = if header.key == self.inner.wal.id() {

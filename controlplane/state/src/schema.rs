@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 12;
+pub const NEWEST: u32 = 13;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -33,6 +33,8 @@ pub const PINS: u32 = 10;
 pub const DUMPS: u32 = 11;
 /// From here on repositories may be in Google's or Microsoft's cloud.
 pub const CLOUDS: u32 = 12;
+/// From here on there are retention, holds and deletions.
+pub const EXPIRY: u32 = 13;
 
 const KEY: &str = "schema";
 
@@ -55,6 +57,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         // No tables: a command each, or what documents and jobs may say.
         8 | 9 | 11 | 12 => "",
         10 => include_str!("migration/m0010.sql"),
+        13 => include_str!("migration/m0013.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

@@ -5,6 +5,7 @@
 //! there is told apart from what cannot be read: [`Fetched::Absent`] is a
 //! proof, never a guess, because PostgreSQL takes it for the end of WAL.
 
+mod expired;
 mod fetch;
 mod list;
 mod prune;

@@ -294,11 +294,8 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        let retention = policy(json!({"selector": {}, "repository": "eu", "retention": {}}));
-        assert_eq!(
-            refused(retention),
-            ("spec.retention".into(), "not_supported_yet")
-        );
+        let copies = policy(json!({"selector": {}, "repository": "eu", "copies": []}));
+        assert_eq!(refused(copies), ("spec.copies".into(), "not_supported_yet"));
         let archive =
             policy(json!({"selector": {}, "repository": "eu", "wal": {"mode": "archive"}}));
         assert_eq!(

@@ -9,6 +9,7 @@ mod agent;
 mod assignment;
 mod audit;
 mod backup;
+mod expiry;
 mod job;
 mod late;
 mod node;
@@ -37,6 +38,11 @@ pub use assignment::{
 pub use audit::{AuditFilter, audit};
 pub use backup::{
     BackupFilter, BackupView, available_backups, backup, backups, backups_of_job, newest_available,
+};
+pub use crate::entity::word::{CondemnCause, Deletion};
+pub use expiry::{
+    CondemnedView, CondemnedWalView, HoldView, PinView, condemned_in, condemned_of, condemned_wal_of,
+    due_deletions, due_wal, expiry_suspended_until, holds_of, pins_of,
 };
 pub use job::{
     AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,

@@ -470,6 +470,8 @@ async fn fields_that_came_later_wait_for_their_level() {
         (6, cluster(json!({"patroni": "http://127.0.0.1:8008"}))),
         (12, repository("gs://bucket/prefix")),
         (12, repository("az://container/prefix")),
+        (13, policy(json!({"retention": {}}))),
+        (13, policy(json!({"objectives": {"window": "14d"}}))),
     ] {
         let mut state = TestState::protecting().await;
         let below = needed - 1;

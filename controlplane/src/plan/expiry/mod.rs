@@ -1,0 +1,14 @@
+//! Which backups and which WAL are kept, and why; the rest can be deleted.
+//!
+//! `retention` is what a policy keeps of backups, `repository` what that means for
+//! the WAL of a cluster in one repository. Both are pure: the dry run that people
+//! see and what the leader condemns are the same function of the same facts.
+//!
+//! `model` (tests only) is the checked model of everything around it: pins,
+//! agents that are alone, marks, condemning and deletions that come late.
+
+pub(crate) mod repository;
+pub(crate) mod retention;
+
+#[cfg(test)]
+mod model;
