@@ -245,7 +245,9 @@ pub enum Error {
         cause: Box<Error>,
     },
     /// The attempt took longer than what it wrote is kept for (I-06).
-    #[error("{backup} was begun at {begun:.0}, more than 30 days ago: it cannot be committed any more")]
+    #[error(
+        "{backup} was begun at {begun:.0}, more than 30 days ago: it cannot be committed any more"
+    )]
     TooLate {
         /// The backup.
         backup: BackupId,

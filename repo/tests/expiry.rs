@@ -63,9 +63,15 @@ async fn full(fixture: &Fixture, number: u64) -> Backup {
 
 async fn incremental(fixture: &Fixture, number: u64, parent: &Backup) -> Backup {
     let spool = tempfile::tempfile().unwrap();
-    let opened = fixture.lineage.open_parent(parent.clone(), spool).await.unwrap();
+    let opened = fixture
+        .lineage
+        .open_parent(parent.clone(), spool)
+        .await
+        .unwrap();
     let id = backup_id(number.into());
-    let writer = fixture.lineage.begin_incremental(id, opened.clone(), options());
+    let writer = fixture
+        .lineage
+        .begin_incremental(id, opened.clone(), options());
     let writer = writer.await.unwrap();
     let inner = writer.clone();
     let written = tokio::task::spawn_blocking(move || {
@@ -76,10 +82,14 @@ async fn incremental(fixture: &Fixture, number: u64, parent: &Backup) -> Backup 
             let bytes = file.islands[0].1.clone();
             let mut left = bytes.as_slice();
             let extent = worker
-                .write_extent_over(before.extents.first(), |buffer: &mut [u8]| left.read(buffer))
+                .write_extent_over(before.extents.first(), |buffer: &mut [u8]| {
+                    left.read(buffer)
+                })
                 .unwrap();
             let extents = vec![extent];
-            inner.add(&Entry::File(FileEntry { extents, ..before })).unwrap();
+            inner
+                .add(&Entry::File(FileEntry { extents, ..before }))
+                .unwrap();
         }
         worker.finish().unwrap();
     });
@@ -139,7 +149,10 @@ const NOW: SignedDuration = SignedDuration::from_secs(-3600);
 async fn left_of(fixture: &Fixture, number: u128) -> Vec<String> {
     let id = backup_id(number).to_string();
     let names = fixture.place.raw_list().await;
-    names.into_iter().filter(|name| name.contains(&id)).collect()
+    names
+        .into_iter()
+        .filter(|name| name.contains(&id))
+        .collect()
 }
 
 async fn what_a_kept_backup_needs_of_a_dead_one_stays(place: Place) {
@@ -152,7 +165,10 @@ async fn what_a_kept_backup_needs_of_a_dead_one_stays(place: Place) {
     // Its mark, its manifest and the packs that nobody names are gone.
     let after = left_of(&fixture, 1).await;
     assert!(!after.is_empty() && after.len() < before, "{after:?}");
-    assert!(after.iter().all(|name| name.contains("/packs/")), "{after:?}");
+    assert!(
+        after.iter().all(|name| name.contains("/packs/")),
+        "{after:?}"
+    );
     let lineage = fixture.reopen().await;
     let listed = lineage.list_backups().await.unwrap().available;
     let listed: Vec<BackupId> = listed.iter().map(|backup| backup.id).collect();
@@ -166,9 +182,13 @@ async fn what_a_kept_backup_needs_of_a_dead_one_stays(place: Place) {
     assert_eq!(left_of(&fixture, 1).await, [""; 0]);
     assert_eq!(left_of(&fixture, 2).await, [""; 0]);
     let keys = fixture.repository.keys().await.unwrap();
-    let of_backups = keys.iter().filter(|key| key.purpose == Some(KeyPurpose::Backup));
+    let of_backups = keys
+        .iter()
+        .filter(|key| key.purpose == Some(KeyPurpose::Backup));
     assert_eq!(of_backups.count(), 1, "{keys:?}");
-    check_restored(&fixture.reopen().await, &third, &files(3)).await.unwrap();
+    check_restored(&fixture.reopen().await, &third, &files(3))
+        .await
+        .unwrap();
     assert_eq!(findings(&fixture, NOW).await, []);
 }
 
@@ -184,9 +204,13 @@ async fn an_interrupted_deletion_goes_on(place: Place) {
     }
     assert_eq!(left_of(&fixture, 1).await, [""; 0]);
     let keys = fixture.repository.keys().await.unwrap();
-    let of_backups = keys.iter().filter(|key| key.purpose == Some(KeyPurpose::Backup));
+    let of_backups = keys
+        .iter()
+        .filter(|key| key.purpose == Some(KeyPurpose::Backup));
     assert_eq!(of_backups.count(), 1, "{keys:?}");
-    check_restored(&fixture.reopen().await, &kept, &files(2)).await.unwrap();
+    check_restored(&fixture.reopen().await, &kept, &files(2))
+        .await
+        .unwrap();
 }
 
 async fn nothing_goes_while_a_mark_or_a_manifest_cannot_be_read(place: Place) {
@@ -208,7 +232,12 @@ async fn nothing_goes_while_a_mark_or_a_manifest_cannot_be_read(place: Place) {
     fixture.place.raw_delete(sections.last().unwrap()).await;
     let stock = fixture.reopen().await.stock(&dead).await;
     assert!(matches!(stock, Err(Error::Missing { .. })), "{stock:?}");
-    assert!(findings(&fixture, NOW).await.iter().all(|one| !one.problem.contains("orphan")));
+    assert!(
+        findings(&fixture, NOW)
+            .await
+            .iter()
+            .all(|one| !one.problem.contains("orphan"))
+    );
 }
 
 async fn what_an_attempt_left_is_named_once_it_is_old(place: Place) {
@@ -216,7 +245,12 @@ async fn what_an_attempt_left_is_named_once_it_is_old(place: Place) {
     full(&fixture, 1).await;
     let left = write_backup(&fixture.lineage, backup_id(2), &files(2), options()).await;
     drop(left.unwrap());
-    let stock = fixture.reopen().await.stock(&BTreeSet::new()).await.unwrap();
+    let stock = fixture
+        .reopen()
+        .await
+        .stock(&BTreeSet::new())
+        .await
+        .unwrap();
     let hour = SignedDuration::from_hours(1);
     let now = Timestamp::now();
     assert_eq!(stock.orphans(now - hour), []);
@@ -225,7 +259,11 @@ async fn what_an_attempt_left_is_named_once_it_is_old(place: Place) {
     let found = findings(&fixture, NOW).await;
     let objects: Vec<String> = found.iter().map(|one| one.object.clone()).collect();
     assert_eq!(objects, left_of(&fixture, 2).await);
-    assert!(found.iter().all(|one| one.lost.is_empty() && one.problem.contains("orphaned")));
+    assert!(
+        found
+            .iter()
+            .all(|one| one.lost.is_empty() && one.problem.contains("orphaned"))
+    );
     sweep(&fixture, &ids(&[2]), usize::MAX).await;
     assert_eq!(left_of(&fixture, 2).await, [""; 0]);
     assert_eq!(findings(&fixture, NOW).await, []);
@@ -238,7 +276,11 @@ async fn expire(fixture: &Fixture, from: &str, to: &str) {
     let wal = lineage.wal(Codec::DEFAULT);
     wal.mark_expired(Timeline::FIRST, &gone).await.unwrap();
     let needed = lineage.stock(&BTreeSet::new()).await.unwrap().needed_wal();
-    for batch in wal.expired_batches(Timeline::FIRST, &gone, &needed).await.unwrap() {
+    for batch in wal
+        .expired_batches(Timeline::FIRST, &gone, &needed)
+        .await
+        .unwrap()
+    {
         lineage.delete_batch(&batch).await.unwrap();
     }
 }
@@ -257,7 +299,9 @@ async fn expired_wal_goes_and_is_not_taken_for_lost(place: Place) {
     fixture.put_wal("0/100000", "0/900000").await;
     full(&fixture, 1).await;
     let id = backup_id(2);
-    let finished = write_backup(&fixture.lineage, id, &files(2), options()).await.unwrap();
+    let finished = write_backup(&fixture.lineage, id, &files(2), options())
+        .await
+        .unwrap();
     let facts = commit_facts("run-2", "0/700028", "0/700100");
     finished.commit(facts).await.unwrap();
     expire(&fixture, "0/100000", "0/300028").await;
@@ -265,7 +309,10 @@ async fn expired_wal_goes_and_is_not_taken_for_lost(place: Place) {
     assert_eq!(findings(&fixture, NOW).await, []);
     // Whoever asks for too much does not get what a backup needs.
     expire(&fixture, "0/100000", "0/700028").await;
-    assert_eq!(held(&fixture).await, ["0/300000-0/400000", "0/700000-0/900000"]);
+    assert_eq!(
+        held(&fixture).await,
+        ["0/300000-0/400000", "0/700000-0/900000"]
+    );
     assert_eq!(findings(&fixture, NOW).await, []);
     let wal = fixture.reopen().await.wal(Codec::DEFAULT);
     let expired = wal.expired().await.unwrap();
@@ -273,7 +320,11 @@ async fn expired_wal_goes_and_is_not_taken_for_lost(place: Place) {
     assert_eq!(markers, [range("0/100000", "0/700028")]);
     let names = fixture.place.raw_list().await;
     let markers = names.iter().filter(|name| name.contains("/expired/"));
-    assert_eq!(markers.count(), 1, "the longer one takes the place of the other");
+    assert_eq!(
+        markers.count(),
+        1,
+        "the longer one takes the place of the other"
+    );
     // What is lost elsewhere is a finding as ever.
     let lost = fixture.name(&format!("wal/00000001/{}", segment(1, "0/800000")));
     fixture.place.raw_delete(&lost).await;
@@ -288,7 +339,10 @@ async fn what_a_kept_backup_needs_of_its_wal_is_missed(place: Place) {
     fixture.put_wal("0/100000", "0/600000").await;
     full(&fixture, 1).await;
     expire(&fixture, "0/100000", "0/500000").await;
-    assert_eq!(held(&fixture).await, ["0/300000-0/400000", "0/500000-0/600000"]);
+    assert_eq!(
+        held(&fixture).await,
+        ["0/300000-0/400000", "0/500000-0/600000"]
+    );
     assert_eq!(findings(&fixture, NOW).await, []);
     let own = fixture.name(&format!("wal/00000001/{}", segment(1, "0/300000")));
     fixture.place.raw_delete(&own).await;

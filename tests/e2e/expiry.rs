@@ -39,16 +39,22 @@ fn states(cli: &Cli) -> BTreeMap<String, String> {
 
 fn in_state(cli: &Cli, state: &str) -> BTreeSet<String> {
     let all = states(cli).into_iter();
-    all.filter(|(_, found)| found == state).map(|(id, _)| id).collect()
+    all.filter(|(_, found)| found == state)
+        .map(|(id, _)| id)
+        .collect()
 }
 
 /// What the dry run says of backups: those that are kept, and those that are not.
 fn dry_run(cli: &Cli) -> [BTreeSet<String>; 2] {
     let planned = cli.json(["backup", "expiry", "orders"]);
-    let backups = planned["repositories"][0]["backups"].as_array().unwrap().clone();
+    let backups = planned["repositories"][0]["backups"]
+        .as_array()
+        .unwrap()
+        .clone();
     let of = |keep: bool| {
         let some = backups.iter().filter(|one| one["keep"] == keep);
-        some.map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+        some.map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect()
     };
     [of(true), of(false)]
 }
@@ -81,13 +87,19 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// Objects that name this backup.
 fn of_backup(folder: &Path, backup: &str) -> usize {
     let names = files(folder).into_iter();
-    names.filter(|path| path.to_string_lossy().contains(backup)).count()
+    names
+        .filter(|path| path.to_string_lossy().contains(backup))
+        .count()
 }
 
 fn segments(folder: &Path) -> usize {
     let names = files(folder).into_iter();
     let is_segment = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         name.len() == 24 && path.to_string_lossy().contains("/wal/")
     };
     names.filter(is_segment).count()
@@ -102,7 +114,14 @@ fn verified(fleet: &Fleet) -> Value {
         assert_eq!(ran.code, 0, "{}", ran.stderr);
     }
     let mut verify = Command::new(holdfast_tests::programs::program("holdfast-agent"));
-    verify.args(["repo", "verify", "--repo", &fleet.store.url(), "--key-file", &text]);
+    verify.args([
+        "repo",
+        "verify",
+        "--repo",
+        &fleet.store.url(),
+        "--key-file",
+        &text,
+    ]);
     verify.args(["--deep", "-o", "json"]);
     for (name, value) in fleet.store.environment() {
         verify.env(name, value);
@@ -114,8 +133,13 @@ fn verified(fleet: &Fleet) -> Value {
 #[test]
 fn what_is_not_kept_goes_and_what_is_kept_restores() {
     let fleet = Fleet::start_with(&major(18), Store::directory, SOON);
-    fleet.postgres.psql("CREATE TABLE filler AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i");
-    let ledger = Ledger::start(&format!("{} dbname=postgres", fleet.postgres.socket_conninfo()));
+    fleet
+        .postgres
+        .psql("CREATE TABLE filler AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i");
+    let ledger = Ledger::start(&format!(
+        "{} dbname=postgres",
+        fleet.postgres.socket_conninfo()
+    ));
     let mut taken = Vec::new();
     for kind in ["full", "full", "incremental", "full", "full"] {
         ledger.advance(10);
@@ -135,16 +159,23 @@ fn what_is_not_kept_goes_and_what_is_kept_restores() {
     assert_eq!(in_state(&fleet.cli, "available").len(), 5);
 
     // One is held; the second is pinned, for the third was made against it.
-    let held = fleet.cli.json(["backup", "hold", &taken[0], "--reason", "case 4711"]);
+    let held = fleet
+        .cli
+        .json(["backup", "hold", &taken[0], "--reason", "case 4711"]);
     assert_eq!(held["hold"]["reason"], "case 4711", "{held}");
     let refused = fleet.cli.refused(4, ["backup", "delete", &taken[0]]);
     assert_eq!(refused["code"], "backup_held", "{refused}");
     let refused = fleet.cli.refused(4, ["backup", "delete", &taken[1]]);
     assert_eq!(refused["code"], "backup_pinned", "{refused}");
     let before = segments(&folder);
-    fleet.cli.apply(&format!("{}{KEEP_TWO}", fleet.cluster_yaml()));
+    fleet
+        .cli
+        .apply(&format!("{}{KEEP_TWO}", fleet.cluster_yaml()));
     let set = |numbers: &[usize]| -> BTreeSet<String> {
-        numbers.iter().map(|number| taken[*number].clone()).collect()
+        numbers
+            .iter()
+            .map(|number| taken[*number].clone())
+            .collect()
     };
     until("the third to be deleted", LONG, || {
         (in_state(&fleet.cli, "deleted") == set(&[2])).then_some(())
@@ -165,7 +196,9 @@ fn what_is_not_kept_goes_and_what_is_kept_restores() {
     });
     assert_eq!(dry_run(&fleet.cli), [set(&[1, 3, 4]), set(&[])]);
     assert_eq!(of_backup(&folder, &taken[0]), 0);
-    until("its WAL to be deleted", LONG, || (segments(&folder) < before).then_some(()));
+    until("its WAL to be deleted", LONG, || {
+        (segments(&folder) < before).then_some(())
+    });
     assert_eq!(verified(&fleet)["findings"], serde_json::json!([]));
 
     // By hand, and not the last.
@@ -195,7 +228,9 @@ fn what_is_not_kept_goes_and_what_is_kept_restores() {
     assert!(rows(&restored.connection()).contains(&middle.id));
     restored.check_pages();
     let gone = fleet.restore_dir("gone").display().to_string();
-    let run = ["restore", "plan", "orders", "--agent", "db1", "--dir", &gone, "--at"];
+    let run = [
+        "restore", "plan", "orders", "--agent", "db1", "--dir", &gone, "--at",
+    ];
     let target = format!("backup:{}", taken[0]);
     let refused = fleet.cli.run(run.into_iter().chain([target.as_str()]));
     assert_ne!(refused.code, 0, "{}", refused.stdout);
@@ -206,12 +241,15 @@ fn what_is_not_kept_goes_and_what_is_kept_restores() {
 #[test]
 fn what_a_killed_attempt_left_goes_when_it_is_old() {
     let mut fleet = Fleet::start_with(&major(18), Store::directory, SOON);
-    fleet.postgres.psql("CREATE TABLE filler AS SELECT i, md5(i::text) FROM generate_series(1, 400000) i");
+    fleet
+        .postgres
+        .psql("CREATE TABLE filler AS SELECT i, md5(i::text) FROM generate_series(1, 400000) i");
     fleet.backup();
     let folder = fleet.store.folder().to_owned();
     let marks = |folder: &Path| {
         let all = files(folder).into_iter();
-        all.filter(|path| path.to_string_lossy().contains("/marks/")).count()
+        all.filter(|path| path.to_string_lossy().contains("/marks/"))
+            .count()
     };
     let known = marks(&folder);
     // As if an attempt had been killed long ago: packs that no mark names.
@@ -220,14 +258,21 @@ fn what_a_killed_attempt_left_goes_when_it_is_old() {
         .find(|path| path.ends_with("lineage.json"))
         .and_then(|path| path.parent().map(Path::to_owned))
         .unwrap();
-    let (old, young) = ("bkp_000000000000000000000000000000aa", "bkp_000000000000000000000000000000bb");
+    let (old, young) = (
+        "bkp_000000000000000000000000000000aa",
+        "bkp_000000000000000000000000000000bb",
+    );
     let pack = files(&lineage.join("packs")).remove(0);
     for (backup, age) in [(old, "40 days ago"), (young, "29 days ago")] {
         let left = lineage.join("packs").join(backup);
         std::fs::create_dir(&left).unwrap();
         std::fs::copy(&pack, left.join("0")).unwrap();
         let mut touch = Command::new("touch");
-        let touched = touch.args(["-d", age]).arg(left.join("0")).status().unwrap();
+        let touched = touch
+            .args(["-d", age])
+            .arg(left.join("0"))
+            .status()
+            .unwrap();
         assert!(touched.success());
     }
     let findings = verified(&fleet)["findings"].clone();
@@ -244,7 +289,11 @@ fn what_a_killed_attempt_left_goes_when_it_is_old() {
     until("the orphan to be deleted", LONG, || {
         (of_backup(&folder, old) == 0).then_some(())
     });
-    assert_eq!(of_backup(&folder, young), 1, "it may be of a backup under way");
+    assert_eq!(
+        of_backup(&folder, young),
+        1,
+        "it may be of a backup under way"
+    );
     assert_eq!(marks(&folder), known);
     assert_eq!(verified(&fleet)["findings"], serde_json::json!([]));
     let restored = fleet.restore("latest", "latest");
@@ -264,7 +313,9 @@ fn three() -> Three {
     let scratch = Scratch::new();
     let store = Store::directory(&scratch);
     let programs = major(18);
-    let postgres = TestCluster::builder(&programs).initdb("--data-checksums").start();
+    let postgres = TestCluster::builder(&programs)
+        .initdb("--data-checksums")
+        .start();
     postgres.psql(ROLE);
     let any = (0..3).map(|_| Addresses::any()).collect();
     let group = Group::found_with(scratch.path(), any, SOON);
@@ -284,7 +335,10 @@ fn three() -> Three {
 
 impl Three {
     fn yaml(&self) -> String {
-        let connection = self.postgres.socket_conninfo().replace(" user=postgres", "");
+        let connection = self
+            .postgres
+            .socket_conninfo()
+            .replace(" user=postgres", "");
         format!(
             "apiVersion: holdfast/v1\nkind: Cluster\n\
              metadata: {{name: orders, labels: {{tier: gold}}}}\nspec:\n  instances:\n    \
@@ -316,7 +370,10 @@ fn without_a_quorum_nothing_is_deleted_and_whoever_leads_goes_on() {
     three.postgres.psql(filler);
     let taken: Vec<String> = (0..4).map(|_| three.back_up()).collect();
     let folder = three.store.folder().to_owned();
-    three.group.cli().apply(&format!("{}{KEEP_TWO}", three.yaml()));
+    three
+        .group
+        .cli()
+        .apply(&format!("{}{KEEP_TWO}", three.yaml()));
     until("two to be condemned", LONG, || {
         (in_state(three.group.cli(), "condemned").len() == 2).then_some(())
     });
@@ -353,7 +410,9 @@ fn without_a_quorum_nothing_is_deleted_and_whoever_leads_goes_on() {
     let dir = three.scratch.server_folder("restored").join("kept");
     let path = dir.display().to_string();
     let target = format!("backup:{}", taken[2]);
-    let run = ["restore", "run", "orders", "--at", &target, "--agent", "db1", "--dir", &path];
+    let run = [
+        "restore", "run", "orders", "--at", &target, "--agent", "db1", "--dir", &path,
+    ];
     let wait = ["--start", "--wait", "--timeout", "3m"];
     let done = three.group.cli().json(run.into_iter().chain(wait));
     assert_eq!(done["state"], "succeeded", "{done}");

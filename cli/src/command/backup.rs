@@ -112,7 +112,11 @@ fn show_expiry(cx: &Context, body: &Value) -> Outcome {
             }));
         }
     }
-    output::list(cx.format, &json!({"items": items, "nextCursor": null}), EXPIRY)?;
+    output::list(
+        cx.format,
+        &json!({"items": items, "nextCursor": null}),
+        EXPIRY,
+    )?;
     if let Some(because) = body["nothingBecause"].as_str() {
         eprintln!("nothing expires: {because}");
     }

@@ -271,7 +271,9 @@ pub(crate) async fn plan_expiry(
     };
     let suspended = query::expiry_suspended_until(view.connection()).await?;
     let suspended = suspended.filter(|until| *until > now).map(|until| {
-        format!("the state was restored: until {until:.0} pins may be in force that it does not know")
+        format!(
+            "the state was restored: until {until:.0} pins may be in force that it does not know"
+        )
     });
     let mut of = Vec::new();
     for (repository, facts) in facts_of(view, cluster, now).await? {
@@ -357,7 +359,9 @@ async fn facts_of(
                         pinned: pins.and_then(|pins| pins.last()).map(|pin| pin.until),
                         restored: restored.contains(&backup.id),
                     });
-                    gathered.kinds.insert(backup.id, (backup.kind, backup.finished_at));
+                    gathered
+                        .kinds
+                        .insert(backup.id, (backup.kind, backup.finished_at));
                 }
                 (BackupState::Running, _) if backup.kind != BackupKind::Logical => {
                     if let (Some(lineage), Some(start)) = (backup.lineage, backup.start_lsn) {
@@ -487,9 +491,10 @@ fn reason(reason: &Reason) -> ExpiryReason {
         Reason::Newest(bucket) => ("newest", format!("the newest of {bucket}")),
         Reason::Window => ("window", "the recovery window begins with it".to_owned()),
         Reason::Held => ("held", "it is held".to_owned()),
-        Reason::PinnedUntil(until) => {
-            ("pinned", format!("incrementals may build on it until {until:.0}"))
-        }
+        Reason::PinnedUntil(until) => (
+            "pinned",
+            format!("incrementals may build on it until {until:.0}"),
+        ),
         Reason::Restored => ("restored", "it is being restored".to_owned()),
     };
     ExpiryReason { code, text }
@@ -500,9 +505,10 @@ fn wal_reason(reason: WalReason) -> ExpiryReason {
         WalReason::Since(backup) => ("since", format!("points since {backup} need it")),
         WalReason::Backup(backup) => ("backup", format!("{backup} is consistent with it")),
         WalReason::Running(backup) => ("running", format!("{backup} is being taken")),
-        WalReason::NoBackupYet => {
-            ("no_backup_yet", "there is no backup of its lineage yet".to_owned())
-        }
+        WalReason::NoBackupYet => (
+            "no_backup_yet",
+            "there is no backup of its lineage yet".to_owned(),
+        ),
     };
     ExpiryReason { code, text }
 }

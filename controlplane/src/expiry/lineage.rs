@@ -130,7 +130,11 @@ async fn confirm(app: &App, place: &Place) -> Result<Licence> {
     };
     for one in query::condemned_wal_of(conn, cluster, repository, place.lineage).await? {
         if may(one.state) {
-            licence.wal.entry(one.timeline).or_default().insert(one.range);
+            licence
+                .wal
+                .entry(one.timeline)
+                .or_default()
+                .insert(one.range);
         }
     }
     Ok(licence)
@@ -216,7 +220,11 @@ async fn see(
         wal: Vec::new(),
     };
     for timeline in begun.wal {
-        let gone = licence.wal.get(&timeline.timeline).cloned().unwrap_or_default();
+        let gone = licence
+            .wal
+            .get(&timeline.timeline)
+            .cloned()
+            .unwrap_or_default();
         let left = wal.expired_batches(timeline.timeline, &gone, &stock.needed_wal());
         if left.await?.is_empty() {
             ended.wal.push(timeline);

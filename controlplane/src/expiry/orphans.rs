@@ -29,7 +29,9 @@ impl Looked {
     /// Whether it is time; if so it counts as looked at.
     fn is_due(&self, repository: &Name) -> bool {
         let mut looked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = looked.get(repository).is_none_or(|at| at.elapsed() >= EVERY);
+        let due = looked
+            .get(repository)
+            .is_none_or(|at| at.elapsed() >= EVERY);
         if due {
             looked.insert(repository.clone(), Instant::now());
         }

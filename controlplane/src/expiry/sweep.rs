@@ -68,7 +68,7 @@ impl Tried {
 /// again a little later.
 pub(crate) async fn sweep(app: &App, view: &StateView, tried: &Tried) -> Result<u64> {
     let again = AGAIN.min(app.config.expiry.every.get());
-    let now = Timestamp::now();
+    let now = Timestamp::now().max(query::log_time(view.connection()).await?);
     let backups = query::due_deletions(view.connection(), now).await?;
     let wal = query::due_wal(view.connection(), now).await?;
     let mut done = 0;

@@ -12,8 +12,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::{
-    agents, dispatch, duties, expiry, idle, members, pins, prune, scans, schedules,
-    state_snapshots,
+    agents, dispatch, duties, expiry, idle, members, pins, prune, scans, schedules, state_snapshots,
 };
 use crate::app::App;
 use crate::app::error::Result;

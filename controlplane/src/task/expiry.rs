@@ -44,8 +44,10 @@ impl Task for Expiry {
             done += expiry::condemn_orphans(app, &view, &self.looked, &repositories).await?;
         }
         let local = app.local();
-        let now = jiff::Timestamp::now();
-        let due = !query::due_deletions(local.connection(), now).await?.is_empty()
+        let now = jiff::Timestamp::now().max(query::log_time(local.connection()).await?);
+        let due = !query::due_deletions(local.connection(), now)
+            .await?
+            .is_empty()
             || !query::due_wal(local.connection(), now).await?.is_empty();
         if due {
             let view = app.node.read().await?;

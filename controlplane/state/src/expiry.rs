@@ -37,7 +37,9 @@ pub(crate) async fn suspended_until(
     }
     let floor = i64::try_from(floor).unwrap_or(i64::MAX);
     let restored = Timestamp::from_millisecond(floor).unwrap_or(Timestamp::MAX);
-    Ok(Some(restored.checked_add(PIN_MOST).unwrap_or(Timestamp::MAX)))
+    Ok(Some(
+        restored.checked_add(PIN_MOST).unwrap_or(Timestamp::MAX),
+    ))
 }
 
 /// Refuses while pins may be in force that are not known.
@@ -178,7 +180,9 @@ pub(crate) async fn gone(
     if !cx.has_level(schema::EXPIRY).await? {
         return Ok(Coverage::default());
     }
-    Ok(ranges(&condemned_wal(cx.tx(), place, timeline, None).await?))
+    Ok(ranges(
+        &condemned_wal(cx.tx(), place, timeline, None).await?,
+    ))
 }
 
 /// What of `range` a backup needs that is there or is being taken, in this place.
@@ -193,10 +197,7 @@ pub(crate) async fn refuse_needed(
         .filter(Column::Repository.eq(place.repository.as_str()))
         .filter(Column::Lineage.eq(Text(place.lineage)))
         .filter(Column::Kind.ne(Text(BackupKind::Logical)))
-        .filter(Column::State.is_in([
-            Text(BackupState::Running),
-            Text(BackupState::Available),
-        ]))
+        .filter(Column::State.is_in([Text(BackupState::Running), Text(BackupState::Available)]))
         .order_by_asc(Column::Id)
         .all(cx.tx())
         .await?;

@@ -313,7 +313,9 @@ pub enum Refusal {
         backup: BackupId,
     },
     /// Pins that were given are not known (ADR 15).
-    #[error("nothing is deleted before {until:.0}: the state was restored, and pins may be missing")]
+    #[error(
+        "nothing is deleted before {until:.0}: the state was restored, and pins may be missing"
+    )]
     ExpirySuspended {
         /// Until when.
         until: Timestamp,

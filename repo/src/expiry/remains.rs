@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::TryStreamExt;
-use futures_util::stream::{self, StreamExt};
 use holdfast_types::{BackupId, KeyId};
 use uuid::Uuid;
 
@@ -13,8 +11,6 @@ use crate::{Error, LineageRepository, Result};
 
 /// Objects that are deleted on one confirmation.
 const BATCH: usize = 64;
-/// How many of them at a time.
-const AT_ONCE: usize = 8;
 /// Where a pack and a sealed object name their key.
 const KEY_AT: std::ops::Range<u64> = 8..24;
 
@@ -97,7 +93,10 @@ impl LineageRepository {
     pub(crate) async fn keys_of_all(&self, stock: &Stock) -> Result<BTreeSet<KeyId>> {
         let mut keys = BTreeSet::new();
         for owned in stock.objects.values() {
-            let first = owned.sections.first().or(owned.packs.first().map(|(_, pack)| pack));
+            let first = owned
+                .sections
+                .first()
+                .or(owned.packs.first().map(|(_, pack)| pack));
             if let Some(first) = first {
                 keys.extend(self.key_of(&first.name).await?);
             }
@@ -120,14 +119,7 @@ impl LineageRepository {
     /// now (I-04, I-06).
     pub async fn delete_batch(&self, batch: &Batch) -> Result<()> {
         match batch {
-            Batch::Objects(names) => {
-                let store = &self.repository.store;
-                let mut deletions = stream::iter(names)
-                    .map(|name| store.delete(name))
-                    .buffer_unordered(AT_ONCE);
-                while deletions.try_next().await?.is_some() {}
-                Ok(())
-            }
+            Batch::Objects(names) => self.repository.store.delete_durably(names).await,
             Batch::Key(key) => match self.repository.ring.delete(*key, KeyPurpose::Backup).await {
                 // A damaged object may name anything: then a key stays.
                 Err(Error::Damaged { .. } | Error::Missing { .. }) => Ok(()),

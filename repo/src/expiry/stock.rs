@@ -60,7 +60,10 @@ impl LineageRepository {
         if let Some(unreadable) = backups.unreadable.into_iter().next() {
             return Err(unreadable.error);
         }
-        let alive = backups.available.iter().filter(|one| !dead.contains(&one.id));
+        let alive = backups
+            .available
+            .iter()
+            .filter(|one| !dead.contains(&one.id));
         let read = |backup: Backup| async move {
             let reader = self.open_backup(backup).await?;
             let packs = reader.packs().map(|info| (info.pack, info.key));
@@ -99,7 +102,10 @@ impl LineageRepository {
         match crate::backup::read_mark(self, &below).await {
             // Another backup of the run has taken its place.
             Ok(found) if found.id != backup.id => Ok(()),
-            Ok(_) => self.repository.store.delete(&self.name(&below)).await,
+            Ok(_) => {
+                let mark = self.name(&below);
+                self.repository.store.delete_durably(&[mark]).await
+            }
             Err(crate::Error::Missing { .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -125,9 +131,13 @@ impl Stock {
             }
             return;
         }
-        let parts = below.strip_prefix("manifests/").and_then(|rest| rest.split_once('/'));
+        let parts = below
+            .strip_prefix("manifests/")
+            .and_then(|rest| rest.split_once('/'));
         if let Some((owner, number)) = parts
-            && number.parse::<u32>().is_ok_and(|parsed| parsed.to_string() == number)
+            && number
+                .parse::<u32>()
+                .is_ok_and(|parsed| parsed.to_string() == number)
             && let Ok(owner) = owner.parse::<BackupId>()
         {
             self.objects.entry(owner).or_default().sections.push(item);
@@ -155,10 +165,17 @@ impl Stock {
     pub fn orphans(&self, before: Timestamp) -> Vec<BackupId> {
         let old = |listed: &Listed| listed.modified_micros < before.as_microsecond();
         let orphaned = |(id, owned): &(&BackupId, &Owned)| {
-            let needed = owned.packs.iter().any(|(pack, _)| self.needed.contains(pack));
+            let needed = owned
+                .packs
+                .iter()
+                .any(|(pack, _)| self.needed.contains(pack));
             !self.backups.contains_key(id) && !needed && owned.all().all(old)
         };
-        self.objects.iter().filter(orphaned).map(|(id, _)| *id).collect()
+        self.objects
+            .iter()
+            .filter(orphaned)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// Objects that nothing needs and that are older than `before`: what attempts
@@ -167,10 +184,21 @@ impl Stock {
         let old = |listed: &&Listed| listed.modified_micros < before.as_microsecond();
         let mut found = Vec::new();
         for (id, owned) in &self.objects {
-            let packs = owned.packs.iter().filter(|(pack, _)| !self.needed.contains(pack));
+            let packs = owned
+                .packs
+                .iter()
+                .filter(|(pack, _)| !self.needed.contains(pack));
             let packs = packs.map(|(_, listed)| listed);
-            let sections = owned.sections.iter().filter(|_| !self.backups.contains_key(id));
-            found.extend(packs.chain(sections).filter(old).map(|one| one.name.clone()));
+            let sections = owned
+                .sections
+                .iter()
+                .filter(|_| !self.backups.contains_key(id));
+            found.extend(
+                packs
+                    .chain(sections)
+                    .filter(old)
+                    .map(|one| one.name.clone()),
+            );
         }
         found.sort();
         found

@@ -294,6 +294,26 @@ impl Store {
     }
 }
 
+/// How many objects are deleted at a time.
+const DELETIONS: usize = 8;
+
+impl Store {
+    /// Deletes objects for good: when this returns, a power cut brings none of them
+    /// back. So what is deleted next is deleted after them, whatever happens.
+    pub(crate) async fn delete_durably(&self, names: &[String]) -> Result<()> {
+        let mut deletions = futures_util::stream::iter(names)
+            .map(|name| self.delete(name))
+            .buffer_unordered(DELETIONS);
+        while deletions.try_next().await?.is_some() {}
+        drop(deletions);
+        let (Some(directories), Some(first)) = (&self.directories, names.first()) else {
+            return Ok(());
+        };
+        let synced = directories.sync_deleted(names).await;
+        synced.map_err(|error| Failure::of_io(&error).into_error(self, first, error))
+    }
+}
+
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Store({})", self.url)

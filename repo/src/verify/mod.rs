@@ -178,7 +178,9 @@ impl Repository {
             }
         }
         if whole {
-            report.findings.extend(orphans::keys(self, &keys, before).await?);
+            report
+                .findings
+                .extend(orphans::keys(self, &keys, before).await?);
         }
         self.prove_present().await?;
         Ok(report)

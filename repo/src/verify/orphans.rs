@@ -66,7 +66,9 @@ pub(super) async fn keys(
     let mut findings = Vec::new();
     for key in repository.keys().await? {
         // Keys of the control plane's snapshots are the matter of control planes.
-        let ours = key.purpose.is_some_and(|purpose| purpose != KeyPurpose::State);
+        let ours = key
+            .purpose
+            .is_some_and(|purpose| purpose != KeyPurpose::State);
         if !ours || needed.contains(&key.id) {
             continue;
         }

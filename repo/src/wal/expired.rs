@@ -58,7 +58,9 @@ impl WalRepository {
         for range in gone.ranges() {
             let below = marker_name(timeline, *range);
             let content = Bytes::from_static(CONTENT);
-            self.lineage.put(Kind::Expired, &below, Codec::None, content).await?;
+            self.lineage
+                .put(Kind::Expired, &below, Codec::None, content)
+                .await?;
         }
         for (of, range, name) in self.markers().await? {
             let longer = |other: &LsnRange| {
@@ -91,15 +93,17 @@ impl WalRepository {
                 Some(WalObject::Slice(of, range)) if of == timeline => Some(range),
                 _ => None,
             };
-            let deletable = |range: &LsnRange| {
-                gone.covers(*range) && needed.gaps(*range) == [*range]
-            };
+            let deletable =
+                |range: &LsnRange| gone.covers(*range) && needed.gaps(*range) == [*range];
             if range.as_ref().is_some_and(deletable) {
                 names.push(item.name);
             }
         }
         names.sort();
-        Ok(names.chunks(BATCH).map(|some| Batch::Objects(some.to_vec())).collect())
+        Ok(names
+            .chunks(BATCH)
+            .map(|some| Batch::Objects(some.to_vec()))
+            .collect())
     }
 }
 

@@ -157,13 +157,22 @@ mod tests {
     fn bad_values_are_refused_with_their_path() {
         let cases = [
             (json!({"keep": {"last": 0}}), "spec.retention.keep.last"),
-            (json!({"keep": {"daily": 10_001}}), "spec.retention.keep.daily"),
-            (json!({"keep": {"weekly": -1}}), "spec.retention.keep.weekly"),
+            (
+                json!({"keep": {"daily": 10_001}}),
+                "spec.retention.keep.daily",
+            ),
+            (
+                json!({"keep": {"weekly": -1}}),
+                "spec.retention.keep.weekly",
+            ),
             (json!({"keep": {"hourly": 1}}), "spec.retention.keep.hourly"),
             (json!({"pitr": "0s"}), "spec.retention.pitr"),
             (json!({"pitr": "two weeks"}), "spec.retention.pitr"),
             (json!({"pitr": "36526d"}), "spec.retention.pitr"),
-            (json!({"timezone": "Europe/Nowhere"}), "spec.retention.timezone"),
+            (
+                json!({"timezone": "Europe/Nowhere"}),
+                "spec.retention.timezone",
+            ),
             (json!({"timezone": ""}), "spec.retention.timezone"),
         ];
         for (retention, field) in cases {
@@ -177,7 +186,10 @@ mod tests {
     fn less_than_the_promised_window_is_refused() {
         let short = json!({"pitr": "13d"});
         let found = refused(&short, Some("14d")).unwrap();
-        assert_eq!(found, ("spec.retention.pitr".to_owned(), "invalid_document"));
+        assert_eq!(
+            found,
+            ("spec.retention.pitr".to_owned(), "invalid_document")
+        );
         assert_eq!(refused(&short, Some("13d")), None);
     }
 }

@@ -17,9 +17,9 @@ use super::jobs::{Accepted, JobStarted};
 use crate::api::body::{Body, Params, Segment};
 use crate::api::error::{ApiError, Problems};
 use crate::api::page::{List, PageParams};
-use crate::app::{App, Condemnation, Hold, Kept};
 use crate::app::caller::Caller;
 use crate::app::error::AppError;
+use crate::app::{App, Condemnation, Hold, Kept};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -270,7 +270,8 @@ async fn backup_hold(
     Segment(id): Segment<BackupId>,
     Body(params): Body<HoldParams>,
 ) -> Result<Json<BackupView>, ApiError> {
-    app.hold_backup(&caller, id, (params.reason, params.until)).await?;
+    app.hold_backup(&caller, id, (params.reason, params.until))
+        .await?;
     Ok(Json(view(&app, &caller, id).await?))
 }
 

@@ -432,7 +432,10 @@ impl Expiry {
 
     /// What a backup in the catalog names that is still to be swept.
     fn may_still_be_named(&self, world: &World, pack: Attempt) -> bool {
-        let known = world.catalog.keys().filter_map(|one| world.manifests.get(one));
+        let known = world
+            .catalog
+            .keys()
+            .filter_map(|one| world.manifests.get(one));
         self.0.marks_are_listed && known.flatten().any(|named| *named == pack)
     }
 }
@@ -480,18 +483,54 @@ const RESTORABLE: &str = "what is kept has all of its packs";
 #[test]
 fn each_rule_is_needed() {
     let lost = [
-        Rules { pins_are_asked: false, ..ALL },
-        Rules { condemned_stays: false, ..ALL },
-        Rules { late_marks_are_not_sent: false, ..ALL },
-        Rules { grace: false, ..ALL },
-        Rules { marks_are_listed: false, ..ALL },
-        Rules { young_orphans_are_left: false, ..ALL },
-        Rules { keys_are_new: false, ..ALL },
-        Rules { blind_time: false, ..ALL },
+        Rules {
+            pins_are_asked: false,
+            ..ALL
+        },
+        Rules {
+            condemned_stays: false,
+            ..ALL
+        },
+        Rules {
+            late_marks_are_not_sent: false,
+            ..ALL
+        },
+        Rules {
+            grace: false,
+            ..ALL
+        },
+        Rules {
+            marks_are_listed: false,
+            ..ALL
+        },
+        Rules {
+            young_orphans_are_left: false,
+            ..ALL
+        },
+        Rules {
+            keys_are_new: false,
+            ..ALL
+        },
+        Rules {
+            blind_time: false,
+            ..ALL
+        },
     ];
     for rules in lost {
         needed(rules, RESTORABLE);
     }
-    needed(Rules { put_if_absent: false, ..ALL }, "what is available has its mark");
-    needed(Rules { last_is_kept: false, ..ALL }, "something is available");
+    needed(
+        Rules {
+            put_if_absent: false,
+            ..ALL
+        },
+        "what is available has its mark",
+    );
+    needed(
+        Rules {
+            last_is_kept: false,
+            ..ALL
+        },
+        "something is available",
+    );
 }

@@ -285,7 +285,12 @@ mod tests {
     fn wal_is_kept_for_the_window_and_for_what_is_kept_besides() {
         let mut old = backup(1, (1, 1), 100);
         old.held = true;
-        let all = vec![old, backup(2, (1, 1), 200), backup(3, (1, 1), 300), backup(4, (1, 1), 400)];
+        let all = vec![
+            old,
+            backup(2, (1, 1), 200),
+            backup(3, (1, 1), 300),
+            backup(4, (1, 1), 400),
+        ];
         let facts = facts(all, &[((1, 1), &[(50, 450)])]);
         let verdicts = plan(Some(&rules(1, Some(100))), &facts, at(450));
         assert_eq!(verdicts.kept().collect::<Vec<_>>(), [id(1), id(3), id(4)]);
@@ -296,7 +301,11 @@ mod tests {
 
     #[test]
     fn without_a_window_wal_is_kept_since_the_oldest_kept_backup() {
-        let all = vec![backup(1, (1, 1), 100), backup(2, (1, 1), 200), backup(3, (1, 1), 300)];
+        let all = vec![
+            backup(1, (1, 1), 100),
+            backup(2, (1, 1), 200),
+            backup(3, (1, 1), 300),
+        ];
         let facts = facts(all, &[((1, 1), &[(50, 320)])]);
         let verdicts = plan(Some(&rules(2, None)), &facts, at(1000));
         assert_eq!(expired(&verdicts), [(1, 1, 50, 195)]);

@@ -161,7 +161,9 @@ pub(crate) fn plan(rules: &Rules, history: &History, now: Timestamp) -> Plan {
     let reasons = backups.iter().map(reasons);
     Plan {
         wal,
-        backups: reasons.map(|(id, why)| (id, why.unwrap_or_default())).collect(),
+        backups: reasons
+            .map(|(id, why)| (id, why.unwrap_or_default()))
+            .collect(),
     }
 }
 
@@ -213,7 +215,10 @@ fn bases<'a>(
     let mut lineages: BTreeMap<Lineage, Vec<(&'a Available, Place)>> = BTreeMap::new();
     for backup in backups {
         if let Some(place) = backup.physical {
-            lineages.entry(place.lineage).or_default().push((backup, place));
+            lineages
+                .entry(place.lineage)
+                .or_default()
+                .push((backup, place));
         }
     }
     let mut lineages: Vec<(Lineage, Vec<(&Available, Place)>)> = lineages.into_iter().collect();
@@ -287,7 +292,9 @@ fn wal(
     let mut open: BTreeMap<Lineage, (Lsn, BackupId)> = BTreeMap::new();
     let mut from = |backup: &Available| {
         if let Some(place) = backup.physical {
-            let known = open.entry(place.lineage).or_insert((place.start, backup.id));
+            let known = open
+                .entry(place.lineage)
+                .or_insert((place.start, backup.id));
             *known = (*known).min((place.start, backup.id));
         }
     };

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use serde::Serialize;
 
+use crate::apply::Head;
 use crate::column::{Moment, Text, timeline};
 use crate::entity::word::{CondemnCause, Deletion};
 use crate::entity::{condemned as rows, condemned_wal as wal_rows, holds, pins};
@@ -95,6 +96,12 @@ pub struct PinView {
 
 async fn is_known(conn: &DatabaseConnection) -> Result<bool, StateError> {
     Ok(schema::version(conn).await? >= schema::EXPIRY)
+}
+
+/// The time of the last entry, which later ones never go behind: what is due by it
+/// is due, also while a clock that ran ahead is back.
+pub async fn log_time(conn: &DatabaseConnection) -> Result<Timestamp, StateError> {
+    Ok(Head::read(conn).await?.time)
 }
 
 /// Until when nothing is condemned because the state was restored, and pins that

@@ -23,6 +23,7 @@ mod status;
 mod user;
 mod wal;
 
+pub use crate::entity::word::{CondemnCause, Deletion};
 pub use access::{
     JoinTokenView, PkiView, RepositoryKey, SecretView, SigningKeyView, join_token, join_tokens,
     pki, repository_identity, repository_key, sealed_secret, secrets, signing_keys,
@@ -39,10 +40,9 @@ pub use audit::{AuditFilter, audit};
 pub use backup::{
     BackupFilter, BackupView, available_backups, backup, backups, backups_of_job, newest_available,
 };
-pub use crate::entity::word::{CondemnCause, Deletion};
 pub use expiry::{
-    CondemnedView, CondemnedWalView, HoldView, PinView, condemned_in, condemned_of, condemned_wal_of,
-    due_deletions, due_wal, expiry_suspended_until, holds_of, pins_of,
+    CondemnedView, CondemnedWalView, HoldView, PinView, condemned_in, condemned_of,
+    condemned_wal_of, due_deletions, due_wal, expiry_suspended_until, holds_of, log_time, pins_of,
 };
 pub use job::{
     AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,

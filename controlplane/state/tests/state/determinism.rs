@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use holdfast_state::audit::verify;
 use holdfast_state::command::{
     AdvanceJob, Basis, BeginDeletion, Condemn, CondemnBackups, CondemnWal, CondemnedBy, CreateUser,
-    DeletableWal, DeleteResource, DeleteUser, DueRun, FinishJob, FrontierCheckpoint,
-    JobOutcome, LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel, RecordBackup,
-    RecordLateResult, RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob,
-    RevokeAgent, RunDecision, RunJob, SetSecret, StartJob, WithdrawDuty,
+    DeletableWal, DeleteResource, DeleteUser, DueRun, FinishJob, FrontierCheckpoint, JobOutcome,
+    LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel, RecordBackup, RecordLateResult,
+    RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob, RevokeAgent, RunDecision,
+    RunJob, SetSecret, StartJob, WithdrawDuty,
 };
 use holdfast_state::query::{self, JobFilter, PageRequest};
 use holdfast_state::{Cause, Command, Entry, PinHolder, Principal, Reply};
@@ -26,9 +26,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::fixture::{
-    SECRET_WORD, agent_id, apply, assignment_id, backup_id, backup_job, backup_started, bootstrap, cluster,
-    committed, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, password, policy,
-    range, repository, sealed, timeline, user_id, wal,
+    SECRET_WORD, agent_id, apply, assignment_id, backup_id, backup_job, backup_started, bootstrap,
+    cluster, committed, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, password,
+    policy, range, repository, sealed, timeline, user_id, wal,
 };
 use crate::harness::{apply_batched, database, dump_of, keyed, table};
 use crate::nodes::moved;

@@ -37,7 +37,8 @@ async fn with_backups() -> TestState {
 async fn record(state: &mut TestState, number: u64) {
     let base = number * 1000;
     let mut commit = committed(number.into(), number.into(), &[(base, base + 999)]);
-    (commit.backup.start_lsn, commit.backup.stop_lsn) = (Lsn::new(base + 100), Lsn::new(base + 200));
+    (commit.backup.start_lsn, commit.backup.stop_lsn) =
+        (Lsn::new(base + 100), Lsn::new(base + 200));
     let later = SignedDuration::from_mins(i64::try_from(number).unwrap());
     commit.backup.started_at += later;
     commit.backup.finished_at += later;
@@ -133,7 +134,9 @@ fn condemn_wal(state: &TestState, ranges: &[(u64, u64)], kept: &[u128]) -> Conde
 }
 
 async fn held(state: &TestState) -> Vec<LsnRange> {
-    let wal = query::wal_of_cluster(&state.conn, &name("orders")).await.unwrap();
+    let wal = query::wal_of_cluster(&state.conn, &name("orders"))
+        .await
+        .unwrap();
     wal[0].coverage.ranges().to_vec()
 }
 
@@ -161,11 +164,25 @@ async fn what_is_held_is_not_condemned_until_it_is_released_or_its_end_is_over()
     }
     let verdicts = state.accept(expire(&state, &[1, 2], &[3])).await;
     assert!(
-        verdicts.iter().all(|one| matches!(one, Verdict::Refused(Refusal::BackupHeld { .. }))),
+        verdicts
+            .iter()
+            .all(|one| matches!(one, Verdict::Refused(Refusal::BackupHeld { .. }))),
         "{verdicts:?}"
     );
-    assert!(state.accept(ReleaseBackup { backup: backup_id(1) }).await);
-    assert!(!state.accept(ReleaseBackup { backup: backup_id(1) }).await);
+    assert!(
+        state
+            .accept(ReleaseBackup {
+                backup: backup_id(1)
+            })
+            .await
+    );
+    assert!(
+        !state
+            .accept(ReleaseBackup {
+                backup: backup_id(1)
+            })
+            .await
+    );
     state.pass(DAY);
     let verdicts = state.accept(expire(&state, &[1, 2], &[3])).await;
     assert_eq!(verdicts, [Verdict::Condemned(state.now + DAY); 2].to_vec());
@@ -173,7 +190,10 @@ async fn what_is_held_is_not_condemned_until_it_is_released_or_its_end_is_over()
     assert_eq!(state.refuse(hold(1, None)).await.code(), "backup_condemned");
     let bad = hold(3, Some(state.now));
     assert_eq!(state.refuse(bad).await.field(), Some("until"));
-    let silent = HoldBackup { reason: "  ".to_owned(), ..hold(3, None) };
+    let silent = HoldBackup {
+        reason: "  ".to_owned(),
+        ..hold(3, None)
+    };
     assert_eq!(state.refuse(silent).await.field(), Some("reason"));
 }
 
@@ -181,16 +201,30 @@ async fn what_is_held_is_not_condemned_until_it_is_released_or_its_end_is_over()
 async fn what_is_pinned_is_not_condemned_and_what_is_condemned_is_not_pinned() {
     let mut state = with_backups().await;
     let until = state.now + DAY;
-    state.accept(PinBackups { pins: vec![pin(1, 1, until)] }).await;
+    state
+        .accept(PinBackups {
+            pins: vec![pin(1, 1, until)],
+        })
+        .await;
     let backup = backup_id(1);
-    assert_eq!(state.refuse(by_hand(1)).await, Refusal::BackupPinned { backup, until });
+    assert_eq!(
+        state.refuse(by_hand(1)).await,
+        Refusal::BackupPinned { backup, until }
+    );
     // The moment of its end counts: a mark may be under way.
     state.pass(DAY);
     assert_eq!(state.refuse(by_hand(1)).await.code(), "backup_pinned");
     state.pass(SignedDuration::from_micros(1));
     state.accept(by_hand(1)).await;
-    let pinned = state.accept(PinBackups { pins: vec![pin(1, 1, state.now + DAY)] }).await;
-    assert!(matches!(pinned[0], holdfast_state::command::Pinned::Refused(_)));
+    let pinned = state
+        .accept(PinBackups {
+            pins: vec![pin(1, 1, state.now + DAY)],
+        })
+        .await;
+    assert!(matches!(
+        pinned[0],
+        holdfast_state::command::Pinned::Refused(_)
+    ));
 }
 
 #[tokio::test]
@@ -222,7 +256,10 @@ async fn a_plan_that_is_stale_condemns_nothing() {
     state.accept(other).await;
     assert_eq!(state.refuse(planned).await.code(), "plan_stale");
     let wal = CondemnWal {
-        basis: Basis { revision: Revision(1), kept: vec![] },
+        basis: Basis {
+            revision: Revision(1),
+            kept: vec![],
+        },
         ..condemn_wal(&state, &[(1000, 1050)], &[])
     };
     assert_eq!(state.refuse(wal).await.code(), "plan_stale");
@@ -243,7 +280,10 @@ async fn nothing_is_condemned_for_the_longest_pin_after_the_state_was_restored()
     let mut state = with_backups().await;
     let floor = u64::try_from(state.now.as_millisecond()).unwrap();
     state.accept(restored(floor)).await;
-    let until = query::expiry_suspended_until(&state.conn).await.unwrap().unwrap();
+    let until = query::expiry_suspended_until(&state.conn)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(until, state.now + DAY * 30);
     assert_eq!(state.refuse(by_hand(1)).await.code(), "expiry_suspended");
     let orphans = orphans(&[9]);
@@ -267,7 +307,11 @@ async fn each_step_follows_the_one_before_and_none_is_taken_back() {
     state.pass(DAY);
     let begun = state.accept(both.clone()).await;
     assert_eq!(begun.backups, [backup_id(1)]);
-    assert_eq!(state.accept(both).await, begun, "whoever leads next goes on");
+    assert_eq!(
+        state.accept(both).await,
+        begun,
+        "whoever leads next goes on"
+    );
     assert_eq!(state_of(&state, 1).await, BackupState::Condemned);
     assert_eq!(state.accept(end(&[1, 2], &[])).await, 1);
     assert_eq!(state_of(&state, 1).await, BackupState::Deleted);
@@ -276,13 +320,31 @@ async fn each_step_follows_the_one_before_and_none_is_taken_back() {
     // Its mark shows up again, late: it stays deleted.
     record(&mut state, 1).await;
     assert_eq!(state_of(&state, 1).await, BackupState::Deleted);
-    let rows = query::condemned_of(&state.conn, &[backup_id(1)]).await.unwrap();
+    let rows = query::condemned_of(&state.conn, &[backup_id(1)])
+        .await
+        .unwrap();
     let row = &rows[&backup_id(1)][0];
-    assert_eq!((row.state, row.deleted_at), (Deletion::Deleted, Some(state.now)));
-    let audit = query::audit(&state.conn, &query::AuditFilter::default(), &PageRequest::longest());
-    let actions: Vec<String> = audit.await.unwrap().items.iter().map(|row| row.action.clone()).collect();
+    assert_eq!(
+        (row.state, row.deleted_at),
+        (Deletion::Deleted, Some(state.now))
+    );
+    let audit = query::audit(
+        &state.conn,
+        &query::AuditFilter::default(),
+        &PageRequest::longest(),
+    );
+    let actions: Vec<String> = audit
+        .await
+        .unwrap()
+        .items
+        .iter()
+        .map(|row| row.action.clone())
+        .collect();
     for action in ["condemn_backups", "begin_deletion", "end_deletion"] {
-        assert!(actions.iter().any(|one| one == action), "I-11: {action} of {actions:?}");
+        assert!(
+            actions.iter().any(|one| one == action),
+            "I-11: {action} of {actions:?}"
+        );
     }
 }
 
@@ -290,7 +352,9 @@ async fn each_step_follows_the_one_before_and_none_is_taken_back() {
 async fn while_a_restore_is_under_way_nothing_of_its_cluster_is_deleted() {
     let mut state = with_backups().await;
     state.accept(by_hand(1)).await;
-    state.accept(condemn_wal(&state, &[(1000, 1999)], &[])).await;
+    state
+        .accept(condemn_wal(&state, &[(1000, 1999)], &[]))
+        .await;
     state.pass(DAY);
     let restore = holdfast_state::command::CreateJob {
         kind: JobKind::Restore,
@@ -300,7 +364,9 @@ async fn while_a_restore_is_under_way_nothing_of_its_cluster_is_deleted() {
     state.accept(restore).await;
     let all = begin(&[1], &[(1000, 1999)]);
     assert_eq!(state.accept(all.clone()).await, Deletable::default());
-    state.accept(holdfast_state::command::RequestCancel { job: job_id(7) }).await;
+    state
+        .accept(holdfast_state::command::RequestCancel { job: job_id(7) })
+        .await;
     let begun = state.accept(all).await;
     assert_eq!((begun.backups.len(), begun.wal.len()), (1, 1));
 }
@@ -312,7 +378,9 @@ async fn wal_that_a_backup_needs_is_not_condemned() {
         let refused = state.refuse(condemn_wal(&state, &[needed], &[])).await;
         assert_eq!(refused.code(), "wal_needed", "{needed:?}");
     }
-    let bytes = state.accept(condemn_wal(&state, &[(0, 1100), (1200, 2100)], &[])).await;
+    let bytes = state
+        .accept(condemn_wal(&state, &[(0, 1100), (1200, 2100)], &[]))
+        .await;
     assert_eq!(bytes, 100 + 799 + 100);
     let left = [range(1100, 1200), range(2100, 2999), range(3000, 3999)];
     assert_eq!(held(&state).await, left);
@@ -322,9 +390,13 @@ async fn wal_that_a_backup_needs_is_not_condemned() {
     let mut started = backup_started(5, lease.generation.0, 5);
     started.start_lsn = Lsn::new(2500);
     state.accept(started).await;
-    let refused = state.refuse(condemn_wal(&state, &[(2600, 2700)], &[])).await;
+    let refused = state
+        .refuse(condemn_wal(&state, &[(2600, 2700)], &[]))
+        .await;
     assert_eq!(refused.code(), "wal_needed");
-    state.accept(condemn_wal(&state, &[(2200, 2500)], &[])).await;
+    state
+        .accept(condemn_wal(&state, &[(2200, 2500)], &[]))
+        .await;
 }
 
 /// Whoever remembers having stored it does not bring it back, whether or not it is
@@ -333,7 +405,9 @@ async fn wal_that_a_backup_needs_is_not_condemned() {
 async fn condemned_wal_never_counts_again() {
     let mut state = with_backups().await;
     state.accept(by_hand(1)).await;
-    state.accept(condemn_wal(&state, &[(0, 2000)], &[2, 3])).await;
+    state
+        .accept(condemn_wal(&state, &[(0, 2000)], &[2, 3]))
+        .await;
     let left = [range(2000, 2999), range(3000, 3999)];
     for step in 0..3 {
         let found = RecordFoundWal {
@@ -350,7 +424,10 @@ async fn condemned_wal_never_counts_again() {
         assert_eq!(held(&state).await, left, "{step}");
         // A backup that needs it is not taken in: its WAL may be gone any moment.
         let commit = committed(8, 8, &[(90, 250)]);
-        assert_eq!(state.refuse(RecordBackup { commit }).await.code(), "wal_missing");
+        assert_eq!(
+            state.refuse(RecordBackup { commit }).await.code(),
+            "wal_missing"
+        );
         match step {
             0 => {
                 state.pass(DAY);
@@ -362,7 +439,9 @@ async fn condemned_wal_never_counts_again() {
         }
     }
     // Deleted ranges become one.
-    state.accept(condemn_wal(&state, &[(2000, 2100)], &[2, 3])).await;
+    state
+        .accept(condemn_wal(&state, &[(2000, 2100)], &[2, 3]))
+        .await;
     state.pass(DAY);
     let begun = state.accept(begin(&[], &[(2000, 2100)])).await;
     assert_eq!(begun.wal, of_timeline(&[(2000, 2100)]));
@@ -370,7 +449,10 @@ async fn condemned_wal_never_counts_again() {
     let known = query::condemned_wal_of(&state.conn, &name("orders"), &name("eu"), lineage());
     let known = known.await.unwrap();
     assert_eq!(known.len(), 1, "{known:?}");
-    assert_eq!((known[0].range, known[0].state), (range(0, 2100), Deletion::Deleted));
+    assert_eq!(
+        (known[0].range, known[0].state),
+        (range(0, 2100), Deletion::Deleted)
+    );
 }
 
 fn orphans(attempts: &[u128]) -> CondemnOrphans {
@@ -395,7 +477,10 @@ async fn only_what_no_backup_can_become_is_an_orphan() {
     assert_eq!(state.accept(orphans(&[9])).await, []);
     // Its mark comes after all: what it names may be gone.
     let commit = committed(9, 9, &[(3000, 3999)]);
-    assert_eq!(state.refuse(RecordBackup { commit }).await.code(), "backup_condemned");
+    assert_eq!(
+        state.refuse(RecordBackup { commit }).await.code(),
+        "backup_condemned"
+    );
     state.pass(DAY);
     assert_eq!(state.accept(begin(&[9], &[])).await.backups, [backup_id(9)]);
     assert_eq!(state.accept(end(&[9], &[])).await, 1);

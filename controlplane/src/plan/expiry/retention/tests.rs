@@ -132,7 +132,9 @@ fn weeks_are_iso_weeks_and_begin_on_monday() {
 fn the_window_keeps_what_its_first_point_needs_and_the_wal_since_then() {
     let mut rules = rules(1);
     rules.pitr = Some(days(7));
-    let all: Vec<Available> = (1..=20).map(|day| backup(day, i64::from(day) * DAY)).collect();
+    let all: Vec<Available> = (1..=20)
+        .map(|day| backup(day, i64::from(day) * DAY))
+        .collect();
     let plan = plan(&rules, &all, at(20 * DAY + HOUR));
     // The window begins on day 13, an hour after that day's backup.
     assert_eq!(kept(&plan), [13, 20]);
@@ -277,5 +279,87 @@ proptest! {
         }
         let again: Vec<Available> = kept().cloned().collect();
         prop_assert_eq!(plan(&rules, &again, at(now)).expired().count(), 0);
+    }
+}
+
+/// The slow way to what is kept: each backup is asked whether it is the newest of a
+/// bucket, and how many buckets that have one are newer.
+fn reference(rules: &Rules, backups: &[Available], now: Timestamp) -> BTreeSet<BackupId> {
+    let date = |one: &Available| one.finished.to_zoned(rules.timezone.clone()).date();
+    // Buckets by the day with which they begin.
+    let begins: [(u32, fn(jiff::civil::Date) -> jiff::civil::Date); 4] = [
+        (rules.daily, |date| date),
+        (rules.weekly, |date| {
+            let back = i64::from(date.weekday().to_monday_zero_offset());
+            date.checked_sub(jiff::Span::new().days(back)).unwrap()
+        }),
+        (rules.monthly, |date| date.first_of_month()),
+        (rules.yearly, |date| date.first_of_year()),
+    ];
+    let newer =
+        |one: &Available, other: &Available| (one.finished, one.id) > (other.finished, other.id);
+    let of_kind = |one: &Available| {
+        let same = |other: &&Available| other.physical.is_some() == one.physical.is_some();
+        backups.iter().filter(same).collect::<Vec<_>>()
+    };
+    let keeps = |one: &Available| {
+        let others = of_kind(one);
+        let newer_ones = others.iter().filter(|other| newer(other, one)).count();
+        if newer_ones < rules.last.max(1) as usize || one.held {
+            return true;
+        }
+        if one.pinned.is_some_and(|until| until >= now) {
+            return true;
+        }
+        begins.iter().any(|(count, begin)| {
+            let own = begin(date(one));
+            let mut same = others.iter().filter(|other| begin(date(other)) == own);
+            let newest = !same.any(|other| newer(other, one));
+            let later: BTreeSet<_> = others
+                .iter()
+                .map(|other| begin(date(other)))
+                .filter(|other| *other > own)
+                .collect();
+            newest && later.len() < *count as usize
+        })
+    };
+    let window = rules.pitr.map(|pitr| now - pitr);
+    let begins_window = |one: &Available| {
+        let (Some(window), Some(_)) = (window, one.physical) else {
+            return false;
+        };
+        let others = of_kind(one);
+        let before = |other: &&&Available| other.finished <= window;
+        match others
+            .iter()
+            .filter(before)
+            .max_by_key(|other| (other.finished, other.id))
+        {
+            Some(base) => base.id == one.id,
+            None => !others.iter().any(|other| newer(one, other)),
+        }
+    };
+    let kept = backups
+        .iter()
+        .filter(|one| keeps(one) || begins_window(one));
+    kept.map(|one| one.id).collect()
+}
+
+proptest! {
+    #[test]
+    fn the_slow_way_keeps_the_same(
+        backups in histories(),
+        rules in rule_sets(),
+        hour in 60 * 24i64..80 * 24,
+    ) {
+        let now = at(hour * HOUR);
+        let found = plan(&rules, &backups, now);
+        let kept: BTreeSet<BackupId> = found
+            .backups
+            .iter()
+            .filter(|(_, why)| !why.is_empty())
+            .map(|(id, _)| *id)
+            .collect();
+        prop_assert_eq!(kept, reference(&rules, &backups, now));
     }
 }
