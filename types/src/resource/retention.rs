@@ -139,7 +139,7 @@ mod tests {
             "apiVersion": "holdfast/v1", "kind": "Policy", "metadata": {"name": "p"}, "spec": spec,
         });
         let error = Document::from_value(document).err()?;
-        Some((error.field().to_owned(), error.code()))
+        Some((error.field, error.code))
     }
 
     #[test]

@@ -185,7 +185,7 @@ async fn what_is_held_is_not_condemned_until_it_is_released_or_its_end_is_over()
     );
     state.pass(DAY);
     let verdicts = state.accept(expire(&state, &[1, 2], &[3])).await;
-    assert_eq!(verdicts, [Verdict::Condemned(state.now + DAY); 2].to_vec());
+    assert_eq!(verdicts, vec![Verdict::Condemned(state.now + DAY); 2]);
     // What is condemned cannot be saved any more.
     assert_eq!(state.refuse(hold(1, None)).await.code(), "backup_condemned");
     let bad = hold(3, Some(state.now));
@@ -328,18 +328,9 @@ async fn each_step_follows_the_one_before_and_none_is_taken_back() {
         (row.state, row.deleted_at),
         (Deletion::Deleted, Some(state.now))
     );
-    let audit = query::audit(
-        &state.conn,
-        &query::AuditFilter::default(),
-        &PageRequest::longest(),
-    );
-    let actions: Vec<String> = audit
-        .await
-        .unwrap()
-        .items
-        .iter()
-        .map(|row| row.action.clone())
-        .collect();
+    let (filter, page) = (query::AuditFilter::default(), PageRequest::longest());
+    let audit = query::audit(&state.conn, &filter, &page).await.unwrap();
+    let actions: Vec<String> = audit.items.iter().map(|row| row.action.clone()).collect();
     for action in ["condemn_backups", "begin_deletion", "end_deletion"] {
         assert!(
             actions.iter().any(|one| one == action),
@@ -446,7 +437,8 @@ async fn condemned_wal_never_counts_again() {
     let begun = state.accept(begin(&[], &[(2000, 2100)])).await;
     assert_eq!(begun.wal, of_timeline(&[(2000, 2100)]));
     state.accept(end(&[], &[(2000, 2100)])).await;
-    let known = query::condemned_wal_of(&state.conn, &name("orders"), &name("eu"), lineage());
+    let (orders, eu) = (name("orders"), name("eu"));
+    let known = query::condemned_wal_of(&state.conn, &orders, &eu, lineage());
     let known = known.await.unwrap();
     assert_eq!(known.len(), 1, "{known:?}");
     assert_eq!(
