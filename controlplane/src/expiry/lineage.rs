@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_consensus::StateView;
 use holdfast_repo::{Batch, Codec, Error, LineageRepository, Repository, Stock};
 use holdfast_state::command::{BeginDeletion, Deletable, EndDeletion};
 use holdfast_state::query::{self, Deletion};
@@ -11,19 +12,20 @@ use holdfast_types::{BackupId, Coverage, Timeline};
 
 use super::sweep::{Due, Place};
 use crate::app::App;
-use crate::app::error::Result;
+use crate::app::code::Code;
+use crate::app::error::{AppError, Result};
 use crate::state_snapshot::failure_of;
 
 /// Why a deletion stopped where it was.
 enum Stopped {
     /// The control plane: no quorum, or another leads.
-    Control(crate::app::error::AppError),
+    Control(AppError),
     /// The repository.
     Repository(Error),
 }
 
-impl From<crate::app::error::AppError> for Stopped {
-    fn from(error: crate::app::error::AppError) -> Self {
+impl From<AppError> for Stopped {
+    fn from(error: AppError) -> Self {
         Self::Control(error)
     }
 }
@@ -81,13 +83,13 @@ async fn run(
     }
     let lineage = repository.lineage(&place.cluster, place.lineage).await?;
     lineage.prove_there().await?;
-    let licence = confirm(app, place).await?;
-    delete_marks(app, place, &lineage, &licence).await?;
+    let licence = licence(app, place).await?;
+    delete_marks(app, &lineage, &licence).await?;
     // Anew: what was committed since is seen to need its own.
     let stock = lineage.stock(&licence.dead).await?;
-    delete_remains(app, place, &lineage, (&licence, &stock)).await?;
-    delete_wal(app, place, &lineage, (&licence, &stock)).await?;
-    let gone = see(&lineage, &licence, begun).await?;
+    delete_remains(app, &lineage, (&licence, &stock)).await?;
+    delete_wal(app, &lineage, (&licence, &stock)).await?;
+    let gone = see(&lineage, (&licence, &stock), begun).await?;
     if gone == Deletable::default() {
         return Ok(0);
     }
@@ -106,35 +108,33 @@ async fn run(
     Ok(ended)
 }
 
-/// Confirms with a quorum, at this moment, that this node leads and what may be
-/// deleted (I-04).
-async fn confirm(app: &App, place: &Place) -> Result<Licence> {
+/// Confirms with a quorum, at this moment, that this node leads (I-04). What may be
+/// deleted may be so for ever, so that need not be asked again.
+async fn confirm(app: &App) -> Result<StateView> {
     let view = app.node.read().await?;
-    if !app.node.is_leader() {
-        return Err(crate::app::error::AppError::new(
-            crate::app::code::Code::NO_LEADER,
-            "another node leads: it goes on with what is to be deleted",
-        ));
+    if app.node.is_leader() {
+        return Ok(view);
     }
+    let message = "another node leads: it goes on with what is to be deleted";
+    Err(AppError::new(Code::NO_LEADER, message))
+}
+
+/// What may be deleted of a lineage, and was before.
+async fn licence(app: &App, place: &Place) -> Result<Licence> {
+    let view = confirm(app).await?;
     let conn = view.connection();
     let (cluster, repository) = (&place.cluster, &place.repository);
     let backups = query::condemned_in(conn, cluster, repository, place.lineage).await?;
     let may = |state: Deletion| matches!(state, Deletion::Deleting | Deletion::Deleted);
+    let dead = backups.iter().filter(|one| may(one.state));
     let mut licence = Licence {
-        dead: backups
-            .iter()
-            .filter(|one| may(one.state))
-            .map(|one| one.backup)
-            .collect(),
+        dead: dead.map(|one| one.backup).collect(),
         wal: BTreeMap::new(),
     };
     for one in query::condemned_wal_of(conn, cluster, repository, place.lineage).await? {
         if may(one.state) {
-            licence
-                .wal
-                .entry(one.timeline)
-                .or_default()
-                .insert(one.range);
+            let gone = licence.wal.entry(one.timeline).or_default();
+            gone.insert(one.range);
         }
     }
     Ok(licence)
@@ -143,28 +143,31 @@ async fn confirm(app: &App, place: &Place) -> Result<Licence> {
 /// First: the repository lists no backup any more whose packs go.
 async fn delete_marks(
     app: &App,
-    place: &Place,
     lineage: &LineageRepository,
     licence: &Licence,
 ) -> std::result::Result<(), Stopped> {
-    let stock = lineage.stock(&licence.dead).await?;
-    let dead = stock.backups().filter(|one| licence.dead.contains(&one.id));
-    for backup in dead {
-        confirm(app, place).await?; // I-04
-        lineage.delete_mark(backup).await?;
+    let listed = lineage.list_backups().await?;
+    // It may be one that needs what is to go.
+    if let Some(unreadable) = listed.unreadable.into_iter().next() {
+        return Err(unreadable.error.into());
+    }
+    for backup in listed.available {
+        if licence.dead.contains(&backup.id) {
+            confirm(app).await?; // I-04
+            lineage.delete_mark(&backup).await?;
+        }
     }
     Ok(())
 }
 
 async fn delete_remains(
     app: &App,
-    place: &Place,
     lineage: &LineageRepository,
     (licence, stock): (&Licence, &Stock),
 ) -> std::result::Result<(), Stopped> {
     for remains in stock.remains(&licence.dead) {
         for batch in lineage.batches(&remains, stock).await? {
-            delete_batch(app, place, lineage, &batch).await?;
+            delete_batch(app, lineage, &batch).await?;
         }
     }
     Ok(())
@@ -172,7 +175,6 @@ async fn delete_remains(
 
 async fn delete_wal(
     app: &App,
-    place: &Place,
     lineage: &LineageRepository,
     (licence, stock): (&Licence, &Stock),
 ) -> std::result::Result<(), Stopped> {
@@ -184,7 +186,7 @@ async fn delete_wal(
         }
         wal.mark_expired(*timeline, gone).await?;
         for batch in batches {
-            delete_batch(app, place, lineage, &batch).await?;
+            delete_batch(app, lineage, &batch).await?;
         }
     }
     Ok(())
@@ -192,11 +194,10 @@ async fn delete_wal(
 
 async fn delete_batch(
     app: &App,
-    place: &Place,
     lineage: &LineageRepository,
     batch: &Batch,
 ) -> std::result::Result<(), Stopped> {
-    confirm(app, place).await?; // I-04
+    confirm(app).await?; // I-04
     Ok(lineage.delete_batch(batch).await?)
 }
 
@@ -204,21 +205,16 @@ async fn delete_batch(
 /// nothing, so the repository must be there.
 async fn see(
     lineage: &LineageRepository,
-    licence: &Licence,
+    (licence, stock): (&Licence, &Stock),
     begun: Deletable,
 ) -> std::result::Result<Deletable, Stopped> {
-    let stock = lineage.stock(&licence.dead).await?;
-    let left: BTreeSet<BackupId> = stock
-        .remains(&licence.dead)
-        .iter()
-        .map(|remains| remains.backup)
-        .collect();
-    let is_gone = |id: &BackupId| !left.contains(id) && stock.backup(*id).is_none();
     let wal = lineage.wal(Codec::DEFAULT);
-    let mut ended = Deletable {
-        backups: begun.backups.into_iter().filter(is_gone).collect(),
-        wal: Vec::new(),
-    };
+    let mut ended = Deletable::default();
+    for backup in begun.backups {
+        if lineage.left_of(backup, stock).await?.is_empty() {
+            ended.backups.push(backup);
+        }
+    }
     for timeline in begun.wal {
         let gone = licence
             .wal

@@ -45,10 +45,7 @@ impl Task for Expiry {
         }
         let local = app.local();
         let now = jiff::Timestamp::now().max(query::log_time(local.connection()).await?);
-        let due = !query::due_deletions(local.connection(), now)
-            .await?
-            .is_empty()
-            || !query::due_wal(local.connection(), now).await?.is_empty();
+        let due = query::is_deletion_due(local.connection(), now).await?;
         if due {
             let view = app.node.read().await?;
             done += expiry::sweep(app, &view, &self.tried).await?;

@@ -98,17 +98,40 @@ impl LineageRepository {
     /// Only for what is condemned and may be deleted, with a quorum confirmed just
     /// now (I-04, I-06).
     pub async fn delete_mark(&self, backup: &Backup) -> Result<()> {
-        let below = mark_name(&backup.run);
-        match crate::backup::read_mark(self, &below).await {
-            // Another backup of the run has taken its place.
-            Ok(found) if found.id != backup.id => Ok(()),
-            Ok(_) => {
-                let mark = self.name(&below);
-                self.repository.store.delete_durably(&[mark]).await
-            }
-            Err(crate::Error::Missing { .. }) => Ok(()),
+        if self.has_mark(backup).await? {
+            let mark = self.name(&mark_name(&backup.run));
+            self.repository.store.delete_durably(&[mark]).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the mark of a backup is there, and not that of another of its run.
+    async fn has_mark(&self, backup: &Backup) -> Result<bool> {
+        match crate::backup::read_mark(self, &mark_name(&backup.run)).await {
+            Ok(found) => Ok(found.id == backup.id),
+            Err(crate::Error::Missing { .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// What is left of one of the dead that nothing in `stock` needs.
+    pub async fn left_of(&self, backup: BackupId, stock: &Stock) -> Result<Vec<String>> {
+        let mut left = Stock::default();
+        for (directory, is_pack) in [("packs", true), ("manifests", false)] {
+            let directory = self.name(&format!("{directory}/{backup}"));
+            let mut listed = self.repository.store.list(&directory);
+            while let Some(item) = listed.try_next().await? {
+                left.add(self, item, is_pack);
+            }
+        }
+        left.needed.clone_from(&stock.needed);
+        let mut names = left.unneeded(Timestamp::MAX);
+        if let Some(known) = stock.backups.get(&backup)
+            && self.has_mark(known).await?
+        {
+            names.push(self.name(&mark_name(&known.run)));
+        }
+        Ok(names)
     }
 
     /// Fails unless the repository and this lineage are still there: a volume that

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_types::{BackupId, Lineage, LsnRange, Name, Timeline};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use crate::apply::Head;
@@ -156,6 +156,32 @@ pub async fn condemned_of(
         }
     }
     Ok(found)
+}
+
+/// Whether the time of anything has come.
+pub async fn is_deletion_due(
+    conn: &DatabaseConnection,
+    now: Timestamp,
+) -> Result<bool, StateError> {
+    if !is_known(conn).await? {
+        return Ok(false);
+    }
+    for state in [Deletion::Deleting, Deletion::Condemned] {
+        let backups = rows::Entity::find()
+            .filter(rows::Column::State.eq(Text(state)))
+            .filter(rows::Column::DeleteAfter.lte(Moment(now)))
+            .limit(1)
+            .all(conn);
+        let wal = wal_rows::Entity::find()
+            .filter(wal_rows::Column::State.eq(Text(state)))
+            .filter(wal_rows::Column::DeleteAfter.lte(Moment(now)))
+            .limit(1)
+            .all(conn);
+        if !backups.await?.is_empty() || !wal.await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Everything in this state whose time has come, the oldest first.
