@@ -42,7 +42,8 @@ pub use backup::{
 };
 pub use expiry::{
     CondemnedView, CondemnedWalView, HoldView, PinView, condemned_in, condemned_of,
-    condemned_wal_of, due_deletions, due_wal, expiry_suspended_until, holds_of, log_time, pins_of,
+    condemned_wal_of, due_deletions, due_wal, expiry_suspended_until, holds_of, is_deletion_due,
+    log_time, pins_of,
 };
 pub use job::{
     AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,
