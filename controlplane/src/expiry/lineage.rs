@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_consensus::StateView;
 use holdfast_repo::{Batch, Codec, Error, LineageRepository, Repository, Stock};
 use holdfast_state::command::{BeginDeletion, Deletable, EndDeletion};
-use holdfast_state::query::{self, Deletion};
-use holdfast_types::{BackupId, Coverage, Timeline};
+use holdfast_state::query::{self, BackupFilter, Deletion, PageRequest};
+use holdfast_types::{BackupId, BackupState, Coverage, Timeline};
 
 use super::sweep::{Due, Place};
 use crate::app::App;
@@ -39,6 +39,8 @@ impl From<Error> for Stopped {
 /// What of a lineage may be deleted, and was deleted before.
 struct Licence {
     dead: BTreeSet<BackupId>,
+    /// What must be there while anything is deleted.
+    kept: BTreeSet<BackupId>,
     wal: BTreeMap<Timeline, Coverage>,
 }
 
@@ -87,6 +89,7 @@ async fn run(
     delete_marks(app, &lineage, &licence).await?;
     // Anew: what was committed since is seen to need its own.
     let stock = lineage.stock(&licence.dead).await?;
+    refuse_partial(&licence, |id| stock.backup(*id).is_some())?;
     delete_remains(app, &lineage, (&licence, &stock)).await?;
     delete_wal(app, &lineage, (&licence, &stock)).await?;
     let gone = see(&lineage, (&licence, &stock), begun).await?;
@@ -129,6 +132,7 @@ async fn licence(app: &App, place: &Place) -> Result<Licence> {
     let dead = backups.iter().filter(|one| may(one.state));
     let mut licence = Licence {
         dead: dead.map(|one| one.backup).collect(),
+        kept: kept(&view, place).await?,
         wal: BTreeMap::new(),
     };
     for one in query::condemned_wal_of(conn, cluster, repository, place.lineage).await? {
@@ -138,6 +142,42 @@ async fn licence(app: &App, place: &Place) -> Result<Licence> {
         }
     }
     Ok(licence)
+}
+
+/// What the catalog takes for available here.
+async fn kept(view: &StateView, place: &Place) -> Result<BTreeSet<BackupId>> {
+    let filter = BackupFilter {
+        cluster: Some(place.cluster.clone()),
+        repository: Some(place.repository.clone()),
+        state: Some(BackupState::Available),
+        ..BackupFilter::default()
+    };
+    let mut page = PageRequest::longest();
+    let mut kept = BTreeSet::new();
+    loop {
+        let found = query::backups(view.connection(), &filter, &page).await?;
+        let here = found.items.into_iter();
+        let here = here.filter(|backup| backup.lineage == Some(place.lineage));
+        kept.extend(here.map(|backup| backup.id));
+        match found.next_cursor {
+            None => return Ok(kept),
+            cursor => page.cursor = cursor,
+        }
+    }
+}
+
+/// I-06: what a backup needs is known only if its mark is seen. A listing that lacks
+/// one which must be there says too little to delete anything by.
+fn refuse_partial(
+    licence: &Licence,
+    is_there: impl Fn(&BackupId) -> bool,
+) -> std::result::Result<(), Stopped> {
+    match licence.kept.iter().find(|id| !is_there(id)) {
+        None => Ok(()),
+        Some(id) => Err(Stopped::Repository(Error::Missing {
+            object: format!("the mark of {id}"),
+        })),
+    }
 }
 
 /// First: the repository lists no backup any more whose packs go.
@@ -151,6 +191,8 @@ async fn delete_marks(
     if let Some(unreadable) = listed.unreadable.into_iter().next() {
         return Err(unreadable.error.into());
     }
+    let there: BTreeSet<BackupId> = listed.available.iter().map(|one| one.id).collect();
+    refuse_partial(licence, |id| there.contains(id))?;
     for backup in listed.available {
         if licence.dead.contains(&backup.id) {
             confirm(app).await?; // I-04

@@ -2,16 +2,19 @@
 //! no mark names, and which is older than any attempt may be.
 
 use holdfast_types::resource::Kind;
-use holdfast_types::{BackupId, BackupState, Lineage, Name};
+use holdfast_types::{BackupId, BackupState, Failure, Lineage, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
-use crate::column::{Moment, Text};
+use crate::column::{Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{CondemnCause, Deletion};
 use crate::entity::{backups, condemned};
 use crate::{Noun, Refusal, TaskName, expiry, row, schema};
+
+/// The code of a backup whose mark is not there any more.
+const LOST_MARK: &str = "backup_missing";
 
 /// Since level 13. What is available, or may become so, is passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +59,7 @@ impl ReplicatedCommand for CondemnOrphans {
         let mut new = Vec::new();
         for backup in self.attempts {
             let known = row::read::<backups::Entity>(cx.tx(), Text(backup)).await?;
-            let over = known.is_none_or(|known| known.state.0 == BackupState::Failed);
+            let over = known.as_ref().is_none_or(never_available);
             if !over || expiry::row_of(cx, backup, &self.repository).await?.is_some() {
                 continue;
             }
@@ -80,4 +83,11 @@ impl ReplicatedCommand for CondemnOrphans {
         }
         Ok(new)
     }
+}
+
+/// A backup that was available and whose mark is lost is no attempt's rest: the mark
+/// may be found again, and a person has to look.
+fn never_available(backup: &backups::Model) -> bool {
+    let lost = |failure: &Json<Failure>| failure.0.code == LOST_MARK;
+    backup.state.0 == BackupState::Failed && !backup.failure.as_ref().is_some_and(lost)
 }

@@ -118,6 +118,13 @@ async fn end_wal(
 ) -> Result<u64, Stop> {
     let wanted = coverage(&ranges);
     let rows = expiry::condemned_wal(cx.tx(), place, timeline, None).await?;
+    let ends = |row: &condemned_wal::Model| {
+        let range = LsnRange::new(row.from_lsn.0, row.to_lsn.0);
+        row.state.0 == Deletion::Deleting && range.is_some_and(|range| wanted.covers(range))
+    };
+    if !rows.iter().any(ends) {
+        return Ok(0);
+    }
     let mut deleted = Vec::new();
     let mut ended = 0;
     for row in rows {

@@ -463,8 +463,14 @@ async fn only_what_no_backup_can_become_is_an_orphan() {
     state.accept(backup_job(5)).await;
     let lease = state.accept(lease(5, 1, 5)).await;
     state.accept(backup_started(5, lease.generation.0, 5)).await;
-    // 1 is available, 5 is being taken, of 9 nothing is known.
-    let condemned = state.accept(orphans(&[1, 5, 9])).await;
+    let lost = LoseBackup {
+        backup: backup_id(2),
+        repository: name("eu"),
+        reason: Failure::permanent("backup_missing", "it is gone", "look"),
+    };
+    state.accept(lost).await;
+    // 1 is available, 2 was and may be again, 5 is being taken, of 9 nothing is known.
+    let condemned = state.accept(orphans(&[1, 2, 5, 9])).await;
     assert_eq!(condemned, [backup_id(9)]);
     assert_eq!(state.accept(orphans(&[9])).await, []);
     // Its mark comes after all: what it names may be gone.
