@@ -250,7 +250,7 @@ async fn see(
     (licence, stock): (&Licence, &Stock),
     begun: Deletable,
 ) -> std::result::Result<Deletable, Stopped> {
-    let wal = lineage.wal(Codec::DEFAULT);
+    let (wal, needed) = (lineage.wal(Codec::DEFAULT), stock.needed_wal());
     let mut ended = Deletable::default();
     for backup in begun.backups {
         if lineage.left_of(backup, stock).await?.is_empty() {
@@ -263,7 +263,7 @@ async fn see(
             .get(&timeline.timeline)
             .cloned()
             .unwrap_or_default();
-        let left = wal.expired_batches(timeline.timeline, &gone, &stock.needed_wal());
+        let left = wal.expired_batches(timeline.timeline, &gone, &needed);
         if left.await?.is_empty() {
             ended.wal.push(timeline);
         }

@@ -74,7 +74,7 @@ fn days(days: u64) -> Duration {
 
 fn kept(plan: &Plan) -> Vec<u32> {
     let kept = plan.backups.iter().filter(|(_, why)| !why.is_empty());
-    let numbers = kept.map(|(id, _)| u32::try_from(id.as_uuid().as_u128()).unwrap());
+    let numbers = kept.map(|(id, _)| u32::try_from(id.uuid().as_u128()).unwrap());
     numbers.collect()
 }
 
