@@ -64,10 +64,13 @@ impl LineageRepository {
             .available
             .iter()
             .filter(|one| !dead.contains(&one.id));
-        let read = |backup: Backup| async move {
-            let reader = self.open_backup(backup).await?;
-            let packs = reader.packs().map(|info| (info.pack, info.key));
-            Ok::<_, crate::Error>(packs.collect::<Vec<_>>())
+        let read = |backup: Backup| {
+            let lineage = self.clone();
+            async move {
+                let reader = lineage.open_backup(backup).await?;
+                let packs = reader.packs().map(|info| (info.pack, info.key));
+                Ok::<_, crate::Error>(packs.collect::<Vec<_>>())
+            }
         };
         let mut reads = stream::iter(alive.cloned().collect::<Vec<_>>())
             .map(read)

@@ -301,8 +301,12 @@ impl Store {
     /// Deletes objects for good: when this returns, a power cut brings none of them
     /// back. So what is deleted next is deleted after them, whatever happens.
     pub(crate) async fn delete_durably(&self, names: &[String]) -> Result<()> {
-        let mut deletions = futures_util::stream::iter(names)
-            .map(|name| self.delete(name))
+        let deletion = |name: String| {
+            let store = self.clone();
+            async move { store.delete(&name).await }
+        };
+        let mut deletions = futures_util::stream::iter(names.to_vec())
+            .map(deletion)
             .buffer_unordered(DELETIONS);
         while deletions.try_next().await?.is_some() {}
         drop(deletions);
