@@ -25,6 +25,12 @@ const SOON: &[(&str, &str)] = &[
     ("HOLDFAST_EXPIRY__GRACE", "4s"),
 ];
 
+/// Late enough to take a majority away before.
+const LATER: &[(&str, &str)] = &[
+    ("HOLDFAST_EXPIRY__EVERY", "1s"),
+    ("HOLDFAST_EXPIRY__GRACE", "10s"),
+];
+
 const KEEP_TWO: &str = "  retention: {keep: {last: 2}}\n";
 
 fn states(cli: &Cli) -> BTreeMap<String, String> {
@@ -318,7 +324,7 @@ fn three() -> Three {
         .start();
     postgres.psql(ROLE);
     let any = (0..3).map(|_| Addresses::any()).collect();
-    let group = Group::found_with(scratch.path(), any, SOON);
+    let group = Group::found_with(scratch.path(), any, LATER);
     let bin_dir = Some(programs.directory());
     let agent = Agent::enroll_with(group.node(0), group.cli(), scratch.path(), "db1", bin_dir);
     store.apply(group.cli());
@@ -386,7 +392,7 @@ fn without_a_quorum_nothing_is_deleted_and_whoever_leads_goes_on() {
     let of_first_two = |folder: &Path| of_backup(folder, &taken[0]) + of_backup(folder, &taken[1]);
     let there = of_first_two(&folder);
     assert!(there > 0);
-    std::thread::sleep(Duration::from_secs(12));
+    std::thread::sleep(Duration::from_secs(18));
     assert_eq!(of_first_two(&folder), there, "deleted without a quorum");
     for index in &others {
         three.group.node_mut(*index).begin_restart();
