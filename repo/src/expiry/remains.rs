@@ -81,6 +81,7 @@ impl LineageRepository {
             if *free
                 && let Some(key) = self.key_of(last).await?
                 && !stock.needed_keys().contains(&key)
+                && self.repository.ring.holds(key).await?
             {
                 batches.push(Batch::Key(key));
             }

@@ -108,6 +108,7 @@ pub(crate) struct Plan {
     pub(crate) wal: Vec<KeptWal>,
 }
 
+#[cfg(test)]
 impl Plan {
     /// What can be condemned.
     pub(crate) fn expired(&self) -> impl Iterator<Item = BackupId> {
