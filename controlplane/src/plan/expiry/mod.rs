@@ -4,11 +4,8 @@
 //! the WAL of a cluster in one repository. Both are pure: the dry run that people
 //! see and what the leader condemns are the same function of the same facts.
 //!
-//! `model` (tests only) is the checked model of everything around it: pins,
-//! agents that are alone, marks, condemning and deletions that come late.
+//! What is around it (pins, agents that are alone, marks, condemning and deletions
+//! that come late) is checked by a model: `controlplane/state/tests/model`.
 
 pub(crate) mod repository;
 pub(crate) mod retention;
-
-#[cfg(test)]
-mod model;
