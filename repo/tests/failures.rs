@@ -353,6 +353,8 @@ async fn each_answer_of_a_server_has_its_name() {
             "<Error><Code>SlowDown</Code></Error>",
             "repository_unreachable",
         ),
+        ("408 Request Timeout", "", "repository_unreachable"),
+        ("429 Too Many Requests", "", "repository_unreachable"),
         (
             "507 Insufficient Storage",
             "<Error><Code>XMinioStorageFull</Code></Error>",
@@ -376,6 +378,62 @@ async fn each_answer_of_a_server_has_its_name() {
         assert_eq!(error.code(), code, "{status} {body}: {error:?}");
         assert!(!error.hint().is_empty());
     }
+}
+
+/// The heads of the writes that a client sends, all of which are refused.
+fn refusing_writes() -> (StoreOptions, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, writes) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut request = [0; 8192];
+            let length = stream.read(&mut request).unwrap_or(0);
+            let head = String::from_utf8_lossy(&request[..length]).to_lowercase();
+            let status = if head.starts_with("put ") {
+                let _ = sender.send(head);
+                "400 Bad Request"
+            } else {
+                "404 Not Found"
+            };
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+        }
+    });
+    let options = StoreOptions {
+        endpoint: Some(endpoint),
+        retry_for: Duration::from_millis(100),
+        ..options()
+    };
+    (options, writes)
+}
+
+/// What S3 is to encrypt with is among the settings of its clients. Whatever is
+/// sent, S3 compares with the digest in the signature before it keeps it.
+#[tokio::test]
+async fn a_store_is_told_what_to_encrypt_with_and_the_digest_of_what_it_gets() {
+    let (mut options, writes) = refusing_writes();
+    for (name, value) in [
+        ("AWS_SERVER_SIDE_ENCRYPTION", "aws:kms"),
+        ("AWS_SSE_KMS_KEY_ID", "key-7"),
+    ] {
+        options.credentials.insert(name.into(), Secret::new(value));
+    }
+    let store = open_store(&"s3://bucket/prefix".parse().unwrap(), &options).unwrap();
+    let refused = Repository::init(store, &RepositoryKey::generate()).await;
+    assert_eq!(refused.unwrap_err().code(), "repository_failed");
+    let head = writes.recv_timeout(Duration::from_secs(10)).unwrap();
+    for header in [
+        "x-amz-server-side-encryption: aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id: key-7",
+    ] {
+        assert!(head.contains(header), "{header}: {head}");
+    }
+    let digest = head.split("x-amz-content-sha256: ").nth(1).unwrap();
+    let digest = digest.split("\r\n").next().unwrap();
+    assert_eq!(digest.len(), 64, "{digest}");
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ pub(crate) fn kept(fleet: &Fleet) -> Rebuild {
     if let Some(credentials) = fleet.store.credentials() {
         let file = folder.join("s3.json");
         std::fs::write(&file, credentials).unwrap();
-        more.push(format!("--secret=s3={}", file.display()));
+        more.push(format!("--secret=store={}", file.display()));
     }
     Rebuild { documents, more }
 }

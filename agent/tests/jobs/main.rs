@@ -14,6 +14,7 @@ mod dumps;
 mod faults;
 mod fixture;
 mod incremental;
+mod landmarks;
 mod layout;
 mod ledger;
 mod offline;

@@ -16,13 +16,13 @@ use crate::fixture::{Fixture, connect, context};
 use crate::ledger::{Ledger, assert_rows};
 use crate::oracle::promoted;
 
-async fn prepared(major: u32) -> (Fixture, Ledger) {
+pub(crate) async fn prepared(major: u32) -> (Fixture, Ledger) {
     let fixture = Fixture::new(&testkit::major(major)).await;
     let session = Session::connect(&fixture.cluster.local()).await.unwrap();
     (fixture, Ledger::new(session).await)
 }
 
-async fn started(fixture: &Fixture, at: &str) -> crate::fixture::Restored {
+pub(crate) async fn started(fixture: &Fixture, at: &str) -> crate::fixture::Restored {
     let request = RestoreRequest {
         start: true,
         ..fixture.request(at)
@@ -262,7 +262,7 @@ async fn targets_that_cannot_be_are_refused_by_name() {
     for at in ["xid:7", "name:before"] {
         assert_eq!(
             code(fixture.plan(&fixture.request(at)).await),
-            "not_supported_yet"
+            "target_not_found"
         );
     }
     let request = RestoreRequest {

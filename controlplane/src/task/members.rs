@@ -88,33 +88,37 @@ impl Members {
     }
 }
 
-/// Raises the level once every node has lately said that it knows the next.
+/// Raises the level, step by step, to the newest that every node has lately said
+/// that it knows: a new group is at once where documents of any kind are taken.
 async fn raise_level(app: &App, level: u32, nodes: &[NodeView]) -> Result<u64> {
-    let next = level + 1;
-    if next > app.config.node.newest_level() {
-        return Ok(0);
+    let mut next = level + 1;
+    while all_know(app, next, nodes) {
+        let reached = app
+            .propose_as(app.own_context(), RaiseLevel { level: next })
+            .await?;
+        tracing::info!(
+            level = reached,
+            "the control plane has reached a feature level"
+        );
+        next += 1;
+    }
+    Ok(u64::from(next - level - 1))
+}
+
+fn all_know(app: &App, level: u32, nodes: &[NodeView]) -> bool {
+    if level > app.config.node.newest_level() {
+        return false;
     }
     let knows = |node: u64| {
         node == app.node.id().0
             || app
                 .hellos
                 .of(node)
-                .is_some_and(|hello| hello.newest_level >= next)
+                .is_some_and(|hello| hello.newest_level >= level)
     };
     let there = nodes.iter().filter(|node| node.state != NodeState::Removed);
-    let ids: Vec<u64> = there.map(|node| node.id).collect();
     let members = app.node.status().members;
-    let all_know = ids.iter().all(|id| knows(*id)) && members.iter().all(|it| knows(it.id.0));
-    if !all_know {
-        return Ok(0);
-    }
-    let command = RaiseLevel { level: next };
-    let reached = app.propose_as(app.own_context(), command).await?;
-    tracing::info!(
-        level = reached,
-        "the control plane has reached a feature level"
-    );
-    Ok(1)
+    there.map(|node| node.id).all(knows) && members.iter().all(|it| knows(it.id.0))
 }
 
 type Changed = std::result::Result<bool, Failed>;

@@ -157,7 +157,6 @@ async fn a_database_of_a_dump_is_restored_where_it_is_wanted() {
 #[tokio::test]
 async fn a_schedule_says_what_its_dumps_hold() {
     let (mut node, agent) = protected().await;
-    let mut session = agent.session(&node, &[]).await.unwrap();
     let mut gold = policy();
     gold["spec"]["schedules"] = json!([{"name": "often", "kind": "logical", "every": "1h",
         "databases": ["crm"], "globals": false}]);
@@ -166,6 +165,7 @@ async fn a_schedule_says_what_its_dumps_hold() {
         (answer.status == 200).then_some(())
     })
     .await;
+    let mut session = agent.session(&node, &[]).await.unwrap();
     let orders =
         session.assigned(|set| set.orders.iter().any(|orders| !orders.schedules.is_empty()));
     let orders = orders.await.orders;

@@ -66,7 +66,7 @@ impl Failure {
             .and_then(|(_, rest)| rest.get(..3));
         match status {
             Some("507") => Self::NoSpace,
-            Some("429") => Self::Unreachable,
+            Some("408" | "429") => Self::Unreachable,
             Some("401" | "403") => Self::PermissionDenied,
             Some(status) if status.starts_with('5') => {
                 if text.contains("StorageFull") {

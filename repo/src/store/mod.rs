@@ -189,7 +189,7 @@ impl Store {
                 return Err(Failure::of(&error).into_error(self, name, error));
             }
             tracing::debug!(object = name, attempt, %error, "create-only write is tried again");
-            tokio::time::sleep(Duration::from_millis(50) * 4u32.pow(attempt - 1)).await;
+            tokio::time::sleep(pause_after(attempt)).await;
             attempt += 1;
         }
     }
@@ -316,6 +316,13 @@ impl Store {
         let synced = directories.sync_deleted(names).await;
         synced.map_err(|error| Failure::of_io(&error).into_error(self, first, error))
     }
+}
+
+/// Longer each time, and never the same for two agents: a store that was too busy
+/// for all of them would be so again at the next moment that they share.
+fn pause_after(attempt: u32) -> Duration {
+    let longest = Duration::from_millis(50) * 4u32.pow(attempt - 1);
+    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 impl fmt::Debug for Store {

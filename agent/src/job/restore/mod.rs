@@ -22,6 +22,7 @@ mod config;
 mod copy;
 mod directory;
 mod durable;
+mod landmark;
 mod plan;
 mod prepare;
 mod promote;

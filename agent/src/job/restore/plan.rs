@@ -9,6 +9,7 @@ use holdfast_types::{Failure, PlannedWal, RestorePlan, RestoreRequest, RestoreTa
 use super::candidate::{self, Candidate};
 use super::chain::Chain;
 use super::directory;
+use super::landmark::Landmark;
 use super::rate;
 use super::resolve::{Question, Resolved, Unresolved};
 use super::settings;
@@ -26,7 +27,15 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
     let repository = host.existing_repository(&request.repository).await;
     let repository = repository.map_err(|error| of_repository(&error))?;
     let held = candidate::list(&repository, &asked.cluster).await?;
-    let eligible = candidate::eligible(&held.backups, &asked.cluster, &asked.at)?;
+    let mut eligible = candidate::eligible(&held.backups, &asked.cluster, &asked.at)?;
+    let landmark = match Landmark::of(&asked.at) {
+        Some(landmark) => Some(landmark.find(&eligible).await?),
+        None => None,
+    };
+    if let Some(found) = &landmark {
+        // A position means nothing in another lineage.
+        eligible.retain(|candidate| candidate.lineage.lineage() == found.lineage);
+    }
     for candidate in &eligible {
         let backup = &candidate.backup;
         let (start, stop) = (backup.start_lsn, backup.stop_lsn);
@@ -37,6 +46,7 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
             backup,
             exclusive,
             frontier,
+            landmark: landmark.as_ref().map(|found| &found.record),
         };
         match question.resolve(&asked.at).await {
             Ok(resolved) => {
@@ -83,6 +93,7 @@ async fn describe(
     let directory_bytes =
         backup.database_bytes + chain.segments(backup.start_lsn, backup.stop_lsn) * segment;
     warnings.extend(warnings_of(backup));
+    warnings.extend(resolved.warning);
     Ok(RestorePlan {
         cluster: asked.cluster.clone(),
         at: asked.at.clone(),

@@ -8,13 +8,16 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_pg::wal::{Record, TimeResolver, TimeTarget, TransactionEnd, claimed_position};
+use holdfast_pg::wal::{
+    Detail, Record, TimeResolver, TimeTarget, TransactionEnd, claimed_position,
+};
 use holdfast_proto::ReportedFrontier;
 use holdfast_repo::Backup;
 use holdfast_types::{Failure, Lsn, LsnRange, RestoreTarget, StopBefore};
 use jiff::Timestamp;
 
 use super::chain::{Chain, wal_missing};
+use super::landmark::is_same;
 
 /// A target as positions.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub(super) struct Resolved {
     /// Every commit until then will be there.
     pub(super) recovers_to: Timestamp,
     pub(super) stop_before: Option<StopBefore>,
+    /// What whoever asked may not expect.
+    pub(super) warning: Option<String>,
 }
 
 /// Why a target has no position on the way from a backup.
@@ -51,6 +56,8 @@ pub(super) struct Question<'a> {
     pub(super) exclusive: bool,
     /// What is known of the cluster's frontier.
     pub(super) frontier: Option<ReportedFrontier>,
+    /// The record that the target is, where it is one.
+    pub(super) landmark: Option<&'a Record>,
 }
 
 impl Question<'_> {
@@ -61,7 +68,10 @@ impl Question<'_> {
             RestoreTarget::Time(time) => self.time(*time).await?,
             RestoreTarget::Lsn(lsn) => self.position(*lsn).await?,
             RestoreTarget::Immediate | RestoreTarget::Backup(_) => self.consistent().await?,
-            RestoreTarget::Xid(_) | RestoreTarget::Name(_) => return Err(not_yet(target).into()),
+            RestoreTarget::Xid(_) | RestoreTarget::Name(_) => match self.landmark {
+                Some(record) => self.landmark(record).await?,
+                None => return Err(Unresolved::BeforeBackup),
+            },
         };
         if resolved.to_lsn < self.backup.stop_lsn {
             return Err(Unresolved::BeforeBackup);
@@ -137,6 +147,7 @@ impl Question<'_> {
                     inclusive,
                     record_lsn,
                 }),
+                warning: None,
             });
         }
         if let Some(hole) = self.chain.hole_after(self.backup.start_lsn) {
@@ -184,6 +195,41 @@ impl Question<'_> {
             let before = Lsn::new(from.get() - 1);
             from = size.start_of(before).max(self.backup.start_lsn);
         }
+    }
+
+    /// After a record that was found; exclusive: before it.
+    async fn landmark(&self, record: &Record) -> Result<Resolved, Unresolved> {
+        let end = self.end()?;
+        if record.end < self.backup.stop_lsn {
+            return Err(Unresolved::BeforeBackup);
+        }
+        if end <= record.start {
+            let hole = LsnRange {
+                from_lsn: end,
+                to_lsn: record.end,
+            };
+            return Err(wal_missing(hole, self.chain.timeline()).into());
+        }
+        let segment = self.chain.segment_size().start_of(record.start);
+        let from = segment.max(self.backup.start_lsn);
+        let (_, there) = self.around(record.start, from, end).await?;
+        if !there.is_some_and(|there| is_same(&there, record)) {
+            // It is on no way that leads on from this backup.
+            return Err(Unresolved::BeforeBackup);
+        }
+        if self.exclusive {
+            return self.up_to(record.start).await;
+        }
+        let start = self.backup.start_lsn;
+        let seen = self.chain.last_before(start, record.end).await?;
+        let mut resolved = self.finish(record.end, record.start, seen.commit);
+        if let Detail::Abort(ended) = &record.detail {
+            resolved.warning = Some(format!(
+                "transaction {} was rolled back at {}: nothing of it is restored",
+                ended.xid, ended.at
+            ));
+        }
+        Ok(resolved)
     }
 
     /// The last record before a position, and the first from it on.
@@ -259,6 +305,7 @@ impl Question<'_> {
             last_commit,
             recovers_to,
             stop_before: None,
+            warning: None,
         }
     }
 
@@ -288,13 +335,5 @@ fn after_frontier(target: &str, end: &str) -> Failure {
         "target_after_frontier",
         format!("{target} lies after everything that is known to be in the repository: {end}"),
         "choose an earlier target, or latest for everything that is there",
-    )
-}
-
-fn not_yet(target: &RestoreTarget) -> Failure {
-    Failure::permanent(
-        "not_supported_yet",
-        format!("restoring to {target} is not supported yet"),
-        "give a time, a position (lsn:X), immediate, backup:ID or latest",
     )
 }
