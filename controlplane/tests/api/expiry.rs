@@ -74,8 +74,12 @@ async fn what_expires_is_shown_and_then_condemned() {
     // Held, it stays whatever the policy says.
     let first = format!("/api/v1/backups/{}", taken[0]);
     let hold = format!("{first}/hold");
-    let wrong = node.put(&hold, json!({"reason": " "})).await;
-    wrong.refused(422, "invalid");
+    // A new group is brought to its level first.
+    let wrong = eventually("the level of holds", async || {
+        let answer = node.put(&hold, json!({"reason": " "})).await;
+        (answer.status != 409).then_some(answer)
+    });
+    wrong.await.refused(422, "invalid");
     let held = node
         .put(&hold, json!({"reason": "case 4711"}))
         .await
