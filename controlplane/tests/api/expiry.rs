@@ -134,6 +134,12 @@ async fn what_expires_is_shown_and_then_condemned() {
     let condemned = listed["items"].as_array().unwrap().iter();
     let condemned = condemned.filter(|one| one["state"] == "condemned");
     assert_eq!(condemned.count(), 2, "{listed}");
+    is_audited(&node).await;
+    node.stop().await;
+}
+
+/// I-11
+async fn is_audited(node: &Node) {
     let audit = node.get("/api/v1/audit?limit=1000").await.expect(200);
     let actions: Vec<&str> = audit["items"]
         .as_array()
@@ -142,9 +148,8 @@ async fn what_expires_is_shown_and_then_condemned() {
         .filter_map(|row| row["action"].as_str())
         .collect();
     for action in ["hold_backup", "release_backup", "condemn_backups"] {
-        assert!(actions.contains(&action), "I-11: {action} of {actions:?}");
+        assert!(actions.contains(&action), "{action} of {actions:?}");
     }
-    node.stop().await;
 }
 
 #[tokio::test]

@@ -282,12 +282,15 @@ proptest! {
     }
 }
 
+/// The day with which the bucket of a day begins.
+type Begin = fn(jiff::civil::Date) -> jiff::civil::Date;
+
 /// The slow way to what is kept: each backup is asked whether it is the newest of a
 /// bucket, and how many buckets that have one are newer.
 fn reference(rules: &Rules, backups: &[Available], now: Timestamp) -> BTreeSet<BackupId> {
     let date = |one: &Available| one.finished.to_zoned(rules.timezone.clone()).date();
     // Buckets by the day with which they begin.
-    let begins: [(u32, fn(jiff::civil::Date) -> jiff::civil::Date); 4] = [
+    let begins: [(u32, Begin); 4] = [
         (rules.daily, |date| date),
         (rules.weekly, |date| {
             let back = i64::from(date.weekday().to_monday_zero_offset());
