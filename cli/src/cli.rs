@@ -8,6 +8,7 @@ use holdfast_types::{
     BackupId, BackupKind, DumpFormat, Name, RestoreTarget, Span, TargetAction,
     parse_tablespace_mapping,
 };
+use jiff::Timestamp;
 
 use crate::output::Format;
 
@@ -397,6 +398,35 @@ pub(crate) enum Backup {
     },
     /// Show a backup
     Show {
+        /// Its id
+        id: String,
+    },
+    /// Show what would expire of a cluster now, and why; nothing is deleted by it
+    Expiry {
+        /// The cluster
+        cluster: Name,
+    },
+    /// Keep a backup from expiry
+    Hold {
+        /// Its id
+        id: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Until when, as an RFC 3339 time; until it is released when it is not said
+        #[arg(long, value_name = "TIME")]
+        until: Option<Timestamp>,
+    },
+    /// End the hold of a backup
+    Release {
+        /// Its id
+        id: String,
+    },
+    /// Delete a backup: it is condemned, and deleted once the grace is over
+    ///
+    /// One that is held, that incrementals may build on, or that is the last of its
+    /// kind is refused.
+    Delete {
         /// Its id
         id: String,
     },

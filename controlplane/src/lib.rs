@@ -8,6 +8,7 @@ pub mod api;
 pub mod app;
 pub mod command;
 pub mod config;
+mod expiry;
 mod peer;
 pub mod plan;
 mod scan;

@@ -91,6 +91,10 @@ impl HashKey {
         Self { id, bytes }
     }
 
+    pub(crate) const fn id(&self) -> KeyId {
+        self.id
+    }
+
     pub(crate) fn hash(&self, plain: &[u8]) -> PlainHash {
         PlainHash(*blake3::keyed_hash(&self.bytes, plain).as_bytes())
     }

@@ -62,6 +62,22 @@ impl Entropy {
         uuid::Builder::from_unix_timestamp_millis(millis, &self.bytes()).into_uuid()
     }
 
+    /// The system's randomness, and a clock that tests move: seconds since 1970.
+    #[cfg(test)]
+    pub(crate) fn at(clock: Arc<std::sync::atomic::AtomicI64>) -> Self {
+        struct Moved(Arc<std::sync::atomic::AtomicI64>);
+        impl Supply for Moved {
+            fn fill(&self, bytes: &mut [u8]) {
+                System.fill(bytes);
+            }
+            fn now(&self) -> Timestamp {
+                let second = self.0.load(std::sync::atomic::Ordering::Relaxed);
+                Timestamp::from_second(second).expect("within the range of jiff")
+            }
+        }
+        Self(Arc::new(Moved(clock)))
+    }
+
     /// A supply of a fixed time and counting bytes.
     #[cfg(test)]
     pub(crate) fn fixed() -> Self {

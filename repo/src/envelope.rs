@@ -1,5 +1,5 @@
-//! Sealed objects: WAL, histories, manifest sections, commit marks, and the
-//! parts and marks of a control plane's snapshots.
+//! Sealed objects: WAL, histories, manifest sections, commit marks, markers of
+//! expired WAL, and the parts and marks of a control plane's snapshots.
 //!
 //! ```text
 //!  0  4  magic "HFOB"
@@ -48,6 +48,7 @@ pub(crate) enum Kind {
     StateMark = 7,
     BackupHistory = 8,
     Partial = 9,
+    Expired = 10,
 }
 
 /// The clear part of a sealed object.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use holdfast_types::{BackupId, Lineage, LsnRange, RepositoryId, Timeline, WalSegment};
+use jiff::Timestamp;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -243,6 +244,16 @@ pub enum Error {
         /// What is wrong with it.
         cause: Box<Error>,
     },
+    /// The attempt took longer than what it wrote is kept for (I-06).
+    #[error(
+        "{backup} was begun at {begun:.0}, more than 30 days ago: it cannot be committed any more"
+    )]
+    TooLate {
+        /// The backup.
+        backup: BackupId,
+        /// When its attempt began.
+        begun: Timestamp,
+    },
     /// An attempt took the id of an earlier one.
     #[error("the backup id {0} is in use already")]
     BackupIdUsed(BackupId),
@@ -319,6 +330,7 @@ impl Error {
             Self::UnknownLineage { .. } => "lineage_not_found",
             Self::UnknownBackup { .. } => "backup_not_found",
             Self::Parent { .. } => "parent_damaged",
+            Self::TooLate { .. } => "backup_too_late",
             Self::BackupIdUsed(_) => "backup_id_used",
             Self::InvalidRunKey(_) => "invalid_run_key",
             Self::Invalid { .. } => "invalid_repository_data",
@@ -385,6 +397,9 @@ impl Error {
             Self::UnknownBackup { .. } => "list the backups with `holdfast-agent repo list`",
             Self::Parent { .. } => {
                 "take a full backup; `holdfast-agent repo verify` shows what else is lost"
+            }
+            Self::TooLate { .. } => {
+                "find out what held it up: the host slept, its clock jumped, or the store is too slow; then back up again"
             }
             Self::BackupIdUsed(_) => "each attempt needs an id of its own",
             Self::InvalidRunKey(_) | Self::Invalid { .. } | Self::Unfinished(_) => {

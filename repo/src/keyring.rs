@@ -117,6 +117,11 @@ impl KeyRing {
         )))
     }
 
+    /// Whether any wrap of a key is there.
+    pub(crate) async fn holds(&self, id: KeyId) -> Result<bool> {
+        Ok(!self.wraps(id).await?.is_empty())
+    }
+
     /// Deletes a key with all its wraps, if it is for `purpose`: whatever it
     /// sealed is gone for good.
     pub(crate) async fn delete(&self, id: KeyId, purpose: KeyPurpose) -> Result<()> {

@@ -16,6 +16,7 @@ mod dump;
 mod entropy;
 mod envelope;
 mod error;
+mod expiry;
 #[cfg(test)]
 mod golden;
 mod key;
@@ -45,6 +46,7 @@ pub use dump::{
     dump_path,
 };
 pub use error::{Damage, Error, Result, Source};
+pub use expiry::{Batch, Remains, Stock};
 pub use key::RepositoryKey;
 pub use keyring::{KeyInfo, KeyPurpose};
 pub use lineage::{LineageFacts, LineageRepository, Put};

@@ -238,6 +238,11 @@ impl LineageRepository {
         &self.inner.hash
     }
 
+    /// The keys of the lineage itself.
+    pub(crate) fn keys(&self) -> [KeyId; 2] {
+        [self.inner.hash.id(), self.inner.wal.id()]
+    }
+
     /// `<cluster>/<lineage>`.
     pub(crate) fn place(&self) -> &str {
         &self.inner.place
@@ -339,7 +344,8 @@ impl LineageRepository {
             | Kind::History
             | Kind::BackupHistory
             | Kind::Partial
-            | Kind::Mark => KeyPurpose::Wal,
+            | Kind::Mark
+            | Kind::Expired => KeyPurpose::Wal,
             Kind::StatePart | Kind::StateMark => KeyPurpose::State,
         };
         let key = if header.key == self.inner.wal.id() {

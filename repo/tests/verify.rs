@@ -99,6 +99,7 @@ async fn an_intact_repository_has_no_findings(place: Place) {
     let options = VerifyOptions {
         deep: true,
         cluster: Some(support::cluster()),
+        ..VerifyOptions::default()
     };
     let report = fixture
         .repository

@@ -11,6 +11,7 @@ mod bad_days;
 mod bad_input;
 mod debian;
 mod dumps;
+mod expiry;
 mod first_light;
 mod incremental;
 mod killed_rebuild;

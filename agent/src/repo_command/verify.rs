@@ -16,6 +16,7 @@ pub(super) async fn run(args: &VerifyArgs) -> Result<ExitCode, CommandError> {
     let options = VerifyOptions {
         deep: args.deep,
         cluster: args.cluster.clone(),
+        ..VerifyOptions::default()
     };
     let progress = Arc::new(VerifyProgress::default());
     let report = repository

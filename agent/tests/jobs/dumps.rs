@@ -209,7 +209,7 @@ async fn comes_back(major: u32, options: DumpOptions, jobs: u32) {
     let repository = fixture.host.repository(&fixture.access).await.unwrap();
     let options = holdfast_repo::VerifyOptions {
         deep: true,
-        cluster: None,
+        ..holdfast_repo::VerifyOptions::default()
     };
     let report = repository
         .verify(&options, &std::sync::Arc::default())

@@ -7,7 +7,7 @@ use super::{Context, DONE, Outcome};
 use crate::cli::{Backup, Dump};
 use crate::client::encoded;
 use crate::format::{bytes, text, time};
-use crate::output::{self, Column};
+use crate::output::{self, Column, Format};
 use crate::wait;
 
 const COLUMNS: &[Column] = &[
@@ -58,7 +58,78 @@ pub(super) async fn run(cx: &mut Context, command: Backup) -> Outcome {
             output::value(cx.format, &body)?;
             DONE
         }
+        Backup::Expiry { cluster } => {
+            let path = format!("clusters/{cluster}/expiry");
+            let body = cx.client.get(&path, &[]).await?;
+            show_expiry(cx, &body)
+        }
+        Backup::Hold { id, reason, until } => {
+            let path = format!("backups/{}/hold", encoded(&id));
+            let hold = json!({"reason": reason, "until": until});
+            let body = cx.client.put(&path, hold).await?;
+            output::value(cx.format, &body)?;
+            DONE
+        }
+        Backup::Release { id } => {
+            let path = format!("backups/{}/hold", encoded(&id));
+            let body = cx.client.delete(&path).await?;
+            output::value(cx.format, &body)?;
+            DONE
+        }
+        Backup::Delete { id } => {
+            let path = format!("backups/{}", encoded(&id));
+            let body = cx.client.delete(&path).await?;
+            output::value(cx.format, &body)?;
+            DONE
+        }
     }
+}
+
+const EXPIRY: &[Column] = &[
+    ("repository", |item| text(&item["repository"])),
+    ("what", |item| text(&item["what"])),
+    ("finished", |item| time(&item["finishedAt"])),
+    ("keep", |item| text(&item["keep"])),
+    ("why", |item| text(&item["why"])),
+];
+
+/// As a table, backups and WAL are rows of one; as JSON it is the answer itself.
+fn show_expiry(cx: &Context, body: &Value) -> Outcome {
+    if cx.format != Format::Table {
+        output::value(cx.format, body)?;
+        return DONE;
+    }
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut items = Vec::new();
+    for repository in list(&body["repositories"]) {
+        let name = &repository["repository"];
+        for backup in list(&repository["backups"]) {
+            let reasons = list(&backup["reasons"]);
+            let why: Vec<String> = reasons.iter().map(|one| text(&one["text"])).collect();
+            items.push(json!({
+                "repository": name, "finishedAt": backup["finishedAt"], "keep": backup["keep"],
+                "what": format!("{} {}", text(&backup["kind"]), text(&backup["id"])),
+                "why": why.join(", "),
+            }));
+        }
+        for wal in list(&repository["wal"]) {
+            let (from, to) = (text(&wal["fromLsn"]), text(&wal["toLsn"]));
+            items.push(json!({
+                "repository": name, "finishedAt": null, "keep": wal["keep"],
+                "what": format!("wal {} {from} to {to}", text(&wal["timeline"])),
+                "why": text(&wal["reason"]["text"]),
+            }));
+        }
+    }
+    output::list(
+        cx.format,
+        &json!({"items": items, "nextCursor": null}),
+        EXPIRY,
+    )?;
+    if let Some(because) = body["nothingBecause"].as_str() {
+        eprintln!("nothing expires: {because}");
+    }
+    DONE
 }
 
 /// What is not said is not sent: the control plane knows what is usual, and

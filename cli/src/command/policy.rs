@@ -74,10 +74,36 @@ async fn preview(cx: &mut Context, file: &Path, count: usize) -> Outcome {
     for (name, policy) in &policies {
         let next = next_runs(policy, &clusters, now, count.min(PREVIEW_MAX)).map_err(invalid)?;
         items.extend(next.iter().map(|run| shown(name, run)));
+        eprintln!("policy {name}: {}", kept(policy));
     }
     let body = json!({ "items": items, "nextCursor": null });
     output::list(cx.format, &body, COLUMNS)?;
     DONE
+}
+
+/// What a policy keeps, in a line: one that does not say keeps everything, and
+/// somebody pays for that.
+fn kept(policy: &Policy) -> String {
+    let Some(retention) = &policy.retention else {
+        return "no `retention`, so nothing expires".to_owned();
+    };
+    let keep = retention.keep();
+    let counts = [
+        ("last", Some(keep.last())),
+        ("daily", keep.daily),
+        ("weekly", keep.weekly),
+        ("monthly", keep.monthly),
+        ("yearly", keep.yearly),
+    ];
+    let counts = counts
+        .iter()
+        .filter_map(|(name, count)| count.map(|count| format!("{name} {count}")));
+    let wal = match policy.pitr() {
+        Some(pitr) => format!("any point of the last {pitr}"),
+        None => "any point since the oldest kept backup".to_owned(),
+    };
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    format!("keeps {counts} ({}), and {wal}", retention.timezone())
 }
 
 fn next_runs(
@@ -149,5 +175,31 @@ mod tests {
         let item = shown(&"gold".parse().unwrap(), &next[0]);
         assert_eq!(item["cluster"], "orders");
         assert_eq!(item["at"], "2026-02-03T10:30:00Z");
+    }
+
+    #[test]
+    fn what_a_policy_keeps_is_said_in_a_line() {
+        let policy = |more: Value| -> Policy {
+            let mut spec = json!({"selector": {}, "repository": "eu"});
+            for (name, value) in more.as_object().unwrap() {
+                spec[name] = value.clone();
+            }
+            serde_json::from_value(spec).unwrap()
+        };
+        let silent = kept(&policy(json!({})));
+        assert_eq!(silent, "no `retention`, so nothing expires");
+        let usual = kept(&policy(json!({"retention": {}})));
+        assert_eq!(
+            usual,
+            "keeps last 2 (UTC), and any point since the oldest kept backup"
+        );
+        let all = kept(&policy(json!({
+            "objectives": {"window": "14d"},
+            "retention": {"keep": {"daily": 7}, "timezone": "Europe/Vienna"},
+        })));
+        assert_eq!(
+            all,
+            "keeps last 2, daily 7 (Europe/Vienna), and any point of the last 2w"
+        );
     }
 }

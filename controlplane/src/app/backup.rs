@@ -14,6 +14,7 @@ use super::App;
 use super::caller::Caller;
 use super::code::Code;
 use super::error::{AppError, Result};
+use super::expiry::Kept;
 use super::job::WorkSpec;
 use crate::plan::placement;
 
@@ -61,8 +62,15 @@ impl App {
         by: &Caller,
         filter: &BackupFilter,
         page: &PageRequest,
-    ) -> Result<Page<BackupView>> {
-        Ok(query::backups(self.read(by).await?.connection(), filter, page).await?)
+    ) -> Result<Page<(BackupView, Kept)>> {
+        let view = self.read(by).await?;
+        let found = query::backups(view.connection(), filter, page).await?;
+        let mut kept = self.kept_of(&view, &found.items).await?;
+        let with = |backup: BackupView| {
+            let kept = kept.remove(&backup.id).unwrap_or_default();
+            (backup, kept)
+        };
+        Ok(found.map(with))
     }
 
     /// One backup, and until when it is pinned.
@@ -70,12 +78,15 @@ impl App {
         &self,
         by: &Caller,
         id: BackupId,
-    ) -> Result<(BackupView, Option<Timestamp>)> {
+    ) -> Result<(BackupView, Kept, Option<Timestamp>)> {
         let view = self.read(by).await?;
         let found = query::backup(view.connection(), id).await?;
         let found = found.ok_or_else(|| AppError::not_found("backup", id))?;
         let pinned = query::pinned_until(view.connection(), id).await?;
-        Ok((found, pinned.filter(|until| *until > Timestamp::now())))
+        let pinned = pinned.filter(|until| *until > Timestamp::now());
+        let mut kept = self.kept_of(&view, std::slice::from_ref(&found)).await?;
+        let kept = kept.remove(&id).unwrap_or_default();
+        Ok((found, kept, pinned))
     }
 
     /// Queues a backup of a cluster, into its policy's repository.

@@ -232,6 +232,14 @@ fn category_of(refusal: &Refusal) -> Category {
         | Refusal::RepositoryMismatch { .. }
         | Refusal::LevelTooLow { .. }
         | Refusal::LastNode
+        | Refusal::BackupHeld { .. }
+        | Refusal::BackupPinned { .. }
+        | Refusal::LastBackup { .. }
+        | Refusal::BackupState { .. }
+        | Refusal::BackupCondemned { .. }
+        | Refusal::WalNeeded { .. }
+        | Refusal::ExpirySuspended { .. }
+        | Refusal::PlanStale { .. }
         | Refusal::IdempotencyMismatch => Category::Conflict,
     }
 }

@@ -135,6 +135,9 @@ impl App {
         for timeline in wal {
             let gone = timeline.gaps.iter().filter(|gap| gap.is_lost());
             lost.extend(gone.map(|gap| (timeline.lineage, timeline.timeline, gap.range)));
+            // Its receiver remembers what expired, too (I-13).
+            let expired = timeline.condemned.ranges().iter();
+            lost.extend(expired.map(|range| (timeline.lineage, timeline.timeline, *range)));
             let unfilled = timeline.gaps.iter().filter(|gap| !gap.filled);
             gaps.extend(unfilled.map(|gap| (timeline.timeline, gap.range)));
             held.push(WalFacts {

@@ -5,6 +5,7 @@
 //! replicated state, not here, and no secret is a setting.
 
 mod access;
+mod expiry;
 mod jobs;
 mod listen;
 mod node;
@@ -17,6 +18,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 pub use access::Access;
+pub use expiry::Expiry;
 pub use jobs::Jobs;
 pub use listen::Listen;
 pub use node::Node;
@@ -36,6 +38,8 @@ pub struct Config {
     pub access: Access,
     /// Jobs and agents.
     pub jobs: Jobs,
+    /// What policies keep no longer.
+    pub expiry: Expiry,
 }
 
 /// Settings given as flags of `holdfastd run`.
@@ -136,6 +140,7 @@ impl Config {
             telemetry,
             access,
             jobs,
+            expiry,
         } = self;
         let problems = [
             node.problem(),
@@ -143,6 +148,7 @@ impl Config {
             telemetry.problem(),
             access.problem(),
             jobs.problem(),
+            expiry.problem(),
         ];
         if let Some(problem) = problems.into_iter().flatten().next() {
             return Err(ConfigError::Invalid(problem));

@@ -61,10 +61,15 @@ pub(super) fn compare(known: &KnownWal, there: &Inventory) -> BTreeMap<LineageKe
 fn difference(ours: Option<&TimelineView>, theirs: &Coverage) -> Difference {
     let nothing = Coverage::default();
     let counted = ours.map_or(&nothing, |ours| &ours.coverage);
+    let condemned = ours.map_or(&nothing, |ours| &ours.condemned);
     let gaps = ours.into_iter().flat_map(|ours| &ours.gaps);
     let lost = gaps.filter(|gap| gap.is_lost()).map(|gap| gap.range);
     Difference {
-        unknown: beyond(theirs.ranges(), counted),
+        // What is condemned may be there still, and never comes back (I-06).
+        unknown: beyond(theirs.ranges(), counted)
+            .into_iter()
+            .flat_map(|range| condemned.gaps(range))
+            .collect(),
         missing: beyond(counted.ranges(), theirs),
         still_missing: beyond(&lost.collect::<Vec<_>>(), theirs),
     }
@@ -151,6 +156,7 @@ mod tests {
             timeline: Timeline::FIRST,
             gaps: lost.iter().map(gap).collect(),
             coverage: coverage.clone(),
+            condemned: Coverage::default(),
         };
         KnownWal::from([(key(), BTreeMap::from([(Timeline::FIRST, view)]))])
     }
@@ -177,6 +183,19 @@ mod tests {
         assert_eq!(both.missing, [range(1, 4)]);
         assert_eq!(both.unknown, [range(9, 12)]);
         assert_eq!(both.still_missing, []);
+    }
+
+    /// I-06: what is condemned is deleted at any moment, and is neither unknown while
+    /// it is there nor missing when it is not.
+    #[test]
+    fn what_is_condemned_is_no_difference() {
+        let mut known = known(&[(6, 9)], &[]);
+        let of_lineage = known.get_mut(&key()).unwrap();
+        let timeline = of_lineage.get_mut(&Timeline::FIRST).unwrap();
+        timeline.condemned.insert(range(1, 6));
+        for held in [&[(1, 9)][..], &[(3, 9)], &[(6, 9)]] {
+            assert_eq!(one(&known, &there(held)), Difference::default(), "{held:?}");
+        }
     }
 
     /// A lineage whose document is gone holds nothing that can be read.

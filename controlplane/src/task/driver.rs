@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::{
-    agents, dispatch, duties, idle, members, pins, prune, scans, schedules, state_snapshots,
+    agents, dispatch, duties, expiry, idle, members, pins, prune, scans, schedules, state_snapshots,
 };
 use crate::app::App;
 use crate::app::error::Result;
@@ -42,7 +42,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     let (dispatch, duties) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (members, calendar) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let snapshots = Arc::new(Notify::new());
-    let compare = Arc::new(Notify::new());
+    let (compare, expire) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let unasked = || Arc::new(Notify::new());
     all.spawn(run(app.clone(), dispatch::Dispatch, dispatch.clone()));
     all.spawn(run(app.clone(), duties::Duties, duties.clone()));
@@ -52,6 +52,8 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(run(app.clone(), schedules, calendar.clone()));
     all.spawn(run(app.clone(), scans::Scans, compare.clone()));
     all.spawn(run(app.clone(), pins::Pins, unasked()));
+    let expiry = expiry::Expiry::default();
+    all.spawn(run(app.clone(), expiry, expire.clone()));
     all.spawn(run(app.clone(), prune::Prune, unasked()));
     let task = state_snapshots::StateSnapshots::default();
     all.spawn(run(app.clone(), task, snapshots.clone()));
@@ -66,6 +68,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     let wake = move |task: TaskName| match task {
         TaskName::Dispatch => dispatch.notify_one(),
         TaskName::Duties => duties.notify_one(),
+        TaskName::Expiry => expire.notify_one(),
         TaskName::Members => members.notify_one(),
         TaskName::Schedules => calendar.notify_one(),
         TaskName::Scans => compare.notify_one(),
@@ -117,6 +120,7 @@ async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static)
     let wake_everything = || {
         wake(TaskName::Dispatch);
         wake(TaskName::Duties);
+        wake(TaskName::Expiry);
         wake(TaskName::Members);
         wake(TaskName::Schedules);
         wake(TaskName::Scans);

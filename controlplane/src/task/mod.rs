@@ -9,6 +9,7 @@ mod agents;
 mod dispatch;
 mod driver;
 mod duties;
+mod expiry;
 mod idle;
 mod members;
 mod pins;

@@ -10,7 +10,7 @@ use crate::command::BackupCommit;
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{backup_repositories, backups};
 use crate::lookup::Lookup;
-use crate::{Noun, Refusal, TaskName, wal};
+use crate::{Noun, Refusal, TaskName, expiry, wal};
 
 /// Makes a backup `available` whose commit mark is in the repository, if its
 /// WAL is there too (I-05). What is available already stays as it is; what is
@@ -33,6 +33,11 @@ pub(crate) async fn make_available(
                 return Ok(known.revision.into());
             }
         }
+    }
+    // I-06: what an attempt left may be gone by now.
+    if expiry::is_condemned(cx, backup.id).await? {
+        let backup = backup.id;
+        return Err(Refusal::BackupCondemned { backup }.into());
     }
     let place = wal::Place {
         cluster: backup.cluster.clone(),
@@ -108,8 +113,11 @@ async fn refuse_without_wal(
         .wal
         .iter()
         .filter(|wal| wal.timeline == backup.timeline);
+    let gone = expiry::gone(cx, place, backup.timeline).await?;
     for range in carried.flat_map(|wal| &wal.ranges) {
-        coverage.insert(*range);
+        for there in gone.gaps(*range) {
+            coverage.insert(there);
+        }
     }
     if coverage.covers(needed) {
         return Ok(());

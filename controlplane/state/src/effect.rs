@@ -13,6 +13,8 @@ pub enum TaskName {
     Dispatch,
     /// Places standing duties such as WAL receiving.
     Duties,
+    /// Condemns what is kept no longer, and deletes it.
+    Expiry,
     /// Judges exposure.
     Exposure,
     /// Brings the Raft group to the nodes that there should be.

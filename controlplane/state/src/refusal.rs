@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use holdfast_types::{Generation, JobId, JobState, LsnRange, Name, RepositoryId, Revision};
+use holdfast_types::{
+    BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name, RepositoryId, Revision,
+};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What a refusal is about.
@@ -257,6 +260,72 @@ pub enum Refusal {
     /// The last node cannot be removed.
     #[error("the last node cannot be removed")]
     LastNode,
+    /// Somebody holds the backup (I-06).
+    #[error("{backup} is held{}: {reason}", ending(*until))]
+    BackupHeld {
+        /// The backup.
+        backup: BackupId,
+        /// Why it is held.
+        reason: String,
+        /// Until when; without an end if there is none.
+        until: Option<Timestamp>,
+    },
+    /// Incrementals may build on the backup (I-06).
+    #[error("{backup} is pinned until {until:.0}: incrementals may build on it")]
+    BackupPinned {
+        /// The backup.
+        backup: BackupId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Nothing of its kind would be left.
+    #[error("{backup} is the last {kind} that is available of \"{cluster}\" in \"{repository}\"")]
+    LastBackup {
+        /// The backup.
+        backup: BackupId,
+        /// `physical backup` or `dump`.
+        kind: String,
+        /// Of which cluster.
+        cluster: Name,
+        /// Where.
+        repository: Name,
+    },
+    /// It cannot be deleted, held or built on as it is.
+    #[error("{backup} is {state}")]
+    BackupState {
+        /// The backup.
+        backup: BackupId,
+        /// Where it is.
+        state: BackupState,
+    },
+    /// It is to be deleted, or was, and never comes back (I-06).
+    #[error("{backup} is condemned: what is left of it is deleted")]
+    BackupCondemned {
+        /// The backup.
+        backup: BackupId,
+    },
+    /// Something kept needs the WAL (I-06).
+    #[error("WAL from {} to {} is needed by {backup}", range.from_lsn, range.to_lsn)]
+    WalNeeded {
+        /// What is needed of it.
+        range: LsnRange,
+        /// By which backup.
+        backup: BackupId,
+    },
+    /// Pins that were given are not known (ADR 15).
+    #[error(
+        "nothing is deleted before {until:.0}: the state was restored, and pins may be missing"
+    )]
+    ExpirySuspended {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// What it rests on has changed since it was planned.
+    #[error("{what} has changed since this was planned")]
+    PlanStale {
+        /// What.
+        what: String,
+    },
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyMismatch,
@@ -308,6 +377,14 @@ impl Refusal {
             Self::RepositoryMismatch { .. } => "repository_mismatch",
             Self::LevelTooLow { .. } => "level_too_low",
             Self::LastNode => "last_node",
+            Self::BackupHeld { .. } => "backup_held",
+            Self::BackupPinned { .. } => "backup_pinned",
+            Self::LastBackup { .. } => "last_backup",
+            Self::BackupState { .. } => "backup_state",
+            Self::BackupCondemned { .. } => "backup_condemned",
+            Self::WalNeeded { .. } => "wal_needed",
+            Self::ExpirySuspended { .. } => "expiry_suspended",
+            Self::PlanStale { .. } => "plan_stale",
             Self::IdempotencyMismatch => "idempotency_mismatch",
         }
     }
@@ -341,6 +418,14 @@ impl Refusal {
             | Self::RepositoryMismatch { .. }
             | Self::LevelTooLow { .. }
             | Self::LastNode
+            | Self::BackupHeld { .. }
+            | Self::BackupPinned { .. }
+            | Self::LastBackup { .. }
+            | Self::BackupState { .. }
+            | Self::BackupCondemned { .. }
+            | Self::WalNeeded { .. }
+            | Self::ExpirySuspended { .. }
+            | Self::PlanStale { .. }
             | Self::IdempotencyMismatch => None,
         }
     }
@@ -395,6 +480,20 @@ impl Refusal {
                 "upgrade every node; the leader raises the level once all of them know it"
             }
             Self::LastNode => "add another node first; to end a control plane, stop its nodes",
+            Self::BackupHeld { .. } => {
+                "end the hold with `holdfast backup release` if its reason is over"
+            }
+            Self::BackupPinned { .. } => "wait until the pin ends: it is never taken back",
+            Self::LastBackup { .. } => {
+                "take another one first; to give up the cluster, delete what holds its repository"
+            }
+            Self::BackupState { .. } => "only an available backup can be held or deleted",
+            Self::BackupCondemned { .. } => "take a new backup: what is condemned never comes back",
+            Self::WalNeeded { .. } => "delete the backup that needs it first",
+            Self::ExpirySuspended { .. } => {
+                "wait: by then every pin that may have been given is over"
+            }
+            Self::PlanStale { .. } => "plan again on what is there now",
             Self::IdempotencyMismatch => "use a new Idempotency-Key for a new request",
         }
     }
@@ -405,6 +504,10 @@ fn revision(current: Option<Revision>) -> String {
         Some(current) => format!("has changed: it is at revision {current}"),
         None => "does not exist any more".to_owned(),
     }
+}
+
+fn ending(until: Option<Timestamp>) -> String {
+    until.map_or_else(String::new, |until| format!(" until {until:.0}"))
 }
 
 fn ranges(ranges: &[LsnRange]) -> String {

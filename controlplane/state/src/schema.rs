@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 14;
+pub const NEWEST: u32 = 15;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -38,6 +38,8 @@ pub const ARCHIVING: u32 = 13;
 /// From here on backups say from which server they are taken and how they
 /// begin, carry their own WAL, and restores say where tablespaces go.
 pub const SOURCES: u32 = 14;
+/// From here on there are retention, holds and deletions.
+pub const EXPIRY: u32 = 15;
 
 const KEY: &str = "schema";
 
@@ -60,6 +62,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         // No tables: a command each, or what documents and jobs may say.
         8 | 9 | 11 | 12 | 13 | 14 => "",
         10 => include_str!("migration/m0010.sql"),
+        15 => include_str!("migration/m0015.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

@@ -8,7 +8,7 @@ use crate::command::{TimelineWal, WalGap};
 use crate::context::ApplyContext;
 use crate::entity::{wal_gaps, wal_ranges};
 use crate::lookup::Lookup;
-use crate::{Refusal, StateError};
+use crate::{Refusal, StateError, expiry};
 
 /// Where WAL is, and whose it is.
 pub(crate) struct Place {
@@ -45,11 +45,15 @@ pub(crate) async fn record(
     place: &Place,
     wal: &TimelineWal,
 ) -> Result<(), StateError> {
-    let coverage: Coverage = wal.ranges.iter().copied().collect();
+    // Whoever reports remembers having stored it; what is condemned counts no more
+    // (I-06).
+    let gone = expiry::gone(cx, place, wal.timeline).await?;
+    let ranges = wal.ranges.iter().flat_map(|range| gone.gaps(*range));
+    let coverage: Coverage = ranges.collect();
     for range in coverage.ranges() {
         extend(cx, place, wal.timeline, *range).await?;
     }
-    for gap in &wal.gaps {
+    for gap in wal.gaps.iter().filter(|gap| !gone.covers(gap.range)) {
         let key = gap_key(place, wal.timeline, gap.range);
         let known = wal_gaps::Entity::find_by_id(key).only(cx.tx()).await?;
         if known.is_none() {
@@ -153,9 +157,24 @@ pub(crate) async fn lose(
         return Ok(());
     }
     let held = coverage(cx.tx(), place, timeline).await?;
-    let rest = without(held.ranges(), lost);
+    let gone = cut(cx, place, timeline, &held, lost).await?;
+    mark_lost(cx, place, timeline, gone.ranges().to_vec()).await
+}
+
+/// Cuts ranges out of what is recorded, `held`, and answers what of it that was.
+pub(crate) async fn cut(
+    cx: &ApplyContext<'_>,
+    place: &Place,
+    timeline: Timeline,
+    held: &Coverage,
+    ranges: &[LsnRange],
+) -> Result<Coverage, StateError> {
+    let rest = without(held.ranges(), ranges);
     // Only what was held can be lost: what never came is a gap of another kind.
     let gone = without(held.ranges(), &rest);
+    if gone.is_empty() {
+        return Ok(Coverage::default());
+    }
     let sql = "DELETE FROM wal_ranges \
                WHERE cluster = ? AND repository = ? AND lineage = ? AND timeline = ?";
     let key = (
@@ -173,7 +192,30 @@ pub(crate) async fn lose(
     for range in rest {
         extend(cx, place, timeline, range).await?;
     }
-    mark_lost(cx, place, timeline, gone).await
+    Ok(gone.into_iter().collect())
+}
+
+/// Forgets the gaps inside of these ranges.
+pub(crate) async fn forget_gaps(
+    cx: &ApplyContext<'_>,
+    place: &Place,
+    timeline: Timeline,
+    ranges: &[LsnRange],
+) -> Result<(), StateError> {
+    let sql = "DELETE FROM wal_gaps WHERE cluster = ? AND repository = ? AND lineage = ? \
+               AND timeline = ? AND from_lsn >= ? AND to_lsn <= ?";
+    for range in ranges {
+        let values = [
+            Text(place.cluster.clone()).into(),
+            Text(place.repository.clone()).into(),
+            Text(place.lineage).into(),
+            Count::from(timeline).into(),
+            Position(range.from_lsn).into(),
+            Position(range.to_lsn).into(),
+        ];
+        cx.execute(sql, values).await?;
+    }
+    Ok(())
 }
 
 /// A gap of these bounds that was recorded for another reason, and filled

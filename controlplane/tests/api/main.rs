@@ -16,6 +16,7 @@ mod dumps;
 mod duties;
 mod enrol;
 mod events;
+mod expiry;
 mod idempotency;
 mod jobs;
 mod node;

@@ -1,6 +1,7 @@
 //! What must be true in the end, whatever went wrong.
 
 mod databases;
+mod expiry;
 mod runs;
 mod wal;
 mod work;

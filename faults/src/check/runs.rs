@@ -131,7 +131,8 @@ pub(super) fn served_alone(runs: &[Json]) -> u64 {
 pub fn wrong_backups(jobs: &[Json], backups: &[Json]) -> Vec<String> {
     let mut available: BTreeMap<String, u64> = BTreeMap::new();
     for backup in backups {
-        if text(backup, "state") == "available" {
+        // What expired since counted when it was taken.
+        if ["available", "condemned", "deleted"].contains(&text(backup, "state").as_str()) {
             *available.entry(text(backup, "job")).or_default() += 1;
         }
     }

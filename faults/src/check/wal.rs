@@ -10,6 +10,7 @@ use holdfast_tests::ledger::{Entry, rows};
 use holdfast_tests::programs::program;
 use serde_json::Value as Json;
 
+use super::expiry::expiry;
 use crate::world::{AGENTS, CLUSTER, World};
 
 /// PostgreSQL takes a receiver that has vanished to be there for a minute.
@@ -31,6 +32,7 @@ pub fn wal(world: &World, written: &[Entry]) -> Vec<String> {
         found => wrong.push(format!("WAL was lost: {found:?}")),
     }
     wrong.extend(verified(world).err());
+    wrong.extend(expiry(world, &world.folder("keys").join("main.key")));
     wrong.extend(restored(world, written).err());
     wrong
 }

@@ -25,6 +25,8 @@ pub struct Work {
     pub runs: BTreeMap<String, u64>,
     /// Jobs by their state.
     pub jobs: BTreeMap<String, u64>,
+    /// Backups by their state.
+    pub backups: BTreeMap<String, u64>,
     /// Due times that an agent served on its own.
     pub alone: u64,
     /// From the end of the faults until everything due was done.
@@ -72,6 +74,9 @@ pub fn work(world: &World, since: Timestamp, alone: &BTreeSet<RunId>) -> (Work, 
         let count = run["count"].as_u64().unwrap_or(1);
         *summary.runs.entry(text(run, "state")).or_default() += count;
     }
+    for backup in &backups {
+        *summary.backups.entry(text(backup, "state")).or_default() += 1;
+    }
     for job in &jobs {
         *summary.jobs.entry(text(job, "state")).or_default() += 1;
     }
@@ -110,6 +115,7 @@ fn unfinished(world: &World, now: Timestamp) -> Result<Vec<String>, String> {
     let runs = runs.iter().filter(|run| early(run, "due"));
     let due = runs.filter(|run| text(run, "state") == "due");
     found.extend(due.map(|run| format!("run {} is due", text(run, "id"))));
+    found.extend(super::expiry::waiting(&world.list("backups")?));
     let frontier = world.frontier();
     if frontier.is_none_or(|frontier| frontier < now) {
         found.push(format!("the frontier is at {frontier:?}"));

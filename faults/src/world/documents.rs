@@ -9,6 +9,9 @@ use serde_json::json;
 
 use super::{AGENTS, CLUSTER, World};
 
+/// So many backups are kept; the others expire while things go wrong.
+pub const KEPT: usize = 2;
+
 impl World {
     /// The URL of the repository.
     pub fn repository(&self) -> String {
@@ -42,6 +45,7 @@ spec:
   objectives: {{rpo: 30s}}
   repository: main
   wal: {{flushEvery: 500ms}}
+  retention: {{keep: {{last: {KEPT}}}}}
   schedules:
     - {{name: by-cron, kind: full, cron: \"* * * * *\", retry: {{max: 20}}}}
     - {{name: {}, kind: full, every: 1m, overlap: queueOne, catchUp: all, retry: {{max: 20}}}}

@@ -10,6 +10,7 @@ mod node;
 mod setup;
 
 pub use agent::FaultyAgent;
+pub use documents::KEPT;
 pub use host::Host;
 pub use node::{FaultyNode, RAFT};
 pub use setup::{AGENTS, CLUSTER, NODES, World};

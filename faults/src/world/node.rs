@@ -77,6 +77,9 @@ impl FaultyNode {
         command.args(["--grpc", &grpc, "--raft", &raft]);
         command.arg("--data").arg(self.data());
         command.envs(self.clock.environment());
+        // What expires goes soon, so that it goes while things go wrong.
+        command.env("HOLDFAST_EXPIRY__EVERY", "2s");
+        command.env("HOLDFAST_EXPIRY__GRACE", "5s");
         if bootstrap {
             command.arg("--bootstrap");
         }

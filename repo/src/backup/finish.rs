@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use holdfast_types::{BackupId, Lsn, LsnRange, Timeline};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::manifest::{FullSection, PackInfo, SectionKind, section_name};
 use super::mark::{Backup, BackupKind, RunKey};
@@ -14,6 +14,9 @@ use super::writer::{BackupWriter, Shared};
 use crate::chunk::PackId;
 use crate::codec::Codec;
 use crate::{Error, Result};
+
+/// How long an attempt may take at most: as long as the longest pin.
+const ATTEMPT_MOST: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What the mark says that the writer cannot know.
 #[derive(Debug, Clone)]
@@ -144,6 +147,7 @@ impl FinishedBackup {
     /// [`Error::Superseded`] that another backup of the run exists (I-03).
     pub async fn commit(&self, facts: CommitFacts) -> Result<Backup> {
         self.refuse_other_parent(&facts)?;
+        self.refuse_late()?;
         self.prove_wal(&facts).await?;
         self.mark(facts).put(&self.shared.lineage).await
     }
@@ -180,6 +184,19 @@ impl FinishedBackup {
             facts: facts.facts,
             sections: self.template.sections.clone(),
         }
+    }
+
+    /// I-06: what is older than the longest pin and has no mark is taken for what an
+    /// attempt left, and deleted. So none commits later than that.
+    fn refuse_late(&self) -> Result<()> {
+        let now = self.shared.lineage.repository.entropy.now();
+        if now.duration_since(self.shared.begun) < ATTEMPT_MOST {
+            return Ok(());
+        }
+        Err(Error::TooLate {
+            backup: self.shared.backup,
+            begun: self.shared.begun,
+        })
     }
 
     /// A mark tells what its manifest rests on.

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::chunk::{Content, PackId};
+use crate::entropy::Entropy;
 use crate::{
     Backup, BackupKind, CHUNK_BYTES, Codec, CommitFacts, DirectoryEntry, Entry, EntryPath, Error,
     FileEntry, FinishedBackup, LineageFacts, LineageRepository, Parent, Piece, Repository,
@@ -28,9 +29,14 @@ fn id(number: u128) -> BackupId {
 
 /// A lineage with one segment of WAL, in which every backup begins and ends.
 async fn lineage(directory: &Path) -> LineageRepository {
+    lineage_with(directory, Entropy::system()).await
+}
+
+async fn lineage_with(directory: &Path, entropy: Entropy) -> LineageRepository {
     let url = format!("file://{}", directory.display()).parse().unwrap();
     let store = open_store(&url, &StoreOptions::default()).unwrap();
-    let repository = Repository::init(store, &RepositoryKey::generate()).await;
+    let key = RepositoryKey::generate();
+    let repository = Repository::init_with(store, &key, entropy).await;
     let lineage = Lineage {
         system_identifier: 7,
         incarnation: 1,
@@ -499,4 +505,23 @@ fn a_mark_says_what_the_backup_was_begun_with() {
         assert_eq!(committed.parent, Some(full.id));
         assert_eq!(committed.kind, BackupKind::Incremental);
     });
+}
+
+/// I-06: what is older than the longest pin and has no mark is deleted as what an
+/// attempt left. So no attempt commits later than that, whatever its kind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_attempt_commits_later_than_the_longest_pin() {
+    let directory = tempfile::tempdir().unwrap();
+    let begun = 1_785_000_000;
+    let clock = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(begun));
+    let lineage = lineage_with(directory.path(), Entropy::at(clock.clone())).await;
+    let kept = BTreeSet::new();
+    let finished = write(&lineage, 1, None, (&first(), &kept)).await.unwrap();
+    let pass = |seconds| clock.store(begun + seconds, std::sync::atomic::Ordering::Relaxed);
+    pass(30 * 24 * 3600);
+    let refused = finished.commit(facts(1, None)).await;
+    assert!(matches!(refused, Err(Error::TooLate { .. })), "{refused:?}");
+    assert!(lineage.list_backups().await.unwrap().available.is_empty());
+    pass(30 * 24 * 3600 - 1);
+    finished.commit(facts(1, None)).await.unwrap();
 }

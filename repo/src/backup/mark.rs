@@ -159,7 +159,7 @@ pub struct UnreadableMark {
     pub error: Error,
 }
 
-pub(super) fn mark_name(run: &RunKey) -> String {
+pub(crate) fn mark_name(run: &RunKey) -> String {
     format!("marks/{run}")
 }
 

@@ -21,6 +21,7 @@ pub use self::entry::{
 pub use self::extent_reader::{ExtentReader, Piece};
 pub use self::finish::{CommitFacts, FinishedBackup};
 pub use self::mark::{Backup, BackupKind, Backups, RunKey, UnreadableMark};
+pub(crate) use self::mark::{mark_name, read as read_mark};
 pub use self::parent::Parent;
 pub use self::path::{EntryPath, InvalidPath, LinkTarget};
 pub use self::reader::{BackupReader, Entries};

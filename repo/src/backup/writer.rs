@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use holdfast_types::BackupId;
+use jiff::Timestamp;
 
 use super::entry::Entry;
 use super::manifest::{
@@ -84,6 +85,8 @@ pub(super) struct Shared {
     pub(super) workers: AtomicU32,
     pub(super) read_bytes: AtomicU64,
     pub(super) stored_bytes: AtomicU64,
+    /// Before the first of its packs.
+    pub(super) begun: Timestamp,
 }
 
 impl LineageRepository {
@@ -151,6 +154,7 @@ impl LineageRepository {
             workers: AtomicU32::new(0),
             read_bytes: AtomicU64::new(0),
             stored_bytes: AtomicU64::new(0),
+            begun: self.repository.entropy.now(),
         };
         Ok(BackupWriter {
             shared: Arc::new(shared),

@@ -6,7 +6,7 @@
 //! created a moment ago and has not synced, and an object that a killed
 //! process linked and never synced. This closes them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,23 @@ impl Directories {
             };
             this.make_durable(directory)?;
             sync_directory(directory)
+        };
+        blocking(sync).await
+    }
+
+    /// Syncs the directories that objects were deleted from: a power cut brings none
+    /// of them back.
+    pub(super) async fn sync_deleted(self: &Arc<Self>, names: &[String]) -> io::Result<()> {
+        let parent = |name: &String| self.root.join(name).parent().map(Path::to_path_buf);
+        let parents: BTreeSet<PathBuf> = names.iter().filter_map(parent).collect();
+        let sync = move || {
+            for directory in parents {
+                match sync_directory(&directory) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    synced => synced?,
+                }
+            }
+            Ok(())
         };
         blocking(sync).await
     }

@@ -294,6 +294,30 @@ impl Store {
     }
 }
 
+/// How many objects are deleted at a time.
+const DELETIONS: usize = 8;
+
+impl Store {
+    /// Deletes objects for good: when this returns, a power cut brings none of them
+    /// back. So what is deleted next is deleted after them, whatever happens.
+    pub(crate) async fn delete_durably(&self, names: &[String]) -> Result<()> {
+        let deletion = |name: String| {
+            let store = self.clone();
+            async move { store.delete(&name).await }
+        };
+        let mut deletions = futures_util::stream::iter(names.to_vec())
+            .map(deletion)
+            .buffer_unordered(DELETIONS);
+        while deletions.try_next().await?.is_some() {}
+        drop(deletions);
+        let (Some(directories), Some(first)) = (&self.directories, names.first()) else {
+            return Ok(());
+        };
+        let synced = directories.sync_deleted(names).await;
+        synced.map_err(|error| Failure::of_io(&error).into_error(self, first, error))
+    }
+}
+
 /// Longer each time, and never the same for two agents: a store that was too busy
 /// for all of them would be so again at the next moment that they share.
 fn pause_after(attempt: u32) -> Duration {

@@ -5,14 +5,16 @@
 //! opens every chunk that a backup references and every WAL object.
 
 mod backup;
+mod orphans;
 mod wal;
 mod window;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use holdfast_types::{Lsn, Name, Timeline};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use self::wal::WalView;
@@ -27,6 +29,9 @@ pub struct VerifyOptions {
     pub deep: bool,
     /// One cluster only.
     pub cluster: Option<Name>,
+    /// How old what nothing needs must be to be an orphan: what is younger may be
+    /// of a backup under way. The longest pin and a day when it is not said.
+    pub orphans_after: Option<SignedDuration>,
 }
 
 /// Something that is wrong.
@@ -134,6 +139,9 @@ impl Repository {
         progress: &Arc<VerifyProgress>,
     ) -> Result<VerifyReport> {
         let mut report = VerifyReport::default();
+        let before = orphans::before(options);
+        // Whether every lineage said which keys it needs.
+        let (mut keys, mut whole) = (BTreeSet::new(), options.cluster.is_none());
         let clusters = match &options.cluster {
             Some(cluster) => vec![cluster.clone()],
             None => self.clusters().await?,
@@ -145,8 +153,13 @@ impl Repository {
                         report
                             .findings
                             .extend(verify_lineage(&lineage, options.deep, progress).await?);
+                        let unneeded = orphans::of_lineage(&lineage, before).await?;
+                        keys.extend(unneeded.keys);
+                        report.findings.extend(unneeded.findings);
+                        whole &= unneeded.is_whole;
                     }
                     Err(Error::UnknownLineage { .. }) => {
+                        whole = false;
                         let object = format!("clusters/{cluster}/{lineage}/lineage.json");
                         let problem =
                             "it is missing, and nothing below it can be read without it".into();
@@ -156,11 +169,18 @@ impl Repository {
                             lost: Vec::new(),
                         });
                     }
-                    Err(error) => report
-                        .findings
-                        .push(Problem::of(error)?.costing(Vec::new())),
+                    Err(error) => {
+                        whole = false;
+                        let finding = Problem::of(error)?.costing(Vec::new());
+                        report.findings.push(finding);
+                    }
                 }
             }
+        }
+        if whole {
+            report
+                .findings
+                .extend(orphans::keys(self, &keys, before).await?);
         }
         self.prove_present().await?;
         Ok(report)

@@ -26,6 +26,8 @@ pub(super) struct WalView {
     /// What of it can be read.
     pub(super) held: Held,
     pub(super) histories: BTreeMap<Timeline, TimelineHistory>,
+    /// What was deleted because nothing kept needed it.
+    pub(super) expired: Held,
     /// When the store got the WAL up to a position, per timeline, by position.
     pub(super) times: BTreeMap<Timeline, Vec<(Lsn, Timestamp)>>,
 }
@@ -52,6 +54,7 @@ impl WalView {
             listed: Held::new(),
             held: Held::new(),
             histories: BTreeMap::new(),
+            expired: Held::new(),
             times: BTreeMap::new(),
         };
         let check = |(object, size, modified): (WalObject, u64, i64)| async move {
@@ -81,6 +84,8 @@ impl WalView {
             problems.extend(problem.map(|problem| (problem, range)));
         }
         drop(checks);
+        // After the listing: what was deleted since is marked by now.
+        view.expired = wal.expired().await?;
         view.listed = joined(listed);
         view.held = joined(held);
         view.times

@@ -73,10 +73,28 @@ impl<'a> Windows<'a> {
                 && let Some(needed) = LsnRange::new(first, last)
             {
                 let found = path.gaps(needed).into_iter();
-                gaps.extend(found.map(|gap| (history.timeline_at(gap.from_lsn), gap)));
+                for gap in found {
+                    let timeline = history.timeline_at(gap.from_lsn);
+                    let not_expired = self.not_expired(timeline, gap);
+                    gaps.extend(not_expired.into_iter().map(|gap| (timeline, gap)));
+                }
             }
         }
         gaps
+    }
+
+    /// What of a hole was not left by expiry. WAL that a backup itself needs is
+    /// missing, whatever a marker says.
+    fn not_expired(&self, timeline: Timeline, gap: LsnRange) -> Vec<LsnRange> {
+        let Some(expired) = self.view.expired.get(&timeline) else {
+            return vec![gap];
+        };
+        let of_backups = self.backups.iter().filter_map(|backup| {
+            let from = self.segment_start(backup).max(gap.from_lsn);
+            LsnRange::new(from, backup.stop_lsn.min(gap.to_lsn))
+        });
+        let missing: Coverage = expired.gaps(gap).into_iter().chain(of_backups).collect();
+        missing.ranges().to_vec()
     }
 
     /// The WAL there would be if nothing were missing or damaged.

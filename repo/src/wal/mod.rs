@@ -6,6 +6,7 @@
 //! proof, never a guess, because PostgreSQL takes it for the end of WAL.
 
 mod aside;
+mod expired;
 mod fetch;
 mod list;
 mod prune;

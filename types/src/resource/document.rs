@@ -294,11 +294,8 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        let retention = policy(json!({"selector": {}, "repository": "eu", "retention": {}}));
-        assert_eq!(
-            refused(retention),
-            ("spec.retention".into(), "not_supported_yet")
-        );
+        let copies = policy(json!({"selector": {}, "repository": "eu", "copies": []}));
+        assert_eq!(refused(copies), ("spec.copies".into(), "not_supported_yet"));
         // A relay has no archive_command that could call it.
         for mode in ["archive", "both"] {
             let wal = |wal| policy(json!({"selector": {}, "repository": "eu", "wal": wal}));

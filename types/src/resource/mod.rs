@@ -9,6 +9,7 @@ mod document;
 mod fleet;
 mod policy;
 mod repository;
+mod retention;
 mod schedule;
 
 pub use cluster::{Cluster, ConnectionProblem, InstanceSpec, REMOTE, RelaySpec};
@@ -19,6 +20,7 @@ pub use policy::{
     selects,
 };
 pub use repository::{KeyReference, Repository, SecretReference};
+pub use retention::{Keep, Retention};
 pub use schedule::{Blackout, CatchUp, Checkpoint, Overlap, Retry, Schedule, Source};
 
 use document::NotYet;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidDocument, Labels, NotYet, Schedule, Source};
+use super::{InvalidDocument, Labels, NotYet, Retention, Schedule, Source};
 use crate::backup::as_word;
 use crate::{BackupKind, Name, Span};
 
@@ -37,10 +37,9 @@ pub struct Policy {
     /// When backups are taken by themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schedules: Vec<Schedule>,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub retention: NotYet,
+    /// What is kept, and for how long; without it, nothing expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     #[serde(default, skip_serializing_if = "NotYet::skip")]
     #[cfg_attr(feature = "schema", schema(ignore))]
     #[doc(hidden)]
@@ -71,10 +70,10 @@ pub struct Objectives {
     #[cfg_attr(feature = "schema", schema(ignore))]
     #[doc(hidden)]
     pub rto: NotYet,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub window: NotYet,
+    /// How far back any point in time shall be restorable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "14d"))]
+    pub window: Option<Span>,
 }
 
 /// A compression algorithm.
@@ -265,6 +264,20 @@ impl Policy {
             .and_then(|objectives| objectives.rpo)
     }
 
+    /// How far back it promises that any point in time can be restored.
+    pub fn window(&self) -> Option<Span> {
+        self.objectives
+            .as_ref()
+            .and_then(|objectives| objectives.window)
+    }
+
+    /// How far back any point in time stays restorable: what its retention says,
+    /// or else what it promises.
+    pub fn pitr(&self) -> Option<Span> {
+        let written = self.retention.as_ref().and_then(|kept| kept.pitr);
+        written.or(self.window())
+    }
+
     /// How long received WAL may wait before it is stored.
     pub fn flush_every(&self) -> Span {
         let given = self.wal.as_ref().and_then(|wal| wal.flush_every);
@@ -321,6 +334,13 @@ impl Policy {
             let message = "an RPO is longer than no time";
             return Err(InvalidDocument::new("spec.objectives.rpo", message));
         }
+        if self.window().is_some_and(|window| window.get().is_zero()) {
+            let message = "a window is longer than no time";
+            return Err(InvalidDocument::new("spec.objectives.window", message));
+        }
+        if let Some(retention) = &self.retention {
+            retention.check(self.window())?;
+        }
         if let Some(limits) = &self.limits {
             limits.check()?;
         }
@@ -349,7 +369,6 @@ impl Policy {
 
     fn refuse_what_is_not_built(&self) -> Result<(), InvalidDocument> {
         self.copies.refuse("spec.copies")?;
-        self.retention.refuse("spec.retention")?;
         self.drills.refuse("spec.drills")?;
         if let Some(limits) = &self.limits {
             limits.bandwidth.refuse("spec.limits.bandwidth")?;
@@ -358,7 +377,6 @@ impl Policy {
         if let Some(objectives) = &self.objectives {
             objectives.rpo_scope.refuse("spec.objectives.rpoScope")?;
             objectives.rto.refuse("spec.objectives.rto")?;
-            objectives.window.refuse("spec.objectives.window")?;
         }
         let Some(wal) = &self.wal else { return Ok(()) };
         wal.synchronous.refuse("spec.wal.synchronous")?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use holdfast_state::query::{self, BackupFilter};
 use holdfast_types::resource::{Checkpoint, Source};
 use holdfast_types::{BackupId, BackupKind, BackupState, DumpFormat, DumpOptions, Failure, Name};
@@ -17,16 +18,16 @@ use super::jobs::{Accepted, JobStarted};
 use crate::api::body::{Body, Params, Segment};
 use crate::api::error::{ApiError, Problems};
 use crate::api::page::{List, PageParams};
-use crate::app::App;
-use crate::app::WantedBackup;
 use crate::app::caller::Caller;
 use crate::app::error::AppError;
+use crate::app::{App, Condemnation, Hold, Kept, WantedBackup};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(backup_start))
         .routes(routes!(backup_list))
-        .routes(routes!(backup_show))
+        .routes(routes!(backup_show, backup_delete))
+        .routes(routes!(backup_hold, backup_release))
 }
 
 /// The backup that is wanted.
@@ -130,10 +131,14 @@ struct BackupView {
     /// one backup is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pinned_until: Option<Timestamp>,
+    /// Who keeps it from expiry, and why; null when nobody does.
+    hold: Option<Hold>,
+    /// That it is to be deleted, or was; null when it is not.
+    condemned: Option<Condemnation>,
 }
 
-impl From<query::BackupView> for BackupView {
-    fn from(backup: query::BackupView) -> Self {
+impl From<(query::BackupView, Kept)> for BackupView {
+    fn from((backup, kept): (query::BackupView, Kept)) -> Self {
         Self {
             id: backup.id.to_string(),
             cluster: backup.cluster.to_string(),
@@ -153,6 +158,8 @@ impl From<query::BackupView> for BackupView {
             server_version: backup.server_version,
             error: backup.failure,
             pinned_until: None,
+            hold: kept.hold,
+            condemned: kept.condemned,
         }
     }
 }
@@ -226,9 +233,68 @@ async fn backup_show(
     caller: Caller,
     Segment(id): Segment<BackupId>,
 ) -> Result<Json<BackupView>, ApiError> {
-    let (backup, pinned_until) = app.backup(&caller, id).await?;
-    Ok(Json(BackupView {
+    Ok(Json(view(&app, &caller, id).await?))
+}
+
+async fn view(app: &App, caller: &Caller, id: BackupId) -> Result<BackupView, ApiError> {
+    let (backup, kept, pinned_until) = app.backup(caller, id).await?;
+    Ok(BackupView {
         pinned_until,
-        ..backup.into()
-    }))
+        ..(backup, kept).into()
+    })
+}
+
+/// Delete a backup
+///
+/// It is condemned, and deleted from its repositories once the grace is over. One
+/// that is held, pinned or the last of its kind is refused.
+#[utoipa::path(delete, path = "/api/v1/backups/{id}", operation_id = "backup_delete", tag = "backups",
+    params(("id" = String, Path)),
+    responses((status = 202, description = "It is condemned", body = BackupView), Problems))]
+async fn backup_delete(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segment(id): Segment<BackupId>,
+) -> Result<(StatusCode, Json<BackupView>), ApiError> {
+    app.delete_backup(&caller, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(view(&app, &caller, id).await?)))
+}
+
+/// A hold that is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct HoldParams {
+    /// Why.
+    reason: String,
+    /// Until when; until it is released when it is not said.
+    until: Option<Timestamp>,
+}
+
+/// Hold a backup: it does not expire
+#[utoipa::path(put, path = "/api/v1/backups/{id}/hold", operation_id = "backup_hold", tag = "backups",
+    params(("id" = String, Path)),
+    request_body = HoldParams,
+    responses((status = 200, description = "The backup", body = BackupView), Problems))]
+async fn backup_hold(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segment(id): Segment<BackupId>,
+    Body(params): Body<HoldParams>,
+) -> Result<Json<BackupView>, ApiError> {
+    app.hold_backup(&caller, id, (params.reason, params.until))
+        .await?;
+    Ok(Json(view(&app, &caller, id).await?))
+}
+
+/// End the hold of a backup
+#[utoipa::path(delete, path = "/api/v1/backups/{id}/hold", operation_id = "backup_release", tag = "backups",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "The backup", body = BackupView), Problems))]
+async fn backup_release(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segment(id): Segment<BackupId>,
+) -> Result<Json<BackupView>, ApiError> {
+    app.release_backup(&caller, id).await?;
+    Ok(Json(view(&app, &caller, id).await?))
 }

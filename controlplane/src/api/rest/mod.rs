@@ -11,6 +11,7 @@ mod audit;
 mod backups;
 mod errors;
 mod events;
+mod expiry;
 mod exposure;
 mod gate;
 mod health;
@@ -83,6 +84,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(audit::router())
         .merge(backups::router())
         .merge(events::router())
+        .merge(expiry::router())
         .merge(exposure::router())
         .merge(jobs::router())
         .merge(metrics::router())

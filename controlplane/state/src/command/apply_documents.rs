@@ -236,6 +236,7 @@ fn level_of(document: &Document) -> u32 {
         (false, false) => schema::VERSION,
     }
     .max(level_of_kinds(document))
+    .max(level_of_retention(document))
 }
 
 /// The level of what it orders. A node of an earlier one would hand incrementals
@@ -269,6 +270,16 @@ fn level_of_kinds(document: &Document) -> u32 {
             highest.unwrap_or(schema::VERSION)
         }
         Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => schema::VERSION,
+    }
+}
+
+/// The level of what it keeps, and for how long.
+fn level_of_retention(document: &Document) -> u32 {
+    match &document.resource {
+        Resource::Policy(policy) if policy.retention.is_some() || policy.window().is_some() => {
+            schema::EXPIRY
+        }
+        _ => schema::VERSION,
     }
 }
 

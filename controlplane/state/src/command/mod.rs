@@ -153,12 +153,21 @@ commands! {
     lease_jobs::LeaseJobs,
     move_node::MoveNode,
     pin_backups::PinBackups,
+    hold_backup::HoldBackup,
+    release_backup::ReleaseBackup,
+    condemn_backups::CondemnBackups,
+    condemn_orphans::CondemnOrphans,
+    condemn_wal::CondemnWal,
+    begin_deletion::BeginDeletion,
+    end_deletion::EndDeletion,
 }
 
 mod document_check;
 
 pub use admit_node::Admitted;
 pub use apply_documents::{AppliedDocument, Change, DocumentChange, Expected, RehearsedDocument};
+pub use begin_deletion::{Deletable, DeletableWal};
+pub use condemn_backups::{Basis, Condemn, CondemnedBy, Verdict};
 pub use delete_resource::Deleted;
 pub use enroll_agent::{Certificate, Enrolled};
 pub use finish_job::{BackupCommit, JobOutcome};

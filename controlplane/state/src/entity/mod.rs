@@ -12,9 +12,12 @@ pub(crate) mod assignments;
 pub(crate) mod audit;
 pub(crate) mod backup_repositories;
 pub(crate) mod backups;
+pub(crate) mod condemned;
+pub(crate) mod condemned_wal;
 pub(crate) mod exposure_facts;
 pub(crate) mod findings;
 pub(crate) mod frontiers;
+pub(crate) mod holds;
 pub(crate) mod idempotency;
 pub(crate) mod instances;
 pub(crate) mod job_attempts;
@@ -76,9 +79,12 @@ mod tests {
             audit,
             backup_repositories,
             backups,
+            condemned,
+            condemned_wal,
             exposure_facts,
             findings,
             frontiers,
+            holds,
             idempotency,
             instances,
             job_attempts,

@@ -106,6 +106,25 @@ words! {
         /// It is to be deleted.
         Condemned = "condemned",
     }
+    /// Why something is to be deleted.
+    CondemnCause {
+        /// Its policy keeps it no longer.
+        Retention = "retention",
+        /// A person said so.
+        Hand = "hand",
+        /// It was left by an attempt that never committed.
+        Orphan = "orphan",
+    }
+    /// How far a deletion is; each step follows the one before, and none is taken
+    /// back (I-06).
+    Deletion {
+        /// It is decided.
+        Condemned = "condemned",
+        /// Its grace is over: objects may be gone.
+        Deleting = "deleting",
+        /// A repository was seen to hold nothing of it any more.
+        Deleted = "deleted",
+    }
     /// Whether an assignment is still in force.
     AssignmentState {
         /// It is.

@@ -9,6 +9,7 @@ mod agent;
 mod assignment;
 mod audit;
 mod backup;
+mod expiry;
 mod job;
 mod late;
 mod node;
@@ -22,6 +23,7 @@ mod status;
 mod user;
 mod wal;
 
+pub use crate::entity::word::{CondemnCause, Deletion};
 pub use access::{
     JoinTokenView, PkiView, RepositoryKey, SecretView, SigningKeyView, join_token, join_tokens,
     pki, repository_identity, repository_key, sealed_secret, secrets, signing_keys,
@@ -37,6 +39,11 @@ pub use assignment::{
 pub use audit::{AuditFilter, audit};
 pub use backup::{
     BackupFilter, BackupView, available_backups, backup, backups, backups_of_job, newest_available,
+};
+pub use expiry::{
+    CondemnedView, CondemnedWalView, HoldView, PinView, condemned_in, condemned_of,
+    condemned_wal_of, due_deletions, due_wal, expiry_suspended_until, holds_of, is_deletion_due,
+    log_time, pins_of,
 };
 pub use job::{
     AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
-use crate::StateError;
 use crate::column::{Count, Moment, Position, Text, timeline};
 use crate::entity::{
-    exposure_facts as fact_rows, frontiers as frontier_rows, wal_gaps, wal_ranges,
+    condemned_wal, exposure_facts as fact_rows, frontiers as frontier_rows, wal_gaps, wal_ranges,
 };
+use crate::{StateError, schema};
 
 /// The WAL of one timeline in one repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,6 +27,8 @@ pub struct TimelineView {
     pub coverage: Coverage,
     /// Holes that were reported, ascending.
     pub gaps: Vec<GapView>,
+    /// What is condemned or was deleted, whether or not it is still there.
+    pub condemned: Coverage,
 }
 
 /// A hole that was reported.
@@ -73,7 +75,19 @@ pub async fn clusters_with_wal(
         .into_tuple()
         .all(conn)
         .await?;
-    let names: BTreeSet<Name> = held.into_iter().chain(missing).map(|name| name.0).collect();
+    let mut gone: Vec<Text<Name>> = Vec::new();
+    if schema::version(conn).await? >= schema::EXPIRY {
+        gone = condemned_wal::Entity::find()
+            .select_only()
+            .column(condemned_wal::Column::Cluster)
+            .distinct()
+            .filter(condemned_wal::Column::Repository.eq(repository.as_str()))
+            .into_tuple()
+            .all(conn)
+            .await?;
+    }
+    let names = held.into_iter().chain(missing).chain(gone);
+    let names: BTreeSet<Name> = names.map(|name| name.0).collect();
     Ok(names.into_iter().collect())
 }
 
@@ -105,8 +119,22 @@ pub async fn wal_of_cluster(
         coverages.entry(key.clone()).or_default();
         gaps.entry(key).or_default().push(row);
     }
+    let mut gone: BTreeMap<Key, Coverage> = BTreeMap::new();
+    if schema::version(conn).await? >= schema::EXPIRY {
+        let found = condemned_wal::Entity::find()
+            .filter(condemned_wal::Column::Cluster.eq(cluster.as_str()))
+            .all(conn)
+            .await?;
+        for row in found {
+            let key = (row.repository.0, row.lineage.0, row.timeline);
+            coverages.entry(key.clone()).or_default();
+            let range = range(row.from_lsn, row.to_lsn)?;
+            gone.entry(key).or_default().insert(range);
+        }
+    }
     let mut views = Vec::new();
     for (key, coverage) in coverages {
+        let condemned = gone.remove(&key).unwrap_or_default();
         let gaps = gaps.remove(&key).unwrap_or_default();
         let gaps: Result<Vec<GapView>, StateError> =
             gaps.into_iter().map(|row| gap(row, &coverage)).collect();
@@ -116,6 +144,7 @@ pub async fn wal_of_cluster(
             timeline: timeline(key.2)?,
             gaps: gaps?,
             coverage,
+            condemned,
         });
     }
     Ok(views)

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use holdfast_state::audit::verify;
 use holdfast_state::command::{
-    AdvanceJob, CreateUser, DeleteResource, DeleteUser, DueRun, FinishJob, FrontierCheckpoint,
-    JobOutcome, LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel, RecordBackup,
-    RecordLateResult, RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob,
-    RevokeAgent, RunDecision, RunJob, SetSecret, StartJob, WithdrawDuty,
+    AdvanceJob, Basis, BeginDeletion, Condemn, CondemnBackups, CondemnWal, CondemnedBy, CreateUser,
+    DeletableWal, DeleteResource, DeleteUser, DueRun, FinishJob, FrontierCheckpoint, JobOutcome,
+    LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel, RecordBackup, RecordLateResult,
+    RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob, RevokeAgent, RunDecision,
+    RunJob, SetSecret, StartJob, WithdrawDuty,
 };
 use holdfast_state::query::{self, JobFilter, PageRequest};
 use holdfast_state::{Cause, Command, Entry, PinHolder, Principal, Reply};
@@ -16,6 +17,7 @@ use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{RunReason, RunState, Unfinished};
 use holdfast_types::{
     BackupState, Failure, Frontier, Generation, JobPhase, JobState, Lsn, LsnRange, RequestId,
+    Revision,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -24,9 +26,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::fixture::{
-    SECRET_WORD, agent_id, apply, assignment_id, backup_job, backup_started, bootstrap, cluster,
-    committed, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, password, policy,
-    repository, sealed, timeline, user_id, wal,
+    SECRET_WORD, agent_id, apply, assignment_id, backup_id, backup_job, backup_started, bootstrap,
+    cluster, committed, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, password,
+    policy, range, repository, sealed, timeline, user_id, wal,
 };
 use crate::harness::{apply_batched, database, dump_of, keyed, table};
 use crate::nodes::moved;
@@ -186,6 +188,7 @@ fn standing(step: Step, serial: u128, now: Timestamp) -> Command {
         .into(),
         24 if step.one == 0 => PruneExpired {}.into(),
         24 if step.one == 1 => moved(two % 2 + 1).into(),
+        24 if step.caused && step.two == 3 => expiring(step),
         24 if step.caused => pinned(step, now),
         24 => SetSecret {
             name: name("spare"),
@@ -252,6 +255,52 @@ fn pinned(step: Step, now: Timestamp) -> Command {
         },
     });
     pins(wanted.collect()).into()
+}
+
+/// Deletions of what may be there.
+fn expiring(step: Step) -> Command {
+    let backups = (2..60).map(backup_id);
+    let wal = vec![DeletableWal {
+        timeline: timeline(1),
+        ranges: vec![range(0, 48)],
+    }];
+    if step.passed_seconds > 120 {
+        return BeginDeletion {
+            repository: name("eu"),
+            cluster: name("orders"),
+            lineage: lineage(),
+            backups: backups.collect(),
+            wal,
+        }
+        .into();
+    }
+    let basis = Basis {
+        revision: Revision(i64::MAX as u64),
+        kept: vec![],
+    };
+    if step.passed_seconds > 80 {
+        return CondemnWal {
+            cluster: name("orders"),
+            repository: name("eu"),
+            lineage: lineage(),
+            timelines: wal,
+            basis,
+            grace_millis: 10_000,
+        }
+        .into();
+    }
+    let reason = "no rule keeps it".to_owned();
+    CondemnBackups {
+        backups: backups
+            .map(|backup| Condemn {
+                backup,
+                reason: reason.clone(),
+            })
+            .collect(),
+        by: CondemnedBy::Retention(basis),
+        grace_millis: 10_000,
+    }
+    .into()
 }
 
 /// What the agent of the cluster did on its own, and what it reports too late.
@@ -473,6 +522,9 @@ fn random_logs_reach_what_they_test() {
         "record_late_result",
         "pin_backups",
         "move_node",
+        "condemn_backups",
+        "condemn_wal",
+        "begin_deletion",
     ] {
         assert!(accepted.contains_key(name), "{name} was never accepted");
     }

@@ -480,11 +480,13 @@ async fn fields_that_came_later_wait_for_their_level() {
         (6, cluster(json!({"patroni": "http://127.0.0.1:8008"}))),
         (12, repository("gs://bucket/prefix")),
         (12, repository("az://container/prefix")),
-        (13, chosen("from", "standby")),
-        (13, chosen("from", "preferStandby")),
-        (13, chosen("checkpoint", "spread")),
-        (13, carries),
-        (13, cluster(json!({"dataDirectory": "remote"}))),
+        (14, chosen("from", "standby")),
+        (14, chosen("from", "preferStandby")),
+        (14, chosen("checkpoint", "spread")),
+        (14, carries),
+        (14, cluster(json!({"dataDirectory": "remote"}))),
+        (15, policy(json!({"retention": {}}))),
+        (15, policy(json!({"objectives": {"window": "14d"}}))),
     ] {
         let mut state = TestState::protecting().await;
         let below = needed - 1;

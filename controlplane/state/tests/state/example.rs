@@ -58,6 +58,7 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(offline_commands());
     examples.extend(state_snapshots());
     examples.extend(pinned());
+    examples.extend(expiry_commands());
     examples
 }
 
@@ -479,5 +480,75 @@ fn wal_commands() -> Vec<(u32, Command)> {
         (2, relayed.into()),
         (1, withdraw.into()),
         (1, record.into()),
+    ]
+}
+
+fn expiry_commands() -> Vec<(u32, Command)> {
+    use holdfast_state::command::{
+        Basis, BeginDeletion, Condemn, CondemnBackups, CondemnOrphans, CondemnWal, CondemnedBy,
+        DeletableWal, EndDeletion, HoldBackup, ReleaseBackup,
+    };
+    let (backup, grace_millis) = (backup_id(7), 86_400_000);
+    let (repository, cluster) = (name("eu"), name("orders"));
+    let basis = Basis {
+        revision: Revision(41),
+        kept: vec![backup_id(8)],
+    };
+    let one = Condemn {
+        backup,
+        reason: "no rule of the policy \"gold\" keeps it".to_owned(),
+    };
+    let wal = vec![DeletableWal {
+        timeline: timeline(1),
+        ranges: vec![range(16, 32)],
+    }];
+    let hold = HoldBackup {
+        backup,
+        reason: "case 4711".to_owned(),
+        until: Some(later()),
+    };
+    let condemn = |by| CondemnBackups {
+        backups: vec![one.clone()],
+        by,
+        grace_millis,
+    };
+    let orphans = CondemnOrphans {
+        repository: repository.clone(),
+        cluster: cluster.clone(),
+        lineage: lineage(),
+        attempts: vec![backup],
+        grace_millis,
+    };
+    let condemn_wal = CondemnWal {
+        cluster: cluster.clone(),
+        repository: repository.clone(),
+        lineage: lineage(),
+        timelines: wal.clone(),
+        basis: basis.clone(),
+        grace_millis,
+    };
+    let begin = BeginDeletion {
+        repository: repository.clone(),
+        cluster: cluster.clone(),
+        lineage: lineage(),
+        backups: vec![backup],
+        wal: wal.clone(),
+    };
+    let end = EndDeletion {
+        repository,
+        cluster,
+        lineage: lineage(),
+        backups: vec![backup],
+        wal,
+    };
+    vec![
+        (1, hold.into()),
+        (1, ReleaseBackup { backup }.into()),
+        (1, condemn(CondemnedBy::Hand).into()),
+        (2, condemn(CondemnedBy::Retention(basis)).into()),
+        (1, orphans.into()),
+        (1, condemn_wal.into()),
+        (1, begin.into()),
+        (1, end.into()),
     ]
 }

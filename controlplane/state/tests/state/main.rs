@@ -11,6 +11,7 @@ mod determinism;
 mod documents;
 mod entries;
 mod example;
+mod expiry;
 mod fixture;
 mod harness;
 mod jobs;

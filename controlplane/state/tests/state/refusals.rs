@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use holdfast_state::{Noun, Refusal};
-use holdfast_types::{Generation, JobState, Revision};
+use holdfast_types::{BackupState, Generation, JobState, Revision};
 
-use crate::fixture::{job_id, name, range};
+use crate::fixture::{backup_id, job_id, name, range};
 
 /// One of each.
 pub(crate) fn examples() -> Vec<Refusal> {
@@ -119,10 +119,44 @@ pub(crate) fn examples_of_level_2() -> Vec<Refusal> {
     ]
 }
 
+/// Those that came with feature level 15.
+pub(crate) fn examples_of_level_13() -> Vec<Refusal> {
+    let backup = backup_id(7);
+    let until: jiff::Timestamp = "2026-02-03T10:41:07.25Z".parse().unwrap();
+    vec![
+        Refusal::BackupHeld {
+            backup,
+            reason: "case 4711".to_owned(),
+            until: Some(until),
+        },
+        Refusal::BackupPinned { backup, until },
+        Refusal::LastBackup {
+            backup,
+            kind: "physical backup".to_owned(),
+            cluster: name("orders"),
+            repository: name("eu"),
+        },
+        Refusal::BackupState {
+            backup,
+            state: BackupState::Running,
+        },
+        Refusal::BackupCondemned { backup },
+        Refusal::WalNeeded {
+            range: range(16, 32),
+            backup,
+        },
+        Refusal::ExpirySuspended { until },
+        Refusal::PlanStale {
+            what: "a policy or a cluster".to_owned(),
+        },
+    ]
+}
+
 #[test]
 fn codes_are_unique_and_words_are_there() {
     let mut codes = BTreeSet::new();
-    for refusal in examples().into_iter().chain(examples_of_level_2()) {
+    let all = examples().into_iter().chain(examples_of_level_2());
+    for refusal in all.chain(examples_of_level_13()) {
         assert!(codes.insert(refusal.code()), "{} twice", refusal.code());
         assert!(!refusal.hint().is_empty() && !refusal.to_string().is_empty());
         // The code that is answered is the one that is stored.

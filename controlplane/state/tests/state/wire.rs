@@ -105,7 +105,11 @@ fn an_unknown_field_is_an_error_and_not_ignored() {
 
 #[test]
 fn refusals_have_golden_bytes() {
-    let lists = [refusals::examples(), refusals::examples_of_level_2()];
+    let lists = [
+        refusals::examples(),
+        refusals::examples_of_level_2(),
+        refusals::examples_of_level_13(),
+    ];
     for (number, refusals) in (1..).zip(lists) {
         let now = serde_json::to_vec(&refusals).unwrap();
         let json = stored("refusals", number, &now);
@@ -134,9 +138,15 @@ fn replies_have_golden_bytes() {
 /// one that is moved to a higher level is refused where it was not.
 const LATER: &[(&str, u32)] = &[
     ("admit_node", 2),
+    ("begin_deletion", 13),
+    ("condemn_backups", 13),
+    ("condemn_orphans", 13),
     ("condemn_state_snapshots", 5),
+    ("condemn_wal", 13),
     ("create_node_token", 2),
+    ("end_deletion", 13),
     ("forget_state_snapshots", 5),
+    ("hold_backup", 13),
     ("lease_jobs", 8),
     ("lose_backup", 5),
     ("miss_runs", 3),
@@ -150,6 +160,7 @@ const LATER: &[(&str, u32)] = &[
     ("record_runs", 3),
     ("record_scan", 5),
     ("record_state_snapshot", 5),
+    ("release_backup", 13),
     ("remove_node", 2),
     ("renew_agent", 2),
     ("request_scans", 5),

@@ -1,0 +1,123 @@
+//! WAL that was deleted because nothing kept needs it: what of it is gone, and the
+//! markers that say so to whoever finds it missing.
+//!
+//! `expired/<TLI>/<from>-<to>` is put before anything of the range is deleted. So
+//! who verifies a repository, or makes a catalog of it, takes for lost only what
+//! was lost. Markers are sealed: nobody without the key hides a loss with one.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use holdfast_types::{Coverage, Lsn, LsnRange, Timeline};
+
+use super::{WalObject, WalRepository};
+use crate::codec::Codec;
+use crate::envelope::Kind;
+use crate::{Batch, Error, Result};
+
+/// What a marker holds; its name says the rest.
+const CONTENT: &[u8] = b"{\"format\":1}";
+/// Objects that are deleted on one confirmation.
+const BATCH: usize = 64;
+
+impl WalRepository {
+    /// The WAL that was deleted because nothing kept needed it, by the markers that
+    /// open.
+    pub async fn expired(&self) -> Result<BTreeMap<Timeline, Coverage>> {
+        let mut found: BTreeMap<Timeline, Coverage> = BTreeMap::new();
+        for (timeline, range, _) in self.markers().await? {
+            let below = marker_name(timeline, range);
+            match self.lineage.get(Kind::Expired, &below).await {
+                Ok(Some(_)) => found.entry(timeline).or_default().insert(range),
+                // Replaced by a longer one since, or not ours.
+                Ok(None) | Err(Error::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn markers(&self) -> Result<Vec<(Timeline, LsnRange, String)>> {
+        let directory = self.lineage.name("expired");
+        let mut listed = self.lineage.repository.store.list(&directory);
+        let mut found = Vec::new();
+        while let Some(item) = listed.try_next().await? {
+            let parsed = self.lineage.below(&item.name).and_then(parse);
+            if let Some((timeline, range)) = parsed {
+                found.push((timeline, range, item.name));
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Says that WAL is deleted because nothing kept needs it. Before the first
+    /// object of it is.
+    pub async fn mark_expired(&self, timeline: Timeline, gone: &Coverage) -> Result<()> {
+        for range in gone.ranges() {
+            let below = marker_name(timeline, *range);
+            let content = Bytes::from_static(CONTENT);
+            self.lineage
+                .put(Kind::Expired, &below, Codec::None, content)
+                .await?;
+        }
+        for (of, range, name) in self.markers().await? {
+            let longer = |other: &LsnRange| {
+                *other != range && other.from_lsn <= range.from_lsn && range.to_lsn <= other.to_lsn
+            };
+            if of == timeline && gone.ranges().iter().any(longer) {
+                self.lineage.repository.store.delete(&name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The batches in which WAL is deleted: segments and slices of which every byte
+    /// is `gone` and none is `needed`. Histories stay: they are small, and tell
+    /// which WAL belongs together.
+    pub async fn expired_batches(
+        &self,
+        timeline: Timeline,
+        gone: &Coverage,
+        needed: &Coverage,
+    ) -> Result<Vec<Batch>> {
+        let directory = self.lineage.name(&super::timeline_directory(timeline));
+        let mut listed = self.lineage.repository.store.list(&directory);
+        let mut names = Vec::new();
+        while let Some(item) = listed.try_next().await? {
+            let range = match self.recognise(&item.name) {
+                Some(WalObject::Segment(segment)) if segment.timeline() == timeline => {
+                    LsnRange::new(segment.start(), segment.end())
+                }
+                Some(WalObject::Slice(of, range)) if of == timeline => Some(range),
+                _ => None,
+            };
+            let deletable =
+                |range: &LsnRange| gone.covers(*range) && needed.gaps(*range) == [*range];
+            if range.as_ref().is_some_and(deletable) {
+                names.push(item.name);
+            }
+        }
+        names.sort();
+        Ok(names
+            .chunks(BATCH)
+            .map(|some| Batch::Objects(some.to_vec()))
+            .collect())
+    }
+}
+
+fn marker_name(timeline: Timeline, range: LsnRange) -> String {
+    let (from, to) = (range.from_lsn.get(), range.to_lsn.get());
+    format!("expired/{:08X}/{from:016X}-{to:016X}", timeline.get())
+}
+
+fn parse(below: &str) -> Option<(Timeline, LsnRange)> {
+    let (timeline, range) = below.strip_prefix("expired/")?.split_once('/')?;
+    let timeline = Timeline::new(u32::from_str_radix(timeline, 16).ok()?)?;
+    let (from, to) = range.split_once('-')?;
+    let lsn = |text: &str| u64::from_str_radix(text, 16).ok().map(Lsn::new);
+    let range = LsnRange::new(lsn(from)?, lsn(to)?)?;
+    // One spelling only: a name that we would not write is not ours.
+    (marker_name(timeline, range) == below).then_some((timeline, range))
+}
