@@ -6,6 +6,7 @@
 //! leaves nothing behind that keeps WAL (I-15).
 
 use holdfast_proto::{BackupWork, WalWork};
+use holdfast_types::resource::WalMode;
 use holdfast_types::{AssignmentId, Generation, Span};
 use uuid::Uuid;
 
@@ -26,6 +27,7 @@ pub(super) fn begin(work: &BackupWork, host: &Host) -> Duty {
         flush_every: FLUSH_EVERY,
         compression: work.compression,
         incarnation: work.incarnation,
+        mode: WalMode::Streaming,
     };
     let id = AssignmentId::from_uuid(Uuid::now_v7());
     let options = DutyOptions {

@@ -16,8 +16,8 @@ use super::parent::{self, Against};
 use super::{Stopped, carry, control, source, tablespaces};
 use crate::host::Host;
 use crate::job::JobContext;
-use crate::wal::archive::ArchiveSettings;
 use crate::wal::Duty;
+use crate::wal::archive::ArchiveSettings;
 
 /// The duty that receives WAL makes the slot; it may have been assigned
 /// together with this job.

@@ -87,7 +87,7 @@ fn refused(made: &Made, data_dir: &Path) -> Option<Failure> {
         return None;
     }
     let mut entries = std::fs::read_dir(&made.location).ok()?;
-    entries.next()?;
+    let _occupant = entries.next()?;
     Some(Failure::permanent(
         "wal_makes_tablespace",
         format!(

@@ -141,12 +141,12 @@ async fn held(state: &TestState) -> Vec<LsnRange> {
 }
 
 #[tokio::test]
-async fn below_level_13_nothing_is_held_or_condemned() {
+async fn below_level_15_nothing_is_held_or_condemned() {
     let mut state = TestState::protecting().await;
-    state.accept(RaiseLevel { level: 12 }).await;
+    state.accept(RaiseLevel { level: 14 }).await;
     record(&mut state, 1).await;
     let refused = state.refuse(by_hand(1)).await;
-    let (needed, current) = (13, 12);
+    let (needed, current) = (15, 14);
     assert_eq!(refused, Refusal::LevelTooLow { needed, current });
     assert_eq!(state.refuse(hold(1, None)).await.code(), "level_too_low");
     let known = query::condemned_of(&state.conn, &[backup_id(1)]).await;
