@@ -413,6 +413,28 @@ impl Restored {
 
     /// Every index and table of the running copy, then every page of the
     /// stopped one.
+    /// Asks the running copy, in one of its databases.
+    pub(crate) fn psql_in(&self, database: &str, sql: &str) -> String {
+        let mut psql = self.program("psql");
+        let (socket, port) = (
+            self.result.socket_dir.as_deref().unwrap(),
+            self.result.port.unwrap(),
+        );
+        psql.args([
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "postgres",
+            "-d",
+            database,
+        ]);
+        psql.args(["-h", socket, "-p", &port.to_string(), "-c", sql]);
+        holdfast_pg::testkit::must_run(&mut psql)
+            .trim_end()
+            .to_owned()
+    }
+
     pub(crate) fn check_everything(&self) {
         let mut amcheck = self.program("pg_amcheck");
         amcheck

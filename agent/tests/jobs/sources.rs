@@ -427,7 +427,8 @@ async fn stream(programs: &Programs) {
     let place = fixture.directory("fast");
     let create = format!("CREATE TABLESPACE fast LOCATION '{}'", place.display());
     fixture.session.execute(&create).await.unwrap();
-    let has_in_place = fixture.session.server_version_num() >= 150_000;
+    let version = fixture.session.server_version_num();
+    let has_in_place = version >= 150_000;
     if has_in_place {
         for statement in [
             "SET allow_in_place_tablespaces = on",
@@ -455,8 +456,17 @@ async fn stream(programs: &Programs) {
         BackupWork { instance, ..work }
     };
     let first = ledger.write_many(20).await.pop().unwrap();
-    let run = backup::run(remote(fixture.backup_work()), context(), &fixture.host);
-    let full = committed(&succeeded(run.await));
+    let run = || backup::run(remote(fixture.backup_work()), context(), &fixture.host);
+    let has_in_place = has_in_place && version >= 160_000;
+    if !has_in_place && version >= 150_000 {
+        // It would not send it, and say nothing.
+        assert_eq!(failure(run().await).code, "tablespace_not_streamed");
+        assert_eq!(fixture.backups().await, 0);
+        for statement in ["DROP TABLE here", "DROP TABLESPACE inplace"] {
+            fixture.session.execute(statement).await.unwrap();
+        }
+    }
+    let full = committed(&succeeded(run().await));
     let update = "UPDATE pgbench_tellers SET tbalance = tbalance + 1";
     fixture.session.execute(update).await.unwrap();
     let second = ledger.write_many(20).await.pop().unwrap();
