@@ -7,10 +7,10 @@ use std::process::ExitCode;
 
 use holdfast_proto::{JobOutcome, PlanRequest, RestoreWork};
 use holdfast_types::{
-    Failure, JobId, Name, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
+    BackupId, Failure, JobId, Name, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
     parse_tablespace_mapping,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -207,22 +207,9 @@ pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError>
         plan,
     };
     match execute(work, &host, json).await {
-        JobOutcome::Succeeded(mut success) => {
-            if let Some(archive) = archive {
-                let packed = tokio::task::spawn_blocking(move || archive.pack());
-                let file = packed.await.unwrap_or_else(|error| Err(died(&error)))?;
-                success.result["dir"] = json!(file.parent());
-                success.result["archive"] = json!(file);
-            }
-            if json {
-                let result = success.result;
-                print_json(&json!({
-                    "job": job, "state": "succeeded", "backup": backup, "result": result,
-                }))?;
-            } else {
-                print_text(&told(&success.result))?;
-            }
-            Ok(ExitCode::SUCCESS)
+        JobOutcome::Succeeded(success) => {
+            let result = packed(success.result, archive).await?;
+            succeeded(json, (job, backup), &result)
         }
         JobOutcome::Failed(failure) | JobOutcome::Interrupted(failure) => {
             Err(CommandError::failed(failure))
@@ -235,6 +222,32 @@ pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError>
             )))
         }
     }
+}
+
+/// The result, of the archive when one is asked for.
+async fn packed(mut result: Value, archive: Option<Archive>) -> Result<Value, CommandError> {
+    if let Some(archive) = archive {
+        let packed = tokio::task::spawn_blocking(move || archive.pack());
+        let file = packed.await.unwrap_or_else(|error| Err(died(&error)))?;
+        result["dir"] = json!(file.parent());
+        result["archive"] = json!(file);
+    }
+    Ok(result)
+}
+
+fn succeeded(
+    json: bool,
+    (job, backup): (JobId, BackupId),
+    result: &Value,
+) -> Result<ExitCode, CommandError> {
+    if json {
+        print_json(&json!({
+            "job": job, "state": "succeeded", "backup": backup, "result": result,
+        }))?;
+    } else {
+        print_text(&told(result))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn died(error: &tokio::task::JoinError) -> CommandError {
@@ -287,10 +300,10 @@ async fn tell(cx: JobContext) {
     }
 }
 
-fn told(result: &serde_json::Value) -> String {
+fn told(result: &Value) -> String {
     let field = |name: &str| match result.get(name) {
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(serde_json::Value::Null) | None => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => "-".to_owned(),
         Some(other) => other.to_string(),
     };
     let mut text = format!(
@@ -300,7 +313,7 @@ fn told(result: &serde_json::Value) -> String {
         field("reachedTime"),
         field("timeline")
     );
-    if let Some(archive) = result.get("archive").and_then(serde_json::Value::as_str) {
+    if let Some(archive) = result.get("archive").and_then(Value::as_str) {
         text.push_str(&format!(
             "\npacked into {archive}: extract it into an empty directory of mode 0700"
         ));

@@ -113,6 +113,20 @@ impl Agent {
 }
 
 impl Session {
+    /// Sends heartbeats on its own, while the test is busy with another agent.
+    pub fn keep_alive(self) -> Self {
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            let message = || v1::AgentMessage {
+                message: Some(agent_message::Message::Heartbeat(v1::Heartbeat::default())),
+            };
+            while sender.send(message()).await.is_ok() {
+                tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+            }
+        });
+        self
+    }
+
     /// The next message. Who waits for long sends heartbeats meanwhile, whose
     /// answers are passed over.
     pub async fn next(&mut self) -> Result<control_message::Message, Status> {

@@ -33,8 +33,8 @@ async fn pair() -> (Node, Session, Session) {
     node.apply(json!([repository(), policy(), pair]))
         .await
         .expect(200);
-    let one = one.session(&node, &[]).await.unwrap();
-    let other = other.session(&node, &[]).await.unwrap();
+    let one = one.session(&node, &[]).await.unwrap().keep_alive();
+    let other = other.session(&node, &[]).await.unwrap().keep_alive();
     (node, one, other)
 }
 
