@@ -29,7 +29,7 @@ pub(super) fn make(server: &TestCluster, gigabytes: f64) {
          jsonb_build_object('user', n % 50000, 'kind', (ARRAY['view','cart','order','refund'])[1 + n % 4], \
          'path', '/shop/' || n % 9973 || '/item/' || n % 1013, 'session', md5(n::text), \
          'agent', 'Mozilla/5.0 (X11; Linux x86_64) Browser/' || n % 120, \
-         'amount', (n * 7919) % 100000, 'tags', jsonb_build_array(n % 7, n % 11, n % 13)) \
+         'amount', (n::bigint * 7919) % 100000, 'tags', jsonb_build_array(n % 7, n % 11, n % 13)) \
          FROM generate_series(1, {events}) n\n\
          CREATE TABLE blobs (id bigint PRIMARY KEY, body bytea NOT NULL)\n\
          ALTER TABLE blobs ALTER COLUMN body SET STORAGE EXTERNAL\n\

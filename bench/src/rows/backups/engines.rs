@@ -151,7 +151,7 @@ impl Peer {
         let root = fleet.scratch.server_folder(&format!("peer-{name}"));
         let settings = format!(
             "compress-type=zst\ncompress-level={level}\nprocess-max=2\nrepo1-bundle=y\n\
-             repo1-block=y\nstart-fast=y\n"
+             repo1-block=y\nbeta=y\nstart-fast=y\n"
         );
         let engine = PgBackRest::prepare(&root, &fleet.postgres, &settings)?;
         Ok(Self { root, engine })
@@ -162,7 +162,7 @@ impl Peer {
         let stored = bytes_below(&self.engine.backups())?;
         let before = cpu_seconds_of_children()?;
         let mut cost = timed(|| {
-            let what = format!("--type={kind} --no-archive-check --no-archive-copy backup");
+            let what = format!("--type={kind} --no-archive-check backup");
             self.engine.run(&what)?;
             Ok((cpu_seconds_of_children()? - before, 0))
         })?;

@@ -123,7 +123,7 @@ fn run(options: &Options) -> Result<(Machine, Vec<(&'static str, Measured)>)> {
     let fleet = Fleet::prepare(&major(15), Store::directory);
     let machine = Machine::here(fleet.scratch.path());
     fleet.postgres.psql("ALTER SYSTEM SET autovacuum = 'off'");
-    fleet.postgres.psql("ALTER SYSTEM SET max_wal_size = '8GB'");
+    fleet.postgres.psql("ALTER SYSTEM SET max_wal_size = '2GB'");
     fleet.postgres.reload();
     data::make(&fleet.postgres, options.gigabytes);
     let database = data::bytes(&fleet.postgres);
