@@ -174,7 +174,9 @@ fn the_duty_follows_a_promotion_and_a_primary_that_came_back_is_not_believed() {
     // Nobody wants WAL any more: no slot is left behind.
     site.cli.run(["delete", "policy", "all"]);
     for server in [&primary, &standby] {
-        until("the slot to go", LONG, || slots(server).is_empty().then_some(()));
+        until("the slot to go", LONG, || {
+            slots(server).is_empty().then_some(())
+        });
     }
     drop((site.control_plane, site.scratch));
 }

@@ -15,9 +15,9 @@ use serde_json::Value;
 const SOON: [(&str, &str); 1] = [("HOLDFAST_JOBS__BACKUP_AFTER_GAP", "1s")];
 
 fn slots(fleet: &Fleet) -> String {
-    fleet.postgres.psql(
-        "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'holdfast_orders'",
-    )
+    fleet
+        .postgres
+        .psql("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'holdfast_orders'")
 }
 
 fn available(fleet: &Fleet) -> Vec<Value> {
@@ -86,7 +86,11 @@ fn at_the_bound_the_slot_goes_and_a_backup_is_ordered() {
     assert_eq!(newest.expect("another")["kind"], "full", "{healed:?}");
     let exposure = fleet.exposure();
     let gaps = exposure["repositories"][0]["gaps"].as_array();
-    assert_eq!(gaps.map(Vec::len), Some(1), "it stays on record: {exposure}");
+    assert_eq!(
+        gaps.map(Vec::len),
+        Some(1),
+        "it stays on record: {exposure}"
+    );
 
     ledger.advance(20);
     let entries = ledger.stop();

@@ -248,6 +248,7 @@ fn later(pg_wal: &Path, segment: WalSegment) -> Vec<String> {
 
 /// Whether the first `needed` bytes are pages of `segment` that were written
 /// there, none by a later timeline and none left over in a recycled file.
+/// Behind a switch of segments PostgreSQL writes zeros, headers included.
 fn holds(bytes: &[u8], segment: WalSegment, needed: usize, system: u64) -> bool {
     let Ok(header) = SegmentHeader::of(bytes, segment) else {
         return false;
@@ -256,20 +257,22 @@ fn holds(bytes: &[u8], segment: WalSegment, needed: usize, system: u64) -> bool 
     if !whole || header.system_identifier != system {
         return false;
     }
-    let page = length(PAGE_SIZE);
-    bytes[..needed]
-        .chunks(page)
-        .enumerate()
-        .all(|(index, page)| {
-            let (Some(timeline), Some(address)) = (page.get(4..8), page.get(8..16)) else {
-                // Less than a header is needed of it, and that is not much.
-                return true;
-            };
-            let timeline = u32::from_le_bytes(timeline.try_into().unwrap_or_default());
-            let address = u64::from_le_bytes(address.try_into().unwrap_or_default());
-            let expected = segment.start().get() + index as u64 * PAGE_SIZE;
-            address == expected && (1..=segment.timeline().get()).contains(&timeline)
-        })
+    let (size, bytes) = (length(PAGE_SIZE), &bytes[..needed]);
+    let written = |(index, page): (usize, &[u8])| {
+        let (Some(timeline), Some(address)) = (page.get(4..8), page.get(8..16)) else {
+            // Less than a header is needed of it, and that is not much.
+            return true;
+        };
+        let timeline = u32::from_le_bytes(timeline.try_into().unwrap_or_default());
+        let address = u64::from_le_bytes(address.try_into().unwrap_or_default());
+        let expected = segment.start().get() + index as u64 * PAGE_SIZE;
+        address == expected && (1..=segment.timeline().get()).contains(&timeline)
+    };
+    let pages = bytes.chunks(size).enumerate();
+    let rest = pages.take_while(|page| written(*page)).count() * size;
+    bytes
+        .get(rest..)
+        .is_none_or(|rest| rest.iter().all(|byte| *byte == 0))
 }
 
 /// The data directory of an instance, if it is on this host.
@@ -358,6 +361,12 @@ mod tests {
         recycled[..whole / 2].copy_from_slice(&good[..whole / 2]);
         assert!(holds(&recycled, ours, whole / 2, 7));
         assert!(!holds(&recycled, ours, whole / 2 + 100, 7));
+        // Behind a switch of segments there is nothing, and no headers.
+        let mut short = good.clone();
+        short[whole / 2..].fill(0);
+        assert!(holds(&short, ours, whole, 7));
+        short[whole - 1] = 1;
+        assert!(!holds(&short, ours, whole, 7));
         // Where a timeline goes on, the one before it ends.
         let mut switched = written(ours, 2);
         switched[..whole / 2].copy_from_slice(&good[..whole / 2]);

@@ -345,7 +345,10 @@ mod tests {
             (json!({"maxRetained": "much"}), "maxRetained"),
             (json!({"maxRetained": 20}), "maxRetained"),
             (json!({"whenFull": "explode"}), "whenFull"),
-            (json!({"mode": "archive", "maxRetained": "20%"}), "maxRetained"),
+            (
+                json!({"mode": "archive", "maxRetained": "20%"}),
+                "maxRetained",
+            ),
             (json!({"mode": "none", "whenFull": "stall"}), "whenFull"),
         ] {
             let field = format!("spec.wal.{field}");
