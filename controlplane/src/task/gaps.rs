@@ -31,7 +31,7 @@ pub(super) struct Gaps;
 
 impl Task for Gaps {
     const NAME: &'static str = "gaps";
-    const PERIOD: Duration = Duration::from_secs(5);
+    const PERIOD: Duration = Duration::from_secs(10);
     const JUDGES_LIVENESS: bool = true;
 
     async fn activate(&self, app: &App) -> Result<u64> {

@@ -1,7 +1,6 @@
 //! What a command has in its hands while it is applied: the transaction, the
 //! entry's time and index, and places for effects and audit details.
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use holdfast_types::resource::Kind;
@@ -272,46 +271,29 @@ impl<'a> ApplyContext<'a> {
         for agent in agents {
             self.effect(Effect::AgentChanged(agent.0));
         }
-        let clusters: Vec<Text<Name>> = Entity::find()
-            .select_only()
-            .column(Column::Cluster)
-            .distinct()
-            .filter(Column::State.eq(AssignmentState::Active.to_string()))
-            .order_by_asc(Column::Cluster)
-            .into_tuple()
-            .all(self.tx)
-            .await?;
-        let clusters = clusters.into_iter().map(|name| name.0).collect();
-        self.wake_instances(&clusters).await
+        Ok(())
     }
 
-    /// What is received of these clusters, or from where, may have changed: wakes
-    /// the agents of all their instances, which keep slots.
-    pub(crate) async fn wake_instances(
-        &mut self,
-        clusters: &BTreeSet<Name>,
-    ) -> Result<(), StateError> {
+    /// From where the WAL of a cluster is received may have changed: wakes the
+    /// agents of all its instances, which keep slots.
+    pub(crate) async fn wake_instances(&mut self, cluster: &Name) -> Result<(), StateError> {
         use crate::entity::resource_references::{Column, Entity};
         use crate::entity::word::ReferenceKind;
         use sea_orm::{QueryOrder, QuerySelect};
 
-        let mut named = Entity::find()
+        let named: Vec<Text<Name>> = Entity::find()
             .select_only()
-            .columns([Column::Name, Column::Target])
+            .column(Column::Target)
+            .distinct()
             .filter(Column::Kind.eq(Text(Kind::Cluster)))
+            .filter(Column::Name.eq(cluster.as_str()))
             .filter(Column::TargetKind.eq(Text(ReferenceKind::Agent)))
-            .order_by_asc(Column::Name)
-            .order_by_asc(Column::Field);
-        if let [only] = clusters.iter().collect::<Vec<_>>().as_slice() {
-            named = named.filter(Column::Name.eq(only.as_str()));
-        }
-        let named: Vec<(Text<Name>, Text<Name>)> = named.into_tuple().all(self.tx).await?;
-        let named = named
-            .into_iter()
-            .filter(|(cluster, _)| clusters.contains(&cluster.0));
-        let agents: BTreeSet<Name> = named.map(|(_, agent)| agent.0).collect();
-        for name in agents {
-            match self.live_agent_named(&name).await {
+            .order_by_asc(Column::Target)
+            .into_tuple()
+            .all(self.tx)
+            .await?;
+        for name in named {
+            match self.live_agent_named(&name.0).await {
                 Ok(agent) => self.effect(Effect::AgentChanged(agent.id.0)),
                 // A document may name an agent that is gone.
                 Err(Stop::Refused(_)) => {}

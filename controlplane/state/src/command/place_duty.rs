@@ -2,8 +2,6 @@
 //! from another, under the next generation (I-04). Whoever had it before has
 //! it no more.
 
-use std::collections::BTreeSet;
-
 use holdfast_types::resource::Kind;
 use holdfast_types::{AgentId, AssignmentId, Generation, Name};
 use sea_orm::EntityTrait;
@@ -119,7 +117,7 @@ impl ReplicatedCommand for PlaceDuty {
         })
         .await?;
         cx.effect(Effect::AgentChanged(self.agent));
-        cx.wake_instances(&BTreeSet::from([self.cluster.clone()])).await?;
+        cx.wake_instances(&self.cluster).await?;
         cx.changed(Kind::Cluster.plural(), self.cluster);
         Ok(PlacedDuty {
             assignment: self.assignment,

@@ -1,8 +1,6 @@
 //! Takes a standing duty back. Its generation moves on, so that what its agent
 //! still reports is refused (I-04), and the agent drops its slot (I-15).
 
-use std::collections::BTreeSet;
-
 use holdfast_types::resource::Kind;
 use holdfast_types::{Generation, Name};
 use sea_orm::EntityTrait;
@@ -57,7 +55,7 @@ pub(super) async fn withdraw(
     duty: assignments::Model,
 ) -> Result<(), Stop> {
     cx.effect(Effect::AgentChanged(duty.agent.0));
-    cx.wake_instances(&BTreeSet::from([duty.cluster.0.clone()])).await?;
+    cx.wake_instances(&duty.cluster.0).await?;
     cx.changed(Kind::Cluster.plural(), &duty.cluster.0);
     cx.put(assignments::Model {
         state: Text(AssignmentState::Withdrawn),
