@@ -1,6 +1,8 @@
 //! What the control plane gives an agent to do.
 
-use holdfast_types::resource::{Checkpoint, Codec, Compression, Source, WalMode};
+use holdfast_types::resource::{
+    Checkpoint, Codec, Compression, MaxRetained, Source, WalMode, WhenFull,
+};
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, DumpOptions, Generation, JobId, Name, RestorePlan,
     RestoreRequest, Span,
@@ -25,6 +27,10 @@ pub struct Assignments {
     /// Slots that another agent uses now: whoever ends its duty leaves them.
     #[serde(default)]
     pub kept_slots: Vec<KeptSlot>,
+    /// Slots that it keeps at its own instances, from which another agent or
+    /// nobody streams now: so that a standby that is promoted has the WAL.
+    #[serde(default)]
+    pub slots: Vec<WalWork>,
 }
 
 /// The slot of a cluster at an instance.
@@ -159,6 +165,12 @@ pub struct WalWork {
     /// How it comes: streamed, pushed by `archive_command`, or both.
     #[serde(default)]
     pub mode: WalMode,
+    /// How much WAL the server may keep for the slot (I-15).
+    #[serde(default)]
+    pub max_retained: MaxRetained,
+    /// What happens then.
+    #[serde(default)]
+    pub when_full: WhenFull,
 }
 
 impl From<&Assignments> for v1::Assignments {
@@ -177,6 +189,7 @@ impl From<&Assignments> for v1::Assignments {
             instances: all.instances.iter().map(observed).collect(),
             orders: all.orders.iter().map(Into::into).collect(),
             kept_slots: all.kept_slots.iter().map(kept).collect(),
+            slots: all.slots.iter().map(Into::into).collect(),
         }
     }
 }
@@ -215,6 +228,11 @@ impl TryFrom<v1::Assignments> for Assignments {
                 .kept_slots
                 .into_iter()
                 .map(kept)
+                .collect::<Result<_, Invalid>>()?,
+            slots: all
+                .slots
+                .into_iter()
+                .map(WalWork::try_from)
                 .collect::<Result<_, Invalid>>()?,
         })
     }
@@ -352,6 +370,8 @@ impl From<&WalWork> for v1::WalWork {
                 .unwrap_or_default(),
             volume_bytes: work.volume_bytes.unwrap_or_default(),
             mode: work.mode.to_string(),
+            max_retained: work.max_retained.to_string(),
+            when_full: work.when_full.to_string(),
         }
     }
 }
@@ -379,6 +399,8 @@ impl TryFrom<v1::WalWork> for WalWork {
                 "" => WalMode::Streaming,
                 mode => parse("mode", mode)?,
             },
+            max_retained: optional("max_retained", &work.max_retained)?.unwrap_or_default(),
+            when_full: optional("when_full", &work.when_full)?.unwrap_or_default(),
         })
     }
 }

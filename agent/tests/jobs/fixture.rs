@@ -16,7 +16,7 @@ use holdfast_proto::{
     RepositoryAccess, RestoreWork, WalWork,
 };
 use holdfast_repo::{Codec, LineageFacts, LineageRepository};
-use holdfast_types::resource::{Compression, WalMode};
+use holdfast_types::resource::{Compression, MaxRetained, WalMode, WhenFull};
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, JobPhase, Lineage, Lsn,
     LsnRange, Name, RestorePlan, RestoreRequest, RestoreResult, Secret, Span, TargetAction,
@@ -155,6 +155,8 @@ impl Fixture {
             compression: Compression::DEFAULT,
             incarnation: 1,
             mode: WalMode::Streaming,
+            max_retained: MaxRetained::default(),
+            when_full: WhenFull::Drop,
         };
         let id = AssignmentId::from_uuid(Uuid::now_v7());
         Duty::start(id, Generation(1), work, self.host.clone())

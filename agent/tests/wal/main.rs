@@ -7,6 +7,7 @@
 
 mod direct;
 mod exits;
+mod failover;
 mod failures;
 mod losses;
 mod pushing;

@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::{
-    agents, dispatch, duties, expiry, idle, members, pins, prune, scans, schedules, state_snapshots,
+    agents, dispatch, duties, expiry, gaps, idle, members, pins, prune, scans, schedules,
+    state_snapshots,
 };
 use crate::app::App;
 use crate::app::error::Result;
@@ -54,6 +55,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(run(app.clone(), pins::Pins, unasked()));
     let expiry = expiry::Expiry::default();
     all.spawn(run(app.clone(), expiry, expire.clone()));
+    all.spawn(run(app.clone(), gaps::Gaps, unasked()));
     all.spawn(run(app.clone(), prune::Prune, unasked()));
     let task = state_snapshots::StateSnapshots::default();
     all.spawn(run(app.clone(), task, snapshots.clone()));
