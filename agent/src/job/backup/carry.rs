@@ -34,7 +34,6 @@ pub(super) fn begin(work: &BackupWork, host: &Host) -> Duty {
     let id = AssignmentId::from_uuid(Uuid::now_v7());
     let options = DutyOptions {
         for_one_backup: true,
-        ..DutyOptions::default()
     };
     Duty::start_with(id, Generation(1), wal, host.clone(), options)
 }
