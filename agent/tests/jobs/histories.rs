@@ -318,10 +318,11 @@ impl History {
                 (database.clone(), contents(&of))
             })
             .collect();
-        let lsn = self
-            .fixture
-            .lsn(&format!("SELECT pg_create_restore_point('{name}')::text"))
-            .await;
+        // With a transaction of its own, so that it is on disk when it is made: a
+        // crash that comes next would take it away.
+        let point =
+            format!("SELECT pg_create_restore_point('{name}')::text, pg_current_xact_id()::text");
+        let lsn = self.fixture.lsn(&point).await;
         self.moments.push(Moment {
             name,
             lsn,
