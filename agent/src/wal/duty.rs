@@ -145,12 +145,7 @@ impl Duty {
     /// would ever move it again (I-15).
     pub async fn drop_slot(mut self) -> Result<(), Failure> {
         self.end().await;
-        let info = self.info.as_ref().map_err(Clone::clone)?;
-        slot::drop(info, &self.slot)
-            .await
-            .map_err(|error| failure::of_postgres(&error))?;
-        tracing::info!(slot = %self.slot, "replication slot dropped");
-        Ok(())
+        slot::drop_of(&self.info, &self.slot).await
     }
 
     async fn end(&mut self) {

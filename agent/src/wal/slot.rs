@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use holdfast_pg::replication::Client;
 use holdfast_pg::{ConnectionInfo, Error, SlotName, sql};
-use holdfast_types::Lsn;
+use holdfast_types::{Failure, Lsn};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
+use crate::failure;
 
 /// How long a walsender may take to notice that we are gone.
 const RELEASE: Duration = Duration::from_secs(20);
@@ -63,6 +64,19 @@ pub(super) async fn ensure(
         kept_from,
         made_because: Some(made_because),
     })
+}
+
+/// Drops the slot of what has ended for good, and says so.
+pub(super) async fn drop_of(
+    info: &Result<ConnectionInfo, Failure>,
+    slot: &SlotName,
+) -> Result<(), Failure> {
+    let info = info.as_ref().map_err(Clone::clone)?;
+    drop(info, slot)
+        .await
+        .map_err(|error| failure::of_postgres(&error))?;
+    tracing::info!(%slot, "replication slot dropped");
+    Ok(())
 }
 
 /// Drops the slot; one that is not there is as good as dropped. The server may

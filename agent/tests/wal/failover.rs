@@ -219,6 +219,16 @@ async fn a_kept_slot_goes_at_its_bound_and_comes_back() {
     place.repair_it();
     has_slot(&standby).await;
     receiving.caught_up(&primary).await;
+    // A new slot of a standby keeps WAL from its last restart point on. Until the
+    // next one that can be more than the bound, and then it goes once more.
+    primary.psql("CHECKPOINT");
+    catch_up(&standby, &primary).await;
+    standby.psql("CHECKPOINT");
+    let end = place_end(&receiving.report.borrow());
+    eventually("a slot within its bound", async || {
+        kept_from(&standby).is_some_and(|kept| end.bytes_since(kept.min(end)) < 24 << 20)
+    })
+    .await;
     receiving.duty.stop().await;
     keeper.stop().await;
     assert!(kept_from(&standby).is_some(), "it stays for the next time");

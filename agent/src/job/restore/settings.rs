@@ -195,6 +195,9 @@ pub(super) fn reserved(set: &BTreeMap<String, String>, action: TargetAction) -> 
         .collect()
 }
 
+/// What libpq takes that must not be seen.
+const SECRETS: [&str; 3] = ["password", "sslpassword", "oauth_client_secret"];
+
 /// Whether a connection string, of words or a URL, gives a password.
 fn has_password(conninfo: &str) -> bool {
     let lower = conninfo.to_ascii_lowercase();
@@ -205,10 +208,8 @@ fn has_password(conninfo: &str) -> bool {
         .is_some_and(|(user, _)| user.contains(':'));
     let words = lower.split(|c: char| c.is_whitespace() || matches!(c, '?' | '&'));
     // Spaces around the equals sign are allowed.
-    in_url
-        || words
-            .clone()
-            .any(|word| word == "password" || word.starts_with("password="))
+    let mut names = words.map(|word| word.split('=').next().unwrap_or_default());
+    in_url || names.any(|name| SECRETS.contains(&name))
 }
 
 /// A name that a configuration file can hold: nothing that begins a new line.
@@ -294,6 +295,7 @@ mod tests {
         for conninfo in [
             "host=db1 password=x",
             "host=db1 Password = x",
+            "host=db1 sslkey=/k sslpassword=x",
             "postgres://me:x@db1/postgres",
             "postgresql://db1/postgres?user=me&password=x",
         ] {

@@ -17,6 +17,7 @@ mod harness;
 mod jobs;
 mod leases;
 mod lists;
+mod must_hold;
 mod nodes;
 mod offline;
 mod pins;
