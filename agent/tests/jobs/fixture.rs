@@ -155,6 +155,7 @@ impl Fixture {
             compression: Compression::DEFAULT,
             incarnation: 1,
             mode: WalMode::Streaming,
+            copies: Vec::new(),
         };
         let id = AssignmentId::from_uuid(Uuid::now_v7());
         Duty::start(id, Generation(1), work, self.host.clone())
