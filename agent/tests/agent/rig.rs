@@ -13,7 +13,7 @@ use holdfast_agent::job::JobContext;
 use holdfast_agent::run::run_until;
 use holdfast_agent::work::{Runner, WalDuty};
 use holdfast_proto::{
-    Assignment, BackupWork, DumpRestoreWork, InstanceAccess, JobOutcome, PlanRequest,
+    Assignment, BackupWork, CopyWork, DumpRestoreWork, InstanceAccess, JobOutcome, PlanRequest,
     RepositoryAccess, RestoreWork, WalReport, WalWork, Work,
 };
 use holdfast_types::resource::{Compression, WalMode};
@@ -75,6 +75,10 @@ impl Runner for Engine {
     }
 
     async fn restore_dump(&self, _: DumpRestoreWork, _: JobContext, _: &Host) -> JobOutcome {
+        panic!("a defect of the engine")
+    }
+
+    async fn copy(&self, _: CopyWork, _: JobContext, _: &Host) -> JobOutcome {
         panic!("a defect of the engine")
     }
 
@@ -141,6 +145,7 @@ pub(crate) fn blank(assignment: AssignmentId, generation: Generation) -> WalRepo
         frontier: None,
         trouble: None,
         repository: None,
+        copies: Vec::new(),
     }
 }
 
@@ -285,6 +290,7 @@ pub(crate) fn duty(number: u128, generation: u64) -> Assignment {
         compression: Compression::DEFAULT,
         incarnation: 1,
         mode: WalMode::Streaming,
+        copies: Vec::new(),
     };
     assignment(number, generation, Work::ReceiveWal(Box::new(work)))
 }

@@ -366,7 +366,9 @@ fn source_of(job: &JobView) -> Result<Source> {
     }
     Ok(match JobSpec::read(&job.spec)?.work {
         WorkSpec::Backup { from, .. } => from.unwrap_or(Source::Primary),
-        WorkSpec::Restore { .. } | WorkSpec::RestoreDump { .. } => Source::Primary,
+        WorkSpec::Restore { .. } | WorkSpec::RestoreDump { .. } | WorkSpec::Copy { .. } => {
+            Source::Primary
+        }
     })
 }
 

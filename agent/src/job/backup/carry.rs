@@ -28,6 +28,7 @@ pub(super) fn begin(work: &BackupWork, host: &Host) -> Duty {
         compression: work.compression,
         incarnation: work.incarnation,
         mode: WalMode::Streaming,
+        copies: Vec::new(),
     };
     let id = AssignmentId::from_uuid(Uuid::now_v7());
     let options = DutyOptions {
