@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help demo demo-stop test soak lint fix bench build
+.PHONY: help demo demo-stop test soak soak-majors lint fix bench build
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -14,7 +14,7 @@ export HOLDFAST_TEST_MOTO ?= $(DEV_DIR)/venv/bin/moto_server
 export HOLDFAST_TEST_AZURITE ?= $(DEV_DIR)/azurite/node_modules/.bin/azurite-blob
 PORT_BASE ?= 18400
 # Rows of `make bench`, and the length of each in its short form.
-BENCH ?= commands agents jobs jobs-tight failover catalog wal-push
+BENCH ?= commands agents jobs jobs-tight failover catalog wal-push backups
 ONCE ?=
 NODES ?= 1
 
@@ -44,7 +44,17 @@ FAULTS ?= 1000
 MINUTES ?= 240
 SEED ?= $(shell date +%s)
 
-soak: ## the long runs: time zones, an upgrade, and FAULTS faults from SEED (needs root; writes docs/reliability.md)
+# What `make test` does on PostgreSQL 15 and 18, on the others: ours, then each in
+# the place of one of those two.
+soak-majors: ## every test of the engine on PostgreSQL 14 to 18, and random histories
+	deploy/dev/install soak
+	$(CARGO) build --workspace --bins --tests --locked
+	HOLDFAST_TEST_MAJORS=all $(CARGO) test --workspace --locked --test it --test wal
+	HOLDFAST_TEST_MAJORS=all $(CARGO) test --workspace --locked --test jobs -- --ignored soak
+	HOLDFAST_TEST_INSTEAD_OF_15=14 HOLDFAST_TEST_INSTEAD_OF_18=17 $(CARGO) test --workspace --locked --test jobs --test wal --test agent
+	HOLDFAST_TEST_INSTEAD_OF_15=16 HOLDFAST_TEST_INSTEAD_OF_18=16 $(CARGO) test --workspace --locked --test jobs --test wal --test agent
+
+soak: soak-majors ## the long runs: every PostgreSQL, time zones, an upgrade, and FAULTS faults from SEED (needs root; writes docs/reliability.md)
 	echo "seed $(SEED)"
 	deploy/dev/previous
 	$(CARGO) build --workspace --bins --tests --locked

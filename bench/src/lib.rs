@@ -12,6 +12,7 @@
 pub mod etcd;
 pub mod fleet;
 pub mod machine;
+pub mod pgbackrest;
 pub mod process;
 pub mod report;
 pub mod rest;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use holdfast_bench::process::raise_open_files;
 use holdfast_bench::report::Desk;
-use holdfast_bench::rows::{Stage, agents, catalog, commands, failover, jobs, wal_push};
+use holdfast_bench::rows::{Stage, agents, backups, catalog, commands, failover, jobs, wal_push};
 use holdfast_bench::show;
 
 #[derive(Debug, Parser)]
@@ -49,6 +49,8 @@ enum Row {
     Fleet(show::Options),
     /// A catalog of a million backups
     Catalog(catalog::Options),
+    /// Full and incremental backups and restores, beside pgBackRest
+    Backups(backups::Options),
     /// Segments that are ready, archived beside pgBackRest
     WalPush(wal_push::Options),
 }
@@ -80,6 +82,13 @@ async fn run(cli: Cli) -> Result<()> {
         let (machine, measured) = wal_push::measure(options).await?;
         return desk.write("wal-push", &machine, &measured);
     }
+    if let Row::Backups(options) = &cli.row {
+        let (machine, rows) = backups::measure(options).await?;
+        for (name, measured) in &rows {
+            desk.write(name, &machine, measured)?;
+        }
+        return Ok(());
+    }
     let mut stage = Stage::found(below).await?;
     if let Row::Fleet(options) = &cli.row {
         return show::run(&stage, options).await;
@@ -90,7 +99,9 @@ async fn run(cli: Cli) -> Result<()> {
         Row::Agents(options) => ("agents", agents::measure(&mut stage, options).await?),
         Row::Jobs(options) => (options.name(), jobs::measure(&mut stage, options).await?),
         Row::Failover(options) => ("failover", failover::measure(&mut stage, options).await?),
-        Row::Catalog(_) | Row::Fleet(_) | Row::WalPush(_) => unreachable!("handled above"),
+        Row::Backups(_) | Row::Catalog(_) | Row::Fleet(_) | Row::WalPush(_) => {
+            unreachable!("handled above")
+        }
     };
     desk.write(name, &machine, &measured)
 }

@@ -14,6 +14,18 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Processor time that a process has used, in seconds.
 pub fn cpu_seconds(process: u32) -> Result<f64> {
+    // utime and stime are the fields 14 and 15; the state behind the name is 3.
+    times(&process.to_string(), 11)
+}
+
+/// Processor time of those children, and theirs, that this process has waited for.
+pub fn cpu_seconds_of_children() -> Result<f64> {
+    // cutime and cstime are the fields 16 and 17.
+    times("self", 13)
+}
+
+/// The sum of two neighbouring times of `/proc/PROCESS/stat`, in seconds.
+fn times(process: &str, first: usize) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name may hold anything, and ends with the last parenthesis.
     let (_, rest) = stat.rsplit_once(')').context("/proc/PID/stat")?;
@@ -22,8 +34,7 @@ pub fn cpu_seconds(process: u32) -> Result<f64> {
         let text = fields.get(field).context("/proc/PID/stat")?;
         Ok(number(text.parse()?))
     };
-    // utime and stime are the fields 14 and 15; the state behind the name is 3.
-    Ok((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
+    Ok((ticks(first)? + ticks(first + 1)?) / TICKS_PER_SECOND)
 }
 
 /// Memory that a process holds, in MiB.

@@ -513,7 +513,7 @@ pub(crate) struct DumpRestoreArgs {
 pub(crate) struct RestoreArgs {
     /// The cluster to restore
     pub(crate) cluster: Name,
-    /// latest, immediate, an RFC 3339 time with offset, lsn:X or backup:ID
+    /// latest, an RFC 3339 time with offset, lsn:X, xid:N, name:S, immediate or backup:ID
     #[arg(long, value_name = "TARGET")]
     pub(crate) at: RestoreTarget,
     /// Stop before the target itself
@@ -537,7 +537,8 @@ pub(crate) struct RestoreArgs {
     /// A setting of the restored server; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) set: Vec<(String, String)>,
-    /// What PostgreSQL does at the target: promote or pause
+    /// What PostgreSQL does at the target: promote, pause, or standby: it goes on
+    /// replaying, from the repository or whom `--set primary_conninfo=…` names
     #[arg(long, default_value = "promote")]
     pub(crate) action: TargetAction,
     /// Where a tablespace goes, by where it was or by its name; `pg_wal=NEW`

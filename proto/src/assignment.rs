@@ -1,6 +1,8 @@
 //! What the control plane gives an agent to do.
 
-use holdfast_types::resource::{Checkpoint, Codec, Compression, Source, WalMode};
+use holdfast_types::resource::{
+    Checkpoint, Codec, Compression, MaxRetained, Source, WalMode, WhenFull,
+};
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, DumpOptions, Generation, JobId, Name, RestorePlan,
     RestoreRequest, Span,
@@ -27,6 +29,10 @@ pub struct Assignments {
     /// Slots that another agent uses now: whoever ends its duty leaves them.
     #[serde(default)]
     pub kept_slots: Vec<KeptSlot>,
+    /// Slots that it keeps at its own instances, from which another agent or
+    /// nobody streams now: so that a standby that is promoted has the WAL.
+    #[serde(default)]
+    pub slots: Vec<WalWork>,
 }
 
 /// The slot of a cluster at an instance.
@@ -166,6 +172,12 @@ pub struct WalWork {
     /// Where what is stored is copied to as well.
     #[serde(default)]
     pub copies: Vec<RepositoryAccess>,
+    /// How much WAL the server may keep for the slot (I-15).
+    #[serde(default)]
+    pub max_retained: MaxRetained,
+    /// What happens then.
+    #[serde(default)]
+    pub when_full: WhenFull,
 }
 
 impl From<&Assignments> for v1::Assignments {
@@ -184,6 +196,7 @@ impl From<&Assignments> for v1::Assignments {
             instances: all.instances.iter().map(observed).collect(),
             orders: all.orders.iter().map(Into::into).collect(),
             kept_slots: all.kept_slots.iter().map(kept).collect(),
+            slots: all.slots.iter().map(Into::into).collect(),
         }
     }
 }
@@ -222,6 +235,11 @@ impl TryFrom<v1::Assignments> for Assignments {
                 .kept_slots
                 .into_iter()
                 .map(kept)
+                .collect::<Result<_, Invalid>>()?,
+            slots: all
+                .slots
+                .into_iter()
+                .map(WalWork::try_from)
                 .collect::<Result<_, Invalid>>()?,
         })
     }
@@ -365,6 +383,8 @@ impl From<&WalWork> for v1::WalWork {
             volume_bytes: work.volume_bytes.unwrap_or_default(),
             mode: work.mode.to_string(),
             copies: work.copies.iter().map(Into::into).collect(),
+            max_retained: work.max_retained.to_string(),
+            when_full: work.when_full.to_string(),
         }
     }
 }
@@ -397,6 +417,8 @@ impl TryFrom<v1::WalWork> for WalWork {
                 .into_iter()
                 .map(RepositoryAccess::try_from)
                 .collect::<Result<_, _>>()?,
+            max_retained: optional("max_retained", &work.max_retained)?.unwrap_or_default(),
+            when_full: optional("when_full", &work.when_full)?.unwrap_or_default(),
         })
     }
 }

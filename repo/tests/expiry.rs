@@ -228,8 +228,11 @@ async fn nothing_goes_while_a_mark_or_a_manifest_cannot_be_read(place: Place) {
     assert!(fixture.reopen().await.stock(&dead).await.is_ok());
     // The packs are named in the last section.
     let names = left_of(&fixture, 2).await;
-    let sections = names.iter().filter(|name| name.contains("/manifests/"));
-    fixture.place.raw_delete(sections.last().unwrap()).await;
+    let mut sections = names.iter().filter(|name| name.contains("/manifests/"));
+    fixture
+        .place
+        .raw_delete(sections.next_back().unwrap())
+        .await;
     let stock = fixture.reopen().await.stock(&dead).await;
     assert!(matches!(stock, Err(Error::Missing { .. })), "{stock:?}");
     assert!(

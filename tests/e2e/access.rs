@@ -167,7 +167,7 @@ fn documents_are_applied_all_or_none_and_faults_have_a_path() {
         "{error}"
     );
 
-    let later = dangling.replace("wal: {flushEvery: 5s}", "retention: {}");
+    let later = dangling.replace("wal: {flushEvery: 5s}", "wal: {durability: spool}");
     let (code, error) = apply(&later);
     assert_eq!(
         (code, &error["code"]),

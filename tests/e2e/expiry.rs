@@ -12,7 +12,7 @@ use holdfast_tests::cli::Cli;
 use holdfast_tests::control_plane::Addresses;
 use holdfast_tests::fleet::{Fleet, LONG, ROLE};
 use holdfast_tests::group::Group;
-use holdfast_tests::ledger::{Ledger, rows};
+use holdfast_tests::ledger::{Entry, Ledger, rows};
 use holdfast_tests::scratch::Scratch;
 use holdfast_tests::store::Store;
 use holdfast_tests::until::until;
@@ -136,16 +136,8 @@ fn verified(fleet: &Fleet) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
 }
 
-#[test]
-fn what_is_not_kept_goes_and_what_is_kept_restores() {
-    let fleet = Fleet::start_with(&major(18), Store::directory, SOON);
-    fleet
-        .postgres
-        .psql("CREATE TABLE filler AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i");
-    let ledger = Ledger::start(&format!(
-        "{} dbname=postgres",
-        fleet.postgres.socket_conninfo()
-    ));
+/// Backups, and WAL behind each.
+fn of_every_kind(fleet: &Fleet, ledger: &Ledger) -> Vec<String> {
     let mut taken = Vec::new();
     for kind in ["full", "full", "incremental", "full", "full"] {
         ledger.advance(10);
@@ -156,6 +148,20 @@ fn what_is_not_kept_goes_and_what_is_kept_restores() {
         fleet.postgres.psql("SELECT pg_switch_wal()");
         taken.push(id(&done));
     }
+    taken
+}
+
+#[test]
+fn what_is_not_kept_goes_and_what_is_kept_restores() {
+    let fleet = Fleet::start_with(&major(18), Store::directory, SOON);
+    fleet
+        .postgres
+        .psql("CREATE TABLE filler AS SELECT i, md5(i::text) FROM generate_series(1, 50000) i");
+    let ledger = Ledger::start(&format!(
+        "{} dbname=postgres",
+        fleet.postgres.socket_conninfo()
+    ));
+    let taken = of_every_kind(&fleet, &ledger);
     let folder = fleet.store.folder().to_owned();
     // Without `retention` nothing expires, and it says so.
     let planned = fleet.cli.json(["backup", "expiry", "orders"]);
@@ -216,7 +222,13 @@ fn what_is_not_kept_goes_and_what_is_kept_restores() {
     until("the fourth to be deleted", LONG, || {
         (in_state(&fleet.cli, "deleted") == set(&[0, 2, 3])).then_some(())
     });
-    // Every kept one restores, and from the oldest on every point.
+    kept_restore(&fleet, &taken, &entries);
+    assert_eq!(verified(&fleet)["findings"], serde_json::json!([]));
+}
+
+/// Every kept one restores, and from the oldest on every point; what is gone
+/// cannot be asked for.
+fn kept_restore(fleet: &Fleet, taken: &[String], entries: &[Entry]) {
     let all: Vec<i64> = entries.iter().map(|entry| entry.id).collect();
     let restored = fleet.restore("latest", "latest");
     assert_eq!(rows(&restored.connection()), all);
@@ -240,7 +252,6 @@ fn what_is_not_kept_goes_and_what_is_kept_restores() {
     let target = format!("backup:{}", taken[0]);
     let refused = fleet.cli.run(run.into_iter().chain([target.as_str()]));
     assert_ne!(refused.code, 0, "{}", refused.stdout);
-    assert_eq!(verified(&fleet)["findings"], serde_json::json!([]));
 }
 
 /// What an attempt left is deleted once it is older than any attempt may be.

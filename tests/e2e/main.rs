@@ -24,5 +24,6 @@ mod partition;
 mod rebuild;
 mod receivers;
 mod recovery;
+mod retained;
 mod sources;
 mod upgrade;

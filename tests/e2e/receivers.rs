@@ -145,10 +145,18 @@ fn the_duty_follows_a_promotion_and_a_primary_that_came_back_is_not_believed() {
     );
     site.protect(&instances, "");
     site.receives("db1", "db1");
+    // Every instance keeps WAL: any of them may be next.
+    let has_slot = |server: &TestCluster| {
+        until("the slot", LONG, || {
+            (slots(server) == "holdfast_orders").then_some(())
+        });
+    };
+    has_slot(&standby);
 
     primary.stop("fast");
     standby.promote();
     site.receives("db2", "db2");
+    assert_eq!(slots(&standby), "holdfast_orders");
     // The old primary comes back as one: its timeline is the older one.
     primary.start_again();
     until("the old primary to be seen again", LONG, || {
@@ -161,6 +169,15 @@ fn the_duty_follows_a_promotion_and_a_primary_that_came_back_is_not_believed() {
     });
     standby.psql("CREATE TABLE after_failover (id int)");
     site.receives("db2", "db2");
+    has_slot(&primary);
+
+    // Nobody wants WAL any more: no slot is left behind.
+    site.cli.run(["delete", "policy", "all"]);
+    for server in [&primary, &standby] {
+        until("the slot to go", LONG, || {
+            slots(server).is_empty().then_some(())
+        });
+    }
     drop((site.control_plane, site.scratch));
 }
 

@@ -22,9 +22,16 @@ pub enum TargetAction {
     Promote,
     /// Stays in recovery, readable, for somebody to look.
     Pause,
+    /// Goes on as a standby: it replays what comes into the repository, or what
+    /// its `primary_conninfo` streams. Only of `latest`.
+    Standby,
 }
 
-as_word!(TargetAction { Promote = "promote", Pause = "pause" });
+as_word!(TargetAction {
+    Promote = "promote",
+    Pause = "pause",
+    Standby = "standby",
+});
 
 /// A restore that somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ const PEERS: &str = "peers";
 
 impl Journal {
     /// Keeps what of `all` must go on without the control plane: standing
-    /// duties, the instances they are about, and standing orders (I-08). Jobs are not kept: a
+    /// duties, the instances they are about, slots, and standing orders (I-08). Jobs are not kept: a
     /// job that ends with the process is reported as interrupted.
     pub async fn keep_standing(&self, all: &Assignments) -> Result<(), JournalError> {
         let standing = |work: &Work| matches!(work, Work::ReceiveWal(_));
@@ -28,6 +28,7 @@ impl Journal {
             instances: all.instances.clone(),
             orders: all.orders.clone(),
             kept_slots: Vec::new(),
+            slots: all.slots.clone(),
         };
         self.put(STANDING, &kept).await
     }

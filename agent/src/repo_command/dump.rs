@@ -34,6 +34,13 @@ pub(super) async fn extract(args: &RestoreArgs) -> Result<Option<ExitCode>, Comm
             "leave --start out, and restore the files with pg_restore into a server of yours",
         )));
     }
+    if args.is_archive() {
+        return Err(CommandError::refused(Failure::permanent(
+            "not_supported_yet",
+            format!("{id} is a dump, and an archive of its files is not built yet"),
+            "leave --format out: pg_restore takes the files as they are",
+        )));
+    }
     let backup = lineage
         .find_backup(id)
         .await

@@ -1,6 +1,7 @@
 //! `holdfast-agent repo`: everything about a repository with nothing but its
 //! URL and its key. No agent runs, no control plane is asked (I-09).
 
+mod archive;
 mod copy;
 mod dump;
 mod init;

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 
 use holdfast_proto::{JobOutcome, PlanRequest, RestoreWork};
 use holdfast_types::{
-    Failure, JobId, Name, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
+    BackupId, Failure, JobId, Name, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
     parse_tablespace_mapping,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::archive::Archive;
 use super::open::{Place, of_failure};
 use super::output::{print_json, print_text, size};
 use crate::command_error::CommandError;
@@ -28,7 +29,8 @@ pub struct RestoreArgs {
     /// The cluster to restore
     #[arg(long, value_name = "NAME")]
     pub(super) cluster: Name,
-    /// Where to end: latest, an RFC 3339 time, lsn:X, immediate, backup:ID
+    /// Where to end: latest, an RFC 3339 time with offset, lsn:X, xid:N, name:S,
+    /// immediate or backup:ID
     #[arg(long, value_name = "TARGET")]
     pub(super) at: RestoreTarget,
     /// End before the target itself
@@ -47,13 +49,18 @@ pub struct RestoreArgs {
     /// A setting for the restored server; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
     settings: Vec<(String, String)>,
-    /// What PostgreSQL does at the target
-    #[arg(long, value_name = "promote|pause", default_value = "promote")]
+    /// What PostgreSQL does at the target; standby: it goes on replaying, from the
+    /// repository or whom `--set primary_conninfo=…` names
+    #[arg(long, value_name = "promote|pause|standby", default_value = "promote")]
     action: TargetAction,
     /// Where a tablespace goes, by where it was or by its name; `pg_wal=NEW`
     /// makes pg_wal a link; may be repeated
     #[arg(long = "tablespace-map", value_name = "OLD=NEW", value_parser = parse_tablespace_mapping)]
     tablespace_map: Vec<(String, String)>,
+    /// plain: a directory that PostgreSQL starts in; tar: DIR/base.tar, which makes
+    /// one where it is extracted
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: RestoreFormat,
     /// Show the plan and do nothing
     #[arg(long)]
     pub(super) plan: bool,
@@ -62,7 +69,33 @@ pub struct RestoreArgs {
     bin_dirs: Vec<PathBuf>,
 }
 
+/// What is made of a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum RestoreFormat {
+    /// A directory.
+    #[default]
+    Plain,
+    /// An archive of it.
+    Tar,
+}
+
 impl RestoreArgs {
+    /// The archive that is asked for.
+    fn archive(&self) -> Result<Option<Archive>, CommandError> {
+        match self.format {
+            RestoreFormat::Plain => Ok(None),
+            RestoreFormat::Tar => {
+                let spread = !self.tablespace_map.is_empty();
+                Archive::new(&self.dir, self.start, spread).map(Some)
+            }
+        }
+    }
+
+    /// Whether it is to be one file.
+    pub(super) fn is_archive(&self) -> bool {
+        self.format == RestoreFormat::Tar
+    }
+
     pub(super) const fn place(&self) -> &Place {
         &self.place
     }
@@ -126,7 +159,8 @@ fn host(args: &RestoreArgs, scratch: &Scratch) -> Result<Host, CommandError> {
 }
 
 /// Plans and restores.
-pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, CommandError> {
+pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError> {
+    let archive = args.archive()?;
     let scratch = Scratch::new().map_err(|error| {
         CommandError::failed(Failure::permanent(
             "scratch_directory",
@@ -137,6 +171,9 @@ pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, CommandError> {
     let host = host(&args, &scratch)?;
     if let Some(done) = super::dump::extract(&args).await? {
         return Ok(done);
+    }
+    if let Some(archive) = &archive {
+        archive.staged().clone_into(&mut args.dir);
     }
     let request = args.request()?;
     let access = args.place.access()?;
@@ -149,6 +186,9 @@ pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, CommandError> {
     };
     let plan = restore::plan(question, &host).await.map_err(of_failure)?;
     let json = args.place.is_json();
+    if let Some(archive) = &archive {
+        archive.check(&plan)?;
+    }
     if args.plan {
         return show(&plan, json);
     }
@@ -168,15 +208,8 @@ pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, CommandError> {
     };
     match execute(work, &host, json).await {
         JobOutcome::Succeeded(success) => {
-            if json {
-                let result = success.result;
-                print_json(&json!({
-                    "job": job, "state": "succeeded", "backup": backup, "result": result,
-                }))?;
-            } else {
-                print_text(&told(&success.result))?;
-            }
-            Ok(ExitCode::SUCCESS)
+            let result = packed(success.result, archive).await?;
+            succeeded(json, (job, backup), &result)
         }
         JobOutcome::Failed(failure) | JobOutcome::Interrupted(failure) => {
             Err(CommandError::failed(failure))
@@ -189,6 +222,36 @@ pub(super) async fn run(args: RestoreArgs) -> Result<ExitCode, CommandError> {
             )))
         }
     }
+}
+
+/// The result, of the archive when one is asked for.
+async fn packed(mut result: Value, archive: Option<Archive>) -> Result<Value, CommandError> {
+    if let Some(archive) = archive {
+        let packed = tokio::task::spawn_blocking(move || archive.pack());
+        let file = packed.await.unwrap_or_else(|error| Err(died(&error)))?;
+        result["dir"] = json!(file.parent());
+        result["archive"] = json!(file);
+    }
+    Ok(result)
+}
+
+fn succeeded(
+    json: bool,
+    (job, backup): (JobId, BackupId),
+    result: &Value,
+) -> Result<ExitCode, CommandError> {
+    if json {
+        print_json(&json!({
+            "job": job, "state": "succeeded", "backup": backup, "result": result,
+        }))?;
+    } else {
+        print_text(&told(result))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn died(error: &tokio::task::JoinError) -> CommandError {
+    CommandError::failed(crate::job::backup::thread_died(error))
 }
 
 /// Runs the job, tells people how far it is, and ends it on a signal.
@@ -237,10 +300,10 @@ async fn tell(cx: JobContext) {
     }
 }
 
-fn told(result: &serde_json::Value) -> String {
+fn told(result: &Value) -> String {
     let field = |name: &str| match result.get(name) {
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(serde_json::Value::Null) | None => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => "-".to_owned(),
         Some(other) => other.to_string(),
     };
     let mut text = format!(
@@ -250,6 +313,11 @@ fn told(result: &serde_json::Value) -> String {
         field("reachedTime"),
         field("timeline")
     );
+    if let Some(archive) = result.get("archive").and_then(Value::as_str) {
+        text.push_str(&format!(
+            "\npacked into {archive}: extract it into an empty directory of mode 0700"
+        ));
+    }
     if result.get("port").is_some_and(|port| !port.is_null()) {
         text.push_str(&format!(
             "\nruns on port {}, socket in {}",

@@ -15,6 +15,7 @@ use super::archive::Archiving;
 use super::attempt::Receiver;
 use super::backoff::Backoff;
 use super::copies::Shippers;
+use super::mend::Mender;
 use super::observe::{Hint, Observer};
 use super::open;
 use super::place::Begin;
@@ -33,8 +34,6 @@ const LAST_STEPS: Duration = Duration::from_secs(8);
 /// What a duty does not learn from its assignment.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DutyOptions {
-    /// How much WAL PostgreSQL may keep for us (I-15).
-    pub retention: RetentionBound,
     /// What is received is for one backup that runs now: the slot goes with the
     /// connection, and WAL from before it is not wanted.
     pub for_one_backup: bool,
@@ -102,13 +101,21 @@ impl Duty {
                     stop: stop.clone(),
                     streams,
                 });
+                let mender = Mender {
+                    host: host.clone(),
+                    work: work.clone(),
+                    info: info.clone(),
+                    status: status.clone(),
+                };
+                // What is for one backup has no past to mend.
+                let mender = (!options.for_one_backup).then_some(mender);
                 let supervisor = Supervisor::new(
                     (id, work, host.clone()),
                     (info.clone(), slot.clone()),
                     (status.clone(), stop.clone()),
                     options,
                 );
-                Some(tokio::spawn(supervisor.run(streams, archiving)))
+                Some(tokio::spawn(supervisor.run(streams, archiving, mender)))
             }
             // Nothing but another assignment can help.
             Err(failure) => {
@@ -205,7 +212,10 @@ impl Supervisor {
             slot: slot.clone(),
             status: status.clone(),
             every: work.flush_every.get(),
-            bound: options.retention,
+            bound: RetentionBound {
+                max: work.max_retained,
+                when_full: work.when_full,
+            },
             system_identifier: work.instance.system_identifier,
             directory: directory(&work),
             volume_bytes: work.volume_bytes,
@@ -240,7 +250,7 @@ impl Supervisor {
         }
     }
 
-    async fn run(mut self, streams: bool, archiving: Option<Archiving>) {
+    async fn run(mut self, streams: bool, archiving: Option<Archiving>, mender: Option<Mender>) {
         let observing = self
             .observer
             .take()
@@ -256,7 +266,11 @@ impl Supervisor {
                 false => self.bound_old_slot().await,
             }
         };
+        let mending = mender.map(|mender| tokio::spawn(mender.run()));
         tokio::join!(archiving, streaming);
+        if let Some(mending) = mending {
+            mending.abort();
+        }
         if let Some(observing) = observing {
             observing.abort();
         }

@@ -12,6 +12,9 @@
 //! instead ([`push`]), and the duty counts it; with `both` it does so beside
 //! the stream. The same bytes twice are one object.
 //!
+//! A [`Keeper`] keeps the slot at an instance that nobody receives from now, and
+//! fills gaps with what that instance still has.
+//!
 //! [`prove`] answers, from the repository itself, whether a backup's WAL is
 //! there (I-05). [`fetch`] is `wal-fetch`.
 
@@ -26,8 +29,10 @@ mod duty;
 pub mod fetch;
 mod frontier;
 mod history;
+mod keeper;
 mod known;
 mod local;
+mod mend;
 mod observe;
 mod open;
 mod place;
@@ -35,6 +40,7 @@ mod prove;
 pub mod push;
 mod quiet;
 mod receive;
+mod refetch;
 mod registry;
 mod resume;
 mod retention;
@@ -48,11 +54,11 @@ pub use duty::{Duty, DutyOptions};
 pub use fetch::{
     FetchAnswer, FetchArgs, FetchConfig, FetchExit, FetchHandler, FetchQuestion, fetch_command,
 };
+pub use keeper::Keeper;
 pub use local::{LocalAnswer, LocalHandler, LocalQuestion};
 pub use prove::{MissingWal, prove, prove_within};
 pub use push::{PushAnswer, PushArgs, PushExit, PushHandler, PushName, PushQuestion, push_command};
 pub use registry::{Registry, Source};
-pub use retention::RetentionBound;
 
 use holdfast_types::{Lsn, Timeline};
 

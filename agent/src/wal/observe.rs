@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use holdfast_pg::wal::claimed_position;
 use holdfast_pg::{ConnectionInfo, SlotName, sql};
+use holdfast_types::resource::WhenFull;
 use holdfast_types::{AssignmentId, Failure, Lsn, SegmentSize, Timeline};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -18,7 +19,7 @@ use super::Position;
 use super::backoff::Backoff;
 use super::frontier::Sampled;
 use super::quiet::is_quiet;
-use super::retention::{Exceeded, RetentionBound};
+use super::retention::{Exceeded, Retained, RetentionBound};
 use super::status::{Part, Status};
 use super::trouble::Trouble;
 use crate::host::Host;
@@ -154,17 +155,21 @@ impl Observer {
     }
 
     /// Tells of the bound each time that it is found passed: dropping the slot
-    /// may have failed before.
+    /// may have failed before. Where it stays, that is the alarm.
     fn watch_retention(&self, retained_bytes: Option<u64>, bound_bytes: Option<u64>) {
-        let exceeded = retained_bytes
-            .zip(bound_bytes)
-            .and_then(|(retained_bytes, bound_bytes)| {
-                let exceeded = Exceeded {
-                    retained_bytes,
-                    bound_bytes,
-                };
-                (retained_bytes > bound_bytes).then_some(exceeded)
-            });
+        let judged = self.bound.judge(retained_bytes, bound_bytes);
+        if self.bound.when_full == WhenFull::Stall {
+            match judged {
+                Retained::Stall(exceeded) => {
+                    self.status.trouble(Part::Retention, exceeded.stalled());
+                }
+                Retained::Within | Retained::Drop(_) => self.status.well(Part::Retention),
+            }
+        }
+        let exceeded = match judged {
+            Retained::Drop(exceeded) => Some(exceeded),
+            Retained::Within | Retained::Stall(_) => None,
+        };
         self.exceeded.send_if_modified(|known| {
             *known = exceeded;
             exceeded.is_some()

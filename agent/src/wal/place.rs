@@ -1,7 +1,5 @@
 //! Finding the place where receiving begins, and what lies lost before it.
 
-use std::collections::BTreeSet;
-
 use holdfast_pg::replication::SystemIdentity;
 use holdfast_pg::sql;
 use holdfast_proto::WalGap;
@@ -11,6 +9,7 @@ use holdfast_types::{Failure, Lsn, LsnRange, SegmentSize, Timeline, TimelineHist
 use super::Position;
 use super::attempt::Receiver;
 use super::divergence;
+use super::refetch::oldest_file;
 use super::resume::{self, Resume, Server};
 use super::slot::EnsuredSlot;
 use super::trouble::{self, Trouble};
@@ -156,7 +155,7 @@ impl Receiver {
                 tip.is_some_and(ahead).then_some(slot.kept_from)
             }
             Begin::Stored => None,
-            Begin::OldestFile => match self.oldest_file(identity.flushed, size).await {
+            Begin::OldestFile => match self.oldest(identity.flushed, size).await {
                 Ok(Some(oldest)) => Some(oldest),
                 Ok(None) => Some(slot.kept_from),
                 Err(error) => {
@@ -169,27 +168,13 @@ impl Receiver {
         }
     }
 
-    /// The start of the oldest WAL file from which no file is missing up to
-    /// the one that holds `flushed`.
-    async fn oldest_file(
+    async fn oldest(
         &self,
         flushed: Lsn,
         size: SegmentSize,
     ) -> Result<Option<Lsn>, holdfast_pg::Error> {
         let session = sql::Session::connect(&self.info).await?;
-        let rows = session.rows("SELECT name FROM pg_ls_waldir()", &[]).await?;
-        let names = rows
-            .iter()
-            .filter_map(|row| row.try_get::<_, String>(0).ok());
-        let segments = names.filter_map(|name| WalSegment::parse(&name, size).ok());
-        let numbers: BTreeSet<u64> = segments.map(WalSegment::number).collect();
-        let mut oldest = size.number_of(flushed);
-        while oldest > 0 && numbers.contains(&(oldest - 1)) {
-            oldest -= 1;
-        }
-        Ok(numbers
-            .contains(&oldest)
-            .then(|| Lsn::new(oldest * size.bytes())))
+        oldest_file(&session, flushed, size).await
     }
 
     /// What a listing shows may not be durable yet when its writer was killed

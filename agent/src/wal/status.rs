@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::Position;
 use super::copies::CopyState;
 use super::frontier::{FrontierTracker, Sampled};
+use super::refetch::Hole;
 
 /// The parts that can be in trouble, the one to be told first being first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,16 +114,33 @@ impl Status {
         });
     }
 
-    /// WAL that became durable.
+    /// WAL that became durable. A gap that is filled is one no more.
     pub(super) fn stored(&self, timeline: Timeline, range: LsnRange) {
         self.update(|state| {
-            state
-                .timelines
-                .entry(timeline)
-                .or_default()
-                .coverage
-                .insert(range);
+            let known = state.timelines.entry(timeline).or_default();
+            known.coverage.insert(range);
+            let OfTimeline { coverage, gaps } = known;
+            gaps.retain(|gap| !coverage.covers(gap.range));
         });
+    }
+
+    /// What of the gaps is still missing, ascending.
+    pub(super) fn holes(&self) -> Vec<Hole> {
+        self.with(|state| {
+            let missing = |(timeline, known): (&Timeline, &OfTimeline)| {
+                let gaps: Coverage = known.gaps.iter().map(|gap| gap.range).collect();
+                let missing = gaps
+                    .ranges()
+                    .iter()
+                    .flat_map(|gap| known.coverage.gaps(*gap));
+                let of = |range| Hole {
+                    timeline: *timeline,
+                    range,
+                };
+                missing.map(of).collect::<Vec<_>>()
+            };
+            state.timelines.iter().flat_map(missing).collect()
+        })
     }
 
     /// The stream's WAL is durable without a gap up to here.

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use holdfast_proto::{Assignment, Held, KeptSlot, WalReport, Work};
+use holdfast_proto::{Assignment, Assignments, Held, WalReport, Work};
 use holdfast_types::AssignmentId;
 use tokio::sync::watch;
 
 use super::WalDuty;
 use super::job::Surroundings;
+use super::slots;
 use super::unwanted::Unwanted;
 use crate::host::SessionState;
 
@@ -114,9 +115,9 @@ impl Duties {
     }
 
     /// Ends for good what is confirmed to be unwanted: without its duty a slot
-    /// would keep WAL until the volume is full (I-15). A slot in `kept` is
-    /// used by another agent and stays. Whether any ended.
-    pub(super) async fn retire(&mut self, session: SessionState, kept: &[KeptSlot]) -> bool {
+    /// would keep WAL until the volume is full (I-15). A slot that another
+    /// agent uses, or that this one keeps from now on, stays. Whether any ended.
+    pub(super) async fn retire(&mut self, session: SessionState, all: &Assignments) -> bool {
         let confirmed = |duty: &&Duty| duty.unwanted.is_confirmed(session);
         let ids: Vec<AssignmentId> = self
             .standing
@@ -127,7 +128,7 @@ impl Duties {
         let any = !ids.is_empty();
         let ending = ids.into_iter().filter_map(|id| self.standing.remove(&id));
         let ending = ending.map(|duty| {
-            let moved = uses_one_of(&duty.assignment, kept);
+            let moved = uses_one_of(&duty.assignment, all);
             end(duty, !moved)
         });
         futures_util::future::join_all(ending).await;
@@ -156,14 +157,14 @@ impl Duties {
 /// Whether its slot is one of `kept`. Its own instance bears no name when the
 /// control plane is of an older release: then any slot of the cluster will do,
 /// for one too many is bounded and alarmed, and one too few loses WAL.
-fn uses_one_of(one: &Assignment, kept: &[KeptSlot]) -> bool {
+fn uses_one_of(one: &Assignment, all: &Assignments) -> bool {
     let Work::ReceiveWal(work) = &one.work else {
         return false;
     };
-    let instance = work.instance_agent.as_ref();
-    kept.iter().any(|slot| {
-        slot.cluster == work.cluster && instance.is_none_or(|instance| slot.instance == *instance)
-    })
+    let mut elsewhere = all.kept_slots.iter();
+    let mut here = all.slots.iter();
+    elsewhere.any(|slot| slots::uses(work, &slot.cluster, Some(&slot.instance)))
+        || here.any(|slot| slots::uses(work, &slot.cluster, slot.instance_agent.as_ref()))
 }
 
 fn named(one: &Assignment, assigned: &[Assignment]) -> bool {

@@ -15,6 +15,7 @@ use super::Runner;
 use super::duties::{Duties, DutyReports};
 use super::job::Surroundings;
 use super::jobs::{Jobs, RunningJob};
+use super::slots::Slots;
 use crate::host::Host;
 use crate::journal::{Journal, JournalError};
 
@@ -42,6 +43,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     duties: Duties,
+    slots: Slots,
     closed: bool,
 }
 
@@ -90,6 +92,14 @@ impl Executor {
             .duties
             .follow(&standing.assignments, &self.inner.around)
             .await;
+        let around = &self.inner.around;
+        // A set of the same shape as one that is assigned.
+        let standing = Assignments {
+            assignments: standing.assignments,
+            slots: standing.slots,
+            ..Assignments::default()
+        };
+        state.slots.follow(&standing, around).await;
         self.publish(&state);
         Ok(())
     }
@@ -126,7 +136,11 @@ impl Executor {
     }
 
     async fn waits_for_confirmation(&self) -> bool {
-        self.inner.jobs.any_unwanted() || self.inner.state.lock().await.duties.any_unwanted()
+        if self.inner.jobs.any_unwanted() {
+            return true;
+        }
+        let state = self.inner.state.lock().await;
+        state.duties.any_unwanted() || state.slots.any_unwanted()
     }
 
     /// Makes what runs equal to what is assigned. Doing it again changes
@@ -145,7 +159,7 @@ impl Executor {
         }
         let assigned = assignments.assignments.as_slice();
         // First the journal: a duty that was begun must survive us (I-08).
-        keep(&around.journal, &state.duties, assignments).await?;
+        keep(&around.journal, &state, assignments).await?;
         orders.send_if_modified(|orders| {
             let changed = *orders != assignments.orders;
             orders.clone_from(&assignments.orders);
@@ -156,16 +170,19 @@ impl Executor {
             instances.clone_from(&assignments.instances);
             changed
         });
+        // First: a slot that a duty takes over is let go of.
+        state.slots.follow(assignments, around).await;
         state.duties.follow(assigned, around).await;
         jobs.follow(assigned, around);
         let session = *around.host.session().borrow();
         jobs.end_unwanted(session);
-        let retired = state.duties.retire(session, &assignments.kept_slots).await;
+        let ended = state.duties.retire(session, assignments).await;
+        let retired = state.slots.retire(session, assignments).await || ended;
         self.publish(&state);
         if retired {
             // Only now: had we died before, the slot would have been dropped
             // by the next process.
-            keep(&around.journal, &state.duties, assignments).await?;
+            keep(&around.journal, &state, assignments).await?;
         }
         Ok(())
     }
@@ -237,7 +254,8 @@ impl Executor {
         let duties = async {
             let mut state = state.lock().await;
             state.closed = true;
-            state.duties.stop().await;
+            let State { duties, slots, .. } = &mut *state;
+            tokio::join!(duties.stop(), slots.stop());
         };
         let (_, ended) = tokio::join!(jobs.stop(deadline, around), timeout_at(deadline, duties));
         if ended.is_err() {
@@ -248,14 +266,15 @@ impl Executor {
 
 async fn keep(
     journal: &Journal,
-    duties: &Duties,
+    state: &State,
     followed: &Assignments,
 ) -> Result<(), JournalError> {
     let kept = Assignments {
-        assignments: duties.kept(&followed.assignments),
+        assignments: state.duties.kept(&followed.assignments),
         instances: followed.instances.clone(),
         orders: followed.orders.clone(),
         kept_slots: Vec::new(),
+        slots: state.slots.kept(&followed.slots),
     };
     journal.keep_standing(&kept).await
 }

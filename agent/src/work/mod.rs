@@ -11,9 +11,10 @@ mod executor;
 mod job;
 mod jobs;
 mod runner;
+mod slots;
 mod unwanted;
 
 pub use duties::DutyReports;
 pub use executor::Executor;
 pub use jobs::RunningJob;
-pub use runner::{LocalRunner, Runner, WalDuty};
+pub use runner::{LocalRunner, Runner, SlotKeeping, WalDuty};

@@ -41,6 +41,20 @@ pub trait Runner: Send + Sync + 'static {
         work: WalWork,
         host: Host,
     ) -> Box<dyn WalDuty>;
+
+    /// Begins to keep the slot at an instance from which another agent
+    /// receives, or nobody.
+    fn keep_slot(&self, work: WalWork, host: Host) -> Box<dyn SlotKeeping>;
+}
+
+/// A slot that is being kept.
+#[async_trait]
+pub trait SlotKeeping: Send + Sync {
+    /// Ends it for now; the slot stays.
+    async fn stop(self: Box<Self>);
+
+    /// Ends it for good: PostgreSQL keeps no WAL for it any more (I-15).
+    async fn retire(self: Box<Self>) -> Result<(), Failure>;
 }
 
 /// A standing WAL duty.
@@ -113,6 +127,21 @@ impl Runner for LocalRunner {
         host: Host,
     ) -> Box<dyn WalDuty> {
         Box::new(wal::Duty::start(id, generation, work, host))
+    }
+
+    fn keep_slot(&self, work: WalWork, host: Host) -> Box<dyn SlotKeeping> {
+        Box::new(wal::Keeper::start(work, host))
+    }
+}
+
+#[async_trait]
+impl SlotKeeping for wal::Keeper {
+    async fn stop(self: Box<Self>) {
+        wal::Keeper::stop(*self).await;
+    }
+
+    async fn retire(self: Box<Self>) -> Result<(), Failure> {
+        wal::Keeper::drop_slot(*self).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Standing duties: compared, kept over restarts, retired only by a quorum.
 
-use holdfast_proto::{WalReport, v1};
+use holdfast_proto::{Assignments, WalReport, WalWork, Work, v1};
 use holdfast_types::{Failure, Generation};
 
 use crate::control::{Control, Heartbeats, Session, Setup};
@@ -172,6 +172,82 @@ async fn the_newest_report_of_a_duty_is_sent_also_to_the_next_session() {
         wal(&mut session).await,
         trouble("third"),
         "only the newest counts"
+    );
+    agent.stop().await;
+}
+
+/// The slot at this agent's instance of a cluster, to be kept.
+fn slot(number: u128) -> WalWork {
+    let Work::ReceiveWal(work) = duty(number, 1).work else {
+        panic!("a duty receives WAL")
+    };
+    WalWork {
+        instance_agent: Some("db1".parse().unwrap()),
+        ..*work
+    }
+}
+
+fn kept(numbers: &[u128]) -> Assignments {
+    Assignments {
+        slots: numbers.iter().copied().map(slot).collect(),
+        ..Assignments::default()
+    }
+}
+
+// I-08, I-15
+#[tokio::test]
+async fn slots_are_kept_over_restarts_and_dropped_when_nobody_wants_them() {
+    let mut control = Control::start().await;
+    let rig = Rig::enrolled(&control).await;
+    let mut agent = rig.start();
+    let session = control.session().await;
+    session.assign(&kept(&[1, 2])).await;
+    let one: holdfast_types::Name = "orders-1".parse().unwrap();
+    let two: holdfast_types::Name = "orders-2".parse().unwrap();
+    assert!(matches!(agent.event().await, Event::SlotKept(name) if name == one));
+    assert!(matches!(agent.event().await, Event::SlotKept(name) if name == two));
+    drop(session);
+    let events = agent.stop().await;
+    let left =
+        |event: &Event| matches!(event, Event::SlotLeft(name) if [&one, &two].contains(&name));
+    assert!(events.iter().all(left), "they stay: {events:?}");
+    let mut agent = rig.start();
+    for _ in 0..2 {
+        assert!(matches!(agent.event().await, Event::SlotKept(_)));
+    }
+    let mut session = control.session().await;
+    session.heartbeat().await;
+    session.assign(&kept(&[2])).await;
+    let event = agent.event().await;
+    assert!(
+        matches!(&event, Event::SlotDropped(name) if *name == one),
+        "{event:?}"
+    );
+    agent.stop().await;
+}
+
+/// A standby is promoted, and the old primary becomes one: neither slot is ever
+/// dropped, for WAL that it keeps may be all there is.
+#[tokio::test]
+async fn a_slot_changes_hands_without_being_dropped() {
+    let mut control = Control::start().await;
+    let rig = Rig::enrolled(&control).await;
+    let mut agent = rig.start();
+    let mut session = control.session().await;
+    session.assign(&kept(&[1])).await;
+    assert!(matches!(agent.event().await, Event::SlotKept(_)));
+    session.heartbeat().await;
+    session.assign(&all(&[duty(1, 1)])).await;
+    let event = agent.event().await;
+    assert!(matches!(event, Event::SlotLeft(_)), "{event:?}");
+    started(&mut agent).await;
+    session.assign(&kept(&[1])).await;
+    let event = agent.event().await;
+    assert!(matches!(event, Event::SlotKept(_)), "{event:?}");
+    let event = agent.event().await;
+    assert!(
+        matches!(event, Event::DutyStopped(id, _) if id == assignment_id(1)),
+        "ended, and the slot goes on: {event:?}"
     );
     agent.stop().await;
 }

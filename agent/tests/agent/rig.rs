@@ -11,15 +11,15 @@ use holdfast_agent::enroll::{Enrol, enrol};
 use holdfast_agent::host::Host;
 use holdfast_agent::job::JobContext;
 use holdfast_agent::run::run_until;
-use holdfast_agent::work::{Runner, WalDuty};
+use holdfast_agent::work::{Runner, SlotKeeping, WalDuty};
 use holdfast_proto::{
     Assignment, BackupWork, CopyWork, DumpRestoreWork, InstanceAccess, JobOutcome, PlanRequest,
     RepositoryAccess, RestoreWork, WalReport, WalWork, Work,
 };
-use holdfast_types::resource::{Compression, WalMode};
+use holdfast_types::resource::{Compression, MaxRetained, WalMode, WhenFull};
 use holdfast_types::{
-    AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, JobPhase, RestorePlan, Secret,
-    Span,
+    AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, JobPhase, Name, RestorePlan,
+    Secret, Span,
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,6 +36,10 @@ pub(crate) enum Event {
     DutyStarted(AssignmentId, Generation, watch::Sender<WalReport>),
     DutyStopped(AssignmentId, Generation),
     DutyRetired(AssignmentId, Generation),
+    /// The slot of this cluster is kept; left as it is; dropped.
+    SlotKept(Name),
+    SlotLeft(Name),
+    SlotDropped(Name),
     /// A plan is wanted for this cluster; it is refused with what is sent.
     Plan(String, oneshot::Sender<Failure>),
 }
@@ -107,6 +111,31 @@ impl Runner for Engine {
             report,
             events: self.events.clone(),
         })
+    }
+
+    fn keep_slot(&self, work: WalWork, _: Host) -> Box<dyn SlotKeeping> {
+        let event = Event::SlotKept(work.cluster.clone());
+        self.events.send(event).unwrap();
+        let events = self.events.clone();
+        let cluster = work.cluster;
+        Box::new(Slot { cluster, events })
+    }
+}
+
+struct Slot {
+    cluster: Name,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+#[async_trait]
+impl SlotKeeping for Slot {
+    async fn stop(self: Box<Self>) {
+        let _ = self.events.send(Event::SlotLeft(self.cluster));
+    }
+
+    async fn retire(self: Box<Self>) -> Result<(), Failure> {
+        let _ = self.events.send(Event::SlotDropped(self.cluster));
+        Ok(())
     }
 }
 
@@ -291,6 +320,8 @@ pub(crate) fn duty(number: u128, generation: u64) -> Assignment {
         incarnation: 1,
         mode: WalMode::Streaming,
         copies: Vec::new(),
+        max_retained: MaxRetained::default(),
+        when_full: WhenFull::Drop,
     };
     assignment(number, generation, Work::ReceiveWal(Box::new(work)))
 }
@@ -312,6 +343,7 @@ pub(crate) fn all(assignments: &[Assignment]) -> holdfast_proto::Assignments {
         instances: Vec::new(),
         orders: Vec::new(),
         kept_slots: Vec::new(),
+        slots: Vec::new(),
     }
 }
 

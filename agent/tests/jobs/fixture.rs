@@ -16,7 +16,7 @@ use holdfast_proto::{
     RepositoryAccess, RestoreWork, WalWork,
 };
 use holdfast_repo::{Codec, LineageFacts, LineageRepository};
-use holdfast_types::resource::{Compression, WalMode};
+use holdfast_types::resource::{Compression, MaxRetained, WalMode, WhenFull};
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, Failure, Generation, JobId, JobPhase, Lineage, Lsn,
     LsnRange, Name, RestorePlan, RestoreRequest, RestoreResult, Secret, Span, TargetAction,
@@ -156,6 +156,8 @@ impl Fixture {
             incarnation: 1,
             mode: WalMode::Streaming,
             copies: Vec::new(),
+            max_retained: MaxRetained::default(),
+            when_full: WhenFull::Drop,
         };
         let id = AssignmentId::from_uuid(Uuid::now_v7());
         Duty::start(id, Generation(1), work, self.host.clone())
@@ -414,6 +416,28 @@ impl Restored {
 
     /// Every index and table of the running copy, then every page of the
     /// stopped one.
+    /// Asks the running copy, in one of its databases.
+    pub(crate) fn psql_in(&self, database: &str, sql: &str) -> String {
+        let mut psql = self.program("psql");
+        let (socket, port) = (
+            self.result.socket_dir.as_deref().unwrap(),
+            self.result.port.unwrap(),
+        );
+        psql.args([
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "postgres",
+            "-d",
+            database,
+        ]);
+        psql.args(["-h", socket, "-p", &port.to_string(), "-c", sql]);
+        holdfast_pg::testkit::must_run(&mut psql)
+            .trim_end()
+            .to_owned()
+    }
+
     pub(crate) fn check_everything(&self) {
         let mut amcheck = self.program("pg_amcheck");
         amcheck

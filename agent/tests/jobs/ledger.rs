@@ -37,6 +37,11 @@ impl Ledger {
         }
     }
 
+    /// Goes on in another session, or on another server.
+    pub(crate) fn move_to(&mut self, session: Session) {
+        self.session = session;
+    }
+
     pub(crate) async fn write(&mut self) -> Noted {
         let id = self.next;
         self.next += 1;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::fixture::{Fixture, connect, name};
 use crate::ledger::{Ledger, assert_rows};
+use crate::oracle::promoted;
 
 struct Offline {
     repo: String,
@@ -133,6 +134,57 @@ async fn a_repository_its_key_and_this_program_are_enough() {
     testkit::must_run(stop.args(["stop", "-m", "immediate", "-D", &dir]));
 
     refusals(&offline, &dir, &root, &noted[19].at.to_string());
+    archive(&offline, &fixture, &at, noted[10].id).await;
+}
+
+/// What comes out of the archive starts wherever it lies.
+async fn archive(offline: &Offline, fixture: &Fixture, at: &str, last: i64) {
+    let root = fixture.cluster.root();
+    let packed = root.join("packed");
+    let dir = packed.to_str().unwrap();
+    let tar = ["--format", "tar"];
+    let started = [&tar[..], &["--start"]].concat();
+    let refused = offline.refused("restore", &offline.restore(at, dir, &started), 2);
+    assert_eq!(refused, "format_conflict");
+    assert!(!packed.exists());
+    let done = offline.json("restore", &offline.restore(at, dir, &tar));
+    let file = packed.join("base.tar");
+    assert_eq!(done["result"]["dir"], dir);
+    assert_eq!(done["result"]["archive"], file.to_str().unwrap());
+    let names = |dir: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(dir).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    assert_eq!(names(&packed), ["base.tar"]);
+    assert!(!names(root).contains(&"packed.partial".to_owned()));
+    let again = offline.refused("restore", &offline.restore(at, dir, &tar), 4);
+    assert_eq!(again, "dir_not_empty");
+
+    let data = fixture.directory("extracted");
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&data, private).unwrap();
+    let mut extract = Command::new("tar");
+    testkit::must_run(extract.arg("-xpf").arg(&file).arg("-C").arg(&data));
+    let mut verify = fixture.cluster.program("pg_verifybackup");
+    testkit::must_run(
+        verify
+            .args(["--no-parse-wal", "--ignore=.holdfast"])
+            .arg(&data),
+    );
+    let port = testkit::free_port();
+    let options = format!("-p {port} -k {}", root.display());
+    let mut start = fixture.cluster.program("pg_ctl");
+    start.args(["start", "-w", "-t", "60", "-o", &options]);
+    start.arg("-l").arg(root.join("extracted.log"));
+    testkit::must_run(start.arg("-D").arg(&data));
+    let session = connect(root, port).await;
+    promoted(&session).await;
+    assert_rows(&session, last).await;
+    drop(session);
+    let mut stop = fixture.cluster.program("pg_ctl");
+    testkit::must_run(stop.args(["stop", "-m", "immediate", "-D"]).arg(&data));
 }
 
 fn refusals(offline: &Offline, dir: &str, root: &Path, late: &str) {

@@ -13,11 +13,11 @@ use holdfast_pg::sql::Session;
 use holdfast_pg::testkit::{self, TestCluster};
 use holdfast_proto::{BackupWork, InstanceAccess, JobSuccess};
 use holdfast_types::resource::{Checkpoint, Source};
-use holdfast_types::{BackupKind, JobPhase, RestoreRequest, Timeline};
+use holdfast_types::{BackupKind, CommittedBackup, JobPhase, RestoreRequest, Timeline};
 
 use crate::fixture::{Fixture, cancelled_in, context, failure, name, succeeded};
 use crate::incremental::{committed, pinned};
-use crate::ledger::{Ledger, assert_rows};
+use crate::ledger::{Ledger, Noted, assert_rows};
 use crate::tail::caught_up;
 
 /// A primary whose WAL is received, and a standby of it.
@@ -296,10 +296,10 @@ async fn a_backup_begins_as_it_was_asked_to() {
             }
             fixture.archived(work).await;
             let log = std::fs::read_to_string(fixture.cluster.log_path()).unwrap();
-            let lines = log
+            let mut lines = log
                 .lines()
                 .filter(|line| line.contains("checkpoint starting"));
-            let line = lines.last().unwrap();
+            let line = lines.next_back().unwrap();
             assert!(line.contains("force"), "{line}");
             // 18 calls it fast, those before it immediate.
             let fast = line.contains("immediate") || line.contains("fast");
@@ -422,13 +422,13 @@ async fn a_stream_is_a_backup_like_a_copy_of_the_files() {
     }
 }
 
-async fn stream(programs: &Programs) {
+/// A server with tablespaces of both kinds, and with what no backup holds.
+async fn spread(programs: &Programs) -> Fixture {
     let fixture = Fixture::new(programs).await;
     let place = fixture.directory("fast");
     let create = format!("CREATE TABLESPACE fast LOCATION '{}'", place.display());
     fixture.session.execute(&create).await.unwrap();
-    let has_in_place = fixture.session.server_version_num() >= 150_000;
-    if has_in_place {
+    if fixture.session.server_version_num() >= 150_000 {
         for statement in [
             "SET allow_in_place_tablespaces = on",
             "CREATE TABLESPACE inplace LOCATION ''",
@@ -444,19 +444,34 @@ async fn stream(programs: &Programs) {
     ] {
         fixture.session.execute(statement).await.unwrap();
     }
+    fixture
+}
+
+fn remote(work: BackupWork) -> BackupWork {
+    let instance = InstanceAccess {
+        data_directory: Some("remote".to_owned()),
+        ..work.instance.clone()
+    };
+    BackupWork { instance, ..work }
+}
+
+async fn stream(programs: &Programs) {
+    let fixture = spread(programs).await;
     let session = Session::connect(&fixture.cluster.local()).await.unwrap();
     let mut ledger = Ledger::new(session).await;
     let duty = fixture.receive_wal();
-    let remote = |work: BackupWork| {
-        let instance = InstanceAccess {
-            data_directory: Some("remote".to_owned()),
-            ..work.instance.clone()
-        };
-        BackupWork { instance, ..work }
-    };
     let first = ledger.write_many(20).await.pop().unwrap();
-    let run = backup::run(remote(fixture.backup_work()), context(), &fixture.host);
-    let full = committed(&succeeded(run.await));
+    let run = || backup::run(remote(fixture.backup_work()), context(), &fixture.host);
+    let version = fixture.session.server_version_num();
+    if (150_000..160_000).contains(&version) {
+        // It would not send it, and say nothing.
+        assert_eq!(failure(run().await).code, "tablespace_not_streamed");
+        assert_eq!(fixture.backups().await, 0);
+        for statement in ["DROP TABLE here", "DROP TABLESPACE inplace"] {
+            fixture.session.execute(statement).await.unwrap();
+        }
+    }
+    let full = committed(&succeeded(run().await));
     let update = "UPDATE pgbench_tellers SET tbalance = tbalance + 1";
     fixture.session.execute(update).await.unwrap();
     let second = ledger.write_many(20).await.pop().unwrap();
@@ -489,33 +504,38 @@ async fn stream(programs: &Programs) {
         .into_iter()
         .enumerate()
     {
-        let asked = |turn: &str| {
-            let to = fixture.cluster.root().join(format!("to-{number}-{turn}"));
-            let pair = ("fast".to_owned(), to.display().to_string());
-            RestoreRequest {
-                tablespace_map: BTreeMap::from([pair]),
-                ..fixture.request(&format!("backup:{}", backup.id))
-            }
-        };
-        let copy = fixture.restore(&asked("cold")).await;
-        copy.verify_backup();
-        drop(copy);
-        let copy = fixture.restore(&started(asked("warm"))).await;
-        let running = copy.connect().await;
-        assert_rows(&running, noted.id).await;
-        let query = "SELECT count(*) FROM pgbench_accounts";
-        let row = running.row(query, &[]).await.unwrap();
-        assert_eq!(row.get::<_, i64>(0), 300_000);
-        // Its main fork is no part of any backup.
-        let row = running.row("SELECT count(*) FROM lost", &[]).await.unwrap();
-        assert_eq!(row.get::<_, i64>(0), 0);
-        if has_in_place {
-            let row = running.row("SELECT count(*) FROM here", &[]).await.unwrap();
-            assert_eq!(row.get::<_, i64>(0), 1000);
-        }
-        copy.check_everything();
+        comes_back(&fixture, number, backup, noted).await;
     }
     duty.stop().await;
+}
+
+/// A backup of [`spread`], restored twice: not started, and started.
+async fn comes_back(fixture: &Fixture, number: usize, backup: &CommittedBackup, noted: Noted) {
+    let asked = |turn: &str| {
+        let to = fixture.cluster.root().join(format!("to-{number}-{turn}"));
+        let pair = ("fast".to_owned(), to.display().to_string());
+        RestoreRequest {
+            tablespace_map: BTreeMap::from([pair]),
+            ..fixture.request(&format!("backup:{}", backup.id))
+        }
+    };
+    let copy = fixture.restore(&asked("cold")).await;
+    copy.verify_backup();
+    drop(copy);
+    let copy = fixture.restore(&started(asked("warm"))).await;
+    let running = copy.connect().await;
+    assert_rows(&running, noted.id).await;
+    let query = "SELECT count(*) FROM pgbench_accounts";
+    let row = running.row(query, &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 300_000);
+    // Its main fork is no part of any backup.
+    let row = running.row("SELECT count(*) FROM lost", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 0);
+    if fixture.session.server_version_num() >= 160_000 {
+        let row = running.row("SELECT count(*) FROM here", &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 1000);
+    }
+    copy.check_everything();
 }
 
 /// What is in a standby's stream is no more than in a copy of its files.

@@ -1,19 +1,12 @@
 //! WAL that is gone, and bounds that are kept.
 
-use holdfast_agent::wal::{DutyOptions, RetentionBound};
+use holdfast_agent::wal::DutyOptions;
 use holdfast_pg::testkit::{TestCluster, major};
-use holdfast_types::Timeline;
+use holdfast_proto::WalWork;
+use holdfast_types::resource::{MaxRetained, WhenFull};
+use holdfast_types::{ByteSize, Timeline};
 
-use crate::support::{Place, SLOT, eventually, gaps, kept_from, write};
-
-/// Fills and recycles segments until the oldest WAL of now is gone.
-fn lose_wal(server: &TestCluster) {
-    for _ in 0..4 {
-        write(server, 1);
-        server.psql("SELECT pg_switch_wal()");
-    }
-    server.psql("CHECKPOINT\nCHECKPOINT");
-}
+use crate::support::{Place, SLOT, eventually, gaps, kept_from, lose_wal, write};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_lost_slot_is_a_recorded_gap() {
@@ -96,11 +89,11 @@ async fn a_slot_dropped_under_the_stream_is_made_again() {
 async fn the_database_is_not_filled_for_us() {
     let server = TestCluster::builder(&major(15)).start();
     let place = Place::new();
-    let options = DutyOptions {
-        retention: RetentionBound::Bytes(24 << 20),
-        ..DutyOptions::default()
+    let work = WalWork {
+        max_retained: MaxRetained::Bytes(ByteSize::new(24 << 20)),
+        ..place.work(&server)
     };
-    let mut receiving = place.start_with(place.work(&server), options);
+    let mut receiving = place.start_with(work, DutyOptions::default());
     receiving.caught_up(&server).await;
     place.break_it();
     write(&server, 40);
@@ -137,6 +130,43 @@ async fn the_database_is_not_filled_for_us() {
     let coverage = place.coverage(&server, Timeline::FIRST).await;
     assert_eq!(coverage.ranges().len(), 2, "{coverage:?}");
     assert_eq!(coverage.ranges()[0].to_lsn, gap.range.from_lsn);
+    receiving.duty.stop().await;
+}
+
+/// The opt-out: nothing is given up, and somebody is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_slot_that_shall_stay_stays_and_is_an_alarm() {
+    let server = TestCluster::builder(&major(18)).start();
+    let place = Place::new();
+    let work = WalWork {
+        max_retained: MaxRetained::Bytes(ByteSize::new(24 << 20)),
+        when_full: WhenFull::Stall,
+        ..place.work(&server)
+    };
+    let mut receiving = place.start_with(work, DutyOptions::default());
+    receiving.caught_up(&server).await;
+    place.break_it();
+    write(&server, 40);
+    let report = receiving.trouble("wal_retention_stalled").await;
+    let trouble = report.trouble.unwrap();
+    assert!(trouble.retryable, "{trouble:?}");
+    assert!(trouble.hint.contains("whenFull"), "{trouble:?}");
+    let kept = kept_from(&server).expect("the slot is there");
+    lose_wal(&server);
+    assert_eq!(kept_from(&server), Some(kept), "and keeps what it kept");
+
+    place.repair_it();
+    receiving.caught_up(&server).await;
+    let report = receiving
+        .until("the end of the alarm", |report| report.trouble.is_none())
+        .await;
+    assert_eq!(gaps(&report), []);
+    let coverage = place.coverage(&server, Timeline::FIRST).await;
+    assert_eq!(
+        coverage.ranges().len(),
+        1,
+        "nothing is missing: {coverage:?}"
+    );
     receiving.duty.stop().await;
 }
 

@@ -8,6 +8,7 @@
 mod copying;
 mod direct;
 mod exits;
+mod failover;
 mod failures;
 mod losses;
 mod pushing;

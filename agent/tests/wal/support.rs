@@ -8,7 +8,7 @@ use holdfast_agent::wal::{Duty, DutyOptions};
 use holdfast_pg::testkit::TestCluster;
 use holdfast_proto::{InstanceAccess, RepositoryAccess, WalGap, WalReport, WalWork};
 use holdfast_repo::{Codec, LineageRepository, RepositoryKey, WalRepository};
-use holdfast_types::resource::{Compression, WalMode};
+use holdfast_types::resource::{Compression, MaxRetained, WalMode, WhenFull};
 use holdfast_types::{
     AssignmentId, Coverage, Generation, Lineage, Lsn, LsnRange, Name, Secret, Span, Timeline,
     WalSegment,
@@ -90,6 +90,8 @@ impl Place {
             incarnation: 1,
             mode: WalMode::Streaming,
             copies: Vec::new(),
+            max_retained: MaxRetained::default(),
+            when_full: WhenFull::Drop,
         }
     }
 
@@ -261,6 +263,15 @@ pub(crate) fn write(server: &TestCluster, megabytes: u32) {
         "INSERT INTO filler SELECT string_agg(md5(random()::text), '') \
          FROM generate_series(1, {megabytes}) m, generate_series(1, 32768) r GROUP BY m, r % 500"
     ));
+}
+
+/// Fills and recycles segments until the oldest WAL of now is gone.
+pub(crate) fn lose_wal(server: &TestCluster) {
+    for _ in 0..4 {
+        write(server, 1);
+        server.psql("SELECT pg_switch_wal()");
+    }
+    server.psql("CHECKPOINT\nCHECKPOINT");
 }
 
 pub(crate) fn end(report: &WalReport, timeline: Timeline) -> Option<Lsn> {

@@ -1,6 +1,7 @@
 //! The rows of DESIGN section 9.
 
 pub mod agents;
+pub mod backups;
 pub mod catalog;
 pub mod commands;
 pub mod failover;

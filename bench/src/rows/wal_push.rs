@@ -7,15 +7,14 @@
 //! compresses as we do (zstd, level 1) and does not encrypt; we do.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use holdfast_pg::testkit::{give_to_server_user, major};
+use holdfast_pg::testkit::major;
 use holdfast_tests::fleet::{Fleet, LONG};
 use holdfast_tests::programs::program;
 use holdfast_tests::store::Store;
@@ -24,6 +23,7 @@ use serde_json::json;
 
 use super::say;
 use crate::machine::Machine;
+use crate::pgbackrest::{self, PgBackRest, as_server};
 use crate::report::{Measured, Target};
 use crate::stats::{median, milliseconds, number, rounded};
 
@@ -123,7 +123,7 @@ fn run(options: &Options) -> Result<(Machine, Measured)> {
         "pgbackrestMs": rounded(synchronous),
         "pgbackrestAsyncMs": rounded(asynchronous),
         "directTimesSynchronous": rounded(synchronous / direct),
-        "pgbackrest": said(Command::new("pgbackrest").arg("version"))?,
+        "pgbackrest": pgbackrest::version()?,
     });
     Ok((machine, Measured { targets, details }))
 }
@@ -201,16 +201,7 @@ impl Bench {
     }
 
     fn as_server(&self, command: &str) -> Command {
-        let data = self.fleet.postgres.data_dir();
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", command]).current_dir(&data);
-        shell.stdout(Stdio::piped()).stderr(Stdio::piped());
-        if rustix::process::geteuid().is_root()
-            && let Ok(owner) = fs::metadata(&data)
-        {
-            shell.uid(owner.uid()).gid(owner.gid());
-        }
-        shell
+        as_server(&self.fleet.postgres.data_dir(), command)
     }
 
     fn through_agent(&self) -> Result<String> {
@@ -270,37 +261,14 @@ impl Bench {
         let asynchronous = way == Way::PeerAsynchronous;
         let name = format!("peer-{round}-{asynchronous}");
         let root = self.fleet.scratch.server_folder(&name);
-        let server = &self.fleet.postgres;
         let settings = format!(
-            "[global]\nrepo1-path={root}/repository\nlog-path={root}\nlock-path={root}\n\
-             spool-path={root}/spool\nlog-level-file=off\nlog-level-console=error\n\
-             compress-type=zst\ncompress-level=1\narchive-async={apart}\n\
-             process-max={processes}\narchive-push-queue-max=100GiB\n\n\
-             [orders]\npg1-path={data}\npg1-port={port}\npg1-socket-path={socket}\n\
-             pg1-user=postgres\n",
-            root = root.display(),
+            "compress-type=zst\ncompress-level=1\narchive-async={apart}\n\
+             process-max={processes}\narchive-push-queue-max=100GiB\n",
             apart = if asynchronous { "y" } else { "n" },
             processes = if asynchronous { PROCESSES } else { 1 },
-            data = server.data_dir().display(),
-            port = server.port(),
-            socket = server.socket_dir().display(),
         );
-        let file = root.join("pgbackrest.conf");
-        fs::write(&file, settings)?;
-        for folder in ["repository", "spool"] {
-            fs::create_dir_all(root.join(folder))?;
-            give_to_server_user(&root.join(folder));
-        }
-        give_to_server_user(&file);
-        let peer = format!("pgbackrest --config={} --stanza=orders", file.display());
-        let made = self.as_server(&format!("{peer} stanza-create")).output()?;
-        ensure!(
-            made.status.success(),
-            "stanza-create: {} {}",
-            String::from_utf8_lossy(&made.stdout),
-            String::from_utf8_lossy(&made.stderr)
-        );
-        Ok(format!("{peer} archive-push %p"))
+        let peer = PgBackRest::prepare(&root, &self.fleet.postgres, &settings)?;
+        Ok(peer.command("archive-push %p"))
     }
 }
 
@@ -330,9 +298,4 @@ fn count(folder: &Path) -> usize {
         _ => 1,
     });
     below.sum()
-}
-
-fn said(command: &mut Command) -> Result<String> {
-    let output = command.output().context("pgbackrest is installed")?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -15,7 +15,7 @@ use super::App;
 use super::caller::Caller;
 use super::error::{AppError, Result};
 use crate::plan::exposure::{
-    BackupFacts, ExposureView, Facts, RepositoryFacts, WalFacts, judge_cluster, show_copy,
+    BackupFacts, ExposureView, Facts, RepositoryFacts, WalFacts, cut, judge_cluster, show_copy,
 };
 
 impl App {
@@ -193,6 +193,36 @@ impl App {
             trouble: live.and_then(|live| live.trouble),
             receiver: self.received_by(view, cluster, repository).await?,
         })
+    }
+
+    /// The gap that cuts a cluster's newest backup from the WAL behind it, and
+    /// since when it is on record; `None` while WAL is not received, for then
+    /// another backup would not help.
+    pub(crate) async fn cut_off(
+        &self,
+        view: &StateView,
+        cluster: &Name,
+        repository: &Name,
+    ) -> Result<Option<(LsnRange, Timestamp)>> {
+        let facts = self.repository_facts(view, cluster, repository).await?;
+        let receiver = query::duties_of_cluster(view.connection(), cluster).await?;
+        let mut active = receiver.iter().filter(|duty| duty.active);
+        let received = active.any(|duty| self.sessions.is_online(duty.agent));
+        let Some(gap) = cut(&facts).filter(|_| received && facts.trouble.is_none()) else {
+            return Ok(None);
+        };
+        let wal = query::wal_of_cluster(view.connection(), cluster).await?;
+        let recorded = wal
+            .iter()
+            .filter(|wal| wal.repository == *repository)
+            .flat_map(|wal| &wal.gaps)
+            .filter(|known| {
+                let known = known.range;
+                known.from_lsn < gap.to_lsn && gap.from_lsn < known.to_lsn
+            })
+            .map(|known| known.recorded_at)
+            .min();
+        Ok(recorded.map(|at| (gap, at)))
     }
 
     async fn received_by(

@@ -32,6 +32,9 @@ pub(crate) struct JobSpec {
     /// The run that it is the job of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) run: Option<RunId>,
+    /// Why the control plane asks for it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) because: Option<String>,
     /// The work itself.
     #[serde(flatten)]
     pub(crate) work: WorkSpec,
@@ -101,6 +104,11 @@ impl JobSpec {
 pub(crate) fn backup_of(job: JobId, generation: Generation) -> BackupId {
     let digest = Digest::of(format!("backup of {job} under {generation}").as_bytes());
     BackupId::from_uuid(derived(&digest))
+}
+
+/// The id of a job that the control plane gives itself: whoever leads finds it.
+pub(crate) fn own_job(what: &str) -> JobId {
+    JobId::from_uuid(derived(&Digest::of(what.as_bytes())))
 }
 
 fn derived(digest: &Digest) -> Uuid {
@@ -407,6 +415,7 @@ impl App {
         let spec = JobSpec {
             traceparent,
             run: None,
+            because: None,
             work,
         };
         let command = CreateJob {
@@ -486,6 +495,7 @@ mod tests {
         };
         let spec = JobSpec {
             traceparent: Some("00-1-2-01".to_owned()),
+            because: Some("wal_gap".to_owned()),
             run: Some("orders.often.2026-07-25T02_00_00Z".parse().unwrap()),
             work,
         };

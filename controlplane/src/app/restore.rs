@@ -3,7 +3,7 @@
 use holdfast_consensus::StateView;
 use holdfast_proto::{PlanRequest, ReportedFrontier};
 use holdfast_state::{query, schema};
-use holdfast_types::{JobId, Name, RestorePlan, RestoreRequest};
+use holdfast_types::{JobId, Name, RestorePlan, RestoreRequest, TargetAction};
 
 use super::App;
 use super::backup::refuse_below;
@@ -38,7 +38,7 @@ impl App {
         }
         let view = self.node.read().await?;
         self.cluster(&view, &request.cluster).await?;
-        if !request.tablespace_map.is_empty() {
+        if !request.tablespace_map.is_empty() || request.action == TargetAction::Standby {
             refuse_below(&view, schema::SOURCES).await?;
         }
         let agent = query::agent_named(view.connection(), &request.agent).await?;

@@ -11,6 +11,9 @@ pub struct Jobs {
     pub agent_gone_after: Span,
     /// How often a job is tried.
     pub attempts: u32,
+    /// How long a gap in the WAL is on record before a full backup is ordered:
+    /// an instance may still fill it.
+    pub backup_after_gap: Span,
     /// How many jobs are in agents' hands at most, of the whole fleet; what is
     /// restored waits for no place.
     pub max_running: u64,
@@ -31,6 +34,7 @@ impl Default for Jobs {
         Self {
             agent_gone_after: Span::from_secs(10 * 60),
             attempts: 3,
+            backup_after_gap: Span::from_secs(60),
             max_running: 10_000,
             pin_for: Span::from_secs(7 * 24 * 3600),
             plan_timeout: Span::from_secs(30),

@@ -205,6 +205,14 @@ pub fn show_copy(
     }
 }
 
+/// The last gap that cuts the newest backup from the WAL that follows; only
+/// another backup leads past it.
+pub fn cut(facts: &RepositoryFacts) -> Option<LsnRange> {
+    let newest = facts.backups.iter().max_by_key(|b| (b.finished_at, b.id))?;
+    let gaps = gaps_since(facts, Some(newest)).into_iter();
+    gaps.max_by_key(|gap| gap.to_lsn)
+}
+
 /// Whether WAL comes by the archiver alone, and nothing speaks against it.
 fn archives_well(policy: &Policy, facts: &Facts<'_>) -> bool {
     let trouble = |facts: &RepositoryFacts| facts.trouble.is_some();
@@ -575,6 +583,16 @@ mod tests {
         assert_eq!(cut.frontier, Some(at(50)));
         assert_eq!(cut.status, Some(Compliance::Violated));
         assert_eq!(cut.cause.as_deref(), Some("wal_gap"));
+    }
+
+    #[test]
+    fn only_a_gap_behind_the_newest_backup_cuts_it_off() {
+        let held = [(10, 40), (60, 90)];
+        let gapped = |backups| cut(&repository(backups, &held, 100));
+        assert_eq!(gapped(vec![]), None);
+        assert_eq!(gapped(vec![backup(1, 10, 20, 50)]), Some(range(40, 60)));
+        let healed = vec![backup(1, 10, 20, 50), backup(2, 70, 80, 95)];
+        assert_eq!(gapped(healed), None);
     }
 
     #[test]

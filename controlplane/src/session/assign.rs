@@ -207,6 +207,8 @@ async fn wal(
         incarnation: INCARNATION,
         mode: policy.wal_mode(),
         copies: copies(known, name, &policy).await,
+        max_retained: policy.max_retained(),
+        when_full: policy.when_full(),
     })))
 }
 
@@ -262,6 +264,10 @@ async fn look_at_clusters(
         let policy = cluster.policy.clone();
         let kept = kept_slots(view, agent, &name, &declared).await?;
         message.kept_slots.extend(kept);
+        match slot(known, agent, &name).await {
+            Ok(slot) => message.slots.extend(slot),
+            Err(error) => tracing::warn!(cluster = %name, "a slot cannot be kept: {error}"),
+        }
         let Ok(spec) = instance_at(&declared, agent) else {
             continue;
         };
@@ -325,6 +331,53 @@ async fn volume_of(
         Some(Observation::Unreachable(_)) | None => return Ok(None),
     };
     Ok(server.disk.map(|disk| disk.total_bytes))
+}
+
+/// The slot that an agent keeps at its instance of a cluster: every instance has
+/// one, for any may be promoted. From one of them WAL is received, and whoever
+/// does that moves the slot.
+async fn slot(known: &mut Known<'_>, agent: &AgentView, name: &Name) -> Result<Option<WalWork>> {
+    let view = known.view;
+    let cluster = known.cluster(name).await?;
+    let Some(policy) = cluster.policy.clone() else {
+        return Ok(None);
+    };
+    let declared = cluster.declared();
+    let alone = declared.instances.len() == 1;
+    if !policy.wal_mode().streams() || alone || instance_at(declared, agent).is_err() {
+        return Ok(None);
+    }
+    let mut received = false;
+    for duty in query::duties_of_cluster(view.connection(), name).await? {
+        if !duty.active {
+            continue;
+        }
+        received |= duty.repository == policy.repository;
+        let from = query::wal_source(view.connection(), name, &duty.repository).await?;
+        let here = match from {
+            Some(instance) => instance == agent.name,
+            None => duty.agent == agent.id,
+        };
+        if here {
+            return Ok(None);
+        }
+    }
+    if !received {
+        return Ok(None);
+    }
+    Ok(Some(WalWork {
+        cluster: name.clone(),
+        repository: known.repository(&policy.repository).await?,
+        instance: known.instance(name, agent).await?,
+        instance_agent: Some(agent.name.clone()),
+        volume_bytes: None,
+        flush_every: policy.flush_every(),
+        compression: policy.compression(),
+        incarnation: INCARNATION,
+        mode: policy.wal_mode(),
+        max_retained: policy.max_retained(),
+        when_full: policy.when_full(),
+    }))
 }
 
 /// The slots of a cluster that other agents use: when the duty of this one

@@ -104,6 +104,7 @@ fn attempt(
     let spec = JobSpec {
         traceparent: None,
         run: Some(run.clone()),
+        because: None,
         work: WorkSpec::Backup {
             kind: schedule.kind,
             dump: schedule.dump(),

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::{
-    agents, copies, dispatch, duties, expiry, idle, members, pins, prune, scans, schedules,
+    agents, copies, dispatch, duties, expiry, gaps, idle, members, pins, prune, scans, schedules,
     state_snapshots,
 };
 use crate::app::App;
@@ -57,6 +57,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(run(app.clone(), pins::Pins, unasked()));
     let expiry = expiry::Expiry::default();
     all.spawn(run(app.clone(), expiry, expire.clone()));
+    all.spawn(run(app.clone(), gaps::Gaps, unasked()));
     all.spawn(run(app.clone(), prune::Prune, unasked()));
     let task = state_snapshots::StateSnapshots::default();
     all.spawn(run(app.clone(), task, snapshots.clone()));

@@ -11,6 +11,7 @@ mod dispatch;
 mod driver;
 mod duties;
 mod expiry;
+mod gaps;
 mod idle;
 mod members;
 mod pins;

@@ -326,6 +326,7 @@ impl Line {
         let spec = JobSpec {
             traceparent: None,
             run: Some(RunId::new(cluster, schedule, due)),
+            because: None,
             work: WorkSpec::Backup {
                 kind: self.plan.schedule.kind,
                 dump: self.plan.schedule.dump(),

@@ -273,4 +273,33 @@ impl<'a> ApplyContext<'a> {
         }
         Ok(())
     }
+
+    /// From where the WAL of a cluster is received may have changed: wakes the
+    /// agents of all its instances, which keep slots.
+    pub(crate) async fn wake_instances(&mut self, cluster: &Name) -> Result<(), StateError> {
+        use crate::entity::resource_references::{Column, Entity};
+        use crate::entity::word::ReferenceKind;
+        use sea_orm::{QueryOrder, QuerySelect};
+
+        let named: Vec<Text<Name>> = Entity::find()
+            .select_only()
+            .column(Column::Target)
+            .distinct()
+            .filter(Column::Kind.eq(Text(Kind::Cluster)))
+            .filter(Column::Name.eq(cluster.as_str()))
+            .filter(Column::TargetKind.eq(Text(ReferenceKind::Agent)))
+            .order_by_asc(Column::Target)
+            .into_tuple()
+            .all(self.tx)
+            .await?;
+        for name in named {
+            match self.live_agent_named(&name.0).await {
+                Ok(agent) => self.effect(Effect::AgentChanged(agent.id.0)),
+                // A document may name an agent that is gone.
+                Err(Stop::Refused(_)) => {}
+                Err(Stop::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }

@@ -40,6 +40,8 @@ pub const ARCHIVING: u32 = 13;
 pub const SOURCES: u32 = 14;
 /// From here on there are retention, holds and deletions.
 pub const EXPIRY: u32 = 15;
+/// From here on policies say how much WAL PostgreSQL may keep for a slot.
+pub const RETAINED: u32 = 16;
 /// From here on backups and WAL are copied to other repositories.
 pub const COPIES: u32 = 17;
 

@@ -113,13 +113,39 @@ impl Agent {
 }
 
 impl Session {
+    /// Sends heartbeats on its own, while the test is busy with another agent.
+    pub fn keep_alive(self) -> Self {
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            let message = || v1::AgentMessage {
+                message: Some(agent_message::Message::Heartbeat(v1::Heartbeat::default())),
+            };
+            while sender.send(message()).await.is_ok() {
+                tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+            }
+        });
+        self
+    }
+
+    /// The next message. Who waits for long sends heartbeats meanwhile, whose
+    /// answers are passed over.
     pub async fn next(&mut self) -> Result<control_message::Message, Status> {
-        let within = std::time::Duration::from_secs(30);
-        let message = tokio::time::timeout(within, self.inbox.message());
-        let message = message.await.expect("no message came")?;
-        message
-            .and_then(|message| message.message)
-            .ok_or_else(|| Status::cancelled("the session has ended"))
+        let end = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+        loop {
+            let within = std::time::Duration::from_secs(3);
+            let Ok(message) = tokio::time::timeout(within, self.inbox.message()).await else {
+                assert!(tokio::time::Instant::now() < end, "no message came");
+                self.send(agent_message::Message::Heartbeat(v1::Heartbeat::default()))
+                    .await;
+                continue;
+            };
+            match message?.and_then(|message| message.message) {
+                Some(control_message::Message::Heartbeat(answer))
+                    if answer.agent_sent_at_us == 0 => {}
+                Some(message) => return Ok(message),
+                None => return Err(Status::cancelled("the session has ended")),
+            }
+        }
     }
 
     pub async fn send(&self, message: agent_message::Message) {

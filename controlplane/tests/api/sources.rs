@@ -11,6 +11,8 @@ use crate::jobs::{committed, finished, job_is, protected};
 use crate::node::{Node, cluster, eventually, policy, repository};
 
 const BACKUPS: &str = "/api/v1/clusters/orders/backups";
+/// That of the commits.
+const SYSTEM: u64 = 7_301_234_567_890_123_456;
 
 fn work(assignment: &Assignment) -> &BackupWork {
     match &assignment.work {
@@ -33,8 +35,8 @@ async fn pair() -> (Node, Session, Session) {
     node.apply(json!([repository(), policy(), pair]))
         .await
         .expect(200);
-    let one = one.session(&node, &[]).await.unwrap();
-    let other = other.session(&node, &[]).await.unwrap();
+    let one = one.session(&node, &[]).await.unwrap().keep_alive();
+    let other = other.session(&node, &[]).await.unwrap().keep_alive();
     (node, one, other)
 }
 
@@ -42,6 +44,9 @@ async fn pair() -> (Node, Session, Session) {
 async fn ask(node: &Node, body: Value) -> String {
     let started = eventually("the backup to be taken on", async || {
         let answer = node.post(BACKUPS, body.clone()).await;
+        if answer.status != 202 {
+            eprintln!("{body}: {}", answer.body);
+        }
         (answer.status == 202).then_some(answer)
     });
     let started = started.await.expect(202);
@@ -61,7 +66,7 @@ async fn take(node: &Node, session: &mut Session, id: &str) -> Assignment {
 #[tokio::test]
 async fn a_backup_goes_to_the_server_that_it_is_to_be_taken_from() {
     let (mut node, mut primary, mut standby) = pair().await;
-    primary.observe_as("primary", "orders", 7).await;
+    primary.observe_as("primary", "orders", SYSTEM).await;
     // Nobody is seen as a standby.
     eventually("the level of sources", async || {
         let answer = node
@@ -70,7 +75,7 @@ async fn a_backup_goes_to_the_server_that_it_is_to_be_taken_from() {
         (answer.body["code"] != "level_too_low").then(|| answer.refused(409, "no_standby"))
     })
     .await;
-    standby.observe_as("standby", "orders", 7).await;
+    standby.observe_as("standby", "orders", SYSTEM).await;
     let id = ask(
         &node,
         json!({"kind": "full", "from": "standby", "checkpoint": "spread"}),
@@ -90,8 +95,8 @@ async fn a_backup_goes_to_the_server_that_it_is_to_be_taken_from() {
     let id = ask(&node, json!({"kind": "full", "from": "preferStandby"})).await;
     take(&node, &mut standby, &id).await;
     // The roles change: so does who takes it.
-    primary.observe_as("standby", "orders", 7).await;
-    standby.observe_as("primary", "orders", 7).await;
+    primary.observe_as("standby", "orders", SYSTEM).await;
+    standby.observe_as("primary", "orders", SYSTEM).await;
     let id = ask(&node, json!({"kind": "full", "from": "standby"})).await;
     take(&node, &mut primary, &id).await;
     node.stop().await;
@@ -100,7 +105,7 @@ async fn a_backup_goes_to_the_server_that_it_is_to_be_taken_from() {
 #[tokio::test]
 async fn without_a_standby_the_primary_is_preferred_to_nothing() {
     let (mut node, mut primary, _standby) = pair().await;
-    primary.observe_as("primary", "orders", 7).await;
+    primary.observe_as("primary", "orders", SYSTEM).await;
     let id = ask(&node, json!({"kind": "full", "from": "preferStandby"})).await;
     take(&node, &mut primary, &id).await;
     node.stop().await;
@@ -111,13 +116,13 @@ async fn without_a_standby_the_primary_is_preferred_to_nothing() {
 #[tokio::test]
 async fn a_retry_goes_to_who_is_a_standby_then() {
     let (mut node, mut one, mut other) = pair().await;
-    one.observe_as("primary", "orders", 7).await;
-    other.observe_as("standby", "orders", 7).await;
+    one.observe_as("primary", "orders", SYSTEM).await;
+    other.observe_as("standby", "orders", SYSTEM).await;
     let id = ask(&node, json!({"kind": "full", "from": "standby"})).await;
     let assignment = other.job().await;
     assert_eq!(other.report(&assignment, JobEvent::Started).await, "");
-    one.observe_as("standby", "orders", 7).await;
-    other.observe_as("primary", "orders", 7).await;
+    one.observe_as("standby", "orders", SYSTEM).await;
+    other.observe_as("primary", "orders", SYSTEM).await;
     let promoted = Failure::transient("promoted_during_backup", "it was promoted", "wait");
     let failed = finished(JobOutcome::Failed(promoted));
     assert_eq!(other.report(&assignment, failed).await, "");
@@ -131,8 +136,8 @@ async fn a_retry_goes_to_who_is_a_standby_then() {
 #[tokio::test]
 async fn standing_orders_go_to_who_would_take_the_backups() {
     let (mut node, mut primary, mut standby) = pair().await;
-    primary.observe_as("primary", "orders", 7).await;
-    standby.observe_as("standby", "orders", 7).await;
+    primary.observe_as("primary", "orders", SYSTEM).await;
+    standby.observe_as("standby", "orders", SYSTEM).await;
     let mut gold = policy();
     gold["spec"]["schedules"] = json!([
         {"name": "here", "kind": "full", "every": "300d"},

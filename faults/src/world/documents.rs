@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{AGENTS, CLUSTER, World};
 
 /// So many backups are kept; the others expire while things go wrong.
-pub const KEPT: usize = 2;
+pub const KEPT: usize = 1;
 
 impl World {
     /// The URL of the repository.

@@ -18,10 +18,14 @@ fn what_was_promised_is_kept_under_faults() {
         faults: vec![Fault::PowerCutAll],
         lasts: Duration::from_millis(500),
     };
-    check(&run(&Options {
+    let outcome = run(&Options {
         seed: seed(),
         faults: 22,
         at_most: Duration::from_secs(100),
         first: vec![all_at_once],
-    }));
+    });
+    check(&outcome);
+    // I-06 holds, and not because nothing was deleted.
+    let deleted = outcome.work.backups.get("deleted");
+    assert!(deleted.is_some(), "nothing expired: {:?}", outcome.work);
 }

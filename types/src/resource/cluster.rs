@@ -139,9 +139,9 @@ impl Cluster {
                     problem.to_string(),
                 ));
             }
-            let relative = |path: &str| !path.starts_with('/');
+            let relative = |path: &str| path != REMOTE && !path.starts_with('/');
             if instance.given_data_directory().is_some_and(relative) {
-                let message = "a data directory is auto or an absolute path";
+                let message = "a data directory is auto, remote or an absolute path";
                 return Err(InvalidDocument::new(field("dataDirectory"), message));
             }
             if instance

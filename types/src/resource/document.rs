@@ -327,6 +327,35 @@ mod tests {
         assert_eq!(refused(role), ("kind".into(), "not_supported_yet"));
     }
 
+    /// I-15: a bound that nobody would keep is not accepted in silence.
+    #[test]
+    fn a_bound_that_cannot_be_kept_is_refused() {
+        let wal = |wal| policy(json!({"selector": {}, "repository": "eu", "wal": wal}));
+        for good in [
+            json!({"maxRetained": "20%"}),
+            json!({"maxRetained": "50GiB", "whenFull": "drop"}),
+            json!({"mode": "both", "whenFull": "stall"}),
+        ] {
+            assert!(Document::from_value(wal(good.clone())).is_ok(), "{good}");
+        }
+        for (bad, field) in [
+            (json!({"maxRetained": "95%"}), "maxRetained"),
+            (json!({"maxRetained": "0%"}), "maxRetained"),
+            (json!({"maxRetained": "1MiB"}), "maxRetained"),
+            (json!({"maxRetained": "much"}), "maxRetained"),
+            (json!({"maxRetained": 20}), "maxRetained"),
+            (json!({"whenFull": "explode"}), "whenFull"),
+            (
+                json!({"mode": "archive", "maxRetained": "20%"}),
+                "maxRetained",
+            ),
+            (json!({"mode": "none", "whenFull": "stall"}), "whenFull"),
+        ] {
+            let field = format!("spec.wal.{field}");
+            assert_eq!(refused(wal(bad)), (field, "invalid_document"));
+        }
+    }
+
     #[test]
     fn a_document_reads_back_as_it_was_written() {
         let written = policy(json!({
@@ -334,7 +363,8 @@ mod tests {
             "objectives": {"rpo": "30s"},
             "repository": "eu",
             "compression": {"codec": "zstd", "level": 3},
-            "wal": {"mode": "streaming", "flushEvery": "1s"},
+            "wal": {"mode": "streaming", "flushEvery": "1s", "maxRetained": "25%",
+                    "whenFull": "stall"},
             "schedules": [
                 {"name": "weekly-full", "kind": "full", "cron": "0 2 * * 0",
                  "timezone": "Europe/Vienna", "window": "4h", "jitter": "10m", "from": "primary",

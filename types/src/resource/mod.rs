@@ -9,6 +9,7 @@ mod document;
 mod fleet;
 mod policy;
 mod repository;
+mod retained;
 mod retention;
 mod schedule;
 
@@ -20,6 +21,7 @@ pub use policy::{
     WalReceiver, selects,
 };
 pub use repository::{KeyReference, Repository, SecretReference};
+pub use retained::{InvalidMaxRetained, MaxRetained, WhenFull};
 pub use retention::{Keep, Retention};
 pub use schedule::{Blackout, CatchUp, Checkpoint, Overlap, Retry, Schedule, Source};
 

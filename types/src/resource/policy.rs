@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidDocument, Labels, NotYet, Retention, Schedule, Source};
+use super::{InvalidDocument, Labels, MaxRetained, NotYet, Retention, Schedule, Source, WhenFull};
 use crate::backup::as_word;
 use crate::{BackupKind, Name, Span};
 
@@ -214,14 +214,14 @@ pub struct WalPolicy {
     #[cfg_attr(feature = "schema", schema(ignore))]
     #[doc(hidden)]
     pub sync_lost: NotYet,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub max_retained: NotYet,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub when_full: NotYet,
+    /// How much WAL PostgreSQL may keep for the slot: a part of the volume or
+    /// a size; `20%` when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "20%"))]
+    pub max_retained: Option<MaxRetained>,
+    /// What happens then; `drop` when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_full: Option<WhenFull>,
 }
 
 /// How many jobs may run at once; without a number there is no limit.
@@ -315,6 +315,24 @@ impl Policy {
         given.unwrap_or_default()
     }
 
+    /// How much WAL PostgreSQL may keep for its slots.
+    pub fn max_retained(&self) -> MaxRetained {
+        let given = self.wal.as_ref().and_then(|wal| wal.max_retained);
+        given.unwrap_or_default()
+    }
+
+    /// What happens when PostgreSQL has kept as much as it may.
+    pub fn when_full(&self) -> WhenFull {
+        let given = self.wal.as_ref().and_then(|wal| wal.when_full);
+        given.unwrap_or_default()
+    }
+
+    /// Whether it says anything of what PostgreSQL may keep.
+    pub fn bounds_retained(&self) -> bool {
+        let says = |wal: &WalPolicy| wal.max_retained.is_some() || wal.when_full.is_some();
+        self.wal.as_ref().is_some_and(says)
+    }
+
     /// How its data is compressed.
     pub fn compression(&self) -> Compression {
         self.compression.unwrap_or(Compression::DEFAULT)
@@ -352,6 +370,7 @@ impl Policy {
             return Err(InvalidDocument::new("spec.objectives.window", message));
         }
         self.check_copies()?;
+        self.check_retained()?;
         if let Some(retention) = &self.retention {
             retention.check(self.window())?;
         }
@@ -380,6 +399,26 @@ impl Policy {
             }
         }
         Ok(())
+    }
+
+    /// A bound that nothing would keep is refused, not accepted in silence.
+    fn check_retained(&self) -> Result<(), InvalidDocument> {
+        if !self.bounds_retained() {
+            return Ok(());
+        }
+        if !self.wal_mode().streams() {
+            let given = self
+                .wal
+                .as_ref()
+                .is_some_and(|wal| wal.max_retained.is_some());
+            let field = if given { "maxRetained" } else { "whenFull" };
+            return Err(InvalidDocument::new(
+                format!("spec.wal.{field}"),
+                "it bounds what a replication slot keeps, and without streaming there is none; \
+                 what PostgreSQL's archiver has not handed over yet it keeps without a bound",
+            ));
+        }
+        self.max_retained().check()
     }
 
     /// Whether it takes physical backups that carry their own WAL.
@@ -415,8 +454,6 @@ impl Policy {
         let Some(wal) = &self.wal else { return Ok(()) };
         wal.synchronous.refuse("spec.wal.synchronous")?;
         wal.sync_lost.refuse("spec.wal.syncLost")?;
-        wal.max_retained.refuse("spec.wal.maxRetained")?;
-        wal.when_full.refuse("spec.wal.whenFull")?;
         match wal.mode {
             None | Some(WalMode::Streaming) => {}
             Some(WalMode::None) => self.refuse_standbys()?,

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use crate::binaries::{Programs, RunAs};
 
-/// PostgreSQL `number`: from `HOLDFAST_TEST_PG<number>_BIN`, or for 15
-/// Debian's place, for 18 the developers' place. `None` when it is not there.
+/// PostgreSQL `number`: from `HOLDFAST_TEST_PG<number>_BIN`, or Debian's place, or
+/// the developers' place. `None` when it is not there.
 fn find(number: u32) -> Option<Programs> {
     let set = std::env::var_os(format!("HOLDFAST_TEST_PG{number}_BIN")).map(PathBuf::from);
     let usual = format!("/opt/holdfast-dev/pg/{number}/bin");
@@ -22,18 +22,40 @@ fn find(number: u32) -> Option<Programs> {
 }
 
 /// PostgreSQL `number`, which the tests cannot do without (15 and 18).
+///
+/// `HOLDFAST_TEST_INSTEAD_OF_<number>` names another major version: the long
+/// tests run everything on those too.
+///
+/// # Panics
+/// When it is not there.
 pub fn major(number: u32) -> Programs {
+    let instead = std::env::var(format!("HOLDFAST_TEST_INSTEAD_OF_{number}")).ok();
+    let number = instead.map_or(number, |text| {
+        text.parse()
+            .expect("HOLDFAST_TEST_INSTEAD_OF_… is a major version")
+    });
+    exactly(number)
+}
+
+fn exactly(number: u32) -> Programs {
     find(number).unwrap_or_else(|| {
         panic!("the tests need PostgreSQL {number}: set HOLDFAST_TEST_PG{number}_BIN")
     })
 }
 
-/// Every PostgreSQL to test on: 15 and 18 always, others where they are.
+/// Every PostgreSQL to test on: 15 and 18; with `HOLDFAST_TEST_MAJORS=all` those
+/// between and before too, each of which must be there.
+///
+/// # Panics
+/// When one is not there.
 pub fn all_majors() -> Vec<Programs> {
-    let others = [14, 16, 17].into_iter().filter_map(find);
-    let mut all: Vec<Programs> = [major(15), major(18)].into_iter().chain(others).collect();
-    all.sort_by_key(Programs::major);
-    all
+    let all = std::env::var_os("HOLDFAST_TEST_MAJORS").is_some_and(|which| which == "all");
+    let majors: &[u32] = if all {
+        &[14, 15, 16, 17, 18]
+    } else {
+        &[15, 18]
+    };
+    majors.iter().copied().map(exactly).collect()
 }
 
 /// Runs a command that must succeed; its standard output.

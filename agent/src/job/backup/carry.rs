@@ -6,7 +6,7 @@
 //! leaves nothing behind that keeps WAL (I-15).
 
 use holdfast_proto::{BackupWork, WalWork};
-use holdfast_types::resource::WalMode;
+use holdfast_types::resource::{MaxRetained, WalMode, WhenFull};
 use holdfast_types::{AssignmentId, Generation, Span};
 use uuid::Uuid;
 
@@ -29,6 +29,8 @@ pub(super) fn begin(work: &BackupWork, host: &Host) -> Duty {
         incarnation: work.incarnation,
         mode: WalMode::Streaming,
         copies: Vec::new(),
+        max_retained: MaxRetained::default(),
+        when_full: WhenFull::Drop,
     };
     let id = AssignmentId::from_uuid(Uuid::now_v7());
     let options = DutyOptions {

@@ -26,7 +26,7 @@ use super::parent::Against;
 use super::prepare::Ready;
 use super::start;
 use super::stop::{self, Began, Ended};
-use super::tablespaces::LINKS;
+use super::tablespaces::{self, LINKS};
 use super::taker::{Taken, Taker};
 use super::{Stopped, or_cancelled, source};
 use crate::failure::of_repository;
@@ -102,10 +102,30 @@ async fn begin(
     if start.timeline != prepared.facts.timeline {
         return Err(Stopped::Failed(other_timeline(prepared, start.timeline)));
     }
+    refuse_unsent(prepared, &start)?;
     if in_recovery && prepared.carried.is_none() {
         source::require_wal(prepared, start.start_lsn).await?;
     }
     Ok((start, stream))
+}
+
+/// Up to PostgreSQL 15 a stream that tells where tablespaces are leaves out those
+/// that were made in place, and says nothing: the backup would only look whole.
+fn refuse_unsent(prepared: &Ready, start: &BaseBackupStart) -> Result<(), Failure> {
+    let sent = |oid: u32| start.tablespaces.iter().any(|known| known.oid == oid);
+    let unsent = tablespaces::in_place(&prepared.facts).find(|known| !sent(known.oid));
+    let Some(unsent) = unsent else {
+        return Ok(());
+    };
+    Err(Failure::permanent(
+        "tablespace_not_streamed",
+        format!(
+            "the server does not send the tablespace \"{}\", which was made in place",
+            unsent.name
+        ),
+        "move what is in it elsewhere and drop it (it is for PostgreSQL's own tests), or let an \
+         agent on the server's host read the data directory",
+    ))
 }
 
 fn other_timeline(prepared: &Ready, timeline: Timeline) -> Failure {

@@ -223,6 +223,14 @@ pub(super) fn elsewhere(facts: &Facts) -> impl Iterator<Item = &TablespaceFacts>
     facts.tablespaces.iter().filter(elsewhere)
 }
 
+/// Those made in place.
+pub(super) fn in_place(facts: &Facts) -> impl Iterator<Item = &TablespaceFacts> {
+    let inside = |known: &&TablespaceFacts| {
+        known.location.is_relative() && !known.location.as_os_str().is_empty()
+    };
+    facts.tablespaces.iter().filter(inside)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;

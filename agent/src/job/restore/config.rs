@@ -53,7 +53,7 @@ pub(super) async fn run(
     let mut settings = Settings::new(
         ready.plan.server_version,
         &restore_command(ready)?,
-        ready.plan.timeline,
+        &timeline(work, ready),
     );
     settings.end_with(ending);
     if let Some(port) = port {
@@ -98,10 +98,19 @@ pub(super) async fn run(
     Ok(written.map_err(|error| thread_died(&error))??)
 }
 
-/// `latest` runs as a standby when we start it. Every other target, and every
+/// A standby follows its cluster wherever it goes; all others stay where the plan is.
+fn timeline(work: &RestoreWork, ready: &Ready) -> String {
+    match work.request.action {
+        TargetAction::Standby => "latest".to_owned(),
+        TargetAction::Promote | TargetAction::Pause => ready.plan.timeline.to_string(),
+    }
+}
+
+/// `latest` runs as a standby when we start it, or when it is to be one. Every other target, and every
 /// copy that somebody else starts, ends at one position or fails (I-12).
 fn ending(work: &RestoreWork) -> Ending {
-    if work.request.start && work.plan.at == RestoreTarget::Latest {
+    let is_latest = work.plan.at == RestoreTarget::Latest;
+    if is_latest && (work.request.start || work.request.action == TargetAction::Standby) {
         return Ending::Standby;
     }
     // What we start, we check before it is promoted.
@@ -120,7 +129,8 @@ fn ending(work: &RestoreWork) -> Ending {
 /// control plane (I-09).
 fn restore_command(ready: &Ready) -> Result<String, Failure> {
     let program = shell_word(path_text(&ready.executable)?);
-    let config = shell_word(path_text(&FetchConfig::path_in(&ready.dir))?);
+    // PostgreSQL runs it in the data directory, which may be moved before it starts.
+    let config = shell_word(path_text(&FetchConfig::path_in(Path::new("")))?);
     // PostgreSQL replaces %f and %p; a % of ours must be two.
     let (program, config) = (program.replace('%', "%%"), config.replace('%', "%%"));
     Ok(format!(
@@ -264,7 +274,8 @@ impl Writer {
             let sockets = self.asker.ask("unix_socket_directories")?;
             let usable = |place: &str| self.is_usable(Path::new(place.trim()));
             if !sockets.is_empty() && !sockets.split(',').all(usable) {
-                let ours = path_text(&directory::ours(&self.dir))?.to_owned();
+                // From the data directory, which may be moved before it starts.
+                let ours = directory::OURS.to_owned();
                 corrected.push((
                     "unix_socket_directories",
                     ours,

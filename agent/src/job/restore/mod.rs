@@ -39,7 +39,7 @@ mod watch;
 use std::future::Future;
 
 use holdfast_proto::{JobOutcome, JobSuccess, RestoreWork};
-use holdfast_types::{Failure, JobPhase, RestoreResult};
+use holdfast_types::{Failure, JobPhase, RestoreResult, TargetAction};
 
 pub(crate) use directory::check_new;
 pub use plan::plan;
@@ -132,8 +132,10 @@ async fn execute(
     let replayed = or_cancelled(cx, replay::run(cx, ready, &config)).await?;
     rate::remember_replay(host, &ready.plan.wal, began.elapsed());
     let result = or_cancelled(cx, promote::run(work, cx, ready, &config, replayed)).await?;
-    // What was fetched ahead for recovery is not asked for any more.
-    crate::wal::fetch::clean(&ready.dir.join(directory::OURS));
+    if work.request.action == TargetAction::Promote {
+        // What was fetched ahead for recovery is not asked for any more.
+        crate::wal::fetch::clean(&ready.dir.join(directory::OURS));
+    }
     Ok(result)
 }
 

@@ -6,7 +6,9 @@ use std::path::Path;
 use holdfast_pg::binaries::Programs;
 use holdfast_proto::{PlanRequest, RepositoryAccess};
 use holdfast_repo::{Backup, Repository};
-use holdfast_types::{Failure, PlannedWal, RestorePlan, RestoreRequest, RestoreTarget};
+use holdfast_types::{
+    Failure, PlannedWal, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
+};
 
 use super::candidate::{self, Candidate};
 use super::chain::Chain;
@@ -27,6 +29,7 @@ use crate::job::backup::{OWN_WAL, fact};
 pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure> {
     let asked = &request.request;
     refuse_exclusive(asked)?;
+    refuse_standby(asked)?;
     let repository = host.existing_repository(&request.repository).await;
     let repository = repository.map_err(|error| of_repository(&error))?;
     let held = candidate::list(&repository, &asked.cluster).await?;
@@ -106,6 +109,21 @@ fn refuse_exclusive(asked: &RestoreRequest) -> Result<(), Failure> {
         "exclusive_without_edge",
         format!("{} cannot be exclusive: nothing is at its edge", asked.at),
         "leave exclusive out, or give a time or a position",
+    ))
+}
+
+/// A standby goes on replaying: it cannot stop anywhere.
+fn refuse_standby(asked: &RestoreRequest) -> Result<(), Failure> {
+    if asked.action != TargetAction::Standby || asked.at == RestoreTarget::Latest {
+        return Ok(());
+    }
+    Err(Failure::permanent(
+        "standby_needs_latest",
+        format!(
+            "a standby replays all there is, and would not stay at {}",
+            asked.at
+        ),
+        "restore to latest with the action standby, or take pause to look at a point in time",
     ))
 }
 
@@ -192,7 +210,7 @@ pub(super) async fn problems(
     server_version: u32,
     (bytes, places): (u64, &Places),
 ) -> Vec<Failure> {
-    let mut problems = settings::reserved(&asked.set);
+    let mut problems = settings::reserved(&asked.set, asked.action);
     let (asked, bin_dirs) = (asked.clone(), host.config().postgres.bin_dirs.clone());
     let (executable, url) = (host.executable().to_owned(), repository.url.clone());
     let places = places.clone();

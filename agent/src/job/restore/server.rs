@@ -18,7 +18,8 @@ pub(super) struct Progress {
     pub(super) replayed: Option<Lsn>,
     /// Whether it has stopped replaying.
     pub(super) paused: bool,
-    /// Whether it has asked for what comes next, and there is none.
+    /// Whether it has asked for what comes next, and there is none, or it streams
+    /// from the primary it was told to follow.
     pub(super) drained: bool,
     pub(super) last_transaction_at: Option<Timestamp>,
 }
@@ -30,7 +31,7 @@ SELECT pg_is_in_recovery(), pg_last_wal_replay_lsn()::text, \
        (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::int8, \
        EXISTS (SELECT FROM pg_stat_activity \
                WHERE backend_type = 'startup' \
-               AND wait_event = 'RecoveryRetrieveRetryInterval')";
+               AND wait_event IN ('RecoveryRetrieveRetryInterval', 'RecoveryWalStream'))";
 
 const TIMELINE: &str = "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))\
                         ::bit(32)::int8";

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_types::{Failure, Lsn, TargetAction, Timeline};
+use holdfast_types::{Failure, Lsn, TargetAction};
 
 use crate::job::conf;
 
@@ -44,6 +44,9 @@ const RECOVERY: [&str; 14] = [
 const PROMOTE_TRIGGER_FILE: &str = "promote_trigger_file";
 const PROMOTE_TRIGGER_UNTIL: u32 = 160_000;
 
+/// Those of them that say whom a standby follows.
+const FOLLOWING: [&str; 2] = ["primary_conninfo", "primary_slot_name"];
+
 /// Settings that `--set` may not give, because a restore depends on them.
 const RESERVED: [&str; 4] = [
     "archive_mode",
@@ -64,8 +67,9 @@ pub(super) struct Settings {
 /// How recovery ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// A standby without upstream, which replays whatever there is; the agent
-    /// promotes it once it has reached the end of the plan.
+    /// A standby, which replays whatever there is. Unless it is to stay one it has
+    /// no upstream, and the agent promotes it once it has reached the end of the
+    /// plan.
     Standby,
     /// PostgreSQL stops after this record, or fails: it never stops short.
     At {
@@ -76,7 +80,7 @@ pub(super) enum Ending {
 
 impl Settings {
     /// What every copy needs.
-    pub(super) fn new(server_version: u32, restore_command: &str, timeline: Timeline) -> Self {
+    pub(super) fn new(server_version: u32, restore_command: &str, timeline: &str) -> Self {
         let mut settings = Self::default();
         // I-12: a copy never archives over the original.
         settings.lasting("archive_mode", "off");
@@ -97,7 +101,7 @@ impl Settings {
             settings.lasting(PROMOTE_TRIGGER_FILE, "");
         }
         settings.recovery("restore_command", restore_command);
-        settings.recovery("recovery_target_timeline", &timeline.to_string());
+        settings.recovery("recovery_target_timeline", timeline);
         settings
     }
 
@@ -156,11 +160,27 @@ pub(super) fn is_place(name: &str) -> bool {
 }
 
 /// The settings in `set` that a restore must decide itself.
-pub(super) fn reserved(set: &BTreeMap<String, String>) -> Vec<Failure> {
+pub(super) fn reserved(set: &BTreeMap<String, String>, action: TargetAction) -> Vec<Failure> {
+    let follows = |name: &str| action == TargetAction::Standby && FOLLOWING.contains(&name);
     let lower = set.keys().map(|name| (name, name.to_ascii_lowercase()));
     let refused = lower.filter(|(_, name)| {
         let name = name.as_str();
-        is_place(name) || RECOVERY.contains(&name) || RESERVED.contains(&name) || !is_name(name)
+        is_place(name)
+            || RECOVERY.contains(&name) && !follows(name)
+            || RESERVED.contains(&name)
+            || !is_name(name)
+    });
+    let secret = set.iter().filter(|(name, value)| {
+        name.eq_ignore_ascii_case("primary_conninfo") && has_password(value)
+    });
+    let secret = secret.map(|_| {
+        // I-10: what a restore was asked for is kept, and shown.
+        Failure::permanent(
+            "setting_reserved",
+            "primary_conninfo holds a password",
+            "put it into a password file of the user that runs PostgreSQL, and name that with \
+             passfile",
+        )
     });
     refused
         .map(|(name, _)| {
@@ -171,7 +191,24 @@ pub(super) fn reserved(set: &BTreeMap<String, String>) -> Vec<Failure> {
                  and archiving is turned on after the restore",
             )
         })
+        .chain(secret)
         .collect()
+}
+
+/// Whether a connection string, of words or a URL, gives a password.
+fn has_password(conninfo: &str) -> bool {
+    let lower = conninfo.to_ascii_lowercase();
+    let in_url = lower
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split(['/', '?']).next())
+        .and_then(|authority| authority.rsplit_once('@'))
+        .is_some_and(|(user, _)| user.contains(':'));
+    let words = lower.split(|c: char| c.is_whitespace() || matches!(c, '?' | '&'));
+    // Spaces around the equals sign are allowed.
+    in_url
+        || words
+            .clone()
+            .any(|word| word == "password" || word.starts_with("password="))
 }
 
 /// A name that a configuration file can hold: nothing that begins a new line.
@@ -185,7 +222,7 @@ mod tests {
     use super::*;
 
     fn rendered(base: &[u8], in_recovery: bool, set: &[(&str, &str)]) -> BTreeMap<String, String> {
-        let mut settings = Settings::new(150_000, "fetch '%f' \"%p\"", Timeline::FIRST);
+        let mut settings = Settings::new(150_000, "fetch '%f' \"%p\"", "1");
         let (last_record, action) = (Lsn::new(0x28), TargetAction::Promote);
         settings.end_with(Ending::At {
             last_record,
@@ -242,8 +279,31 @@ mod tests {
             "",
             "1",
         ] {
-            assert_eq!(reserved(&set(name)).len(), 1, "{name}");
+            for action in [TargetAction::Promote, TargetAction::Standby] {
+                assert_eq!(reserved(&set(name), action).len(), 1, "{name}");
+            }
         }
-        assert!(reserved(&set("my_extension.setting")).is_empty());
+        let named = |name: &str, action| reserved(&set(name), action).len();
+        assert_eq!(named("my_extension.setting", TargetAction::Promote), 0);
+        assert_eq!(named("primary_conninfo", TargetAction::Pause), 1);
+        assert_eq!(named("primary_conninfo", TargetAction::Standby), 0);
+    }
+
+    #[test]
+    fn no_password_is_taken() {
+        for conninfo in [
+            "host=db1 password=x",
+            "host=db1 Password = x",
+            "postgres://me:x@db1/postgres",
+            "postgresql://db1/postgres?user=me&password=x",
+        ] {
+            assert!(has_password(conninfo), "{conninfo}");
+        }
+        for conninfo in [
+            "host=db1 user=me passfile=/etc/pg/pass",
+            "postgres://me@db1:5432/postgres",
+        ] {
+            assert!(!has_password(conninfo), "{conninfo}");
+        }
     }
 }

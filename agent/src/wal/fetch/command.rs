@@ -173,6 +173,7 @@ fn asked(args: &FetchArgs) -> Result<Asked, Failure> {
     if let Some(path) = config {
         // It lies in `.holdfast` of the directory that was restored.
         let config = FetchConfig::read(&path)?;
+        let path = std::path::absolute(&path).unwrap_or(path);
         let data_dir = path.parent().and_then(Path::parent);
         let copy = data_dir.map(|data_dir| RestoredCopy {
             data_dir: data_dir.to_owned(),

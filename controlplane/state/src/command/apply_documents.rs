@@ -238,6 +238,7 @@ fn level_of(document: &Document) -> u32 {
     .max(level_of_kinds(document))
     .max(level_of_retention(document))
     .max(level_of_copies(document))
+    .max(level_of_bounds(document))
 }
 
 /// The level of what it orders. A node of an earlier one would hand incrementals
@@ -271,6 +272,15 @@ fn level_of_kinds(document: &Document) -> u32 {
             highest.unwrap_or(schema::VERSION)
         }
         Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => schema::VERSION,
+    }
+}
+
+/// The level of what PostgreSQL may keep for it. One of an earlier level refuses
+/// it (I-02).
+fn level_of_bounds(document: &Document) -> u32 {
+    match &document.resource {
+        Resource::Policy(policy) if policy.bounds_retained() => schema::RETAINED,
+        _ => schema::VERSION,
     }
 }
 

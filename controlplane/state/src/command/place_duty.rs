@@ -117,6 +117,7 @@ impl ReplicatedCommand for PlaceDuty {
         })
         .await?;
         cx.effect(Effect::AgentChanged(self.agent));
+        cx.wake_instances(&self.cluster).await?;
         cx.changed(Kind::Cluster.plural(), self.cluster);
         Ok(PlacedDuty {
             assignment: self.assignment,

@@ -55,6 +55,7 @@ pub(super) async fn withdraw(
     duty: assignments::Model,
 ) -> Result<(), Stop> {
     cx.effect(Effect::AgentChanged(duty.agent.0));
+    cx.wake_instances(&duty.cluster.0).await?;
     cx.changed(Kind::Cluster.plural(), &duty.cluster.0);
     cx.put(assignments::Model {
         state: Text(AssignmentState::Withdrawn),

@@ -75,6 +75,6 @@ pub use user::{
     session, session_by_refresh, user, user_named, users,
 };
 pub use wal::{
-    ExposureFact, FrontierView, GapView, TimelineView, clusters_with_wal, exposure_facts,
-    frontiers, frontiers_of, wal_of_cluster,
+    ExposureFact, FrontierView, GapView, TimelineView, clusters_with_gaps, clusters_with_wal,
+    exposure_facts, frontiers, frontiers_of, wal_of_cluster,
 };

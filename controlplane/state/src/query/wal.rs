@@ -91,6 +91,19 @@ pub async fn clusters_with_wal(
     Ok(names.into_iter().collect())
 }
 
+/// The clusters of which gaps were ever recorded, by name.
+pub async fn clusters_with_gaps(conn: &DatabaseConnection) -> Result<Vec<Name>, StateError> {
+    let names: Vec<Text<Name>> = wal_gaps::Entity::find()
+        .select_only()
+        .column(wal_gaps::Column::Cluster)
+        .distinct()
+        .order_by_asc(wal_gaps::Column::Cluster)
+        .into_tuple()
+        .all(conn)
+        .await?;
+    Ok(names.into_iter().map(|name| name.0).collect())
+}
+
 /// The WAL of a cluster, by repository, lineage and timeline.
 pub async fn wal_of_cluster(
     conn: &DatabaseConnection,

@@ -536,6 +536,7 @@ struct Known {
     ended: BTreeMap<String, JobState>,
     generations: BTreeMap<String, Generation>,
     available: Vec<String>,
+    gone: Vec<String>,
 }
 
 impl Known {
@@ -583,6 +584,14 @@ impl Known {
         let all = query::backups(conn, &filter, &page).await.unwrap().items;
         for backup in &all {
             let id = backup.id.to_string();
+            let is_expiring = matches!(backup.state, BackupState::Condemned | BackupState::Deleted);
+            // I-06: who was condemned never comes back.
+            if is_expiring {
+                prop_assert!(self.available.contains(&id), "{} was never available", id);
+                self.gone.push(id);
+                continue;
+            }
+            prop_assert!(!self.gone.contains(&id), "{} was gone", id);
             if backup.state != BackupState::Available {
                 prop_assert!(!self.available.contains(&id), "{} was available", id);
                 continue;
@@ -597,6 +606,10 @@ impl Known {
             prop_assert!(covered, "{} lacks WAL", id);
             self.available.push(id);
         }
+        // The last one that is available stays.
+        let some = |state| all.iter().any(|one| one.state == state);
+        let was = some(BackupState::Condemned) || some(BackupState::Deleted);
+        prop_assert!(!was || some(BackupState::Available), "none is left");
         Ok(())
     }
 }

@@ -427,22 +427,24 @@ async fn a_duty_ends_with_its_repository() {
 }
 
 /// An older node would not know the field, and stop.
+/// A cluster of one instance, with `more` in either.
+fn late_cluster(more: serde_json::Value) -> Document {
+    let mut instance = json!({"agent": "db1", "connection": "host=/run/postgresql"});
+    let mut spec = json!({});
+    for (name, value) in more.as_object().unwrap() {
+        let place = if ["patroni", "dataDirectory"].contains(&name.as_str()) {
+            &mut instance
+        } else {
+            &mut spec
+        };
+        place[name] = value.clone();
+    }
+    spec["instances"] = json!([instance]);
+    document("Cluster", json!({"name": "late"}), spec)
+}
+
 #[tokio::test]
 async fn fields_that_came_later_wait_for_their_level() {
-    let cluster = |more: serde_json::Value| {
-        let mut instance = json!({"agent": "db1", "connection": "host=/run/postgresql"});
-        let mut spec = json!({});
-        for (name, value) in more.as_object().unwrap() {
-            let place = if ["patroni", "dataDirectory"].contains(&name.as_str()) {
-                &mut instance
-            } else {
-                &mut spec
-            };
-            place[name] = value.clone();
-        }
-        spec["instances"] = json!([instance]);
-        document("Cluster", json!({"name": "late"}), spec)
-    };
     let policy = |more: serde_json::Value| {
         let mut spec = json!({"selector": {"tier": "late"}, "repository": "eu"});
         for (name, value) in more.as_object().unwrap() {
@@ -476,17 +478,19 @@ async fn fields_that_came_later_wait_for_their_level() {
         (13, policy(json!({"wal": {"mode": "both"}}))),
         (3, policy(json!({"limits": {"jobsPerHost": 1}}))),
         (6, policy(json!({"wal": {"receiver": "relay"}}))),
-        (6, cluster(json!({"relays": [relay]}))),
-        (6, cluster(json!({"patroni": "http://127.0.0.1:8008"}))),
+        (6, late_cluster(json!({"relays": [relay]}))),
+        (6, late_cluster(json!({"patroni": "http://127.0.0.1:8008"}))),
         (12, repository("gs://bucket/prefix")),
         (12, repository("az://container/prefix")),
         (14, chosen("from", "standby")),
         (14, chosen("from", "preferStandby")),
         (14, chosen("checkpoint", "spread")),
         (14, carries),
-        (14, cluster(json!({"dataDirectory": "remote"}))),
+        (14, late_cluster(json!({"dataDirectory": "remote"}))),
         (15, policy(json!({"retention": {}}))),
         (15, policy(json!({"objectives": {"window": "14d"}}))),
+        (16, policy(json!({"wal": {"maxRetained": "50GiB"}}))),
+        (16, policy(json!({"wal": {"whenFull": "stall"}}))),
     ] {
         let mut state = TestState::protecting().await;
         let below = needed - 1;
