@@ -51,7 +51,9 @@ async fn what_was_copied_restores_without_the_original() {
     fixture.archive().await;
 
     let base = ["--from", &from, "--key-file", &key, "--to", &to];
-    let copy = |more: &[&str]| [&base[..], &["--to-key-file", to_key.as_str()], more].concat();
+    let copy = |more: &[&'static str]| -> Vec<&str> {
+        [&base[..], &["--to-key-file", to_key.as_str()], more].concat()
+    };
     // A place that is no repository is not made one by a mistyped URL.
     assert_eq!(refused("copy", &copy(&[]), 1), "key_file_unreadable");
     done("init", &["--repo", &to, "--key-file", &to_key]);

@@ -70,6 +70,7 @@ pub(crate) async fn order(app: &App, backup: &BackupView, to: &Name) -> Result<J
     let spec = JobSpec {
         traceparent: None,
         run: None,
+        because: None,
         work: WorkSpec::Copy {
             backup: backup.id,
             lineage,

@@ -375,6 +375,7 @@ async fn slot(known: &mut Known<'_>, agent: &AgentView, name: &Name) -> Result<O
         compression: policy.compression(),
         incarnation: INCARNATION,
         mode: policy.wal_mode(),
+        copies: Vec::new(),
         max_retained: policy.max_retained(),
         when_full: policy.when_full(),
     }))
