@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::non_empty;
 use crate::invalid::{Invalid, from_json, parse, some, to_json};
-use crate::{DumpRestoreWork, InstanceAccess, PinnedParent, RepositoryAccess, StandingOrders, v1};
+use crate::{
+    CopyWork, DumpRestoreWork, InstanceAccess, PinnedParent, RepositoryAccess, StandingOrders, v1,
+};
 
 /// Everything an agent is to do now.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -82,6 +84,8 @@ pub enum Work {
     Restore(Box<RestoreWork>),
     /// Restore a database of a dump into a running server.
     RestoreDump(Box<DumpRestoreWork>),
+    /// Copy a backup to another repository.
+    Copy(Box<CopyWork>),
     /// Receive WAL for as long as this is assigned.
     ReceiveWal(Box<WalWork>),
 }
@@ -165,6 +169,9 @@ pub struct WalWork {
     /// How it comes: streamed, pushed by `archive_command`, or both.
     #[serde(default)]
     pub mode: WalMode,
+    /// Where what is stored is copied to as well.
+    #[serde(default)]
+    pub copies: Vec<RepositoryAccess>,
     /// How much WAL the server may keep for the slot (I-15).
     #[serde(default)]
     pub max_retained: MaxRetained,
@@ -244,6 +251,7 @@ impl From<&Assignment> for v1::Assignment {
             Work::Backup(work) => v1::assignment::Work::Backup((&**work).into()),
             Work::Restore(work) => v1::assignment::Work::Restore((&**work).into()),
             Work::RestoreDump(work) => v1::assignment::Work::Restore((&**work).into()),
+            Work::Copy(work) => v1::assignment::Work::Restore((&**work).into()),
             Work::ReceiveWal(work) => v1::assignment::Work::Wal((&**work).into()),
         };
         Self {
@@ -264,6 +272,9 @@ impl TryFrom<v1::Assignment> for Assignment {
             v1::assignment::Work::Backup(work) => Work::Backup(Box::new(work.try_into()?)),
             v1::assignment::Work::Restore(work) if work.dump.is_some() => {
                 Work::RestoreDump(Box::new(work.try_into()?))
+            }
+            v1::assignment::Work::Restore(work) if work.copy.is_some() => {
+                Work::Copy(Box::new(work.try_into()?))
             }
             v1::assignment::Work::Restore(work) => Work::Restore(Box::new(work.try_into()?)),
             v1::assignment::Work::Wal(work) => Work::ReceiveWal(Box::new(work.try_into()?)),
@@ -335,6 +346,7 @@ impl From<&RestoreWork> for v1::RestoreWork {
             request_json: to_json(&work.request),
             plan_json: to_json(&work.plan),
             dump: None,
+            copy: None,
         }
     }
 }
@@ -370,6 +382,7 @@ impl From<&WalWork> for v1::WalWork {
                 .unwrap_or_default(),
             volume_bytes: work.volume_bytes.unwrap_or_default(),
             mode: work.mode.to_string(),
+            copies: work.copies.iter().map(Into::into).collect(),
             max_retained: work.max_retained.to_string(),
             when_full: work.when_full.to_string(),
         }
@@ -399,6 +412,11 @@ impl TryFrom<v1::WalWork> for WalWork {
                 "" => WalMode::Streaming,
                 mode => parse("mode", mode)?,
             },
+            copies: work
+                .copies
+                .into_iter()
+                .map(RepositoryAccess::try_from)
+                .collect::<Result<_, _>>()?,
             max_retained: optional("max_retained", &work.max_retained)?.unwrap_or_default(),
             when_full: optional("when_full", &work.when_full)?.unwrap_or_default(),
         })

@@ -1,7 +1,7 @@
 //! Restoring a database of a dump.
 
 use holdfast_types::{
-    BackupId, DumpRestoreRequest, Failure, JobId, Lineage, Lsn, PlannedWal, RestorePlan,
+    BackupId, DumpRestoreRequest, Failure, JobId, Lineage, Lsn, Name, PlannedWal, RestorePlan,
     RestoreRequest, RestoreTarget, TargetAction, Timeline,
 };
 use jiff::Timestamp;
@@ -36,14 +36,21 @@ impl From<&DumpRestoreWork> for v1::RestoreWork {
         Self {
             job_id: work.job.to_string(),
             repository: Some((&work.repository).into()),
-            request_json: to_json(&refusing_request(work)),
-            plan_json: to_json(&refusing_plan(work)),
+            request_json: to_json(&refusing_request(&work.request.cluster, work.backup)),
+            plan_json: to_json(&refusing_plan(
+                (&work.request.cluster, work.lineage, work.backup),
+                format!(
+                    "{} is a dump, and this agent does not know how to restore one",
+                    work.backup
+                ),
+            )),
             dump: Some(v1::DumpRestore {
                 request_json: to_json(&work.request),
                 backup_id: work.backup.to_string(),
                 lineage: work.lineage.to_string(),
                 instance: Some((&work.instance).into()),
             }),
+            copy: None,
         }
     }
 }
@@ -64,12 +71,14 @@ impl TryFrom<v1::RestoreWork> for DumpRestoreWork {
     }
 }
 
-fn refusing_request(work: &DumpRestoreWork) -> RestoreRequest {
+/// What an agent of an earlier release is told that would take other work for a
+/// restore.
+pub(crate) fn refusing_request(cluster: &Name, backup: BackupId) -> RestoreRequest {
     RestoreRequest {
-        cluster: work.request.cluster.clone(),
-        at: RestoreTarget::Backup(work.backup),
+        cluster: cluster.clone(),
+        at: RestoreTarget::Backup(backup),
         exclusive: false,
-        agent: work.request.cluster.clone(),
+        agent: cluster.clone(),
         dir: "/".to_owned(),
         repository: None,
         start: false,
@@ -80,13 +89,17 @@ fn refusing_request(work: &DumpRestoreWork) -> RestoreRequest {
     }
 }
 
-fn refusing_plan(work: &DumpRestoreWork) -> RestorePlan {
+/// A plan that cannot be done, and why.
+pub(crate) fn refusing_plan(
+    (cluster, lineage, backup): (&Name, Lineage, BackupId),
+    why: String,
+) -> RestorePlan {
     let nowhere = Lsn::INVALID;
     RestorePlan {
-        cluster: work.request.cluster.clone(),
-        at: RestoreTarget::Backup(work.backup),
-        lineage: work.lineage,
-        backup: work.backup,
+        cluster: cluster.clone(),
+        at: RestoreTarget::Backup(backup),
+        lineage,
+        backup,
         backup_finished_at: Timestamp::UNIX_EPOCH,
         timeline: Timeline::FIRST,
         wal: PlannedWal {
@@ -106,10 +119,7 @@ fn refusing_plan(work: &DumpRestoreWork) -> RestorePlan {
         wal_directory: None,
         problems: vec![Failure::permanent(
             "not_supported_yet",
-            format!(
-                "{} is a dump, and this agent does not know how to restore one",
-                work.backup
-            ),
+            why,
             "upgrade holdfast-agent on this host to the release of the control plane",
         )],
         warnings: Vec::new(),

@@ -7,6 +7,7 @@
 
 mod access;
 mod assignment;
+mod copy;
 mod dump;
 mod invalid;
 pub mod join;
@@ -20,6 +21,7 @@ pub use access::{InstanceAccess, RepositoryAccess};
 pub use assignment::{
     Assignment, Assignments, BackupWork, KeptSlot, ObservedInstance, RestoreWork, WalWork, Work,
 };
+pub use copy::CopyWork;
 pub use dump::DumpRestoreWork;
 pub use invalid::Invalid;
 pub use offline::{
@@ -29,7 +31,7 @@ pub use offline::{
 pub use parent::PinnedParent;
 pub use plan::{PlanAnswer, PlanRequest};
 pub use report::{BackupStarted, Held, JobEvent, JobOutcome, JobProgress, JobReport, JobSuccess};
-pub use wal::{LineageWal, ReportedFrontier, TimelineWal, WalGap, WalReport};
+pub use wal::{CopiedWal, LineageWal, ReportedFrontier, TimelineWal, WalGap, WalReport};
 
 /// The generated code of package `holdfast.v1`.
 #[expect(

@@ -1,8 +1,8 @@
 //! What an agent has proved of the WAL in a repository.
 
 use holdfast_types::{
-    AssignmentId, Coverage, Failure, Frontier, Generation, Lineage, Lsn, LsnRange, RepositoryId,
-    Timeline,
+    AssignmentId, Coverage, Failure, Frontier, Generation, Lineage, Lsn, LsnRange, Name,
+    RepositoryId, Timeline,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,23 @@ pub struct WalReport {
     /// Why WAL is not being received.
     pub trouble: Option<Failure>,
     /// The repository that was opened, which holds the WAL.
+    pub repository: Option<RepositoryId>,
+    /// What is in each copy.
+    pub copies: Vec<CopiedWal>,
+}
+
+/// The WAL of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedWal {
+    /// The name of the repository copied to.
+    pub name: Name,
+    /// What is in it.
+    pub wal: Option<LineageWal>,
+    /// Up to where that is complete.
+    pub frontier: Option<ReportedFrontier>,
+    /// Why WAL is not being copied.
+    pub trouble: Option<Failure>,
+    /// The repository that was opened.
     pub repository: Option<RepositoryId>,
 }
 
@@ -180,7 +197,38 @@ impl From<&WalReport> for v1::WalReport {
             frontier: report.frontier.map(Into::into),
             trouble_json: report.trouble.as_ref().map(to_json).unwrap_or_default(),
             repository_id: id_text(report.repository),
+            copies: report.copies.iter().map(Into::into).collect(),
         }
+    }
+}
+
+impl From<&CopiedWal> for v1::CopiedWal {
+    fn from(copy: &CopiedWal) -> Self {
+        Self {
+            repository: copy.name.to_string(),
+            wal: copy.wal.as_ref().map(Into::into),
+            frontier: copy.frontier.map(Into::into),
+            trouble_json: copy.trouble.as_ref().map(to_json).unwrap_or_default(),
+            repository_id: id_text(copy.repository),
+        }
+    }
+}
+
+impl TryFrom<v1::CopiedWal> for CopiedWal {
+    type Error = Invalid;
+
+    fn try_from(copy: v1::CopiedWal) -> Result<Self, Invalid> {
+        Ok(Self {
+            name: parse("copies.repository", &copy.repository)?,
+            wal: copy.wal.map(TryInto::try_into).transpose()?,
+            frontier: copy.frontier.map(TryInto::try_into).transpose()?,
+            trouble: non_empty(copy.trouble_json)
+                .map(|json| from_json("copies.trouble_json", &json))
+                .transpose()?,
+            repository: non_empty(copy.repository_id)
+                .map(|id| parse("copies.repository_id", &id))
+                .transpose()?,
+        })
     }
 }
 
@@ -200,6 +248,11 @@ impl TryFrom<v1::WalReport> for WalReport {
             repository: non_empty(report.repository_id)
                 .map(|id| parse("repository_id", &id))
                 .transpose()?,
+            copies: report
+                .copies
+                .into_iter()
+                .map(CopiedWal::try_from)
+                .collect::<Result<_, _>>()?,
         })
     }
 }

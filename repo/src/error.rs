@@ -198,6 +198,24 @@ pub enum Error {
         /// The object.
         object: String,
     },
+    /// A copy has an object that is not the original's. Nothing was overwritten.
+    #[error("the object {object} in {to} is not the one in {from}; it was not overwritten")]
+    CopyDiffers {
+        /// The object.
+        object: String,
+        /// What is copied.
+        from: String,
+        /// Where it is another.
+        to: String,
+    },
+    /// The copy would be the original.
+    #[error("{from} and {to} are the same repository")]
+    CopyOntoItself {
+        /// What was to be copied.
+        from: String,
+        /// Where to.
+        to: String,
+    },
     /// The run has a backup already (I-03).
     #[error("the run {run} is committed by {winner}; this backup is superseded")]
     Superseded {
@@ -325,6 +343,8 @@ impl Error {
             Self::Damaged { .. } => "repository_damaged",
             Self::Missing { .. } => "repository_object_missing",
             Self::Conflict { .. } => "repository_conflict",
+            Self::CopyDiffers { .. } => "copy_differs",
+            Self::CopyOntoItself { .. } => "copy_onto_itself",
             Self::Superseded { .. } => "run_superseded",
             Self::LineageMismatch { .. } => "lineage_mismatch",
             Self::UnknownLineage { .. } => "lineage_not_found",
@@ -387,6 +407,10 @@ impl Error {
             Self::Conflict { .. } => {
                 "two different servers wrote the same name: find out which one archives here by mistake"
             }
+            Self::CopyDiffers { .. } => {
+                "find out who else writes there: a copy takes nothing but what is copied to it. `holdfast-agent repo verify --deep` tells which of the two is damaged; copy to a new repository if both are whole"
+            }
+            Self::CopyOntoItself { .. } => "name another repository to copy to",
             Self::Superseded { .. } => "nothing to do: the other backup of this run is kept",
             Self::LineageMismatch { .. } => {
                 "this is another database cluster than the one stored: start a new incarnation"

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::crypto::{KeyBytes, NONCE, SealingKey, TAG};
 use crate::entropy::Entropy;
 use crate::error::Damage;
-use crate::store::Store;
+use crate::store::{Created, Store};
 use crate::{Error, RepositoryKey, Result};
 
 /// What a key is for. A key serves one purpose only.
@@ -141,6 +141,33 @@ impl KeyRing {
         Ok(())
     }
 
+    /// Makes one of these keys readable in another repository, by wrapping it for
+    /// that one's key. What it seals is not touched.
+    ///
+    /// [`Error::Conflict`] means that another key has its id there.
+    pub(crate) async fn carry(&self, id: KeyId, to: &Self) -> Result<()> {
+        let known = self.load(id).await?;
+        match to.load(id).await {
+            Ok(there) => return same_key(id, &known, &there),
+            // None, or only wraps for a repository key that is not given any more.
+            Err(Error::Damaged { .. } | Error::Missing { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let next = to.wraps(id).await?.last().map_or(0, |last| last + 1);
+        let nonce = to.entropy.bytes();
+        let wrapped = wrap(&to.wrapping, nonce, id, known.purpose, &known.bytes);
+        match to.store.create(&name(id, next), wrapped.into()).await? {
+            Created::Yes => to.remember(id, known),
+            // Somebody else carries it at this moment: theirs counts.
+            Created::Exists => {
+                let there = to.load(id).await?;
+                same_key(id, &known, &there)?;
+                there
+            }
+        };
+        Ok(())
+    }
+
     async fn load(&self, id: KeyId) -> Result<Known> {
         let known = self
             .known
@@ -220,6 +247,14 @@ impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyRing({:?})", self.store)
     }
+}
+
+fn same_key(id: KeyId, given: &Known, there: &Known) -> Result<()> {
+    if given.purpose == there.purpose && given.bytes == there.bytes {
+        return Ok(());
+    }
+    let object = directory(id);
+    Err(Error::Conflict { object })
 }
 
 fn directory(id: KeyId) -> String {

@@ -11,6 +11,7 @@ mod backup;
 mod block_map;
 mod chunk;
 mod codec;
+mod copy;
 mod crypto;
 mod dump;
 mod entropy;
@@ -40,6 +41,7 @@ pub use backup::{
 };
 pub use chunk::{CHUNK_BYTES, EXTENT_BYTES, Extent};
 pub use codec::Codec;
+pub use copy::{CopiedBackup, CopyProgress, CopyScope, LineageCopy, WalCopied};
 pub use crypto::PlainHash;
 pub use dump::{
     DUMP_GLOBALS, DUMP_MANIFEST, DatabaseLocale, DumpManifest, DumpedDatabase, DumpedGlobals,
@@ -55,4 +57,4 @@ pub use state::{STATE_PART_BYTES, StateFacts, StateMark, StateSnapshots, StateWr
 pub use store::{Store, StoreOptions, open_store};
 pub use url::RepositoryUrl;
 pub use verify::{Finding, Lost, VerifyOptions, VerifyProgress, VerifyReport};
-pub use wal::{AsideFile, Fetched, TimelineWal, WalRepository};
+pub use wal::{AsideFile, Fetched, SealedWal, TimelineWal, WalRepository};

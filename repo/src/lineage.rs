@@ -302,19 +302,36 @@ impl LineageRepository {
         codec: Codec,
         plain: Bytes,
     ) -> Result<Put> {
+        let (put, _) = self.put_seen(kind, below, codec, plain).await?;
+        Ok(put)
+    }
+
+    /// [`LineageRepository::put`], with the sealed bytes that are stored.
+    pub(crate) async fn put_seen(
+        &self,
+        kind: Kind,
+        below: &str,
+        codec: Codec,
+        plain: Bytes,
+    ) -> Result<(Put, Bytes)> {
         let key = Arc::clone(&self.inner.wal);
         let (sealed, hash) = self.seal(kind, below, key, codec, plain.clone()).await;
         let object = self.name(below);
-        if self.repository.store.create(&object, sealed).await? == Created::Yes {
-            return Ok(Put::Created);
+        let created = self
+            .repository
+            .store
+            .create(&object, sealed.clone())
+            .await?;
+        if created == Created::Yes {
+            return Ok((Put::Created, sealed));
         }
         // What is there is opened, not only compared by its clear header: the
         // caller will rely on it as if it were ours.
         let existing = self.repository.store.read_existing(&object).await?;
-        let (header, _) = self.open_object(kind, below, existing).await?;
+        let (header, _) = self.open_object(kind, below, existing.clone()).await?;
         let same = header.plain_hash == hash && header.plain_length == plain.len() as u64;
         if same {
-            Ok(Put::Same)
+            Ok((Put::Same, existing))
         } else {
             Err(Error::Conflict { object })
         }

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod copies;
 mod support;
 
 use holdfast_repo::*;

@@ -9,6 +9,7 @@ mod access;
 mod archive;
 mod bad_days;
 mod bad_input;
+mod copies;
 mod debian;
 mod dumps;
 mod expiry;

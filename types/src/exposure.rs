@@ -70,6 +70,26 @@ pub struct RepositoryExposure {
     /// Who receives WAL into it; `None` while nobody has that duty.
     #[serde(default)]
     pub receiver: Option<ReceivedBy>,
+    /// Of a copy, how it stands; not there for the policy's own repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyExposure>,
+}
+
+/// How a copy stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct CopyExposure {
+    /// Available backups that are in it.
+    pub backups: u64,
+    /// Available backups of the policy's repository that are not in it.
+    pub missing: u64,
+    /// How far the policy lets it lag behind, in seconds.
+    pub within_seconds: Option<u64>,
+    /// Whether it lags further; absent when the policy does not say.
+    pub late: Option<bool>,
+    /// Why WAL does not reach it: a stable code.
+    pub trouble: Option<String>,
 }
 
 /// Who receives a cluster's WAL.

@@ -13,9 +13,15 @@ pub enum JobKind {
     Backup,
     /// Restores a cluster into a directory.
     Restore,
+    /// Copies a backup to another repository.
+    Copy,
 }
 
-as_word!(JobKind { Backup = "backup", Restore = "restore" });
+as_word!(JobKind {
+    Backup = "backup",
+    Restore = "restore",
+    Copy = "copy",
+});
 
 /// Where a job is. A terminal state never changes (I-14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -30,7 +30,8 @@ pub use dump::{
     InvalidDump,
 };
 pub use exposure::{
-    Compliance, Frontier, ReceivedBy, RepositoryExposure, blind_after, judge, judge_age,
+    Compliance, CopyExposure, Frontier, ReceivedBy, RepositoryExposure, blind_after, judge,
+    judge_age,
 };
 pub use facts::{
     ArchiverFacts, DiskFacts, InstanceFacts, InstanceRole, Observation, PatroniFacts, ServerFacts,

@@ -4,6 +4,7 @@ pub mod backup;
 mod client;
 mod conf;
 mod context;
+pub mod copy;
 pub mod dump;
 mod queue;
 pub mod restore;

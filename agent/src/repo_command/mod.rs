@@ -2,6 +2,7 @@
 //! URL and its key. No agent runs, no control plane is asked (I-09).
 
 mod archive;
+mod copy;
 mod dump;
 mod init;
 mod keys;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use crate::command_error::CommandError;
 
+pub use copy::CopyArgs;
 pub use open::Place;
 pub use restore::RestoreArgs;
 
@@ -36,6 +38,8 @@ pub enum RepoCommand {
     Verify(VerifyArgs),
     /// List the keys it holds, never their bytes
     Keys(Place),
+    /// Copy backups and WAL to another repository, without opening them
+    Copy(Box<CopyArgs>),
     /// Restore a cluster into a new directory
     Restore(Box<RestoreArgs>),
 }
@@ -64,12 +68,13 @@ pub struct VerifyArgs {
 }
 
 impl RepoCommand {
-    const fn place(&self) -> &Place {
+    fn is_json(&self) -> bool {
         match self {
-            Self::Init(place) | Self::Keys(place) => place,
-            Self::List(args) => &args.place,
-            Self::Verify(args) => &args.place,
-            Self::Restore(args) => args.place(),
+            Self::Init(place) | Self::Keys(place) => place.is_json(),
+            Self::List(args) => args.place.is_json(),
+            Self::Verify(args) => args.place.is_json(),
+            Self::Copy(args) => args.is_json(),
+            Self::Restore(args) => args.place().is_json(),
         }
     }
 }
@@ -77,12 +82,13 @@ impl RepoCommand {
 /// Runs the command, prints what it found on stdout, and what went wrong on
 /// stderr.
 pub async fn run(args: RepoArgs) -> ExitCode {
-    let json = args.command.place().is_json();
+    let json = args.command.is_json();
     let done: Result<ExitCode, CommandError> = match args.command {
         RepoCommand::Init(place) => init::run(&place).await,
         RepoCommand::List(args) => list::run(&args).await,
         RepoCommand::Verify(args) => verify::run(&args).await,
         RepoCommand::Keys(place) => keys::run(&place).await,
+        RepoCommand::Copy(args) => copy::run(&args).await,
         RepoCommand::Restore(args) => restore::run(*args).await,
     };
     done.unwrap_or_else(|error| {

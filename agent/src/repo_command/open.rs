@@ -1,7 +1,7 @@
 //! Which repository, and how it is opened without an agent.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use holdfast_proto::RepositoryAccess;
 use holdfast_repo::{Repository, RepositoryKey, RepositoryUrl, Store, StoreOptions, open_store};
@@ -42,6 +42,22 @@ pub struct Place {
 }
 
 impl Place {
+    /// A repository that a command names by other options.
+    pub(super) fn of(
+        repo: &str,
+        key_file: &Path,
+        endpoint: Option<String>,
+        region: Option<String>,
+    ) -> Self {
+        Self {
+            repo: repo.to_owned(),
+            key_file: key_file.to_owned(),
+            endpoint,
+            region,
+            output: Format::default(),
+        }
+    }
+
     pub(super) fn is_json(&self) -> bool {
         self.output == Format::Json
     }
@@ -55,9 +71,14 @@ impl Place {
     /// The store. Credentials come from the environment, under the names of
     /// the stores' own tools.
     pub(super) fn store(&self) -> Result<Store, CommandError> {
+        self.store_with(BTreeMap::new())
+    }
+
+    fn store_with(&self, credentials: BTreeMap<String, Secret>) -> Result<Store, CommandError> {
         let options = StoreOptions {
             endpoint: self.endpoint.clone(),
             region: self.region.clone(),
+            credentials,
             ..StoreOptions::default()
         };
         open_store(&self.url()?, &options).map_err(|error| failed(&error))
@@ -65,8 +86,16 @@ impl Place {
 
     /// Opens the repository, which must be there.
     pub(super) async fn open(&self) -> Result<Repository, CommandError> {
+        self.open_with(BTreeMap::new()).await
+    }
+
+    /// The same with credentials that are not those of the environment.
+    pub(super) async fn open_with(
+        &self,
+        credentials: BTreeMap<String, Secret>,
+    ) -> Result<Repository, CommandError> {
         let key = RepositoryKey::read(&self.key_file).map_err(|error| failed(&error))?;
-        Repository::open(self.store()?, &key, None)
+        Repository::open(self.store_with(credentials)?, &key, None)
             .await
             .map_err(|error| failed(&error))
     }
@@ -107,6 +136,16 @@ fn settings(scheme: &str) -> (Option<&'static str>, Option<&'static str>) {
 /// The keys in the environment. Without any, whoever opens the store asks the
 /// host's own role, now and later.
 fn credentials(scheme: &str) -> BTreeMap<String, Secret> {
+    set_with(scheme, "")
+}
+
+/// The credentials of a repository that is copied to, when they are others than
+/// those of the one that is copied. None: the environment's own.
+pub(super) fn credentials_of_copy(place: &Place) -> Result<BTreeMap<String, Secret>, CommandError> {
+    Ok(set_with(place.url()?.scheme(), "TO_"))
+}
+
+fn set_with(scheme: &str, prefix: &str) -> BTreeMap<String, Secret> {
     let names: &[&str] = match scheme {
         "s3" => &[
             "AWS_ACCESS_KEY_ID",
@@ -131,7 +170,7 @@ fn credentials(scheme: &str) -> BTreeMap<String, Secret> {
         _ => &[],
     };
     let set = names.iter().filter_map(|name| {
-        let value = std::env::var(name).ok()?;
+        let value = std::env::var(format!("{prefix}{name}")).ok()?;
         Some(((*name).to_owned(), Secret::new(value)))
     });
     set.collect()
@@ -150,7 +189,8 @@ pub(super) fn of_failure(failure: Failure) -> CommandError {
         | "cluster_not_in_repository"
         | "lineage_not_found"
         | "not_a_repository" => Exit::NotFound,
-        "dir_not_a_directory"
+        "copy_onto_itself"
+        | "dir_not_a_directory"
         | "dir_not_absolute"
         | "dir_not_empty"
         | "dir_parent_missing"

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::archive::Archiving;
 use super::attempt::Receiver;
 use super::backoff::Backoff;
+use super::copies::Shippers;
 use super::mend::Mender;
 use super::observe::{Hint, Observer};
 use super::open;
@@ -46,6 +47,8 @@ pub struct Duty {
     status: Status,
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
+    /// They end with it.
+    _shippers: Shippers,
     slot: SlotName,
     info: Result<ConnectionInfo, Failure>,
 }
@@ -84,6 +87,7 @@ impl Duty {
                 pushed: archives.then_some(pushing),
             },
         );
+        let shippers = Shippers::start(id, &work, &host, &status);
         let task = match &info {
             Ok(info) => {
                 let archiving = archives.then(|| Archiving {
@@ -125,6 +129,7 @@ impl Duty {
             status,
             stop,
             task,
+            _shippers: shippers,
             slot,
             info,
         }

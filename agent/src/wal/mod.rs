@@ -23,6 +23,7 @@ mod attempt;
 mod backoff;
 mod buffer;
 mod cleaner;
+mod copies;
 mod divergence;
 mod duty;
 pub mod fetch;

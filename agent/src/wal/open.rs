@@ -80,6 +80,8 @@ impl Receiver {
             .create_or_open_lineage(cluster, lineage, facts)
             .await?;
         let wal = repository.wal(codec(self.work.compression));
+        let shipping = self.host.wal().shipping();
+        let wal = shipping.on(wal, cluster, &self.work.repository.name);
         let stored = Stored::load(&wal, size).await?;
         let id = repository.repository().id();
         self.status.listed(id, lineage, &stored.timelines);

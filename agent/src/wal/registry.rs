@@ -10,6 +10,7 @@ use holdfast_repo::Codec;
 use holdfast_types::{AssignmentId, Lineage, Name};
 use tokio::sync::{mpsc, watch};
 
+use super::copies::Shipping;
 use super::fetch::Prefetches;
 use super::push::{Lanes, Pushed};
 
@@ -37,6 +38,7 @@ pub struct Registry {
     progress: watch::Sender<()>,
     lanes: Lanes,
     prefetches: Prefetches,
+    shipping: Shipping,
 }
 
 impl Registry {
@@ -81,6 +83,11 @@ impl Registry {
     /// What `wal-fetch` has fetched ahead.
     pub(super) const fn prefetches(&self) -> &Prefetches {
         &self.prefetches
+    }
+
+    /// Where copies take what is stored.
+    pub(super) const fn shipping(&self) -> &Shipping {
+        &self.shipping
     }
 
     pub(super) fn announce(&self) {

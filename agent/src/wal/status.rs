@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_proto::{LineageWal, TimelineWal, WalGap, WalReport};
+use holdfast_proto::{LineageWal, ReportedFrontier, TimelineWal, WalGap, WalReport};
 use holdfast_types::{
-    AssignmentId, Coverage, Failure, Generation, Lineage, LsnRange, RepositoryId, Timeline,
+    AssignmentId, Coverage, Failure, Generation, Lineage, LsnRange, Name, RepositoryId, Timeline,
 };
 use tokio::sync::watch;
 
 use super::Position;
+use super::copies::CopyState;
 use super::frontier::{FrontierTracker, Sampled};
 use super::refetch::Hole;
 
@@ -50,6 +51,9 @@ struct State {
     timelines: BTreeMap<Timeline, OfTimeline>,
     frontier: FrontierTracker,
     troubles: BTreeMap<Part, Failure>,
+    copies: BTreeMap<Name, CopyState>,
+    /// The frontier that the copies were told last.
+    told: Option<ReportedFrontier>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +71,7 @@ impl Status {
             frontier: None,
             trouble: None,
             repository: None,
+            copies: Vec::new(),
         };
         let report = watch::Sender::new(report);
         let inner = Inner {
@@ -172,6 +177,19 @@ impl Status {
         self.update(|state| state.frontier.sampled(sample));
     }
 
+    /// Something is known of a copy.
+    pub(super) fn copy(&self, name: &Name, act: impl FnOnce(&mut CopyState)) {
+        self.update(|state| {
+            let told = state.told;
+            let copy = state.copies.entry(name.clone()).or_insert_with(|| {
+                let mut copy = CopyState::default();
+                told.into_iter().for_each(|frontier| copy.claimed(frontier));
+                copy
+            });
+            act(copy);
+        });
+    }
+
     /// A part does not do its work.
     pub(super) fn trouble(&self, part: Part, failure: Failure) {
         self.update(|state| {
@@ -208,6 +226,14 @@ impl Status {
         // Published under the lock, so that an older state never comes last.
         self.with(|state| {
             act(state);
+            let frontier = state.frontier.frontier();
+            if frontier != state.told {
+                state.told = frontier;
+                let copies = state.copies.values_mut();
+                if let Some(frontier) = frontier {
+                    copies.for_each(|copy| copy.claimed(frontier));
+                }
+            }
             let report = self.report(state);
             self.inner.report.send_if_modified(|known| {
                 let changed = *known != report;
@@ -233,6 +259,11 @@ impl Status {
             frontier: state.frontier.frontier(),
             trouble: state.troubles.values().next().cloned(),
             repository: state.repository,
+            copies: state
+                .copies
+                .iter()
+                .map(|(name, copy)| copy.report(name))
+                .collect(),
         }
     }
 }

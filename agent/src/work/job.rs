@@ -109,6 +109,7 @@ fn start(
             Work::Backup(work) => runner.backup(*work, cx, &host).await,
             Work::Restore(work) => runner.restore(*work, cx, &host).await,
             Work::RestoreDump(work) => runner.restore_dump(*work, cx, &host).await,
+            Work::Copy(work) => runner.copy(*work, cx, &host).await,
             Work::ReceiveWal(_) => unreachable!("a standing duty is no job"),
         }
     };
@@ -226,6 +227,7 @@ fn span(assignment: &Assignment) -> Span {
         Work::Backup(work) => ("backup", work.job),
         Work::Restore(work) => ("restore", work.job),
         Work::RestoreDump(work) => ("restore", work.job),
+        Work::Copy(work) => ("copy", work.job),
         Work::ReceiveWal(_) => unreachable!("a standing duty is no job"),
     };
     let span = tracing::info_span!(

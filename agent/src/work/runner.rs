@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use holdfast_proto::{
-    BackupWork, DumpRestoreWork, JobOutcome, PlanRequest, RestoreWork, WalReport, WalWork,
+    BackupWork, CopyWork, DumpRestoreWork, JobOutcome, PlanRequest, RestoreWork, WalReport, WalWork,
 };
 use holdfast_types::{AssignmentId, Failure, Generation, RestorePlan};
 use tokio::runtime::Handle;
@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use tracing::{Instrument, Span};
 
 use crate::host::Host;
-use crate::job::{JobContext, backup, restore, restore_dump};
+use crate::job::{JobContext, backup, copy, restore, restore_dump};
 use crate::wal;
 
 /// Executes work.
@@ -25,6 +25,9 @@ pub trait Runner: Send + Sync + 'static {
 
     /// Restores a database of a dump.
     async fn restore_dump(&self, work: DumpRestoreWork, cx: JobContext, host: &Host) -> JobOutcome;
+
+    /// Copies a backup to another repository.
+    async fn copy(&self, work: CopyWork, cx: JobContext, host: &Host) -> JobOutcome;
 
     /// Plans a restore, touching nothing.
     async fn plan(&self, request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure>;
@@ -104,6 +107,11 @@ impl Runner for LocalRunner {
     async fn restore_dump(&self, work: DumpRestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
         let host = host.clone();
         apart(move || async move { restore_dump::run(work, cx, &host).await }).await
+    }
+
+    async fn copy(&self, work: CopyWork, cx: JobContext, host: &Host) -> JobOutcome {
+        let host = host.clone();
+        apart(move || async move { copy::run(work, cx, &host).await }).await
     }
 
     async fn plan(&self, request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure> {

@@ -13,7 +13,7 @@ use holdfast_agent::job::JobContext;
 use holdfast_agent::run::run_until;
 use holdfast_agent::work::{Runner, SlotKeeping, WalDuty};
 use holdfast_proto::{
-    Assignment, BackupWork, DumpRestoreWork, InstanceAccess, JobOutcome, PlanRequest,
+    Assignment, BackupWork, CopyWork, DumpRestoreWork, InstanceAccess, JobOutcome, PlanRequest,
     RepositoryAccess, RestoreWork, WalReport, WalWork, Work,
 };
 use holdfast_types::resource::{Compression, MaxRetained, WalMode, WhenFull};
@@ -79,6 +79,10 @@ impl Runner for Engine {
     }
 
     async fn restore_dump(&self, _: DumpRestoreWork, _: JobContext, _: &Host) -> JobOutcome {
+        panic!("a defect of the engine")
+    }
+
+    async fn copy(&self, _: CopyWork, _: JobContext, _: &Host) -> JobOutcome {
         panic!("a defect of the engine")
     }
 
@@ -170,6 +174,7 @@ pub(crate) fn blank(assignment: AssignmentId, generation: Generation) -> WalRepo
         frontier: None,
         trouble: None,
         repository: None,
+        copies: Vec::new(),
     }
 }
 
@@ -314,6 +319,7 @@ pub(crate) fn duty(number: u128, generation: u64) -> Assignment {
         compression: Compression::DEFAULT,
         incarnation: 1,
         mode: WalMode::Streaming,
+        copies: Vec::new(),
         max_retained: MaxRetained::default(),
         when_full: WhenFull::Drop,
     };

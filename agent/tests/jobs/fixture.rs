@@ -155,6 +155,7 @@ impl Fixture {
             compression: Compression::DEFAULT,
             incarnation: 1,
             mode: WalMode::Streaming,
+            copies: Vec::new(),
             max_retained: MaxRetained::default(),
             when_full: WhenFull::Drop,
         };

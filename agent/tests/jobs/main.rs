@@ -10,6 +10,7 @@
 )]
 
 mod backup;
+mod copies;
 mod dumps;
 mod faults;
 mod fixture;

@@ -5,6 +5,7 @@
     reason = "clippy allows it in test functions, not in their helpers"
 )]
 
+mod copying;
 mod direct;
 mod exits;
 mod failover;

@@ -89,6 +89,7 @@ impl Place {
             compression: Compression::DEFAULT,
             incarnation: 1,
             mode: WalMode::Streaming,
+            copies: Vec::new(),
             max_retained: MaxRetained::default(),
             when_full: WhenFull::Drop,
         }

@@ -107,6 +107,7 @@ impl Server {
             }),
             trouble: None,
             repository: None,
+            copies: Vec::new(),
         }
     }
 }

@@ -61,6 +61,16 @@ pub(crate) enum Backup {
         /// Its id
         id: String,
     },
+    /// Copy a backup to another repository, with the WAL that it needs
+    Copy {
+        /// Its id
+        id: String,
+        /// The repository; the one copy that the policy names when it is not said
+        #[arg(long, value_name = "REPOSITORY")]
+        to: Option<Name>,
+        #[command(flatten)]
+        wait: Wait,
+    },
     /// Delete a backup: it is condemned, and deleted once the grace is over
     ///
     /// One that is held, that incrementals may build on, or that is the last of its

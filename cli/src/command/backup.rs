@@ -76,6 +76,15 @@ pub(super) async fn run(cx: &mut Context, command: Backup) -> Outcome {
             output::value(cx.format, &body)?;
             DONE
         }
+        Backup::Copy { id, to, wait } => {
+            let path = format!("backups/{}/copies", encoded(&id));
+            let mut body = json!({});
+            if let Some(to) = to {
+                body["repository"] = json!(to);
+            }
+            let started = cx.client.post(&path, body).await?;
+            wait::follow(&mut cx.client, cx.format, &started, wait).await
+        }
         Backup::Delete { id } => {
             let path = format!("backups/{}", encoded(&id));
             let body = cx.client.delete(&path).await?;

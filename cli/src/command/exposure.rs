@@ -1,6 +1,7 @@
 //! `holdfast exposure`: who could lose how much right now.
 
 use holdfast_types::Name;
+use serde_json::Value;
 
 use super::{Context, DONE, Outcome};
 use crate::format::{seconds, text, time};
@@ -33,6 +34,12 @@ const COLUMNS: &[Column] = &[
             format!("{agent} from {instance}")
         }
     }),
+    ("copies", |item| {
+        let repositories = item["repositories"].as_array();
+        let copies = repositories.into_iter().flatten();
+        let copies = copies.filter(|one| !one["copy"].is_null()).map(copy);
+        copies.collect::<Vec<_>>().join(", ")
+    }),
     ("cause", |item| text(&item["cause"])),
 ];
 
@@ -43,4 +50,25 @@ pub(super) async fn run(cx: &mut Context, cluster: Option<Name>, fleet: Option<N
     let body = cx.client.list("exposure", &query, None).await?;
     output::list(cx.format, &body, COLUMNS)?;
     DONE
+}
+
+/// A copy in a few words: where, up to when, and what is not as it should be.
+fn copy(repository: &Value) -> String {
+    let copy = &repository["copy"];
+    let mut said = format!(
+        "{} to {}",
+        text(&repository["name"]),
+        time(&repository["frontier"])
+    );
+    let missing = copy["missing"].as_u64().unwrap_or_default();
+    if missing > 0 {
+        said.push_str(&format!(", {missing} backups missing"));
+    }
+    if copy["late"].as_bool() == Some(true) {
+        said.push_str(", late");
+    }
+    if let Some(trouble) = copy["trouble"].as_str() {
+        said.push_str(&format!(", {trouble}"));
+    }
+    said
 }

@@ -424,7 +424,7 @@ async fn restored(view: &StateView, cluster: &Name) -> Result<BTreeSet<BackupId>
             match JobSpec::read(&job.spec)?.work {
                 WorkSpec::Restore { plan, .. } => found.insert(plan.backup),
                 WorkSpec::RestoreDump { backup, .. } => found.insert(backup),
-                WorkSpec::Backup { .. } => false,
+                WorkSpec::Backup { .. } | WorkSpec::Copy { .. } => false,
             };
         }
         match jobs.next_cursor {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_consensus::StateView;
 use holdfast_proto::LineageWal;
 use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
-use holdfast_types::resource::{Kind, Policy};
+use holdfast_types::resource::{Kind, Policy, PolicyCopy};
 use holdfast_types::{
     BackupKind, Compliance, Coverage, Lineage, LsnRange, Name, ReceivedBy, Timeline,
 };
@@ -15,7 +15,7 @@ use super::App;
 use super::caller::Caller;
 use super::error::{AppError, Result};
 use crate::plan::exposure::{
-    BackupFacts, ExposureView, Facts, RepositoryFacts, WalFacts, cut, judge_cluster,
+    BackupFacts, ExposureView, Facts, RepositoryFacts, WalFacts, cut, judge_cluster, show_copy,
 };
 
 impl App {
@@ -106,6 +106,7 @@ impl App {
             agents.any(|agent| self.sessions.is_online(agent))
         };
         let default = "default".parse().expect("\"default\" is a name");
+        let copies = self.copies_of(view, name, policy.as_ref()).await?;
         let facts = Facts {
             cluster: name,
             fleet: cluster.fleet.as_ref().unwrap_or(&default),
@@ -113,7 +114,38 @@ impl App {
             repository,
             agent_online,
         };
-        Ok(judge_cluster(&facts, now))
+        let mut judged = judge_cluster(&facts, now);
+        judged.repositories.extend(
+            copies
+                .iter()
+                .map(|(facts, rule, missing)| show_copy(facts, rule, *missing, receives, now)),
+        );
+        Ok(judged)
+    }
+
+    /// What is known of each copy that the policy wants, and how many backups it
+    /// lacks.
+    async fn copies_of<'a>(
+        &self,
+        view: &StateView,
+        cluster: &Name,
+        policy: Option<&'a Policy>,
+    ) -> Result<Vec<(RepositoryFacts, &'a PolicyCopy, u64)>> {
+        let Some(policy) = policy.filter(|policy| !policy.copies.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let backups = query::available_backups(view.connection(), cluster).await?;
+        let mut copies = Vec::new();
+        for rule in &policy.copies {
+            let facts = self.repository_facts(view, cluster, &rule.repository);
+            let lacks = |backup: &&query::BackupView| {
+                backup.repositories.contains(&policy.repository)
+                    && !backup.repositories.contains(&rule.repository)
+            };
+            let missing = backups.iter().filter(lacks).count() as u64;
+            copies.push((facts.await?, rule, missing));
+        }
+        Ok(copies)
     }
 
     async fn repository_facts(

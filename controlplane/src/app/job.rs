@@ -74,6 +74,15 @@ pub(crate) enum WorkSpec {
         /// The lineage it is of.
         lineage: Lineage,
     },
+    /// Copy a backup; the job's repository is where to.
+    Copy {
+        /// The backup.
+        backup: BackupId,
+        /// The lineage it is of.
+        lineage: Lineage,
+        /// The repository that has it.
+        from: Name,
+    },
 }
 
 impl JobSpec {
@@ -81,10 +90,11 @@ impl JobSpec {
         Self::deserialize(spec).map_err(AppError::internal)
     }
 
-    fn kind(&self) -> JobKind {
+    pub(crate) fn kind(&self) -> JobKind {
         match self.work {
             WorkSpec::Backup { .. } => JobKind::Backup,
             WorkSpec::Restore { .. } | WorkSpec::RestoreDump { .. } => JobKind::Restore,
+            WorkSpec::Copy { .. } => JobKind::Copy,
         }
     }
 }

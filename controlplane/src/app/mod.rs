@@ -6,6 +6,7 @@ mod audit;
 pub(crate) mod backup;
 pub mod caller;
 pub mod code;
+pub(crate) mod copy;
 mod dump;
 mod enroll;
 pub mod error;

@@ -1,5 +1,7 @@
 //! Condemns what the plan keeps no longer.
 
+use std::collections::BTreeSet;
+
 use holdfast_consensus::StateView;
 use holdfast_state::command::{
     Basis, Condemn, CondemnBackups, CondemnWal, CondemnedBy, DeletableWal, Verdict,
@@ -21,19 +23,31 @@ pub(crate) async fn condemn(app: &App, view: &StateView, cluster: &Name) -> Resu
         return Ok(0);
     };
     let mut done = 0;
+    // A backup goes from all of its repositories at once, so all must agree.
+    let kept: BTreeSet<BackupId> = planned
+        .of
+        .iter()
+        .flat_map(|of| of.verdicts.kept())
+        .collect();
     for of in &planned.of {
         let basis = Basis {
             revision: Revision(view.applied().saturating_sub(1)),
             kept: of.verdicts.kept().collect(),
         };
-        done += condemn_backups(app, of, &policy, &basis).await?;
+        done += condemn_backups(app, (of, &kept), &policy, &basis).await?;
         done += condemn_wal(app, cluster, of, &basis).await?;
     }
     Ok(done)
 }
 
-async fn condemn_backups(app: &App, of: &Planned, policy: &Name, basis: &Basis) -> Result<u64> {
-    let expired: Vec<BackupId> = of.verdicts.expired().collect();
+async fn condemn_backups(
+    app: &App,
+    (of, kept): (&Planned, &BTreeSet<BackupId>),
+    policy: &Name,
+    basis: &Basis,
+) -> Result<u64> {
+    let expired = of.verdicts.expired().filter(|id| !kept.contains(id));
+    let expired: Vec<BackupId> = expired.collect();
     let mut done = 0;
     for some in expired.chunks(TOGETHER) {
         let reason = expired_by(policy);

@@ -8,10 +8,10 @@
 
 use std::time::Duration;
 
-use holdfast_types::resource::{Policy, WalMode};
+use holdfast_types::resource::{Policy, PolicyCopy, WalMode};
 use holdfast_types::{
-    BackupId, Compliance, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name, ReceivedBy,
-    RepositoryExposure, Timeline, blind_after, judge, judge_age,
+    BackupId, Compliance, CopyExposure, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name,
+    ReceivedBy, RepositoryExposure, Timeline, blind_after, judge, judge_age,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -147,6 +147,7 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
             .map(|seen| seen.gaps.clone())
             .unwrap_or_default(),
         receiver: facts.receiver.clone(),
+        copy: None,
     };
     ExposureView {
         cluster: facts.cluster.clone(),
@@ -162,6 +163,45 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
         window_start: oldest.map(|backup| backup.finished_at),
         window_end: oldest.and(frontier).map(|frontier| frontier.time),
         cause,
+    }
+}
+
+/// How a copy stands. It changes no verdict: what an RPO promises is of the policy's
+/// own repository.
+pub fn show_copy(
+    facts: &RepositoryFacts,
+    rule: &PolicyCopy,
+    missing: u64,
+    receives: bool,
+    now: Timestamp,
+) -> RepositoryExposure {
+    let seen = if receives {
+        see(facts)
+    } else {
+        see_points(facts)
+    };
+    let frontier = seen
+        .restorable
+        .or(facts.frontier.map(|(_, frontier)| frontier));
+    let within = rule.within.map(holdfast_types::Span::get);
+    let late = within.map(|within| {
+        // Nothing can be restored from it: that is as late as it gets (I-13).
+        let behind = seen.restorable.map(|frontier| since(frontier.time, now));
+        behind.is_none_or(|behind| behind > within)
+    });
+    RepositoryExposure {
+        name: facts.name.to_string(),
+        frontier: frontier.map(|frontier| frontier.time),
+        frontier_lsn: frontier.map(|frontier| frontier.lsn),
+        gaps: seen.gaps,
+        receiver: None,
+        copy: Some(CopyExposure {
+            backups: (facts.backups.len() + facts.dumps.len()) as u64,
+            missing,
+            within_seconds: within.map(|within| within.as_secs()),
+            late,
+            trouble: facts.trouble.as_ref().map(|trouble| trouble.code.clone()),
+        }),
     }
 }
 

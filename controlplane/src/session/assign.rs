@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_consensus::StateView;
 use holdfast_proto::{
-    Assignment, Assignments, BackupWork, DumpRestoreWork, KeptSlot, ObservedInstance, PinnedParent,
-    RestoreWork, WalWork, Work,
+    Assignment, Assignments, BackupWork, CopyWork, DumpRestoreWork, KeptSlot, ObservedInstance,
+    PinnedParent, RepositoryAccess, RestoreWork, WalWork, Work,
 };
 use holdfast_state::PinHolder;
 use holdfast_state::query::{self, AgentView, AssignmentView};
-use holdfast_types::resource::{Cluster, InstanceSpec};
+use holdfast_types::resource::{Cluster, InstanceSpec, Policy};
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, Generation, JobId, JobState, Name, Observation,
     RepositoryId,
@@ -135,6 +135,18 @@ async fn work_of(
                     instance: known.instance(&job.cluster, agent).await?,
                     request: *request,
                 })),
+                WorkSpec::Copy {
+                    backup,
+                    lineage,
+                    from,
+                } => Work::Copy(Box::new(CopyWork {
+                    job: job.id,
+                    cluster: job.cluster.clone(),
+                    backup,
+                    lineage,
+                    from: known.repository(&from).await?,
+                    to: known.repository(&job.repository).await?,
+                })),
             };
             (work, spec.traceparent, job.cancel_requested)
         }
@@ -194,9 +206,25 @@ async fn wal(
         compression: policy.compression(),
         incarnation: INCARNATION,
         mode: policy.wal_mode(),
+        copies: copies(known, name, &policy).await,
         max_retained: policy.max_retained(),
         when_full: policy.when_full(),
     })))
+}
+
+/// Where what is stored is copied to. One that cannot be given now holds up no
+/// other, and least of all the original.
+async fn copies(known: &Known<'_>, cluster: &Name, policy: &Policy) -> Vec<RepositoryAccess> {
+    let mut copies = Vec::new();
+    for copy in &policy.copies {
+        match known.repository(&copy.repository).await {
+            Ok(access) => copies.push(access),
+            Err(error) => tracing::warn!(
+                %cluster, repository = %copy.repository, "a copy cannot be given: {error}"
+            ),
+        }
+    }
+    copies
 }
 
 pub(super) fn instance_at<'a>(cluster: &'a Cluster, agent: &AgentView) -> Result<&'a InstanceSpec> {
@@ -347,6 +375,7 @@ async fn slot(known: &mut Known<'_>, agent: &AgentView, name: &Name) -> Result<O
         compression: policy.compression(),
         incarnation: INCARNATION,
         mode: policy.wal_mode(),
+        copies: Vec::new(),
         max_retained: policy.max_retained(),
         when_full: policy.when_full(),
     }))

@@ -97,6 +97,7 @@ mod tests {
             frontier: None,
             trouble: None,
             repository: found,
+            copies: Vec::new(),
         }
     }
 

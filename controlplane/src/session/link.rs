@@ -1,14 +1,14 @@
 //! One agent's session, from its Hello to its end.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use holdfast_proto::v1::{self, agent_message, control_message};
 use holdfast_proto::{Assignments, Held, JobProgress, PlanAnswer};
 use holdfast_state::query::{self, AgentView};
-use holdfast_types::{AssignmentId, Generation, JobState};
+use holdfast_types::{AssignmentId, Generation, JobState, Name, RepositoryId};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -20,6 +20,7 @@ use super::identity;
 use super::instances::SetsSent;
 use super::registry::Opened;
 use super::reports::{self, Report};
+use super::wal::WalKey;
 use super::{HEARTBEAT_EVERY, LOST_AFTER};
 use crate::app::App;
 use crate::app::error::Result;
@@ -75,6 +76,7 @@ pub fn serve(
             held,
             interrupted: Vec::new(),
             holdings: BTreeMap::new(),
+            identities: Mutex::default(),
             sent: None,
             sets_sent: SetsSent::default(),
             sender,
@@ -97,6 +99,8 @@ struct Link {
     /// Jobs that were under way in a process that is gone.
     interrupted: Vec<(AssignmentId, Generation)>,
     holdings: BTreeMap<AssignmentId, (Generation, Holding)>,
+    /// Of repositories that are copied to.
+    identities: Mutex<BTreeMap<Name, RepositoryId>>,
     sent: Option<Assignments>,
     sets_sent: SetsSent,
 }
@@ -295,8 +299,9 @@ impl Link {
                     Some((generation, Holding::Wal(cluster, repository, known)))
                         if *generation == report.generation =>
                     {
-                        let report = identity::as_it_counts(report, repository, *known);
                         let key = (cluster.clone(), repository.clone());
+                        self.take_copies(&key, &report, reports).await?;
+                        let report = identity::as_it_counts(report, repository, *known);
                         if !self.app.wal.record(key.clone(), &report) {
                             return Ok(());
                         }
@@ -323,11 +328,58 @@ impl Link {
             Report::Job(_) | Report::Offline(_) | Report::Interrupted(..) => {
                 reports.send(report).await.map_err(|_| gone())
             }
-            Report::Wal(..) | Report::Instances(_) => match reports.try_send(report) {
-                Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
-                Err(mpsc::error::TrySendError::Closed(_)) => Err(gone()),
-            },
+            Report::Wal(..) | Report::Copy(..) | Report::Instances(_) => {
+                match reports.try_send(report) {
+                    Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
+                    Err(mpsc::error::TrySendError::Closed(_)) => Err(gone()),
+                }
+            }
         }
+    }
+
+    /// What was found where a copy is. It never changes once it is known.
+    async fn identity_of(&self, repository: &Name) -> Option<RepositoryId> {
+        let lock = || {
+            let known = self.identities.lock();
+            known.unwrap_or_else(std::sync::PoisonError::into_inner)
+        };
+        if let Some(known) = lock().get(repository) {
+            return Some(*known);
+        }
+        let view = self.app.look_up();
+        let found = query::repository_identity(view.connection(), repository).await;
+        let found = found.ok().flatten()?;
+        lock().insert(repository.clone(), found);
+        Some(found)
+    }
+
+    /// What a duty says of its copies: each is a report of its own, of another
+    /// repository.
+    async fn take_copies(
+        &self,
+        key: &WalKey,
+        report: &holdfast_proto::WalReport,
+        reports: &mpsc::Sender<Report>,
+    ) -> std::result::Result<(), String> {
+        for copy in &report.copies {
+            let of_copy = holdfast_proto::WalReport {
+                assignment: report.assignment,
+                generation: report.generation,
+                wal: copy.wal.clone(),
+                frontier: copy.frontier,
+                trouble: copy.trouble.clone(),
+                repository: copy.repository,
+                copies: Vec::new(),
+            };
+            let name = copy.name.clone();
+            let known = self.identity_of(&name).await;
+            let of_copy = identity::as_it_counts(of_copy, &name, known);
+            if self.app.wal.record((key.0.clone(), name.clone()), &of_copy) {
+                let report = Report::Copy(key.clone(), name, Box::new(of_copy));
+                self.hand_over(report, reports).await?;
+            }
+        }
+        Ok(())
     }
 
     fn holds(&self, assignment: AssignmentId, generation: Generation) -> bool {

@@ -14,12 +14,14 @@ use holdfast_proto::{
     WalReport,
 };
 use holdfast_state::command::{
-    self as commands, AdvanceJob, BackupCommit, FinishJob, FrontierCheckpoint, RecordBackupStarted,
-    RecordWal, RequeueJob, StartJob,
+    self as commands, AdvanceJob, BackupCommit, CopiedBy, FinishJob, FrontierCheckpoint,
+    RecordBackupStarted, RecordCopy, RecordWal, RequeueJob, StartJob,
 };
 use holdfast_state::query::{self, AgentView};
 use holdfast_state::{Cause, Principal, Refusal};
-use holdfast_types::{AssignmentId, Failure, Generation, InstanceFacts, JobId, Name, RequestId};
+use holdfast_types::{
+    AssignmentId, BackupId, Failure, Generation, InstanceFacts, JobId, Name, RequestId,
+};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +32,7 @@ use super::wal::WalKey;
 use super::{identity, late, offline};
 use crate::app::App;
 use crate::app::error::Result;
-use crate::app::job::{JobSpec, backup_of};
+use crate::app::job::{JobSpec, WorkSpec, backup_of};
 
 /// How long after a failure that may pass a job is tried again, at first.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
@@ -48,6 +50,8 @@ pub(super) enum Report {
     Offline(OfflineReport),
     /// What a WAL duty has done; worth a log entry.
     Wal(WalKey, Box<WalReport>),
+    /// What the copy in that repository holds of such a duty's WAL.
+    Copy(WalKey, Name, Box<WalReport>),
     /// What it sees.
     Instances(Vec<InstanceFacts>),
     /// A job whose process is gone.
@@ -80,6 +84,7 @@ pub(super) async fn work(
                 take_transition(&app, &agent, &mut known, (&sender, &close), &report).await
             }
             Report::Wal(key, report) => take_wal(&app, &agent, key, report).await,
+            Report::Copy(key, copy, report) => take_copy(&app, &agent, (key, copy), report).await,
             Report::Instances(facts) => on_record.take(&app, &agent, facts).await,
             Report::Interrupted(assignment, generation) => {
                 take_interrupted(&app, &agent, &mut known, *assignment, *generation).await
@@ -114,7 +119,9 @@ async fn take_transition(
     let sequence = match report {
         Report::Job(report) => report.sequence,
         Report::Offline(report) => report.sequence,
-        Report::Wal(..) | Report::Instances(_) | Report::Interrupted(..) => return Ok(()),
+        Report::Wal(..) | Report::Copy(..) | Report::Instances(_) | Report::Interrupted(..) => {
+            return Ok(());
+        }
     };
     // Without a quorum nothing can be taken in: the agent keeps its report, and
     // so do we while its session lasts.
@@ -122,7 +129,9 @@ async fn take_transition(
         let decided = match report {
             Report::Offline(report) => offline::take(app, agent, report).await,
             Report::Job(report) => decide(app, agent, known, report).await,
-            Report::Wal(..) | Report::Instances(_) | Report::Interrupted(..) => return Ok(()),
+            Report::Wal(..) | Report::Copy(..) | Report::Instances(_) | Report::Interrupted(..) => {
+                return Ok(());
+            }
         };
         match decided {
             Err(error) if error.retryable() && !close.is_cancelled() => {
@@ -258,6 +267,8 @@ struct HeldJob {
     generation: Generation,
     repository: Name,
     traceparent: Option<String>,
+    /// Of a copy: which cluster, and which backup.
+    copies: Option<(Name, BackupId)>,
 }
 
 /// The job of a report, when the reporting agent holds it under the report's
@@ -291,6 +302,10 @@ async fn job_in(
         generation: report.generation,
         repository: job.repository,
         traceparent: spec.traceparent,
+        copies: match spec.work {
+            WorkSpec::Copy { backup, .. } => Some((job.cluster, backup)),
+            _ => None,
+        },
     }))
 }
 
@@ -355,10 +370,13 @@ async fn finish(
         outcome: ended,
         log: log.clone(),
     };
-    let verdict = match same_repository(app, &cx, &held.repository, outcome).await? {
-        Ok(()) => propose(app, cx.clone(), command).await?,
-        another => another,
-    };
+    let mut verdict = same_repository(app, &cx, &held.repository, outcome).await?;
+    if verdict.is_ok() {
+        verdict = record_copy(app, &cx, held, outcome).await?;
+    }
+    if verdict.is_ok() {
+        verdict = propose(app, cx.clone(), command).await?;
+    }
     match &verdict {
         Ok(()) | Err(Refusal::StaleGeneration { .. } | Refusal::JobFinal { .. }) => Ok(verdict),
         Err(refusal) => {
@@ -375,6 +393,35 @@ async fn finish(
             Ok(verdict)
         }
     }
+}
+
+/// What a copy job has put into its repository is in the catalog before the job has
+/// succeeded: whoever sees that finds it there.
+async fn record_copy(
+    app: &App,
+    cx: &ProposeContext,
+    held: &HeldJob,
+    outcome: &JobOutcome,
+) -> Result<Verdict> {
+    let (Some((cluster, backup)), JobOutcome::Succeeded(success)) = (&held.copies, outcome) else {
+        return Ok(Ok(()));
+    };
+    let Some(wal) = &success.wal else {
+        return Ok(Ok(()));
+    };
+    let command = RecordCopy {
+        by: CopiedBy::Job {
+            job: held.job,
+            generation: held.generation,
+        },
+        cluster: cluster.clone(),
+        repository: held.repository.clone(),
+        lineage: wal.lineage,
+        backups: vec![*backup],
+        timelines: timelines(wal),
+        frontier: None,
+    };
+    propose(app, cx.clone(), command).await
 }
 
 /// A backup counts only in the repository that the catalog means by the name.
@@ -509,6 +556,50 @@ async fn take_wal(app: &App, agent: &AgentView, key: &WalKey, report: &WalReport
     {
         Ok(_) => app.wal.recorded(key, report),
         Err(refusal) => tracing::warn!(cluster = %key.0, "WAL was not recorded: {refusal}"),
+    }
+    Ok(())
+}
+
+/// Takes in what is in a copy; nothing is told of it by the original's report.
+async fn take_copy(
+    app: &App,
+    agent: &AgentView,
+    (key, copy): (&WalKey, &Name),
+    report: &WalReport,
+) -> Result<()> {
+    let Some(wal) = &report.wal else {
+        return Ok(());
+    };
+    let (cx, view) = (context(agent, None), app.look_up());
+    if let Err(refusal) = identity::settle(app, &view, &cx, copy, report.repository).await? {
+        tracing::warn!(cluster = %key.0, repository = %copy, "a copy was not recorded: {refusal}");
+        return Ok(());
+    }
+    let command = RecordCopy {
+        by: CopiedBy::Duty {
+            assignment: report.assignment,
+            generation: report.generation,
+            repository: key.1.clone(),
+        },
+        cluster: key.0.clone(),
+        repository: copy.clone(),
+        lineage: wal.lineage,
+        backups: Vec::new(),
+        timelines: timelines(wal),
+        frontier: report.frontier.map(|reported| FrontierCheckpoint {
+            timeline: reported.timeline,
+            frontier: reported.frontier,
+        }),
+    };
+    match app
+        .node
+        .propose(ProposeContext::internal(), command)
+        .await?
+    {
+        Ok(_) => app.wal.recorded(&(key.0.clone(), copy.clone()), report),
+        Err(refusal) => {
+            tracing::warn!(cluster = %key.0, repository = %copy, "a copy was not recorded: {refusal}");
+        }
     }
     Ok(())
 }

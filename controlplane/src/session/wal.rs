@@ -275,6 +275,7 @@ mod tests {
             frontier: None,
             trouble: None,
             repository: None,
+            copies: Vec::new(),
         }
     }
 

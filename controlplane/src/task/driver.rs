@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::{
-    agents, dispatch, duties, expiry, gaps, idle, members, pins, prune, scans, schedules,
+    agents, copies, dispatch, duties, expiry, gaps, idle, members, pins, prune, scans, schedules,
     state_snapshots,
 };
 use crate::app::App;
@@ -44,6 +44,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     let (members, calendar) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let snapshots = Arc::new(Notify::new());
     let (compare, expire) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let copying = Arc::new(Notify::new());
     let unasked = || Arc::new(Notify::new());
     all.spawn(run(app.clone(), dispatch::Dispatch, dispatch.clone()));
     all.spawn(run(app.clone(), duties::Duties, duties.clone()));
@@ -52,6 +53,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     let schedules = schedules::Schedules::default();
     all.spawn(run(app.clone(), schedules, calendar.clone()));
     all.spawn(run(app.clone(), scans::Scans, compare.clone()));
+    all.spawn(run(app.clone(), copies::Copies, copying.clone()));
     all.spawn(run(app.clone(), pins::Pins, unasked()));
     let expiry = expiry::Expiry::default();
     all.spawn(run(app.clone(), expiry, expire.clone()));
@@ -68,6 +70,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(mirror::follow(app.clone()));
     all.spawn(peer::announce(app.clone()));
     let wake = move |task: TaskName| match task {
+        TaskName::Copies => copying.notify_one(),
         TaskName::Dispatch => dispatch.notify_one(),
         TaskName::Duties => duties.notify_one(),
         TaskName::Expiry => expire.notify_one(),
@@ -120,6 +123,7 @@ async fn run<T: Task>(app: Arc<App>, task: T, wake: Arc<Notify>) {
 async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static) {
     let mut notices = app.node.effects();
     let wake_everything = || {
+        wake(TaskName::Copies);
         wake(TaskName::Dispatch);
         wake(TaskName::Duties);
         wake(TaskName::Expiry);

@@ -55,6 +55,7 @@ impl Task for IdleJobs {
             let patience = match job.kind {
                 JobKind::Backup => runs.get(&job.id).map_or(IDLE, |run| run.idle_timeout),
                 JobKind::Restore => app.config.jobs.restore_idle_timeout,
+                JobKind::Copy => IDLE,
             };
             let since = watched.get(&key).map(Instant::elapsed).unwrap_or_default();
             let told = app.progress.idle_for(key.0, key.1);
@@ -107,7 +108,7 @@ impl IdleJobs {
 /// then, and a promotion has an end of its own, which its agent sees to.
 fn can_be_judged(kind: JobKind, told: Option<&Progress>) -> bool {
     match (kind, told.map(|told| (told.phase, told.bytes_done))) {
-        (JobKind::Backup, _) | (JobKind::Restore, None) => true,
+        (JobKind::Backup | JobKind::Copy, _) | (JobKind::Restore, None) => true,
         (JobKind::Restore, Some((JobPhase::Verify | JobPhase::Replay, bytes))) => bytes > 0,
         (JobKind::Restore, Some((phase, _))) => phase != JobPhase::Promote,
     }
@@ -119,7 +120,7 @@ fn no_progress(kind: JobKind, idle: Duration, patience: Span) -> Failure {
         idle.as_secs()
     );
     let hint = match kind {
-        JobKind::Backup => {
+        JobKind::Backup | JobKind::Copy => {
             "see the job's log for what it was doing; it is tried again as often as it may be"
         }
         JobKind::Restore => {

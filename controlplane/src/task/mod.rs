@@ -6,6 +6,7 @@
 //! tried again by the next activation.
 
 mod agents;
+mod copies;
 mod dispatch;
 mod driver;
 mod duties;

@@ -2,7 +2,7 @@
 //!
 //! Limits hold backups up and nothing else: a restore is what backups are
 //! for, and waits for no place. Everything in an agent's hands takes a place,
-//! whoever asked for it.
+//! whoever asked for it. A copy takes and needs one at its repository only.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -109,8 +109,12 @@ impl Queue {
     pub(super) fn give(&mut self, job: &JobView, agent: AgentId) {
         let fleet = self.fleet(&job.cluster).cloned();
         let held = &mut self.held;
-        held.all += 1;
         *held.repositories.entry(job.repository.clone()).or_default() += 1;
+        if job.kind == JobKind::Copy {
+            // It may last, and holds no backup up but at the repository it fills.
+            return;
+        }
+        held.all += 1;
         if let Some(fleet) = fleet {
             *held.fleets.entry(fleet).or_default() += 1;
         }
@@ -226,11 +230,11 @@ impl Queue {
     }
 
     fn wait_for_place(&self, app: &App, job: &JobView) -> Option<Wait> {
-        if job.kind != JobKind::Backup {
+        if job.kind == JobKind::Restore {
             return None;
         }
         let (running, most) = (self.held.all, app.config.jobs.max_running);
-        if running >= most {
+        if running >= most && job.kind == JobKind::Backup {
             return Some(format!(
                 "a place: {running} jobs are in agents' hands, and jobs.maxRunning is {most}"
             ));
@@ -249,7 +253,8 @@ impl Queue {
                 job.repository
             ));
         }
-        let fleet = self.fleet(&job.cluster)?;
+        let fleet = self.fleet(&job.cluster);
+        let fleet = fleet.filter(|_| job.kind == JobKind::Backup)?;
         let most = full(limits.jobs_per_fleet, self.held.fleets.get(fleet))?;
         Some(format!(
             "a place in the fleet \"{fleet}\": that many run as the policy \"{policy}\" \
@@ -366,7 +371,9 @@ fn source_of(job: &JobView) -> Result<Source> {
     }
     Ok(match JobSpec::read(&job.spec)?.work {
         WorkSpec::Backup { from, .. } => from.unwrap_or(Source::Primary),
-        WorkSpec::Restore { .. } | WorkSpec::RestoreDump { .. } => Source::Primary,
+        WorkSpec::Restore { .. } | WorkSpec::RestoreDump { .. } | WorkSpec::Copy { .. } => {
+            Source::Primary
+        }
     })
 }
 

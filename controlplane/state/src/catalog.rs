@@ -1,16 +1,17 @@
 //! The rules by which a backup row changes its state.
 
 use holdfast_types::{
-    BackupKind, BackupState, CommittedBackup, Failure, JobId, LsnRange, Revision,
+    BackupId, BackupKind, BackupState, CommittedBackup, Coverage, Failure, JobId, LsnRange,
+    Revision, Timeline,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::column::{Count, Json, Moment, Position, Text};
-use crate::command::BackupCommit;
+use crate::command::{BackupCommit, TimelineWal};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{backup_repositories, backups};
 use crate::lookup::Lookup;
-use crate::{Noun, Refusal, TaskName, expiry, wal};
+use crate::{Noun, Refusal, StateError, TaskName, expiry, schema, wal};
 
 /// Makes a backup `available` whose commit mark is in the repository, if its
 /// WAL is there too (I-05). What is available already stays as it is; what is
@@ -30,7 +31,9 @@ pub(crate) async fn make_available(
         match known.state.0 {
             BackupState::Running | BackupState::Failed => {}
             BackupState::Available | BackupState::Condemned | BackupState::Deleted => {
-                return Ok(known.revision.into());
+                let revision = known.revision.into();
+                take_in_copy(cx, &commit).await?;
+                return Ok(revision);
             }
         }
     }
@@ -62,7 +65,149 @@ pub(crate) async fn make_available(
     cx.put(row(cx, commit.backup, attempt)).await?;
     cx.changed("backups", changed);
     cx.activate(TaskName::Exposure);
+    cx.activate(TaskName::Copies);
     Ok(cx.revision())
+}
+
+/// The same backup in another repository is a copy of it.
+async fn take_in_copy(cx: &mut ApplyContext<'_>, commit: &BackupCommit) -> Result<(), Stop> {
+    if !cx.has_level(schema::COPIES).await? {
+        return Ok(());
+    }
+    let backup = &commit.backup;
+    let place = wal::Place {
+        cluster: backup.cluster.clone(),
+        repository: backup.repository.clone(),
+        lineage: backup.lineage,
+    };
+    if place_of(cx, &place, backup.id).await?.is_some() {
+        return Ok(());
+    }
+    refuse_copy(cx, &place, backup.id, &commit.wal).await?;
+    for timeline in &commit.wal {
+        wal::record(cx, &place, timeline).await?;
+    }
+    place_copy(cx, &place, backup.id).await
+}
+
+async fn place_of(
+    cx: &ApplyContext<'_>,
+    place: &wal::Place,
+    backup: BackupId,
+) -> Result<Option<backup_repositories::Model>, StateError> {
+    let key = (Text(backup), Text(place.repository.clone()));
+    let found = backup_repositories::Entity::find_by_id(key);
+    Ok(found.only(cx.tx()).await?)
+}
+
+/// Refuses what cannot be a copy: of no backup that is available, or without the
+/// WAL that it needs (I-05). `carried` is what was found there.
+pub(crate) async fn refuse_copy(
+    cx: &ApplyContext<'_>,
+    place: &wal::Place,
+    backup: BackupId,
+    carried: &[TimelineWal],
+) -> Result<(), Stop> {
+    let found = backups::Entity::find_by_id(Text(backup));
+    let found = found.only(cx.tx()).await?;
+    let found = found.ok_or_else(|| Refusal::not_found(Noun::Backup, backup))?;
+    let lineage = found.lineage.map(|lineage| lineage.0);
+    if found.cluster.0 != place.cluster || lineage != Some(place.lineage) {
+        let message = "it is of another cluster or lineage";
+        return Err(Refusal::invalid("backups", message).into());
+    }
+    match found.state.0 {
+        // What is left of it there was condemned: it would be deleted with that.
+        BackupState::Available
+            if expiry::row_of(cx, backup, &place.repository)
+                .await?
+                .is_some() =>
+        {
+            return Err(Refusal::BackupCondemned { backup }.into());
+        }
+        BackupState::Available => {}
+        // It was condemned while it was copied, and goes as it does elsewhere.
+        BackupState::Condemned | BackupState::Deleted => return Ok(()),
+        state @ (BackupState::Running | BackupState::Failed) => {
+            return Err(Refusal::BackupState { backup, state }.into());
+        }
+    }
+    if found.kind.0 == BackupKind::Logical {
+        return Ok(());
+    }
+    let (start, stop, timeline) = (found.start_lsn, found.stop_lsn, found.timeline);
+    let (Some(start), Some(stop), Some(timeline)) = (start, stop, timeline) else {
+        return Err(StateError::corrupt(format!("{backup} is available and nowhere")).into());
+    };
+    let timeline = crate::column::timeline(timeline)?;
+    let Some(needed) = LsnRange::new(start.0, stop.0) else {
+        return Ok(());
+    };
+    let coverage = held_with(cx, place, timeline, carried).await?;
+    if coverage.covers(needed) {
+        return Ok(());
+    }
+    Err(Refusal::WalMissing {
+        cluster: place.cluster.clone(),
+        repository: place.repository.clone(),
+        gaps: coverage.gaps(needed),
+    }
+    .into())
+}
+
+/// Notes that a backup is in a copy, after [`refuse_copy`] had nothing against it.
+pub(crate) async fn place_copy(
+    cx: &mut ApplyContext<'_>,
+    place: &wal::Place,
+    backup: BackupId,
+) -> Result<(), Stop> {
+    let known = place_of(cx, place, backup).await?;
+    if known.is_some_and(|known| known.state.0 != BackupState::Failed) {
+        return Ok(());
+    }
+    let found = backups::Entity::find_by_id(Text(backup));
+    let Some(found) = found.only(cx.tx()).await? else {
+        return Ok(());
+    };
+    let state = match found.state.0 {
+        BackupState::Condemned | BackupState::Deleted => {
+            expiry::condemn_copy(cx, place, backup).await?;
+            BackupState::Condemned
+        }
+        _ => BackupState::Available,
+    };
+    cx.put(backup_repositories::Model {
+        backup: Text(backup),
+        repository: Text(place.repository.clone()),
+        kind: found.kind,
+        state: Text(state),
+        started_at: found.started_at,
+        recorded_at: Moment(cx.now()),
+    })
+    .await?;
+    cx.changed("backups", backup);
+    cx.activate(TaskName::Exposure);
+    // The next one.
+    cx.activate(TaskName::Copies);
+    Ok(())
+}
+
+/// What is recorded of a timeline, and what was found of it now.
+async fn held_with(
+    cx: &ApplyContext<'_>,
+    place: &wal::Place,
+    timeline: Timeline,
+    carried: &[TimelineWal],
+) -> Result<Coverage, StateError> {
+    let mut coverage = wal::coverage(cx.tx(), place, timeline).await?;
+    let carried = carried.iter().filter(|wal| wal.timeline == timeline);
+    let gone = expiry::gone(cx, place, timeline).await?;
+    for range in carried.flat_map(|wal| &wal.ranges) {
+        for there in gone.gaps(*range) {
+            coverage.insert(there);
+        }
+    }
+    Ok(coverage)
 }
 
 fn row(cx: &ApplyContext<'_>, backup: CommittedBackup, attempt: Count) -> backups::Model {
@@ -108,17 +253,7 @@ async fn refuse_without_wal(
         let message = "a backup stops after it starts";
         return Err(Refusal::invalid("backup.stopLsn", message).into());
     };
-    let mut coverage = wal::coverage(cx.tx(), place, backup.timeline).await?;
-    let carried = commit
-        .wal
-        .iter()
-        .filter(|wal| wal.timeline == backup.timeline);
-    let gone = expiry::gone(cx, place, backup.timeline).await?;
-    for range in carried.flat_map(|wal| &wal.ranges) {
-        for there in gone.gaps(*range) {
-            coverage.insert(there);
-        }
-    }
+    let coverage = held_with(cx, place, backup.timeline, &commit.wal).await?;
     if coverage.covers(needed) {
         return Ok(());
     }

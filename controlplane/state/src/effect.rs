@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskName {
+    /// Orders the copies that policies want.
+    Copies,
     /// Gives queued jobs to agents.
     Dispatch,
     /// Places standing duties such as WAL receiving.

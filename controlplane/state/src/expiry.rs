@@ -3,12 +3,13 @@
 
 use holdfast_types::{BackupId, BackupKind, BackupState, Coverage, LsnRange, Name, Timeline};
 use jiff::{SignedDuration, Timestamp};
+use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::Deletion;
-use crate::entity::{backups, condemned, condemned_wal, holds};
+use crate::entity::{backup_repositories, backups, condemned, condemned_wal, holds};
 use crate::lookup::Lookup;
 use crate::pins::PIN_MOST;
 use crate::{Noun, Refusal, StateError, generations, row, schema, wal};
@@ -111,6 +112,9 @@ async fn pinned_until(
 /// cluster that is protected by dumps may have no other.
 async fn refuse_last(cx: &ApplyContext<'_>, backup: &backups::Model) -> Result<(), Stop> {
     let logical = backup.kind.0 == BackupKind::Logical;
+    if cx.has_level(schema::COPIES).await? {
+        return refuse_last_anywhere(cx, backup, logical).await;
+    }
     let sql = format!(
         "SELECT 1 FROM backups WHERE cluster = ? AND state = 'available' AND repository = ? \
          AND id <> ? AND kind {} 'logical'",
@@ -132,6 +136,73 @@ async fn refuse_last(cx: &ApplyContext<'_>, backup: &backups::Model) -> Result<(
         repository: backup.repository.0.clone(),
     }
     .into())
+}
+
+/// The same for each of the repositories that it is in: a copy that lags behind
+/// would otherwise lose its last one to a newer one that is not copied yet.
+async fn refuse_last_anywhere(
+    cx: &ApplyContext<'_>,
+    backup: &backups::Model,
+    logical: bool,
+) -> Result<(), Stop> {
+    use backup_repositories::{Column, Entity};
+    let places = Entity::find()
+        .filter(Column::Backup.eq(backup.id))
+        .filter(Column::State.eq(Text(BackupState::Available)))
+        .order_by_asc(Column::Repository)
+        .all(cx.tx())
+        .await?;
+    let sql = format!(
+        "SELECT 1 FROM backup_repositories AS place JOIN backups ON backups.id = place.backup \
+         WHERE place.repository = ? AND place.state = 'available' AND backups.cluster = ? \
+         AND backups.state = 'available' AND backups.id <> ? AND backups.kind {} 'logical'",
+        if logical { "=" } else { "<>" }
+    );
+    for place in places {
+        let repository = place.repository.0.clone();
+        let values = [
+            place.repository.into(),
+            backup.cluster.clone().into(),
+            backup.id.into(),
+        ];
+        if !cx.exists(&sql, values).await? {
+            let kind = if logical { "dump" } else { "physical backup" };
+            return Err(Refusal::LastBackup {
+                backup: backup.id.0,
+                kind: kind.to_owned(),
+                cluster: backup.cluster.0.clone(),
+                repository,
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Condemns a copy of what is condemned elsewhere, or was deleted there: nobody
+/// gets it back by having copied it (I-06).
+pub(crate) async fn condemn_copy(
+    cx: &ApplyContext<'_>,
+    place: &wal::Place,
+    backup: BackupId,
+) -> Result<(), Stop> {
+    use condemned::{Column, Entity};
+    let elsewhere = Entity::find()
+        .filter(Column::Backup.eq(Text(backup)))
+        .order_by_asc(Column::Repository)
+        .all(cx.tx())
+        .await?;
+    let Some(known) = elsewhere.into_iter().next() else {
+        return Err(StateError::corrupt(format!("{backup} is condemned nowhere")).into());
+    };
+    cx.put(condemned::Model {
+        repository: Text(place.repository.clone()),
+        state: Text(Deletion::Condemned),
+        deleted_at: None,
+        ..known
+    })
+    .await?;
+    Ok(())
 }
 
 /// Whether anything of this id was condemned: it never becomes available.
@@ -192,9 +263,19 @@ pub(crate) async fn refuse_needed(
     range: LsnRange,
 ) -> Result<(), Stop> {
     use backups::{Column, Entity};
-    let found = Entity::find()
-        .filter(Column::Cluster.eq(place.cluster.as_str()))
-        .filter(Column::Repository.eq(place.repository.as_str()))
+    let mut found = Entity::find().filter(Column::Cluster.eq(place.cluster.as_str()));
+    found = match cx.has_level(schema::COPIES).await? {
+        true => {
+            let inside = Query::select()
+                .column(backup_repositories::Column::Backup)
+                .from(backup_repositories::Entity)
+                .and_where(backup_repositories::Column::Repository.eq(place.repository.as_str()))
+                .to_owned();
+            found.filter(Column::Id.in_subquery(inside))
+        }
+        false => found.filter(Column::Repository.eq(place.repository.as_str())),
+    };
+    let found = found
         .filter(Column::Lineage.eq(Text(place.lineage)))
         .filter(Column::Kind.ne(Text(BackupKind::Logical)))
         .filter(Column::State.is_in([Text(BackupState::Running), Text(BackupState::Available)]))
@@ -222,8 +303,10 @@ pub(crate) async fn is_restored_from(
     cx: &ApplyContext<'_>,
     cluster: &Name,
 ) -> Result<bool, StateError> {
-    let sql = "SELECT 1 FROM jobs WHERE cluster = ? AND kind = 'restore' \
-               AND state NOT IN ('succeeded', 'failed', 'cancelled', 'superseded')";
+    // A copy that waits may fail, and says so; one that is under way is let finish.
+    let sql = "SELECT 1 FROM jobs WHERE cluster = ? AND (kind = 'restore' \
+               AND state NOT IN ('succeeded', 'failed', 'cancelled', 'superseded') \
+               OR kind = 'copy' AND state IN ('leased', 'running', 'committing'))";
     cx.exists(sql, [Text(cluster.clone()).into()]).await
 }
 

@@ -157,6 +157,7 @@ async fn report_wal(session: &Session, duty: &Assignment, to: u64, found: Reposi
         }),
         trouble: None,
         repository: Some(found),
+        copies: Vec::new(),
     };
     session
         .send(agent_message::Message::Wal((&report).into()))

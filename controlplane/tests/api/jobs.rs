@@ -365,6 +365,7 @@ async fn report_wal(session: &Session, duty: &Assignment, ranges: &[(u64, u64)],
         }),
         trouble: None,
         repository: None,
+        copies: Vec::new(),
     };
     session
         .send(agent_message::Message::Wal((&report).into()))

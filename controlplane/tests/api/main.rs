@@ -10,6 +10,7 @@ mod access;
 mod agent;
 mod backups;
 mod control;
+mod copies;
 mod coverage;
 mod documents;
 mod dumps;

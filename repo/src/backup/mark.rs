@@ -12,8 +12,9 @@ use holdfast_types::{BackupId, KeyId, Lineage, Lsn, Name, Timeline};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::manifest::SectionRef;
+use super::manifest::{SectionRef, section_name};
 use crate::codec::Codec;
+use crate::crypto::PlainHash;
 use crate::envelope::Kind;
 use crate::error::Damage;
 use crate::{Error, LineageRepository, Result};
@@ -166,6 +167,15 @@ pub(crate) fn mark_name(run: &RunKey) -> String {
 impl Backup {
     pub(super) const fn format() -> u32 {
         FORMAT
+    }
+
+    /// The objects of its manifest: their names below the lineage, sizes, and the
+    /// hashes of what they hold.
+    pub(crate) fn section_objects(&self) -> impl Iterator<Item = (String, u64, PlainHash)> {
+        self.sections.iter().map(|section| {
+            let below = section_name(self.id, section.number);
+            (below, section.bytes, section.hash)
+        })
     }
 
     fn decode(lineage: &LineageRepository, below: &str, text: &[u8]) -> Result<Self> {

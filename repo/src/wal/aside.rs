@@ -8,7 +8,7 @@ use std::fmt;
 use bytes::Bytes;
 use holdfast_types::{SegmentSize, WalSegment};
 
-use super::{WalRepository, aside_name};
+use super::{WalObject, WalRepository, aside_name};
 use crate::envelope::Kind;
 use crate::lineage::Put;
 use crate::{Error, Result};
@@ -85,9 +85,7 @@ impl WalRepository {
                 reason: format!("{file} has {} bytes", plain.len()),
             });
         }
-        self.lineage
-            .put(file.kind(), &aside_name(file), self.codec, plain)
-            .await
+        self.put(WalObject::Aside(file), plain).await
     }
 
     /// Fetches a file beside the WAL, or `None` when it is proved not to be

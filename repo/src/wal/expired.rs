@@ -38,7 +38,8 @@ impl WalRepository {
         Ok(found)
     }
 
-    async fn markers(&self) -> Result<Vec<(Timeline, LsnRange, String)>> {
+    /// The markers there are, with their full names.
+    pub(crate) async fn markers(&self) -> Result<Vec<(Timeline, LsnRange, String)>> {
         let directory = self.lineage.name("expired");
         let mut listed = self.lineage.repository.store.list(&directory);
         let mut found = Vec::new();

@@ -11,6 +11,9 @@ mod fetch;
 mod list;
 mod prune;
 
+use std::fmt;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use holdfast_types::{LsnRange, Timeline, TimelineHistory, WalSegment};
 
@@ -19,7 +22,6 @@ pub use self::fetch::Fetched;
 pub use self::list::TimelineWal;
 pub(crate) use self::list::WalObject;
 use crate::codec::Codec;
-use crate::envelope::Kind;
 use crate::lineage::Put;
 use crate::{Error, LineageRepository, Result};
 
@@ -28,6 +30,50 @@ use crate::{Error, LineageRepository, Result};
 pub struct WalRepository {
     lineage: LineageRepository,
     codec: Codec,
+    /// Told of each object that is durable.
+    tap: Option<WalTap>,
+}
+
+/// Told of each object that was put, sealed as it is stored, before the one who
+/// put it hears of it. It must not wait.
+#[derive(Clone)]
+struct WalTap(Arc<dyn Fn(SealedWal) + Send + Sync>);
+
+/// A WAL object as it is stored. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SealedWal {
+    below: String,
+    bytes: Bytes,
+    timeline: Timeline,
+    range: Option<LsnRange>,
+}
+
+impl SealedWal {
+    /// Its name below the lineage.
+    pub(crate) fn below(&self) -> &str {
+        &self.below
+    }
+
+    /// What is stored.
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Its timeline.
+    pub const fn timeline(&self) -> Timeline {
+        self.timeline
+    }
+
+    /// The WAL it holds, if it counts as such.
+    pub const fn range(&self) -> Option<LsnRange> {
+        self.range
+    }
+}
+
+impl fmt::Debug for WalTap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WalTap")
+    }
 }
 
 impl LineageRepository {
@@ -36,11 +82,49 @@ impl LineageRepository {
         WalRepository {
             lineage: self.clone(),
             codec,
+            tap: None,
         }
     }
 }
 
 impl WalRepository {
+    /// The same, with somebody who is told of each object that was put.
+    #[must_use]
+    pub fn with_tap(self, tell: impl Fn(SealedWal) + Send + Sync + 'static) -> Self {
+        Self {
+            tap: Some(WalTap(Arc::new(tell))),
+            ..self
+        }
+    }
+
+    async fn put(&self, object: WalObject, plain: Bytes) -> Result<Put> {
+        let below = object.name();
+        let kind = object.kind();
+        let (put, bytes) = self
+            .lineage
+            .put_seen(kind, &below, self.codec, plain)
+            .await?;
+        let Some(WalTap(tell)) = &self.tap else {
+            return Ok(put);
+        };
+        let (timeline, range) = match object {
+            WalObject::Segment(segment) => {
+                let range = LsnRange::new(segment.start(), segment.end());
+                (segment.timeline(), range)
+            }
+            WalObject::Slice(timeline, range) => (timeline, Some(range)),
+            WalObject::History(timeline) => (timeline, None),
+            WalObject::Aside(file) => (file.segment().timeline(), None),
+        };
+        tell(SealedWal {
+            below,
+            bytes,
+            timeline,
+            range,
+        });
+        Ok(put)
+    }
+
     /// Puts a full segment. On success it is durable (I-07).
     pub async fn put_segment(&self, segment: WalSegment, plain: Bytes) -> Result<Put> {
         self.check_size(segment)?;
@@ -50,9 +134,7 @@ impl WalRepository {
                 reason: format!("{segment} has {} bytes", plain.len()),
             });
         }
-        self.lineage
-            .put(Kind::Segment, &segment_name(segment), self.codec, plain)
-            .await
+        self.put(WalObject::Segment(segment), plain).await
     }
 
     /// Puts part of a segment. On success it is durable (I-07).
@@ -69,9 +151,7 @@ impl WalRepository {
                 reason: format!("{} bytes for a range in {segment}", plain.len()),
             });
         }
-        self.lineage
-            .put(Kind::Slice, &slice_name(timeline, range), self.codec, plain)
-            .await
+        self.put(WalObject::Slice(timeline, range), plain).await
     }
 
     /// Puts the history file of a timeline, as PostgreSQL wrote it.
@@ -81,9 +161,7 @@ impl WalRepository {
             what: "a timeline history",
             reason: error.to_string(),
         })?;
-        self.lineage
-            .put(Kind::History, &history_name(timeline), self.codec, text)
-            .await
+        self.put(WalObject::History(timeline), text).await
     }
 
     fn check_size(&self, segment: WalSegment) -> Result<()> {

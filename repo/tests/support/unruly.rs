@@ -19,6 +19,12 @@ pub struct Unruly {
     pub lose_answers: AtomicUsize,
     /// Puts of names with this part fail.
     pub refuse: &'static str,
+    /// Puts that still succeed: whoever writes is killed before the next one.
+    pub puts_left: AtomicUsize,
+    /// Puts of names with this part are acknowledged and not done.
+    pub forget: &'static str,
+    /// Puts of names with this part store half of it.
+    pub truncate: &'static str,
     /// Whether a create overwrites.
     pub overwrite: bool,
     /// When a segment is asked for the first time: put this, drop that.
@@ -38,6 +44,9 @@ impl Unruly {
             inner,
             lose_answers: AtomicUsize::new(0),
             refuse: "\0",
+            puts_left: AtomicUsize::new(usize::MAX),
+            forget: "\0",
+            truncate: "\0",
             overwrite: false,
             swap: None,
             swapped: AtomicBool::new(false),
@@ -64,9 +73,31 @@ impl ObjectStore for Unruly {
     async fn put_opts(
         &self,
         path: &Path,
-        payload: PutPayload,
+        mut payload: PutPayload,
         mut options: PutOptions,
     ) -> object_store::Result<PutResult> {
+        let left = self
+            .puts_left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        if left.is_err() {
+            return Err(object_store::Error::Generic {
+                store: "Unruly",
+                source: Box::new(std::io::Error::other("killed")),
+            });
+        }
+        if path.as_ref().contains(self.forget) {
+            return Ok(PutResult {
+                e_tag: None,
+                version: None,
+                extensions: object_store::Extensions::default(),
+            });
+        }
+        if path.as_ref().contains(self.truncate) {
+            let whole = bytes::Bytes::from(payload);
+            payload = whole.slice(..whole.len() / 2).into();
+        }
         if path.as_ref().contains(self.refuse) {
             let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
             return Err(object_store::Error::Generic {

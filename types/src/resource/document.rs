@@ -294,8 +294,8 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        let copies = policy(json!({"selector": {}, "repository": "eu", "copies": []}));
-        assert_eq!(refused(copies), ("spec.copies".into(), "not_supported_yet"));
+        let drills = policy(json!({"selector": {}, "repository": "eu", "drills": []}));
+        assert_eq!(refused(drills), ("spec.drills".into(), "not_supported_yet"));
         // A relay has no archive_command that could call it.
         for mode in ["archive", "both"] {
             let wal = |wal| policy(json!({"selector": {}, "repository": "eu", "wal": wal}));

@@ -17,8 +17,8 @@ pub use cluster::{Cluster, ConnectionProblem, InstanceSpec, REMOTE, RelaySpec};
 pub use document::{API_VERSION, Document, InvalidDocument, Kind, Labels, Metadata, Resource};
 pub use fleet::Fleet;
 pub use policy::{
-    Codec, Compression, Durability, Limits, Objectives, Policy, WalMode, WalPolicy, WalReceiver,
-    selects,
+    Codec, Compression, Durability, Limits, Objectives, Policy, PolicyCopy, WalMode, WalPolicy,
+    WalReceiver, selects,
 };
 pub use repository::{KeyReference, Repository, SecretReference};
 pub use retained::{InvalidMaxRetained, MaxRetained, WhenFull};

@@ -30,10 +30,9 @@ pub struct Policy {
     /// How WAL gets into the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wal: Option<WalPolicy>,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub copies: NotYet,
+    /// The repositories that its backups and WAL are copied to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<PolicyCopy>,
     /// When backups are taken by themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schedules: Vec<Schedule>,
@@ -51,6 +50,20 @@ pub struct Policy {
     #[cfg_attr(feature = "schema", schema(ignore))]
     #[doc(hidden)]
     pub approvals: NotYet,
+}
+
+/// A repository that backups and WAL are copied to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct PolicyCopy {
+    /// The repository.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub repository: Name,
+    /// How far it may lag behind; whether it does is shown with the exposure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "15m"))]
+    pub within: Option<Span>,
 }
 
 /// What a policy promises.
@@ -356,6 +369,7 @@ impl Policy {
             let message = "a window is longer than no time";
             return Err(InvalidDocument::new("spec.objectives.window", message));
         }
+        self.check_copies()?;
         self.check_retained()?;
         if let Some(retention) = &self.retention {
             retention.check(self.window())?;
@@ -364,6 +378,27 @@ impl Policy {
             limits.check()?;
         }
         super::schedule::check(&self.schedules)
+    }
+
+    fn check_copies(&self) -> Result<(), InvalidDocument> {
+        for (index, copy) in self.copies.iter().enumerate() {
+            let field = format!("spec.copies[{index}].repository");
+            if copy.repository == self.repository {
+                let message = "a copy is in another repository than the original";
+                return Err(InvalidDocument::new(field, message));
+            }
+            let before = &self.copies[..index];
+            if before.iter().any(|one| one.repository == copy.repository) {
+                let message = format!("the repository {} is named twice", copy.repository);
+                return Err(InvalidDocument::new(field, message));
+            }
+            if copy.within.is_some_and(|within| within.get().is_zero()) {
+                let field = format!("spec.copies[{index}].within");
+                let message = "a copy takes longer than no time";
+                return Err(InvalidDocument::new(field, message));
+            }
+        }
+        Ok(())
     }
 
     /// A bound that nothing would keep is refused, not accepted in silence.
@@ -407,7 +442,6 @@ impl Policy {
     }
 
     fn refuse_what_is_not_built(&self) -> Result<(), InvalidDocument> {
-        self.copies.refuse("spec.copies")?;
         self.drills.refuse("spec.drills")?;
         if let Some(limits) = &self.limits {
             limits.bandwidth.refuse("spec.limits.bandwidth")?;

@@ -28,6 +28,7 @@ pub(super) fn begin(work: &BackupWork, host: &Host) -> Duty {
         compression: work.compression,
         incarnation: work.incarnation,
         mode: WalMode::Streaming,
+        copies: Vec::new(),
         max_retained: MaxRetained::default(),
         when_full: WhenFull::Drop,
     };

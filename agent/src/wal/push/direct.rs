@@ -16,6 +16,7 @@ use holdfast_types::{Failure, Lineage, Name};
 use super::command::Asked;
 use super::lane::{Destination, Lane};
 use crate::failure;
+use crate::wal::copies::Shipping;
 use crate::wal::fetch::STORE_PATIENCE;
 
 /// A repository as the command line names it.
@@ -37,6 +38,8 @@ pub(super) async fn push(asked: &Asked, to: &To) -> Result<(), Failure> {
         codec: Codec::DEFAULT,
         data_directory: data.clone(),
         spool,
+        name: "direct".parse().expect("it is a name"),
+        shipping: Shipping::default(),
     };
     let lane = Lane::new(destination, None);
     let (stored, ahead) = tokio::join!(lane.push(&asked.name), lane.read_ahead(&asked.name));

@@ -76,6 +76,8 @@ impl PushHandler {
             codec: source.codec,
             data_directory: directory.to_path_buf(),
             spool: self.host.data_dir().join("spool"),
+            name: source.repository.name.clone(),
+            shipping: self.host.wal().shipping().clone(),
         };
         Ok(self.host.wal().lanes().lane(to, source.pushed))
     }

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use holdfast_repo::{Codec, LineageRepository, WalRepository};
-use holdfast_types::{Failure, SegmentSize, WalSegment};
+use holdfast_types::{Failure, Name, SegmentSize, WalSegment};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
 
 use super::note::Notes;
 use super::put::Newest;
 use super::{PushName, Pushed};
+use crate::wal::copies::Shipping;
 
 /// Memory for files on their way, each once as it was read and once sealed.
 const MEMORY: u64 = 128 << 20;
@@ -29,6 +30,10 @@ pub(super) struct Destination {
     pub(super) data_directory: PathBuf,
     /// Where notes are kept.
     pub(super) spool: PathBuf,
+    /// The repository's name.
+    pub(super) name: Name,
+    /// Where what is stored is copied to as well.
+    pub(super) shipping: Shipping,
 }
 
 type Pushing = Shared<BoxFuture<'static, Result<(), Failure>>>;
@@ -54,7 +59,9 @@ impl Lane {
         let size = to.lineage.facts().segment_size.bytes();
         let at_once = (MEMORY / (2 * size)).clamp(1, AT_ONCE);
         Arc::new(Self {
-            wal: to.lineage.wal(to.codec),
+            wal: to
+                .shipping
+                .on(to.lineage.wal(to.codec), to.lineage.cluster(), &to.name),
             notes: Notes::new(&to.spool, &to.lineage),
             lineage: to.lineage,
             pg_wal: to.data_directory.join("pg_wal"),

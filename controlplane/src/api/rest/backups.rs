@@ -28,6 +28,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(backup_list))
         .routes(routes!(backup_show, backup_delete))
         .routes(routes!(backup_hold, backup_release))
+        .routes(routes!(backup_copy))
 }
 
 /// The backup that is wanted.
@@ -297,4 +298,29 @@ async fn backup_release(
 ) -> Result<Json<BackupView>, ApiError> {
     app.release_backup(&caller, id).await?;
     Ok(Json(view(&app, &caller, id).await?))
+}
+
+/// A copy that is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CopyParams {
+    /// The repository that it is copied to; the one copy that the policy names when
+    /// it is not said.
+    #[schema(value_type = Option<String>)]
+    repository: Option<Name>,
+}
+
+/// Copy a backup to another repository
+#[utoipa::path(post, path = "/api/v1/backups/{id}/copies", operation_id = "backup_copy", tag = "backups",
+    params(("id" = String, Path)),
+    request_body = CopyParams,
+    responses((status = 202, description = "The job that copies it", body = JobStarted), Problems))]
+async fn backup_copy(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segment(id): Segment<BackupId>,
+    Body(params): Body<CopyParams>,
+) -> Result<Accepted, ApiError> {
+    let job = app.copy_backup(&caller, id, params.repository).await?;
+    Ok(Accepted(job))
 }

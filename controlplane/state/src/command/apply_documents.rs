@@ -237,6 +237,7 @@ fn level_of(document: &Document) -> u32 {
     }
     .max(level_of_kinds(document))
     .max(level_of_retention(document))
+    .max(level_of_copies(document))
     .max(level_of_bounds(document))
 }
 
@@ -289,6 +290,14 @@ fn level_of_retention(document: &Document) -> u32 {
         Resource::Policy(policy) if policy.retention.is_some() || policy.window().is_some() => {
             schema::EXPIRY
         }
+        _ => schema::VERSION,
+    }
+}
+
+/// A node of an earlier level would refuse the field.
+fn level_of_copies(document: &Document) -> u32 {
+    match &document.resource {
+        Resource::Policy(policy) if !policy.copies.is_empty() => schema::COPIES,
         _ => schema::VERSION,
     }
 }
@@ -486,5 +495,6 @@ async fn wake(cx: &mut ApplyContext<'_>, named: BTreeSet<Name>) -> Result<(), St
     }
     cx.activate(TaskName::Duties);
     cx.activate(TaskName::Exposure);
+    cx.activate(TaskName::Copies);
     Ok(())
 }

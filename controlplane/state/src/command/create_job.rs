@@ -12,7 +12,7 @@ use crate::lookup::Lookup;
 use crate::column::{Count, Flag, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::jobs;
-use crate::{Noun, Refusal, StateError, TaskName};
+use crate::{Noun, Refusal, StateError, TaskName, schema};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,13 @@ impl ReplicatedCommand for CreateJob {
 
     fn target(&self) -> String {
         format!("jobs/{}", self.job)
+    }
+
+    fn level(&self) -> u32 {
+        match self.kind {
+            JobKind::Backup | JobKind::Restore => schema::VERSION,
+            JobKind::Copy => schema::COPIES,
+        }
     }
 
     fn audit_detail(&self) -> Value {

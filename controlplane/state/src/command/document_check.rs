@@ -113,6 +113,10 @@ pub(super) fn references(document: &Document) -> Vec<Reference> {
                 ReferenceKind::Repository,
                 &policy.repository,
             );
+            for (index, copy) in policy.copies.iter().enumerate() {
+                let field = format!("spec.copies[{index}].repository");
+                add(&field, ReferenceKind::Repository, &copy.repository);
+            }
         }
     }
     references

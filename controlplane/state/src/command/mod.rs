@@ -160,6 +160,7 @@ commands! {
     condemn_wal::CondemnWal,
     begin_deletion::BeginDeletion,
     end_deletion::EndDeletion,
+    record_copy::RecordCopy,
 }
 
 mod document_check;
@@ -177,6 +178,7 @@ pub use pin_backups::{Pin, Pinned};
 pub use place_duty::PlacedDuty;
 pub use prune_expired::Pruned;
 pub use rebuild_catalog::RebuiltFrom;
+pub use record_copy::CopiedBy;
 pub use record_found_wal::{FoundWal, FoundWalOutcome};
 pub use record_offline_runs::{OfflineAttempt, OfflineDeed, OfflineRecorded};
 pub use record_runs::{DueRun, Mark, Recorded, RunDecision, RunJob, ScheduleDecision};

@@ -82,7 +82,8 @@ impl ReplicatedCommand for RecordWal {
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Revision, Stop> {
-        refuse_stranger(cx, &self).await?;
+        let key = (&self.cluster, &self.repository);
+        refuse_stranger(cx, key, (self.assignment, self.generation)).await?;
         for timeline in &self.timelines {
             wal::refuse_absurd_timeline(timeline)?;
         }
@@ -105,14 +106,20 @@ impl ReplicatedCommand for RecordWal {
     }
 }
 
-async fn refuse_stranger(cx: &ApplyContext<'_>, wal: &RecordWal) -> Result<(), Stop> {
-    let key = duty_key(&wal.cluster, &wal.repository);
+/// Refuses all but the holder of the duty to receive a cluster's WAL into a
+/// repository (I-04).
+pub(super) async fn refuse_stranger(
+    cx: &ApplyContext<'_>,
+    (cluster, repository): (&Name, &Name),
+    (assignment, generation): (AssignmentId, Generation),
+) -> Result<(), Stop> {
+    let key = duty_key(cluster, repository);
     let duty = assignments::Entity::find_by_id(key).only(cx.tx()).await?;
     let Some(duty) = duty else {
-        return Err(Refusal::not_found(Noun::Assignment, wal.assignment).into());
+        return Err(Refusal::not_found(Noun::Assignment, assignment).into());
     };
     let current = Generation(duty.generation.0);
-    if !is_active(&duty) || current != wal.generation || duty.id.0 != wal.assignment {
+    if !is_active(&duty) || current != generation || duty.id.0 != assignment {
         return Err(Refusal::StaleGeneration { current }.into());
     }
     Ok(())
@@ -120,7 +127,7 @@ async fn refuse_stranger(cx: &ApplyContext<'_>, wal: &RecordWal) -> Result<(), S
 
 /// A frontier only moves forward: a report that was long under way proves
 /// nothing new.
-async fn advance_frontier(
+pub(super) async fn advance_frontier(
     cx: &mut ApplyContext<'_>,
     place: &wal::Place,
     FrontierCheckpoint { timeline, frontier }: FrontierCheckpoint,

@@ -59,6 +59,7 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(state_snapshots());
     examples.extend(pinned());
     examples.extend(expiry_commands());
+    examples.extend(copy_commands());
     examples
 }
 
@@ -550,5 +551,37 @@ fn expiry_commands() -> Vec<(u32, Command)> {
         (1, condemn_wal.into()),
         (1, begin.into()),
         (1, end.into()),
+    ]
+}
+
+fn copy_commands() -> Vec<(u32, Command)> {
+    use holdfast_state::command::{CopiedBy, RecordCopy};
+    let of = |by, backups| RecordCopy {
+        by,
+        cluster: name("orders"),
+        repository: name("us"),
+        lineage: lineage(),
+        backups,
+        timelines: vec![wal(&[(16, 32)])],
+        frontier: Some(FrontierCheckpoint {
+            timeline: timeline(1),
+            frontier: Frontier {
+                time: later(),
+                lsn: Lsn::new(32),
+            },
+        }),
+    };
+    let job = CopiedBy::Job {
+        job: job_id(7),
+        generation: Generation(3),
+    };
+    let duty = CopiedBy::Duty {
+        assignment: assignment_id(9),
+        generation: Generation(2),
+        repository: name("eu"),
+    };
+    vec![
+        (1, of(job, vec![backup_id(7)]).into()),
+        (2, of(duty, Vec::new()).into()),
     ]
 }

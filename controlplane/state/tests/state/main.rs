@@ -7,6 +7,7 @@ mod access;
 mod agents;
 mod audit;
 mod backups;
+mod copies;
 mod determinism;
 mod documents;
 mod entries;

@@ -153,6 +153,7 @@ const LATER: &[(&str, u32)] = &[
     ("move_node", 9),
     ("pin_backups", 10),
     ("rebuild_catalog", 7),
+    ("record_copy", 17),
     ("record_found_wal", 7),
     ("record_late_result", 4),
     ("record_node", 2),
