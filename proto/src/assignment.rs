@@ -126,6 +126,9 @@ pub struct BackupWork {
     /// Nobody receives the cluster's WAL: the backup takes its own along.
     #[serde(default)]
     pub own_wal: bool,
+    /// What is put into the repository is offered to these too, as it comes.
+    #[serde(default)]
+    pub copies: Vec<RepositoryAccess>,
 }
 
 /// Restore a cluster into a directory.
@@ -309,6 +312,7 @@ impl From<&BackupWork> for v1::BackupWork {
                 .map(|checkpoint| checkpoint.to_string())
                 .unwrap_or_default(),
             own_wal: work.own_wal,
+            copies: work.copies.iter().map(Into::into).collect(),
         }
     }
 }
@@ -334,6 +338,11 @@ impl TryFrom<v1::BackupWork> for BackupWork {
             from: optional("from", &work.from)?,
             checkpoint: optional("checkpoint", &work.checkpoint)?,
             own_wal: work.own_wal,
+            copies: work
+                .copies
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
         })
     }
 }

@@ -41,7 +41,7 @@ pub use backup::{
 };
 pub use chunk::{CHUNK_BYTES, EXTENT_BYTES, Extent};
 pub use codec::Codec;
-pub use copy::{CopiedBackup, CopyProgress, CopyScope, LineageCopy, WalCopied};
+pub use copy::{CopiedBackup, CopyProgress, CopyScope, FanOut, KeptUp, LineageCopy, WalCopied};
 pub use crypto::PlainHash;
 pub use dump::{
     DUMP_GLOBALS, DUMP_MANIFEST, DatabaseLocale, DumpManifest, DumpedDatabase, DumpedGlobals,

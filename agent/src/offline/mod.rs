@@ -257,6 +257,8 @@ impl Offline {
             from: standing.schedule.from,
             checkpoint: standing.schedule.checkpoint,
             own_wal: orders.own_wal && standing.schedule.kind != BackupKind::Logical,
+            // Jobs copy it, once it is reported.
+            copies: Vec::new(),
         };
         self.executor.begin_own(&Assignment {
             id: held.assignment,

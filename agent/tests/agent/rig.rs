@@ -303,6 +303,7 @@ pub(crate) fn backup(number: u128, generation: u64) -> Assignment {
         from: None,
         checkpoint: None,
         own_wal: false,
+        copies: Vec::new(),
     };
     assignment(number, generation, Work::Backup(Box::new(work)))
 }

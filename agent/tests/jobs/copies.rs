@@ -7,7 +7,7 @@ use holdfast_pg::sql::Session;
 use holdfast_pg::testkit;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, connect};
+use crate::fixture::{Fixture, connect, context, succeeded};
 use crate::ledger::{Ledger, assert_rows};
 
 fn repo(verb: &str, arguments: &[&str]) -> Output {
@@ -111,4 +111,37 @@ async fn what_was_copied_restores_without_the_original() {
     drop(session);
     let mut stop = fixture.cluster.program("pg_ctl");
     testkit::must_run(stop.args(["stop", "-m", "immediate", "-D", &dir]));
+}
+
+/// Read once: what a backup stores is in the copy when the job that copies it begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_is_put_into_its_copies_as_it_is_taken() {
+    let fixture = Fixture::new(&testkit::major(15)).await;
+    let away = holdfast_proto::RepositoryAccess {
+        name: "away".parse().unwrap(),
+        url: format!("file://{}", fixture.cluster.root().join("away").display()),
+        key: holdfast_types::Secret::new("22".repeat(32)),
+        ..fixture.access.clone()
+    };
+    let work = holdfast_proto::BackupWork {
+        copies: vec![away.clone()],
+        ..fixture.backup_work()
+    };
+    let taken = fixture.archived(work).await.backup.unwrap();
+    let work = holdfast_proto::CopyWork {
+        job: holdfast_types::JobId::from_uuid(uuid::Uuid::now_v7()),
+        cluster: "orders".parse().unwrap(),
+        lineage: taken.lineage,
+        backup: taken.id,
+        from: fixture.access.clone(),
+        to: away,
+    };
+    let outcome = holdfast_agent::job::copy::run(work, context(), &fixture.host).await;
+    let copied = succeeded(outcome).result["copiedBytes"].as_u64().unwrap();
+    // Segments of WAL compress well; the packs of an empty cluster are megabytes.
+    assert!(
+        copied < taken.added_bytes / 2,
+        "{copied} of {}",
+        taken.added_bytes
+    );
 }

@@ -112,6 +112,7 @@ impl Fixture {
             from: None,
             checkpoint: None,
             own_wal: false,
+            copies: Vec::new(),
         }
     }
 

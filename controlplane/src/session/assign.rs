@@ -100,6 +100,7 @@ async fn work_of(
                     let cluster = known.cluster(&job.cluster).await?;
                     let compression = cluster.compression();
                     let own_wal = kind != BackupKind::Logical && cluster.lacks_wal();
+                    let policy = cluster.policy.clone();
                     let holder = PinHolder::Assignment(assignment.id);
                     Work::Backup(Box::new(BackupWork {
                         job: job.id,
@@ -115,6 +116,12 @@ async fn work_of(
                         from,
                         checkpoint,
                         own_wal,
+                        copies: match policy {
+                            Some(policy) if policy.repository == job.repository => {
+                                copies(known, &job.cluster, &policy).await
+                            }
+                            _ => Vec::new(),
+                        },
                     }))
                 }
                 WorkSpec::Restore { request, plan } => Work::Restore(Box::new(RestoreWork {

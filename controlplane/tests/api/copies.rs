@@ -76,10 +76,7 @@ async fn what_a_policy_wants_is_copied_and_shown() {
     let job = work.job.to_string();
     // I-05: what it claims must hold.
     let short = finished(copied(&assignment, (100, 150)));
-    assert_eq!(
-        session.report(&assignment, short).await,
-        "backup_wal_missing"
-    );
+    assert_eq!(session.report(&assignment, short).await, "wal_missing");
     let failed = job_is(&node, &job, "failed").await;
     assert_eq!(failed["kind"], "copy", "{failed}");
     assert_eq!(failed["repository"], "us");

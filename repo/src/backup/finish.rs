@@ -140,6 +140,11 @@ impl std::fmt::Debug for Shared {
 }
 
 impl FinishedBackup {
+    /// How the copies have kept up so far that it was offered to.
+    pub fn kept_up(&self) -> Vec<crate::KeptUp> {
+        self.shared.uploader.kept_up()
+    }
+
     /// Makes the backup exist: proves that the WAL from its start to its stop
     /// is in the repository, then puts the mark (I-05). Can be repeated.
     ///

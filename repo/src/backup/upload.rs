@@ -3,19 +3,20 @@
 //! Bounded: a thread that submits more than the store takes waits, so memory
 //! stays what was configured. The first failure ends the attempt for all.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::store::Store;
-use crate::{Error, Result};
+use crate::{Error, FanOut, KeptUp, Result};
 
 pub(super) struct Uploader {
     runtime: Handle,
     store: Store,
     limit: usize,
+    fan_out: OnceLock<FanOut>,
     state: Mutex<State>,
     changed: Condvar,
     idle: Notify,
@@ -35,10 +36,20 @@ impl Uploader {
             runtime: Handle::current(),
             store,
             limit: limit.max(1),
+            fan_out: OnceLock::new(),
             state: Mutex::default(),
             changed: Condvar::new(),
             idle: Notify::new(),
         })
+    }
+
+    /// Offers to copies what is uploaded from now on. The first call counts.
+    pub(super) fn fan_out(&self, copies: FanOut) {
+        self.fan_out.get_or_init(|| copies);
+    }
+
+    pub(super) fn kept_up(&self) -> Vec<KeptUp> {
+        self.fan_out.get().map(FanOut::kept_up).unwrap_or_default()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -70,8 +81,14 @@ impl Uploader {
         };
         self.runtime.spawn(async move {
             let length = bytes.len() as u64;
-            match running.uploader.store.create_own(&name, bytes).await {
-                Ok(()) => running.uploader.state().uploaded_bytes += length,
+            let created = running.uploader.store.create_own(&name, bytes.clone());
+            match created.await {
+                Ok(()) => {
+                    if let Some(copies) = running.uploader.fan_out.get() {
+                        copies.offer(&name, &bytes);
+                    }
+                    running.uploader.state().uploaded_bytes += length;
+                }
                 Err(error) => running.uploader.fail(error),
             }
             running.answer();

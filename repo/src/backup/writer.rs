@@ -26,7 +26,7 @@ use crate::crypto::SealingKey;
 use crate::envelope::{self, Kind, Place};
 use crate::keyring::KeyPurpose;
 use crate::pack::{BufferPool, PackBuffer};
-use crate::{Error, LineageRepository, Result};
+use crate::{Error, FanOut, LineageRepository, Result};
 
 /// How a backup is written.
 #[derive(Debug, Clone)]
@@ -166,6 +166,13 @@ impl BackupWriter {
     /// The backup.
     pub fn id(&self) -> BackupId {
         self.shared.backup
+    }
+
+    /// Offers what is uploaded from now on to copies; to be called once, before the
+    /// first byte. Nothing that they do holds up or fails this backup. The last
+    /// sections of the manifest are not offered: they are small, and come last.
+    pub fn fan_out(&self, copies: FanOut) {
+        self.shared.uploader.fan_out(copies);
     }
 
     /// A worker, for one thread outside the runtime.

@@ -10,6 +10,7 @@
 //! the same name and is not the same is an incident, and stays as it is.
 
 mod backup;
+mod fan_out;
 mod object;
 mod wal;
 
@@ -24,6 +25,7 @@ use crate::store::Created;
 use crate::{Error, LineageRepository, Repository, Result};
 
 pub use self::backup::CopiedBackup;
+pub use self::fan_out::{FanOut, KeptUp};
 pub use self::wal::{CopyScope, WalCopied};
 
 /// A lineage and where it is copied to. Cheap to clone.
@@ -102,15 +104,17 @@ impl LineageCopy {
             to: to.url().to_string(),
         };
         // Another lineage is told before anything is written.
-        match to.store.read(&object).await? {
-            Some(there) if there != document => return Err(differs()),
-            _ => {}
+        let there = to.store.read(&object).await?;
+        if there.as_ref().is_some_and(|there| *there != document) {
+            return Err(differs());
         }
         // The keys first: whoever finds the document can read it.
         for key in from.keys() {
             source.ring.carry(key, &to.ring).await?;
         }
-        if to.store.create(&object, document.clone()).await? == Created::Exists
+        // Whoever turns up meanwhile must say the same.
+        if there.is_none()
+            && to.store.create(&object, document.clone()).await? == Created::Exists
             && to.store.read_existing(&object).await? != document
         {
             return Err(differs());

@@ -1,6 +1,8 @@
 //! Copies: the same objects in another repository, whatever interrupts, and
 //! nothing counts before all of it is there.
 
+mod fan_out;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;

@@ -475,7 +475,11 @@ pub async fn write_backup(
     files: &[File],
     options: WriteOptions,
 ) -> Result<FinishedBackup> {
-    let writer = lineage.begin_backup(id, options).await?;
+    fill(lineage.begin_backup(id, options).await?, files).await
+}
+
+/// The same, for an attempt that has begun.
+pub async fn fill(writer: BackupWriter, files: &[File]) -> Result<FinishedBackup> {
     let mut threads = Vec::new();
     for half in 0..2 {
         let (writer, files) = (writer.clone(), files.to_vec());

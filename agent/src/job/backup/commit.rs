@@ -6,11 +6,11 @@ use holdfast_proto::BackupWork;
 use holdfast_repo::{Backup, CommitFacts, LinkTarget};
 use holdfast_types::JobPhase;
 
-use super::Stopped;
 use super::parent::Against;
 use super::prepare::{self, Ready};
 use super::stop::Ended;
 use super::tablespaces::Tablespace;
+use super::{Stopped, beside};
 use crate::job::JobContext;
 
 /// Facts of a backup that a restore needs, under the names they have in its
@@ -72,6 +72,7 @@ pub(super) async fn run(
         facts: facts(prepared, ended),
     };
     let backup = ended.finished.commit(facts).await?;
+    beside::tell(work, cx, &ended.finished.kept_up());
     cx.log(format!(
         "{} of cluster {} is available",
         backup.id, work.cluster

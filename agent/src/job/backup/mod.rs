@@ -5,6 +5,7 @@
 //! commit mark comes last, after the WAL up to the stop position is proved to
 //! be in the repository (I-05): until then nothing that was written counts.
 
+mod beside;
 mod carry;
 mod commit;
 mod control;
@@ -30,6 +31,7 @@ use std::future::Future;
 use holdfast_proto::{BackupWork, JobOutcome};
 use holdfast_types::{BackupId, BackupKind, Failure};
 
+pub(in crate::job) use beside::{begin as copy_beside, tell as tell_copies};
 pub(crate) use commit::{OWN_WAL, STANDBY, fact};
 pub(crate) use copy::thread_died;
 pub(in crate::job) use outcome::committed;
@@ -111,14 +113,14 @@ async fn attempt(
     };
     let (copied, stopped) = match &prepared.local {
         Some(local) => {
-            let started = or_cancelled(cx, start::run(work, cx, &prepared)).await?;
+            let started = or_cancelled(cx, start::run(work, cx, host, &prepared)).await?;
             // The copy stops its own threads on request, and is waited for:
             // they must not go on when the job has ended.
             let copied = copy::run(cx, (&prepared, local), &started).await?;
             let stopped = or_cancelled(cx, stop::run(cx, &prepared, started, &copied)).await?;
             (copied, stopped)
         }
-        None => remote::run(work, cx, &prepared).await?,
+        None => remote::run(work, cx, host, &prepared).await?,
     };
     let wal = or_cancelled(cx, wal::run(cx, host, &prepared, &stopped)).await?;
     prepared.against.still_pinned(host.clock().now_or_local())?; // I-06

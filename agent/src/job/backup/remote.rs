@@ -30,6 +30,7 @@ use super::tablespaces::{self, LINKS};
 use super::taker::{Taken, Taker};
 use super::{Stopped, or_cancelled, source};
 use crate::failure::of_repository;
+use crate::host::Host;
 use crate::job::JobContext;
 
 /// Messages between the socket and the thread that takes them apart; each has
@@ -39,10 +40,11 @@ const AHEAD: usize = 32;
 pub(super) async fn run(
     work: &BackupWork,
     cx: &JobContext,
+    host: &Host,
     prepared: &Ready,
 ) -> Result<(Copied, Ended), Stopped> {
     cx.enter(JobPhase::Start);
-    let writer = start::open_writer(work, prepared).await?;
+    let writer = start::open_writer(work, prepared, host).await?;
     let started_at = Timestamp::now();
     let (start, stream) = or_cancelled(cx, begin(work, cx, prepared)).await?;
     start::tell(work, cx, prepared, (start.start_lsn, started_at));

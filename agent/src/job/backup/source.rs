@@ -343,6 +343,7 @@ mod tests {
             from,
             checkpoint: None,
             own_wal: false,
+            copies: Vec::new(),
         }
     }
 

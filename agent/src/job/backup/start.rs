@@ -2,14 +2,15 @@
 
 use holdfast_pg::sql::{BackupSession, BackupStart};
 use holdfast_proto::{BackupStarted, BackupWork};
-use holdfast_repo::{BackupWriter, Codec, WriteOptions};
+use holdfast_repo::{BackupWriter, Codec, FanOut, WriteOptions};
 use holdfast_types::resource::{self, Checkpoint};
 use holdfast_types::{Failure, JobPhase, Lsn};
 use jiff::Timestamp;
 
 use super::parent::Against;
 use super::prepare::Ready;
-use super::{Stopped, source};
+use super::{Stopped, beside, source};
+use crate::host::Host;
 use crate::job::JobContext;
 
 /// The most threads that copy; more would wait for the disk.
@@ -29,10 +30,11 @@ pub(super) struct Started {
 pub(super) async fn run(
     work: &BackupWork,
     cx: &JobContext,
+    host: &Host,
     prepared: &Ready,
 ) -> Result<Started, Stopped> {
     cx.enter(JobPhase::Start);
-    let writer = open_writer(work, prepared).await?;
+    let writer = open_writer(work, prepared, host).await?;
     let started_at = Timestamp::now();
     let label = format!("holdfast {}", work.backup);
     let start = BackupStart {
@@ -67,9 +69,10 @@ pub(super) async fn run(
 pub(super) async fn open_writer(
     work: &BackupWork,
     prepared: &Ready,
+    host: &Host,
 ) -> Result<BackupWriter, Stopped> {
-    let options = write_options(work.compression);
-    Ok(match &prepared.against {
+    let options = write_options(work);
+    let writer = match &prepared.against {
         Against::Parent(parent, _) => {
             let parent = parent.clone();
             let begun = prepared
@@ -80,7 +83,9 @@ pub(super) async fn open_writer(
         Against::Nothing | Against::Instead(_) => {
             prepared.lineage.begin_backup(work.backup, options).await?
         }
-    })
+    };
+    beside::begin(work, host, &prepared.lineage, &writer);
+    Ok(writer)
 }
 
 /// Tells that PostgreSQL is in backup mode.
@@ -108,14 +113,16 @@ pub(in crate::job) fn threads() -> usize {
         .min(MOST_THREADS)
 }
 
-/// One pack per thread and upload, and one in between, within the bound.
-pub(in crate::job) fn write_options(compression: resource::Compression) -> WriteOptions {
+/// One pack per thread and upload, what copies hold, and one in between, within the
+/// bound.
+pub(in crate::job) fn write_options(work: &BackupWork) -> WriteOptions {
     let uploads = WriteOptions::default().uploads;
-    let pack = PACK_MEMORY / (threads() + uploads + 1);
+    let held = uploads + work.copies.len() * FanOut::PACKS;
+    let pack = PACK_MEMORY / (threads() + held + 1);
     let pack = pack.clamp(*PACK_BYTES.start(), *PACK_BYTES.end());
     let pack_bytes = u32::try_from(pack).unwrap_or(u32::MAX);
     WriteOptions {
-        codec: codec(compression),
+        codec: codec(work.compression),
         pack_bytes,
         uploads,
     }

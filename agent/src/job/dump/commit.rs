@@ -7,7 +7,7 @@ use holdfast_types::JobPhase;
 use super::copy::Dumped;
 use super::prepare::Ready;
 use crate::job::JobContext;
-use crate::job::backup::{Stopped, version};
+use crate::job::backup::{Stopped, tell_copies, version};
 
 /// What the mark will say. The dump is consistent at its earliest snapshot:
 /// everything that was committed by then is in it, of every database.
@@ -38,6 +38,7 @@ pub(super) async fn run(
     cx.enter(JobPhase::Commit);
     // I-05: every program ended well, and what it wrote was read back.
     let backup = dumped.finished.commit(facts).await?;
+    tell_copies(work, cx, &dumped.finished.kept_up());
     cx.log(format!(
         "{} of cluster {} is available",
         backup.id, work.cluster

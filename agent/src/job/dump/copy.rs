@@ -24,7 +24,7 @@ use super::store::{entry_path, file_entry, files_of, store_files, write_all};
 use crate::host::Host;
 use crate::job::JobContext;
 use crate::job::backup::{
-    Stopped, or_cancelled, thread_died, threads, unreadable, version, write_options,
+    Stopped, copy_beside, or_cancelled, thread_died, threads, unreadable, version, write_options,
 };
 use crate::job::client::{Purpose, Running};
 
@@ -56,8 +56,9 @@ pub(super) async fn run(
     cx.enter(JobPhase::Start);
     let begun = prepared
         .lineage
-        .begin_backup(work.backup, write_options(work.compression));
+        .begin_backup(work.backup, write_options(work));
     let writer = or_cancelled(cx, async { Ok(begun.await?) }).await?;
+    copy_beside(work, host, &prepared.lineage, &writer);
     let started_at = host.clock().now_or_local();
     let mut copy = Copy {
         cx,

@@ -96,7 +96,7 @@ async fn a_copy_counts_once_its_wal_is_there() {
     let by = copying(&mut state, 7).await;
     // I-05: as with the original.
     let short = copied(by.clone(), &[1], &[(100, 150)]);
-    assert_eq!(state.refuse(short).await.code(), "backup_wal_missing");
+    assert_eq!(state.refuse(short).await.code(), "wal_missing");
     assert_eq!(places(&state, 1).await.1, [name("eu")]);
     let whole = copied(by.clone(), &[1], &[(100, 300)]);
     state.accept(whole.clone()).await;
