@@ -321,6 +321,9 @@ pub enum Error {
 /// The cause that a store reports.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
+const HINT_COPY_DIFFERS: &str = "find out who else writes there: a copy takes nothing but what is copied to it. `holdfast-agent repo verify --deep` tells which of the two is damaged; copy to a new repository if both are whole";
+const HINT_NOT_A_REPOSITORY: &str = "check the URL; if a file system or a bucket should be there, mount or create it; a new repository is made by `holdfast-agent repo init`";
+
 impl Error {
     /// The stable name of this kind of error.
     pub fn code(&self) -> &'static str {
@@ -373,9 +376,7 @@ impl Error {
             }
             Self::InvalidKeyFile { .. } => "a key file is 64 hexadecimal characters and a newline",
             Self::KeyFile { .. } => "check the path, its owner and its mode (0600)",
-            Self::NotARepository { .. } => {
-                "check the URL; if a file system or a bucket should be there, mount or create it; a new repository is made by `holdfast-agent repo init`"
-            }
+            Self::NotARepository { .. } => HINT_NOT_A_REPOSITORY,
             Self::NoBucket { .. } => {
                 "create the bucket or container, or check its name, the endpoint and the region"
             }
@@ -407,9 +408,7 @@ impl Error {
             Self::Conflict { .. } => {
                 "two different servers wrote the same name: find out which one archives here by mistake"
             }
-            Self::CopyDiffers { .. } => {
-                "find out who else writes there: a copy takes nothing but what is copied to it. `holdfast-agent repo verify --deep` tells which of the two is damaged; copy to a new repository if both are whole"
-            }
+            Self::CopyDiffers { .. } => HINT_COPY_DIFFERS,
             Self::CopyOntoItself { .. } => "name another repository to copy to",
             Self::Superseded { .. } => "nothing to do: the other backup of this run is kept",
             Self::LineageMismatch { .. } => {

@@ -8,11 +8,11 @@ use holdfast_proto::{
     PinnedParent, RepositoryAccess, RestoreWork, WalWork, Work,
 };
 use holdfast_state::PinHolder;
-use holdfast_state::query::{self, AgentView, AssignmentView};
-use holdfast_types::resource::{Cluster, InstanceSpec, Policy};
+use holdfast_state::query::{self, AgentView, AssignmentView, JobView};
+use holdfast_types::resource::{Checkpoint, Cluster, InstanceSpec, Policy, Source};
 use holdfast_types::{
-    AssignmentId, BackupId, BackupKind, Generation, JobId, JobState, Name, Observation,
-    RepositoryId,
+    AssignmentId, BackupId, BackupKind, DumpOptions, Generation, JobId, JobState, Name,
+    Observation, RepositoryId,
 };
 
 use super::known::Known;
@@ -97,32 +97,13 @@ async fn work_of(
                     from,
                     checkpoint,
                 } => {
-                    let cluster = known.cluster(&job.cluster).await?;
-                    let compression = cluster.compression();
-                    let own_wal = kind != BackupKind::Logical && cluster.lacks_wal();
-                    let policy = cluster.policy.clone();
-                    let holder = PinHolder::Assignment(assignment.id);
-                    Work::Backup(Box::new(BackupWork {
-                        job: job.id,
-                        backup: backup_of_attempt(known.view, job.id, assignment).await?,
-                        cluster: job.cluster.clone(),
+                    let order = BackupOrder {
                         kind,
-                        repository: known.repository(&job.repository).await?,
-                        instance: known.instance(&job.cluster, agent).await?,
-                        compression,
-                        incarnation: INCARNATION,
-                        parent: pinned(known.view, &holder, &job.repository).await?,
                         dump,
                         from,
                         checkpoint,
-                        own_wal,
-                        copies: match policy {
-                            Some(policy) if policy.repository == job.repository => {
-                                copies(known, &job.cluster, &policy).await
-                            }
-                            _ => Vec::new(),
-                        },
-                    }))
+                    };
+                    backup(known, agent, (assignment, job), order).await?
                 }
                 WorkSpec::Restore { request, plan } => Work::Restore(Box::new(RestoreWork {
                     job: job.id,
@@ -165,6 +146,48 @@ async fn work_of(
         cancel_requested,
         work,
     }))
+}
+
+/// What was asked for of a backup.
+struct BackupOrder {
+    kind: BackupKind,
+    dump: Option<DumpOptions>,
+    from: Option<Source>,
+    checkpoint: Option<Checkpoint>,
+}
+
+async fn backup(
+    known: &mut Known<'_>,
+    agent: &AgentView,
+    (assignment, job): (&AssignmentView, &JobView),
+    order: BackupOrder,
+) -> Result<Work> {
+    let cluster = known.cluster(&job.cluster).await?;
+    let compression = cluster.compression();
+    let own_wal = order.kind != BackupKind::Logical && cluster.lacks_wal();
+    let policy = cluster.policy.clone();
+    let holder = PinHolder::Assignment(assignment.id);
+    Ok(Work::Backup(Box::new(BackupWork {
+        job: job.id,
+        backup: backup_of_attempt(known.view, job.id, assignment).await?,
+        cluster: job.cluster.clone(),
+        kind: order.kind,
+        repository: known.repository(&job.repository).await?,
+        instance: known.instance(&job.cluster, agent).await?,
+        compression,
+        incarnation: INCARNATION,
+        parent: pinned(known.view, &holder, &job.repository).await?,
+        dump: order.dump,
+        from: order.from,
+        checkpoint: order.checkpoint,
+        own_wal,
+        copies: match policy {
+            Some(policy) if policy.repository == job.repository => {
+                copies(known, &job.cluster, &policy).await
+            }
+            _ => Vec::new(),
+        },
+    })))
 }
 
 /// What a holder may build on. That the pin is in the applied state means that

@@ -78,16 +78,20 @@ impl FanOut {
         O: Future<Output = Result<LineageCopy>> + Send + 'static,
     {
         let lanes = copies.into_iter().map(|opening| {
-            let (queue, waiting) = mpsc::channel(WAITING);
+            let (queue, mut waiting) = mpsc::channel(WAITING);
             let tally = Arc::<Tally>::default();
             let lane = Lane {
                 queue,
                 tally: Arc::clone(&tally),
             };
             tokio::spawn(async move {
-                // Whoever copies the backup meets it again, and says so.
-                if let Err(error) = put_all(opening, waiting, &tally).await {
+                if let Err(error) = put_all(opening, &mut waiting, &tally).await {
+                    // Whoever copies the backup meets it again, and says so.
                     *tally.failed() = Some(error);
+                    waiting.close();
+                    while waiting.recv().await.is_some() {
+                        tally.left_behind.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
             });
             lane
@@ -124,7 +128,7 @@ impl FanOut {
 
 async fn put_all(
     opening: impl Future<Output = Result<LineageCopy>>,
-    mut waiting: mpsc::Receiver<Offered>,
+    waiting: &mut mpsc::Receiver<Offered>,
     tally: &Tally,
 ) -> Result<()> {
     let copy = opening.await?;
