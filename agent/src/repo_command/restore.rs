@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use holdfast_proto::{JobOutcome, PlanRequest, RestoreWork};
 use holdfast_types::{
-    BackupId, Failure, JobId, Name, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
-    parse_tablespace_mapping,
+    BackupId, Failure, JobId, Name, PlannedTablespace, RestorePlan, RestoreRequest, RestoreTarget,
+    TargetAction, parse_tablespace_mapping,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use super::open::{Place, of_failure};
 use super::output::{print_json, print_text, size};
 use crate::command_error::CommandError;
 use crate::host::{Host, HostConfig, PostgresConfig};
+use crate::job::restore::Layout;
 use crate::job::{JobContext, restore};
 
 /// What `repo restore` is told.
@@ -58,7 +59,8 @@ pub struct RestoreArgs {
     #[arg(long = "tablespace-map", value_name = "OLD=NEW", value_parser = parse_tablespace_mapping)]
     tablespace_map: Vec<(String, String)>,
     /// plain: a directory that PostgreSQL starts in; tar: DIR/base.tar, which makes
-    /// one where it is extracted
+    /// one where it is extracted, with DIR/OID.tar for each tablespace; of a dump,
+    /// DIR/dump.tar
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: RestoreFormat,
     /// Show the plan and do nothing
@@ -84,10 +86,7 @@ impl RestoreArgs {
     fn archive(&self) -> Result<Option<Archive>, CommandError> {
         match self.format {
             RestoreFormat::Plain => Ok(None),
-            RestoreFormat::Tar => {
-                let spread = !self.tablespace_map.is_empty();
-                Archive::new(&self.dir, self.start, spread).map(Some)
-            }
+            RestoreFormat::Tar => Archive::new(&self.dir, self.start).map(Some),
         }
     }
 
@@ -184,7 +183,12 @@ pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError>
         frontier: None,
         traceparent: None,
     };
-    let plan = restore::plan(question, &host).await.map_err(of_failure)?;
+    let layout = match &archive {
+        Some(_) => Layout::Staged,
+        None => Layout::InPlace,
+    };
+    let plan = restore::plan_in(layout, question, &host);
+    let plan = plan.await.map_err(of_failure)?;
     let json = args.place.is_json();
     if let Some(archive) = &archive {
         archive.check(&plan)?;
@@ -199,16 +203,16 @@ pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError>
         eprintln!("warning: {warning}");
     }
     let job = JobId::from_uuid(Uuid::now_v7());
-    let backup = plan.backup;
+    let (backup, tablespaces) = (plan.backup, plan.tablespaces.clone());
     let work = RestoreWork {
         job,
         repository: access,
         request,
         plan,
     };
-    match execute(work, &host, json).await {
+    match execute((layout, work), &host, json).await {
         JobOutcome::Succeeded(success) => {
-            let result = packed(success.result, archive).await?;
+            let result = packed(success.result, archive, tablespaces).await?;
             succeeded(json, (job, backup), &result)
         }
         JobOutcome::Failed(failure) | JobOutcome::Interrupted(failure) => {
@@ -225,12 +229,23 @@ pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError>
 }
 
 /// The result, of the archive when one is asked for.
-async fn packed(mut result: Value, archive: Option<Archive>) -> Result<Value, CommandError> {
+async fn packed(
+    mut result: Value,
+    archive: Option<Archive>,
+    tablespaces: Vec<PlannedTablespace>,
+) -> Result<Value, CommandError> {
     if let Some(archive) = archive {
-        let packed = tokio::task::spawn_blocking(move || archive.pack());
-        let file = packed.await.unwrap_or_else(|error| Err(died(&error)))?;
-        result["dir"] = json!(file.parent());
-        result["archive"] = json!(file);
+        let packed = tokio::task::spawn_blocking(move || archive.pack(&tablespaces));
+        let packed = packed.await.unwrap_or_else(|error| Err(died(&error)))?;
+        result["dir"] = json!(packed.base.parent());
+        result["archive"] = json!(packed.base);
+        let tablespaces = packed.tablespaces.iter();
+        let tablespaces: Vec<Value> = tablespaces
+            .map(|(one, file)| {
+                json!({"oid": one.oid, "name": one.name, "archive": file, "to": one.to})
+            })
+            .collect();
+        result["tablespaces"] = json!(tablespaces);
     }
     Ok(result)
 }
@@ -255,7 +270,7 @@ fn died(error: &tokio::task::JoinError) -> CommandError {
 }
 
 /// Runs the job, tells people how far it is, and ends it on a signal.
-async fn execute(work: RestoreWork, host: &Host, json: bool) -> JobOutcome {
+async fn execute((layout, work): (Layout, RestoreWork), host: &Host, json: bool) -> JobOutcome {
     let cancel = CancellationToken::new();
     let cx = JobContext::new(cancel.clone());
     let told = (!json).then(|| tokio::spawn(tell(cx.clone())));
@@ -264,7 +279,7 @@ async fn execute(work: RestoreWork, host: &Host, json: bool) -> JobOutcome {
             cancel.cancel();
         }
     });
-    let outcome = restore::run(work, cx, host).await;
+    let outcome = restore::run_in(layout, work, cx, host).await;
     signals.abort();
     if let Some(told) = told {
         told.abort();
@@ -316,6 +331,15 @@ fn told(result: &Value) -> String {
     if let Some(archive) = result.get("archive").and_then(Value::as_str) {
         text.push_str(&format!(
             "\npacked into {archive}: extract it into an empty directory of mode 0700"
+        ));
+    }
+    for one in result["tablespaces"].as_array().into_iter().flatten() {
+        let field = |name: &str| one[name].as_str().unwrap_or("-").to_owned();
+        text.push_str(&format!(
+            "\ntablespace {} packed into {}: extract it into {}",
+            field("name"),
+            field("archive"),
+            field("to")
         ));
     }
     if result.get("port").is_some_and(|port| !port.is_null()) {

@@ -9,6 +9,7 @@
     reason = "clippy allows it in test functions, not in their helpers"
 )]
 
+mod archives;
 mod backup;
 mod copies;
 mod dumps;

@@ -396,7 +396,7 @@ impl Shared {
                 "use a version of Holdfast that knows how to restore it",
             ));
         };
-        self.make_link(&self.dir.join(path), &place.to)
+        self.make_link(&self.dir.join(path), &place.at)
     }
 
     fn make_link(&self, path: &Path, place: &Path) -> Result<(), Failure> {

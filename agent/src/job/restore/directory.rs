@@ -186,7 +186,7 @@ fn check_spaces(dir: &Path, bytes: u64, places: &Places) -> Vec<Failure> {
         places
             .tablespaces
             .iter()
-            .map(|place| (place.to.as_path(), place.bytes)),
+            .map(|place| (place.at.as_path(), place.bytes)),
     );
     let mut volumes: Vec<(u64, &Path, u64)> = Vec::new();
     for (path, bytes) in needs {
@@ -448,6 +448,7 @@ mod tests {
                 name: Some("fast".to_owned()),
                 from: "/t/fast".into(),
                 to: to.to_owned(),
+                at: to.to_owned(),
                 bytes,
             };
             let places = Places {

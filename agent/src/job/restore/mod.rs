@@ -42,7 +42,9 @@ use holdfast_proto::{JobOutcome, JobSuccess, RestoreWork};
 use holdfast_types::{Failure, JobPhase, RestoreResult, TargetAction};
 
 pub(crate) use directory::check_new;
+pub(crate) use places::{Layout, staged};
 pub use plan::plan;
+pub(crate) use plan::plan_in;
 
 use super::JobContext;
 use crate::host::Host;
@@ -70,8 +72,18 @@ impl From<holdfast_repo::Error> for Stopped {
 
 /// Executes the plan of `work`.
 pub async fn run(work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
+    run_in(Layout::InPlace, work, cx, host).await
+}
+
+/// The same, written to `layout`.
+pub(crate) async fn run_in(
+    layout: Layout,
+    work: RestoreWork,
+    cx: JobContext,
+    host: &Host,
+) -> JobOutcome {
     // Boxed: it is large, and lives in the futures of all who call.
-    match Box::pin(attempt(&work, &cx, host)).await {
+    match Box::pin(attempt(layout, &work, &cx, host)).await {
         Ok(result) => {
             let result = serde_json::to_value(&result).unwrap_or_default();
             JobOutcome::Succeeded(JobSuccess {
@@ -90,12 +102,13 @@ pub async fn run(work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
 }
 
 async fn attempt(
+    layout: Layout,
     work: &RestoreWork,
     cx: &JobContext,
     host: &Host,
 ) -> Result<RestoreResult, Stopped> {
     // Nothing is written before this is done.
-    let ready = or_cancelled(cx, prepare::run(work, cx, host)).await?;
+    let ready = or_cancelled(cx, prepare::run(layout, work, cx, host)).await?;
     match execute(work, cx, host, &ready).await {
         Ok(result) => Ok(result),
         Err(stopped) => {

@@ -14,7 +14,7 @@ use super::candidate::{self, Candidate};
 use super::chain::Chain;
 use super::directory;
 use super::landmark::Landmark;
-use super::places::{Origins, Places};
+use super::places::{Layout, Origins, Places};
 use super::rate;
 use super::resolve::{Question, Resolved, Unresolved};
 use super::settings;
@@ -27,6 +27,15 @@ use crate::job::backup::{OWN_WAL, fact};
 /// What rules out any plan is an error; what rules out this one on this host
 /// is among the plan's problems.
 pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure> {
+    plan_in(Layout::InPlace, request, host).await
+}
+
+/// The same for what is written to `layout`.
+pub(crate) async fn plan_in(
+    layout: Layout,
+    request: PlanRequest,
+    host: &Host,
+) -> Result<RestorePlan, Failure> {
     let asked = &request.request;
     refuse_exclusive(asked)?;
     refuse_standby(asked)?;
@@ -58,7 +67,7 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
         };
         match question.resolve(&asked.at).await {
             Ok(resolved) => {
-                let question = (asked, &request.repository);
+                let question = (layout, asked, &request.repository);
                 return describe(question, host, candidate, &chain, resolved, held.warnings).await;
             }
             Err(Unresolved::BeforeBackup) => {}
@@ -128,14 +137,14 @@ fn refuse_standby(asked: &RestoreRequest) -> Result<(), Failure> {
 }
 
 async fn describe(
-    question: (&RestoreRequest, &RepositoryAccess),
+    (layout, asked, access): (Layout, &RestoreRequest, &RepositoryAccess),
     host: &Host,
     candidate: &Candidate,
     chain: &Chain,
     resolved: Resolved,
     mut warnings: Vec<String>,
 ) -> Result<RestorePlan, Failure> {
-    let (asked, backup) = (question.0, &candidate.backup);
+    let backup = &candidate.backup;
     let reader = candidate.lineage.open_backup(backup.clone()).await;
     let reader = reader.map_err(|error| of_repository(&error))?;
     let wal_bytes = resolved.to_lsn.bytes_since(backup.start_lsn);
@@ -146,12 +155,12 @@ async fn describe(
         backup.database_bytes + chain.segments(backup.start_lsn, backup.stop_lsn) * segment;
     warnings.extend(warnings_of(backup));
     warnings.extend(resolved.warning);
-    let (places, unplaced) = match places(backup, asked, &mut warnings) {
+    let (places, unplaced) = match places(layout, backup, asked, &mut warnings) {
         Ok(places) => (places, Vec::new()),
         Err(problems) => (Places::default(), problems),
     };
     let mut problems = problems(
-        question,
+        (asked, access),
         host,
         backup.postgres_version,
         (directory_bytes, &places),
@@ -187,12 +196,14 @@ async fn describe(
 
 /// Where everything goes that is not in the directory.
 fn places(
+    layout: Layout,
     backup: &Backup,
     asked: &RestoreRequest,
     warnings: &mut Vec<String>,
 ) -> Result<Places, Vec<Failure>> {
     let origins = Origins::of(backup).map_err(|failure| vec![failure])?;
-    let places = Places::decide(&origins, &asked.tablespace_map, Path::new(&asked.dir))?;
+    let (map, dir) = (&asked.tablespace_map, Path::new(&asked.dir));
+    let places = Places::decide_in(layout, &origins, map, dir)?;
     if let (Some(was), None) = (&origins.wal, &places.wal) {
         warnings.push(format!(
             "pg_wal was a link to {}; it will be in the data directory, unless it is given a \

@@ -10,7 +10,7 @@ use holdfast_repo::{Backup, LineageRepository};
 use holdfast_types::{Failure, JobPhase, Lsn, RestorePlan};
 
 use super::chain::{Chain, Seen, wal_missing};
-use super::places::{Origins, Places};
+use super::places::{Layout, Origins, Places};
 use super::{Stopped, directory, plan};
 use crate::failure::of_repository;
 use crate::host::Host;
@@ -48,6 +48,7 @@ impl Ready {
 }
 
 pub(super) async fn run(
+    layout: Layout,
     work: &RestoreWork,
     cx: &JobContext,
     host: &Host,
@@ -62,7 +63,7 @@ pub(super) async fn run(
     let backup = lineage.find_backup(plan.backup).await?;
     let dir = PathBuf::from(&work.request.dir);
     let places = Origins::of(&backup)
-        .and_then(|origins| decide(&origins, &work.request.tablespace_map, &dir))?;
+        .and_then(|origins| decide(layout, &origins, &work.request.tablespace_map, &dir))?;
     let problems = plan::problems(
         (&work.request, &work.repository),
         host,
@@ -101,11 +102,12 @@ pub(super) async fn run(
 
 /// The first reason will do: the plan has told all of them.
 fn decide(
+    layout: Layout,
     origins: &Origins,
     map: &BTreeMap<String, String>,
     dir: &Path,
 ) -> Result<Places, Failure> {
-    Places::decide(origins, map, dir).map_err(|problems| {
+    Places::decide_in(layout, origins, map, dir).map_err(|problems| {
         let first = problems.into_iter().next();
         first.expect("a refusal has a reason")
     })
