@@ -41,9 +41,11 @@ pub(super) struct Packed {
 
 impl Archive {
     /// For `dir`, which is not touched before the directory is complete.
-    pub(super) fn new(dir: &Path, start: bool) -> Result<Self, CommandError> {
-        if start {
-            return Err(CommandError::usage(conflict("--start needs a directory")));
+    pub(super) fn new(dir: &Path, (start, delta): (bool, bool)) -> Result<Self, CommandError> {
+        if start || delta {
+            let option = if start { "--start" } else { "--delta" };
+            let why = format!("{option} needs a directory");
+            return Err(CommandError::usage(conflict(&why)));
         }
         let mut staged = dir.as_os_str().to_owned();
         staged.push(OsString::from(".partial"));

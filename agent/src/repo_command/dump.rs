@@ -37,6 +37,13 @@ pub(super) async fn extract(args: &RestoreArgs) -> Result<Option<ExitCode>, Comm
             "leave --start out, and restore the files with pg_restore into a server of yours",
         )));
     }
+    if args.delta {
+        return Err(CommandError::usage(Failure::permanent(
+            "format_conflict",
+            format!("{id} is a dump, and --delta writes over a data directory"),
+            "leave --delta out, and give a directory that is empty or not there yet",
+        )));
+    }
     let backup = lineage
         .find_backup(id)
         .await

@@ -38,7 +38,7 @@ pub struct RestoreArgs {
     #[arg(long)]
     exclusive: bool,
     /// The new data directory, or where the files of a dump go; it must be
-    /// empty or not there yet
+    /// empty or not there yet, unless --delta is given
     #[arg(long, value_name = "DIR")]
     pub(super) dir: PathBuf,
     /// Start PostgreSQL, wait until it reached the target, leave it running
@@ -63,6 +63,14 @@ pub struct RestoreArgs {
     /// DIR/dump.tar
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: RestoreFormat,
+    /// Write over what is in the directory: what is the same stays, what differs is
+    /// written, what the backup does not have is removed
+    #[arg(long)]
+    pub(super) delta: bool,
+    /// With --delta: also over a data directory that Holdfast did not restore, or
+    /// one of another system
+    #[arg(long, requires = "delta")]
+    force: bool,
     /// Show the plan and do nothing
     #[arg(long)]
     pub(super) plan: bool,
@@ -86,7 +94,7 @@ impl RestoreArgs {
     fn archive(&self) -> Result<Option<Archive>, CommandError> {
         match self.format {
             RestoreFormat::Plain => Ok(None),
-            RestoreFormat::Tar => Archive::new(&self.dir, self.start).map(Some),
+            RestoreFormat::Tar => Archive::new(&self.dir, (self.start, self.delta)).map(Some),
         }
     }
 
@@ -119,6 +127,8 @@ impl RestoreArgs {
             set: self.settings.iter().cloned().collect::<BTreeMap<_, _>>(),
             action: self.action,
             tablespace_map: self.tablespace_map()?,
+            delta: self.delta,
+            force: self.force,
         })
     }
 
@@ -222,7 +232,10 @@ pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError>
             Err(CommandError::failed(Failure::permanent(
                 "cancelled",
                 "the restore was ended by a signal",
-                format!("delete {} before the next attempt", args.dir.display()),
+                format!(
+                    "delete {} before the next attempt, or go on with --delta",
+                    args.dir.display()
+                ),
             )))
         }
     }
@@ -374,6 +387,12 @@ fn show(plan: &RestorePlan, json: bool) -> Result<ExitCode, CommandError> {
                 "about {seconds} s"
             )),
         ))?;
+        if let Some(bytes) = plan.reuse_bytes {
+            print_text(&format!(
+                "up to {} of it are there already, and what is the same is not fetched",
+                size(bytes)
+            ))?;
+        }
         for tablespace in &plan.tablespaces {
             print_text(&format!(
                 "tablespace {} from {} to {}, {}",

@@ -247,6 +247,8 @@ impl Fixture {
             set: [("fsync".to_owned(), "off".to_owned())].into(),
             action: TargetAction::Promote,
             tablespace_map: Default::default(),
+            delta: false,
+            force: false,
         }
     }
 

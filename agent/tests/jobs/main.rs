@@ -12,6 +12,7 @@
 mod archives;
 mod backup;
 mod copies;
+mod delta;
 mod dumps;
 mod faults;
 mod fixture;

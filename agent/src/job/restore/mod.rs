@@ -13,16 +13,22 @@
 //! verification fails or anything after it. So a directory with a control file
 //! is complete, and every byte of it was authenticated when it was read; a
 //! crash at any moment leaves either that or a directory that does not start.
+//! A restore over what is there (`--delta`) takes the control file away before
+//! it changes anything else, so the same holds for it.
 
 mod backup_manifest;
 mod candidate;
 mod chain;
+mod clear;
 mod command;
 mod config;
 mod copy;
 mod directory;
 mod durable;
 mod landmark;
+mod marker;
+mod occupied;
+mod overwrite;
 mod places;
 mod plan;
 mod prepare;
@@ -30,6 +36,7 @@ mod promote;
 mod rate;
 mod replay;
 mod resolve;
+mod reuse;
 mod server;
 mod settings;
 mod verify;
@@ -154,6 +161,10 @@ async fn execute(
 
 /// Leaves a directory that nobody can take for a whole one, and says so.
 async fn give_up(ready: &Ready) -> String {
+    if !ready.is_taken() {
+        // It is somebody else's, and so is a server that runs there (I-12).
+        return format!("{} is as it was", ready.dir.display());
+    }
     replay::stop(ready).await;
     let mut dir = ready.dir.display().to_string();
     for (what, place) in ready.places.directories() {
@@ -162,7 +173,7 @@ async fn give_up(ready: &Ready) -> String {
     match verify::withdraw_control_file(&ready.dir) {
         Ok(()) => format!(
             "{dir} is left without global/pg_control, so that it cannot be started; delete it \
-             before the next attempt"
+             before the next attempt, or go on with --delta"
         ),
         Err(error) => format!("{dir} is incomplete and must not be started ({error}); delete it"),
     }

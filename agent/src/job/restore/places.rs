@@ -146,6 +146,37 @@ impl Places {
         }
     }
 
+    /// One tablespace of that number, at that place.
+    #[cfg(test)]
+    pub(super) fn at(oid: u32, at: &Path) -> Self {
+        let place = Place {
+            oid,
+            name: None,
+            from: at.to_owned(),
+            to: at.to_owned(),
+            at: at.to_owned(),
+            bytes: 0,
+        };
+        Self {
+            tablespaces: vec![place],
+            wal: None,
+        }
+    }
+
+    /// Where a file of the backup is written: what is elsewhere is not looked
+    /// for behind links, which may lead to where they led before.
+    pub(super) fn locate(&self, dir: &Path, relative: &Path) -> PathBuf {
+        for place in &self.tablespaces {
+            let inside = Path::new("pg_tblspc").join(place.oid.to_string());
+            if let Ok(rest) = relative.strip_prefix(inside)
+                && !rest.as_os_str().is_empty()
+            {
+                return place.at.join(rest);
+            }
+        }
+        dir.join(relative)
+    }
+
     /// The place of a tablespace.
     pub(super) fn of(&self, oid: u32) -> Option<&Place> {
         self.tablespaces.iter().find(|place| place.oid == oid)

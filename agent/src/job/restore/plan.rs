@@ -7,16 +7,17 @@ use holdfast_pg::binaries::Programs;
 use holdfast_proto::{PlanRequest, RepositoryAccess};
 use holdfast_repo::{Backup, Repository};
 use holdfast_types::{
-    Failure, PlannedWal, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
+    Failure, Lineage, PlannedWal, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
 };
 
 use super::candidate::{self, Candidate};
 use super::chain::Chain;
-use super::directory;
+use super::directory::{self, Wanted};
 use super::landmark::Landmark;
 use super::places::{Layout, Origins, Places};
 use super::rate;
 use super::resolve::{Question, Resolved, Unresolved};
+use super::reuse;
 use super::settings;
 use crate::failure::of_repository;
 use crate::host::Host;
@@ -121,6 +122,18 @@ fn refuse_exclusive(asked: &RestoreRequest) -> Result<(), Failure> {
     ))
 }
 
+/// Nothing but a delta writes over anything.
+fn refuse_force(asked: &RestoreRequest) -> Result<(), Failure> {
+    if asked.delta || !asked.force {
+        return Ok(());
+    }
+    Err(Failure::permanent(
+        "force_without_delta",
+        "a restore that is no delta writes over nothing, and cannot be forced to",
+        "leave force out, or ask for a delta too",
+    ))
+}
+
 /// A standby goes on replaying: it cannot stop anywhere.
 fn refuse_standby(asked: &RestoreRequest) -> Result<(), Failure> {
     if asked.action != TargetAction::Standby || asked.at == RestoreTarget::Latest {
@@ -159,10 +172,11 @@ async fn describe(
         Ok(places) => (places, Vec::new()),
         Err(problems) => (Places::default(), problems),
     };
+    let reuse_bytes = reuse::estimate(asked, &places, &reader).await?;
     let mut problems = problems(
         (asked, access),
         host,
-        backup.postgres_version,
+        (backup.lineage, backup.postgres_version),
         (directory_bytes, &places),
     )
     .await;
@@ -186,6 +200,7 @@ async fn describe(
         server_version: backup.postgres_version,
         database_bytes: directory_bytes,
         fetch_bytes: reader.live_bytes() + wal_bytes,
+        reuse_bytes,
         estimated_seconds: rate::estimate(host, directory_bytes, wal_bytes),
         tablespaces: places.planned(),
         wal_directory: places.wal.as_ref().map(|path| path.display().to_string()),
@@ -218,17 +233,25 @@ fn places(
 pub(super) async fn problems(
     (asked, repository): (&RestoreRequest, &RepositoryAccess),
     host: &Host,
-    server_version: u32,
+    (lineage, server_version): (Lineage, u32),
     (bytes, places): (u64, &Places),
 ) -> Vec<Failure> {
     let mut problems = settings::reserved(&asked.set, asked.action);
+    problems.extend(refuse_force(asked).err());
     let (asked, bin_dirs) = (asked.clone(), host.config().postgres.bin_dirs.clone());
     let (executable, url) = (host.executable().to_owned(), repository.url.clone());
     let places = places.clone();
+    let (system_identifier, major) = (lineage.system_identifier, server_version / 10_000);
     // It runs programs and looks at file systems that may be slow.
     let looked = tokio::task::spawn_blocking(move || {
-        let mut problems = directory::problems(&asked, (bytes, &places), (&executable, &url));
-        if let Err(error) = Programs::find(server_version / 10_000, &bin_dirs) {
+        let wanted = Wanted {
+            bytes,
+            places: &places,
+            system_identifier,
+            major,
+        };
+        let mut problems = directory::problems(&asked, wanted, (&executable, &url));
+        if let Err(error) = Programs::find(major, &bin_dirs) {
             problems.push(directory::of_programs(&error));
         }
         problems

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use holdfast_pg::binaries::Programs;
 use holdfast_pg::instance::Instance;
@@ -22,6 +24,11 @@ pub(super) struct Ready {
     pub(super) access: RepositoryAccess,
     pub(super) executable: PathBuf,
     pub(super) dir: PathBuf,
+    /// Whether there may be something in it, to be written over.
+    pub(super) delta: bool,
+    /// Whether the directory is ours by now: until then nothing in it may be
+    /// changed, also when the restore has failed.
+    pub(super) taken: Arc<AtomicBool>,
     /// What is elsewhere.
     pub(super) places: Places,
     /// User and group of everything in it.
@@ -33,6 +40,11 @@ pub(super) struct Ready {
 }
 
 impl Ready {
+    /// Whether the directory is ours by now.
+    pub(super) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Acquire)
+    }
+
     /// The server of the new directory.
     pub(super) fn instance(&self) -> Instance {
         Instance::new(self.programs.clone(), &self.dir)
@@ -67,7 +79,7 @@ pub(super) async fn run(
     let problems = plan::problems(
         (&work.request, &work.repository),
         host,
-        plan.server_version,
+        (plan.lineage, plan.server_version),
         (plan.database_bytes, &places),
     )
     .await;
@@ -91,6 +103,8 @@ pub(super) async fn run(
         access: work.repository.clone(),
         executable: host.executable().to_owned(),
         dir,
+        delta: work.request.delta,
+        taken: Arc::default(),
         places,
         owner: (owner.uid(), owner.gid()),
         lineage,
