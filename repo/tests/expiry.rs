@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use holdfast_repo::*;
 use holdfast_types::{BackupId, Coverage, Timeline};
 use jiff::{SignedDuration, Timestamp};
@@ -28,6 +29,8 @@ on_all_stores! {
     nothing_goes_while_a_mark_or_a_manifest_cannot_be_read
     what_an_attempt_left_is_named_once_it_is_old
     expired_wal_goes_and_is_not_taken_for_lost
+    files_beside_wal_expire_with_it
+    a_partial_segment_goes_after_the_wal_before_it
     what_a_kept_backup_needs_of_its_wal_is_missed
     the_mark_of_another_backup_of_the_run_stays
 }
@@ -335,6 +338,66 @@ async fn expired_wal_goes_and_is_not_taken_for_lost(place: Place) {
     let found = findings(&fixture, NOW).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].problem, "WAL from 0/800000 to 0/900000 is missing");
+}
+
+/// What PostgreSQL archived beside its WAL goes with the WAL that it belongs to,
+/// and not before anything that stays.
+async fn files_beside_wal_expire_with_it(place: Place) {
+    let fixture = Fixture::new(place).await;
+    fixture.put_wal("0/100000", "0/900000").await;
+    full(&fixture, 1).await;
+    let wal = fixture.lineage.wal(Codec::DEFAULT);
+    let history = |at: &str| AsideFile::BackupHistory(segment(1, at), 0x28);
+    let left = AsideFile::Partial(segment(1, "0/900000"));
+    let whole = Bytes::from(vec![
+        7;
+        usize::try_from(segment(1, "0/900000").size().bytes())
+            .unwrap()
+    ]);
+    for file in ["0/100000", "0/300000", "0/500000"].map(history) {
+        wal.put_aside(file, "START WAL LOCATION".into())
+            .await
+            .unwrap();
+    }
+    wal.put_aside(left, whole).await.unwrap();
+    // A slice of the segment in which the timeline was left.
+    let slice = range("0/900000", "0/900100");
+    let bytes = vec![7; usize::try_from(slice.bytes()).unwrap()];
+    wal.put_slice(Timeline::FIRST, slice, bytes.into())
+        .await
+        .unwrap();
+    let there = async || {
+        let mut there = Vec::new();
+        for file in ["0/100000", "0/300000", "0/500000"].map(history) {
+            there.push(wal.fetch_aside(file).await.unwrap().is_some());
+        }
+        there.push(wal.fetch_aside(left).await.unwrap().is_some());
+        there
+    };
+    assert_eq!(there().await, [true; 4]);
+    expire(&fixture, "0/100000", "0/300028").await;
+    assert_eq!(there().await, [false, true, true, true]);
+    // Its segment has WAL that stays; a kept backup needs that of another.
+    expire(&fixture, "0/100000", "0/900000").await;
+    assert_eq!(there().await, [false, true, false, true]);
+    expire(&fixture, "0/100000", "0/900100").await;
+    assert_eq!(there().await, [false, true, false, false]);
+    assert_eq!(held(&fixture).await, ["0/300000-0/400000"]);
+    assert_eq!(findings(&fixture, NOW).await, []);
+}
+
+/// Where a timeline was left, its last segment may be stored as this file only.
+async fn a_partial_segment_goes_after_the_wal_before_it(place: Place) {
+    let fixture = Fixture::new(place).await;
+    fixture.put_wal("0/100000", "0/400000").await;
+    let wal = fixture.lineage.wal(Codec::DEFAULT);
+    let left = AsideFile::Partial(segment(1, "0/400000"));
+    let whole = vec![7; usize::try_from(segment(1, "0/400000").size().bytes()).unwrap()];
+    wal.put_aside(left, whole.into()).await.unwrap();
+    expire(&fixture, "0/100000", "0/300000").await;
+    assert!(wal.fetch_aside(left).await.unwrap().is_some());
+    expire(&fixture, "0/100000", "0/400000").await;
+    assert!(wal.fetch_aside(left).await.unwrap().is_none());
 }
 
 async fn what_a_kept_backup_needs_of_its_wal_is_missed(place: Place) {

@@ -74,6 +74,19 @@ pub struct RestoreRequest {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "schema", schema(example = json!({"/srv/fast": "/srv/copy/fast"})))]
     pub tablespace_map: BTreeMap<String, String>,
+    /// Restore over what is in the directory: what is the same stays, what differs
+    /// is written, what the backup does not have is removed. Of a directory that
+    /// Holdfast restored.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub delta: bool,
+    /// Write over a data directory that Holdfast did not restore, or of another
+    /// system. Only with `delta`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub force: bool,
+}
+
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// The WAL a restore needs.
@@ -150,6 +163,10 @@ pub struct RestorePlan {
     pub database_bytes: u64,
     /// Bytes to fetch from the repository.
     pub fetch_bytes: u64,
+    /// Of a delta: bytes in the directory that may be the same already, at most.
+    /// They are read, and what differs is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse_bytes: Option<u64>,
     /// How long it will take, from what this agent has measured before.
     pub estimated_seconds: Option<u64>,
     /// Tablespaces outside the new data directory.

@@ -248,6 +248,8 @@ impl Fixture {
             set: [("fsync".to_owned(), "off".to_owned())].into(),
             action: TargetAction::Promote,
             tablespace_map: Default::default(),
+            delta: false,
+            force: false,
         }
     }
 

@@ -108,6 +108,25 @@ pub struct ExposureView {
     pub window_end: Option<Timestamp>,
     /// Why it is not compliant: a stable code.
     pub cause: Option<String>,
+    /// What is wrong at its instances besides, as their agents say now: a failover
+    /// to one of them could lose WAL, or its volume fills up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<InstanceWarning>,
+}
+
+/// What is wrong at an instance.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceWarning {
+    /// The agent of the instance.
+    #[schema(value_type = String)]
+    pub agent: Name,
+    /// A stable code.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
 }
 
 /// Judges one cluster at `now`.
@@ -163,6 +182,7 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
         window_start: oldest.map(|backup| backup.finished_at),
         window_end: oldest.and(frontier).map(|frontier| frontier.time),
         cause,
+        warnings: Vec::new(),
     }
 }
 

@@ -57,6 +57,8 @@ struct Item {
     /// Its index in the extent.
     at: usize,
     chunk: Chunk,
+    /// The CRC of its plain bytes, when whoever reads has them already.
+    held: Option<u32>,
 }
 
 static ZEROS: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
@@ -92,7 +94,54 @@ impl ExtentReader {
         mut sink: impl FnMut(usize, u64, Piece<'_>) -> io::Result<()>,
     ) -> Result<()> {
         let items = self.items(extents)?;
-        let fetches = plan(&items);
+        self.read_items(extents, &items, &mut sink)
+    }
+
+    /// The same for somebody who may have parts of the extent already: `held`
+    /// fills a buffer with what it has at an offset, or says that it has less.
+    /// What is the very same, by its keyed hash, is neither fetched nor given
+    /// to `sink`. Returns how many bytes that were.
+    pub fn read_extent_over(
+        &mut self,
+        extent: &Extent,
+        mut held: impl FnMut(u64, &mut [u8]) -> io::Result<bool>,
+        mut sink: impl FnMut(u64, Piece<'_>) -> io::Result<()>,
+    ) -> Result<u64> {
+        let mut items = self.items(&[extent])?;
+        let mut same_bytes = 0;
+        let mut plain = std::mem::take(&mut self.plain);
+        let compared = items.iter_mut().try_for_each(|item| {
+            let length = chunk_length(extent.plain_bytes(), item.at);
+            let there = &mut plain[..length];
+            if held(item.at as u64 * CHUNK_BYTES as u64, there)? && self.is(item.chunk, there) {
+                item.held = Some(crc32c::crc32c(there));
+                same_bytes += length as u64;
+            }
+            Ok(())
+        });
+        self.plain = plain;
+        compared.map_err(Error::Local)?;
+        self.read_items(&[extent], &items, &mut |_, offset, piece| {
+            sink(offset, piece)
+        })?;
+        Ok(same_bytes)
+    }
+
+    /// Whether a chunk has these plain bytes.
+    fn is(&self, chunk: Chunk, plain: &[u8]) -> bool {
+        match chunk {
+            Some(record) => self.shared.lineage.hash_key().hash(plain) == record.hash,
+            None => plain == &ZEROS[..plain.len()],
+        }
+    }
+
+    fn read_items(
+        &mut self,
+        extents: &[&Extent],
+        items: &[Item],
+        sink: &mut impl FnMut(usize, u64, Piece<'_>) -> io::Result<()>,
+    ) -> Result<()> {
+        let fetches = plan(items);
         let mut ahead = fetches
             .first()
             .map(|first| self.start(first.pack, first.range.clone()));
@@ -110,12 +159,12 @@ impl ExtentReader {
                 .map(|next| self.start(next.pack, next.range.clone()));
             for item in &items[done..fetch.end] {
                 let extent = extents[item.extent];
-                crc = self.emit(extent, *item, (&bytes, fetch.range.start), crc, &mut sink)?;
+                crc = self.emit(extent, *item, (&bytes, fetch.range.start), crc, sink)?;
             }
             done = fetch.end;
         }
         for item in &items[done..] {
-            crc = self.emit(extents[item.extent], *item, (&[], 0), crc, &mut sink)?;
+            crc = self.emit(extents[item.extent], *item, (&[], 0), crc, sink)?;
         }
         Ok(())
     }
@@ -129,6 +178,7 @@ impl ExtentReader {
                     extent: index,
                     at,
                     chunk: *chunk,
+                    held: None,
                 }));
             };
             match &extent.content {
@@ -152,7 +202,9 @@ impl ExtentReader {
     ) -> Result<u32> {
         let offset = item.at as u64 * CHUNK_BYTES as u64;
         let length = chunk_length(extent.plain_bytes(), item.at);
-        let crc = if let Some(record) = item.chunk {
+        let crc = if let Some(held) = item.held {
+            crc32c::crc32c_combine(crc, held, length)
+        } else if let Some(record) = item.chunk {
             let from = usize::try_from(u64::from(record.offset) - start).unwrap_or(usize::MAX);
             let sealed = bytes.get(from..from.saturating_add(record.stored as usize));
             let sealed = sealed.ok_or_else(|| self.damaged(record.pack, Damage::Truncated))?;
@@ -263,7 +315,8 @@ impl Shared {
 fn plan(items: &[Item]) -> Vec<Fetch> {
     let mut fetches: Vec<Fetch> = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let Some(record) = item.chunk else { continue };
+        let wanted = item.chunk.filter(|_| item.held.is_none());
+        let Some(record) = wanted else { continue };
         let start = u64::from(record.offset);
         match fetches.last_mut() {
             Some(last)

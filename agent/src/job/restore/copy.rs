@@ -4,12 +4,15 @@
 //! core writes pieces of at most 256 MiB, the largest known piece first. What
 //! is written was authenticated and hashed on the way. The manifest for
 //! `pg_verifybackup` grows alongside, so a million files need no memory.
+//!
+//! A delta first removes what the backup does not have. Then every chunk that is
+//! there already, by its keyed hash, stays; the others are written over it.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_pg::control_file;
@@ -17,14 +20,16 @@ use holdfast_repo::{
     BackupReader, ConfigEntry, DirectoryEntry, EXTENT_BYTES, Entry, Extent, ExtentReader,
     FileEntry, GeneratedEntry, Piece as Bytes, SymlinkEntry,
 };
-use holdfast_types::{Failure, JobPhase};
+use holdfast_types::{BackupId, Failure, JobPhase};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use super::backup_manifest::{ManifestFile, ManifestWriter};
+use super::clear::{self, Expected};
+use super::marker::Marker;
 use super::places::{Places, WAL};
 use super::prepare::{Ready, cannot_copy, cannot_write};
-use super::{Stopped, directory};
+use super::{Stopped, directory, occupied, overwrite};
 use crate::failure::of_repository;
 use crate::job::JobContext;
 use crate::job::backup::{fact, is_tablespace, thread_died};
@@ -54,6 +59,12 @@ pub(super) struct Copied {
 
 struct Shared {
     dir: PathBuf,
+    /// Something is there, to be written over.
+    over: bool,
+    /// Set when the directory is ours.
+    taken: Arc<AtomicBool>,
+    /// Bytes that were there already.
+    same_bytes: AtomicU64,
     places: Places,
     owner: (u32, u32),
     queue: Queue<Piece>,
@@ -93,6 +104,9 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
     let reader = ready.lineage.open_backup(ready.backup.clone()).await?;
     let shared = Arc::new(Shared {
         dir: ready.dir.clone(),
+        over: ready.delta && is_occupied(&ready.dir, &ready.places),
+        taken: Arc::clone(&ready.taken),
+        same_bytes: AtomicU64::new(0),
         places: ready.places.clone(),
         owner: ready.owner,
         queue: Queue::new(WAITING),
@@ -100,12 +114,10 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
         failed: Mutex::default(),
     });
     let manifest = on_thread(&shared, {
-        let (version, system) = (
-            ready.plan.server_version,
-            ready.plan.lineage.system_identifier,
-        );
+        let (version, backup) = (ready.plan.server_version, ready.backup.id);
+        let system = ready.plan.lineage.system_identifier;
         let mode = directory_mode(ready);
-        move |shared| shared.begin(mode, version, system)
+        move |shared| shared.begin(mode, version, (system, backup))
     })
     .await?;
     // If this future is dropped, the threads must not go on without it.
@@ -139,7 +151,19 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
     {
         return Err(Stopped::Failed(failure));
     }
+    if shared.over {
+        cx.log(format!(
+            "{} of {} bytes were there already",
+            shared.same_bytes.load(Ordering::Relaxed),
+            ready.backup.database_bytes
+        ));
+    }
     Ok(copied?)
+}
+
+fn is_occupied(dir: &Path, places: &Places) -> bool {
+    let mut elsewhere = places.directories();
+    occupied::is_occupied(dir) || elsewhere.any(|(_, place)| occupied::is_occupied(place))
 }
 
 fn directory_mode(ready: &Ready) -> u32 {
@@ -171,8 +195,13 @@ fn spawn_feeder(
 ) -> tokio::task::JoinHandle<Result<Copied, Failure>> {
     let shared = Arc::clone(shared);
     let (mut entries, extents) = (reader.entries(), reader.extent_reader());
+    let names = shared.over.then(|| reader.entries());
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
+        if let Some(mut names) = names {
+            let pruned = shared.prune(|| runtime.block_on(names.next()));
+            pruned.inspect_err(|failure| shared.fail(failure.clone()))?;
+        }
         let mut feeder = Feeder {
             shared: &shared,
             manifest,
@@ -253,6 +282,9 @@ impl Feeder<'_> {
             modified_at,
             crc32c,
         })?;
+        if self.shared.over {
+            clear::clear_way(&path).map_err(|error| cannot_write(&path, &error))?;
+        }
         let pieces = entry.extents.len().max(1);
         let left = AtomicU32::new(u32::try_from(pieces).unwrap_or(u32::MAX));
         let mode = entry.mode;
@@ -348,18 +380,33 @@ impl Shared {
         &self,
         mode: u32,
         server_version: u32,
-        system_identifier: u64,
+        (system_identifier, backup): (u64, BackupId),
     ) -> Result<ManifestWriter<BufWriter<File>>, Failure> {
-        let made = directory::make(&self.dir, self.owner, mode);
-        made.map_err(|error| cannot_write(&self.dir, &error))?;
+        let make = if self.over {
+            directory::take
+        } else {
+            directory::make
+        };
         let ours = directory::ours(&self.dir);
-        let made = fs::DirBuilder::new().mode(0o700).create(&ours);
-        made.and_then(|()| directory::give(&ours, self.owner))
-            .map_err(|error| cannot_write(&ours, &error))?;
+        if self.over {
+            clear::withdraw(&self.dir, self.owner)?;
+        }
+        let made = make(&self.dir, self.owner, mode);
+        made.map_err(|error| cannot_write(&self.dir, &error))?;
+        self.taken.store(true, Ordering::Release);
+        if !self.over {
+            let made = fs::DirBuilder::new().mode(0o700).create(&ours);
+            made.and_then(|()| directory::give(&ours, self.owner))
+                .map_err(|error| cannot_write(&ours, &error))?;
+        }
         for (_, place) in self.places.directories() {
-            let made = directory::make(place, self.owner, 0o700);
+            let made = make(place, self.owner, 0o700);
             made.map_err(|error| cannot_write(place, &error))?;
         }
+        // From here on whoever goes on knows whose it is.
+        Marker::new(system_identifier, backup, &self.dir, &self.places)
+            .and_then(|marker| marker.write(&self.dir, self.owner))
+            .map_err(|error| cannot_write(&ours, &error))?;
         let path = growing_manifest(&self.dir);
         self.create(&path)
             .and_then(|file| {
@@ -367,6 +414,22 @@ impl Shared {
                 ManifestWriter::new(BufWriter::new(file), server_version, system_identifier)
             })
             .map_err(|error| cannot_write(&path, &error))
+    }
+
+    /// Removes what the backup does not have.
+    fn prune(
+        &self,
+        mut next: impl FnMut() -> holdfast_repo::Result<Option<Entry>>,
+    ) -> Result<(), Failure> {
+        let mut expected = Expected::default();
+        while let Some(entry) = next().map_err(|error| of_repository(&error))? {
+            expected.note(&entry, &self.places);
+        }
+        let removed = clear::prune(&self.dir, &self.places, &expected)?;
+        self.cx.log(format!(
+            "{removed} files and directories that the backup does not have are removed"
+        ));
+        Ok(())
     }
 
     fn make_directory(&self, entry: &DirectoryEntry) -> Result<(), Failure> {
@@ -396,10 +459,13 @@ impl Shared {
                 "use a version of Holdfast that knows how to restore it",
             ));
         };
-        self.make_link(&self.dir.join(path), &place.to)
+        self.make_link(&self.dir.join(path), &place.at)
     }
 
     fn make_link(&self, path: &Path, place: &Path) -> Result<(), Failure> {
+        if self.over {
+            clear::clear_way(path).map_err(|error| cannot_write(path, &error))?;
+        }
         std::os::unix::fs::symlink(place, path)
             .and_then(|()| directory::give(path, self.owner))
             .map_err(|error| cannot_write(path, &error))
@@ -417,27 +483,20 @@ impl Shared {
     fn write(&self, reader: &mut ExtentReader, piece: &Piece) -> Result<(), Failure> {
         let target = &piece.file;
         let failed = |error: &io::Error| cannot_write(&target.path, error);
-        // Pieces of one file may be written at once, so none truncates it.
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&target.path).map_err(|error| failed(&error))?;
+        let file = overwrite::open(&target.path).map_err(|error| failed(&error))?;
         let start = u64::from(piece.index) * EXTENT_BYTES;
         if let Some(extent) = &piece.extent {
-            let read = reader.read_extent(extent, |offset, bytes| {
-                if self.queue.is_stopped() {
-                    return Err(io::Error::other("the restore was stopped"));
-                }
-                let length = match bytes {
-                    Bytes::Data(data) => {
-                        file.write_all_at(data, start + offset)?;
-                        data.len() as u64
-                    }
-                    // A new file reads as zeros where nothing was written.
-                    Bytes::Hole(zeros) => zeros,
+            let sink = |offset: u64, bytes: Bytes<'_>| self.put(&file, start + offset, bytes);
+            let read = if self.over {
+                let held = |offset: u64, there: &mut [u8]| {
+                    self.unless_stopped()?;
+                    overwrite::held(&file, start + offset, there)
                 };
-                self.cx.add_bytes(length);
-                Ok(())
-            });
+                let read = reader.read_extent_over(extent, held, sink);
+                read.map(|same| self.note_same(same))
+            } else {
+                reader.read_extent(extent, sink)
+            };
             read.map_err(|error| cannot_copy(&target.path, &error))?;
         }
         if target.left.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -445,6 +504,37 @@ impl Shared {
             file.set_len(target.size).map_err(|error| failed(&error))?;
             self.hand_over(&target.path, target.mode)
                 .map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+
+    fn put(&self, file: &File, at: u64, bytes: Bytes<'_>) -> io::Result<()> {
+        self.unless_stopped()?;
+        let length = match bytes {
+            Bytes::Data(data) => {
+                file.write_all_at(data, at)?;
+                data.len() as u64
+            }
+            Bytes::Hole(zeros) => {
+                // A new file reads as zeros where nothing was written.
+                if self.over {
+                    overwrite::zero(file, at..at + zeros)?;
+                }
+                zeros
+            }
+        };
+        self.cx.add_bytes(length);
+        Ok(())
+    }
+
+    fn note_same(&self, bytes: u64) {
+        self.same_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.cx.add_bytes(bytes);
+    }
+
+    fn unless_stopped(&self) -> io::Result<()> {
+        if self.queue.is_stopped() {
+            return Err(io::Error::other("the restore was stopped"));
         }
         Ok(())
     }
