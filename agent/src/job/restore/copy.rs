@@ -2,28 +2,31 @@
 //!
 //! One thread reads the manifest of the backup and makes directories, one per
 //! core writes pieces of at most 256 MiB, the largest known piece first. What
-//! is written was authenticated and hashed on the way. The manifest for
-//! `pg_verifybackup` grows alongside, so a million files need no memory.
+//! is written was authenticated and hashed on the way, and every file is read
+//! back when its last piece is there. The manifest for `pg_verifybackup` grows
+//! alongside, so a million files need no memory.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_pg::control_file;
 use holdfast_repo::{
-    BackupReader, ConfigEntry, DirectoryEntry, EXTENT_BYTES, Entry, Extent, ExtentReader,
-    FileEntry, GeneratedEntry, Piece as Bytes, SymlinkEntry,
+    BackupReader, ConfigEntry, DirectoryEntry, Entry, ExtentReader, FileEntry, GeneratedEntry,
+    Piece as Bytes, SymlinkEntry,
 };
 use holdfast_types::{Failure, JobPhase};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use super::backup_manifest::{ManifestFile, ManifestWriter};
+use super::durable::EarlySync;
+use super::piece::{Piece, PieceWriter, Target};
 use super::places::{Places, WAL};
-use super::prepare::{Ready, cannot_copy, cannot_write};
+use super::prepare::{Ready, cannot_write};
 use super::{Stopped, directory};
 use crate::failure::of_repository;
 use crate::job::JobContext;
@@ -52,28 +55,13 @@ pub(super) struct Copied {
     pub(super) outside: Files,
 }
 
-struct Shared {
+pub(super) struct Shared {
     dir: PathBuf,
     places: Places,
     owner: (u32, u32),
-    queue: Queue<Piece>,
-    cx: JobContext,
+    pub(super) queue: Queue<Piece>,
+    pub(super) cx: JobContext,
     failed: Mutex<Option<Failure>>,
-}
-
-/// A part of a file.
-struct Piece {
-    file: Arc<Target>,
-    index: u32,
-    extent: Option<Extent>,
-}
-
-/// A file some of whose pieces are not written yet.
-struct Target {
-    path: PathBuf,
-    size: u64,
-    mode: u32,
-    left: AtomicU32,
 }
 
 /// Where the control file waits until everything else is in place.
@@ -110,7 +98,7 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
     .await?;
     // If this future is dropped, the threads must not go on without it.
     let _guard = StopOnDrop(Arc::clone(&shared));
-    let mut threads = spawn_writers(&shared, &reader);
+    let mut threads = spawn_threads(&shared, &reader);
     let feeder = spawn_feeder(&shared, &reader, manifest);
     let mut cancelled = false;
     loop {
@@ -148,19 +136,28 @@ fn directory_mode(ready: &Ready) -> u32 {
         .unwrap_or(0o700)
 }
 
-fn spawn_writers(shared: &Arc<Shared>, reader: &BackupReader) -> tokio::task::JoinSet<()> {
+/// Those that write, and one that has written files go to the disk meanwhile.
+fn spawn_threads(shared: &Arc<Shared>, reader: &BackupReader) -> tokio::task::JoinSet<()> {
     let mut threads = tokio::task::JoinSet::new();
+    let (early, files) = EarlySync::begin();
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     for _ in 0..cores {
-        let (shared, mut reader) = (Arc::clone(shared), reader.extent_reader());
+        let shared = Arc::clone(shared);
+        let mut writer = PieceWriter::new(reader.extent_reader(), early.clone());
         threads.spawn_blocking(move || {
             while let Some(piece) = shared.queue.pop() {
-                if let Err(failure) = shared.write(&mut reader, &piece) {
+                if let Err(failure) = writer.write(&shared, &piece) {
                     shared.fail(failure);
                 }
             }
         });
     }
+    let shared = Arc::clone(shared);
+    threads.spawn_blocking(move || {
+        if let Err(error) = files.sync_all() {
+            shared.fail(cannot_write(&shared.dir, &error));
+        }
+    });
     threads
 }
 
@@ -260,6 +257,7 @@ impl Feeder<'_> {
             path,
             size,
             mode,
+            crc32c,
             left,
         });
         if entry.extents.is_empty() {
@@ -414,81 +412,19 @@ impl Shared {
             .open(path)
     }
 
-    fn write(&self, reader: &mut ExtentReader, piece: &Piece) -> Result<(), Failure> {
-        let target = &piece.file;
-        let failed = |error: &io::Error| cannot_write(&target.path, error);
-        // Pieces of one file may be written at once, so none truncates it.
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&target.path).map_err(|error| failed(&error))?;
-        let start = u64::from(piece.index) * EXTENT_BYTES;
-        if let Some(extent) = &piece.extent {
-            let read = reader.read_extent(extent, |offset, bytes| {
-                if self.queue.is_stopped() {
-                    return Err(io::Error::other("the restore was stopped"));
-                }
-                let length = match bytes {
-                    Bytes::Data(data) => {
-                        file.write_all_at(data, start + offset)?;
-                        data.len() as u64
-                    }
-                    // A new file reads as zeros where nothing was written.
-                    Bytes::Hole(zeros) => zeros,
-                };
-                self.cx.add_bytes(length);
-                Ok(())
-            });
-            read.map_err(|error| cannot_copy(&target.path, &error))?;
-        }
-        if target.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // It may end with zeros that were not written.
-            file.set_len(target.size).map_err(|error| failed(&error))?;
-            self.hand_over(&target.path, target.mode)
-                .map_err(|error| failed(&error))?;
-        }
-        Ok(())
-    }
-
     /// Gives a path to the directory's owner, with the mode it had.
-    fn hand_over(&self, path: &Path, mode: u32) -> io::Result<()> {
+    pub(super) fn hand_over(&self, path: &Path, mode: u32) -> io::Result<()> {
         directory::give(path, self.owner)?;
         fs::set_permissions(path, Permissions::from_mode(mode & 0o777))
     }
 
-    fn fail(&self, failure: Failure) {
+    pub(super) fn fail(&self, failure: Failure) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.get_or_insert(failure);
         drop(failed);
         self.queue.stop();
     }
 }
-
-impl Piece {
-    fn bytes(&self) -> u64 {
-        self.extent.as_ref().map_or(0, Extent::plain_bytes)
-    }
-}
-
-/// By size; among equals the order does not matter.
-impl Ord for Piece {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.bytes().cmp(&other.bytes())
-    }
-}
-
-impl PartialOrd for Piece {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Piece {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes()
-    }
-}
-
-impl Eq for Piece {}
 
 struct StopOnDrop(Arc<Shared>);
 

@@ -150,7 +150,7 @@ async fn describe(
         Ok(places) => (places, Vec::new()),
         Err(problems) => (Places::default(), problems),
     };
-    let mut problems = problems(
+    let (mut problems, _) = problems(
         question,
         host,
         backup.postgres_version,
@@ -203,13 +203,14 @@ fn places(
     Ok(places)
 }
 
-/// Everything on this host that speaks against it, now.
+/// Everything on this host that speaks against it, now, and PostgreSQL's programs
+/// as they were found on the way.
 pub(super) async fn problems(
     (asked, repository): (&RestoreRequest, &RepositoryAccess),
     host: &Host,
     server_version: u32,
     (bytes, places): (u64, &Places),
-) -> Vec<Failure> {
+) -> (Vec<Failure>, Option<Programs>) {
     let mut problems = settings::reserved(&asked.set, asked.action);
     let (asked, bin_dirs) = (asked.clone(), host.config().postgres.bin_dirs.clone());
     let (executable, url) = (host.executable().to_owned(), repository.url.clone());
@@ -217,16 +218,20 @@ pub(super) async fn problems(
     // It runs programs and looks at file systems that may be slow.
     let looked = tokio::task::spawn_blocking(move || {
         let mut problems = directory::problems(&asked, (bytes, &places), (&executable, &url));
-        if let Err(error) = Programs::find(server_version / 10_000, &bin_dirs) {
-            problems.push(directory::of_programs(&error));
-        }
-        problems
+        let programs = Programs::find(server_version / 10_000, &bin_dirs);
+        let programs = programs.map_err(|error| problems.push(directory::of_programs(&error)));
+        (problems, programs.ok())
     });
     match looked.await {
-        Ok(found) => problems.extend(found),
-        Err(error) => problems.push(crate::job::backup::thread_died(&error)),
+        Ok((found, programs)) => {
+            problems.extend(found);
+            (problems, programs)
+        }
+        Err(error) => {
+            problems.push(crate::job::backup::thread_died(&error));
+            (problems, None)
+        }
     }
-    problems
 }
 
 fn warnings_of(backup: &holdfast_repo::Backup) -> Option<String> {
