@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::as_word;
-use crate::{BackupId, Failure, Lineage, Lsn, Name, RestoreTarget, Timeline};
+use crate::{BackupId, Failure, Lineage, Lsn, Name, PhaseTime, RestoreTarget, Timeline};
 
 /// What PostgreSQL does once it has reached the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -216,6 +216,9 @@ pub struct RestoreResult {
     pub reached_time: Option<Timestamp>,
     /// The transaction of that commit.
     pub last_xid: Option<u32>,
+    /// Where the time went, phase by phase.
+    #[serde(default)]
+    pub phases: Vec<PhaseTime>,
 }
 
 /// Reads `O=N` of `--tablespace-map`, as `pg_basebackup` does: an `=` inside a

@@ -528,6 +528,7 @@ pub async fn check_restored(
                         Piece::Data(bytes) => bytes.len(),
                         Piece::Hole(length) => usize::try_from(length).unwrap(),
                     };
+                    expected.resize(length.max(expected.len()), 0);
                     assert_eq!(file.read_at(at, &mut expected[..length]), length);
                     match piece {
                         Piece::Data(bytes) => assert!(bytes == &expected[..length]),

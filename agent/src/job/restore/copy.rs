@@ -2,23 +2,24 @@
 //!
 //! One thread reads the manifest of the backup and makes directories, one per
 //! core writes pieces of at most 256 MiB, the largest known piece first. What
-//! is written was authenticated and hashed on the way. The manifest for
-//! `pg_verifybackup` grows alongside, so a million files need no memory.
+//! is written was authenticated and hashed on the way, and every file is read
+//! back when its last piece is there. The manifest for `pg_verifybackup` grows
+//! alongside, so a million files need no memory.
 //!
 //! A delta first removes what the backup does not have. Then every chunk that is
 //! there already, by its keyed hash, stays; the others are written over it.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_pg::control_file;
 use holdfast_repo::{
-    BackupReader, ConfigEntry, DirectoryEntry, EXTENT_BYTES, Entry, Extent, ExtentReader,
-    FileEntry, GeneratedEntry, Piece as Bytes, SymlinkEntry,
+    BackupReader, ConfigEntry, DirectoryEntry, Entry, ExtentReader, FileEntry, GeneratedEntry,
+    Piece as Bytes, SymlinkEntry,
 };
 use holdfast_types::{BackupId, Failure, JobPhase};
 use jiff::Timestamp;
@@ -26,10 +27,12 @@ use tokio::runtime::Handle;
 
 use super::backup_manifest::{ManifestFile, ManifestWriter};
 use super::clear::{self, Expected};
+use super::durable::EarlySync;
 use super::marker::Marker;
+use super::piece::{Piece, PieceWriter, Target};
 use super::places::{Places, WAL};
-use super::prepare::{Ready, cannot_copy, cannot_write};
-use super::{Stopped, directory, occupied, overwrite};
+use super::prepare::{Ready, cannot_write};
+use super::{Stopped, directory, occupied};
 use crate::failure::of_repository;
 use crate::job::JobContext;
 use crate::job::backup::{fact, is_tablespace, thread_died};
@@ -57,34 +60,19 @@ pub(super) struct Copied {
     pub(super) outside: Files,
 }
 
-struct Shared {
+pub(super) struct Shared {
     dir: PathBuf,
     /// Something is there, to be written over.
-    over: bool,
+    pub(super) over: bool,
     /// Set when the directory is ours.
     taken: Arc<AtomicBool>,
     /// Bytes that were there already.
     same_bytes: AtomicU64,
     places: Places,
     owner: (u32, u32),
-    queue: Queue<Piece>,
-    cx: JobContext,
+    pub(super) queue: Queue<Piece>,
+    pub(super) cx: JobContext,
     failed: Mutex<Option<Failure>>,
-}
-
-/// A part of a file.
-struct Piece {
-    file: Arc<Target>,
-    index: u32,
-    extent: Option<Extent>,
-}
-
-/// A file some of whose pieces are not written yet.
-struct Target {
-    path: PathBuf,
-    size: u64,
-    mode: u32,
-    left: AtomicU32,
 }
 
 /// Where the control file waits until everything else is in place.
@@ -122,7 +110,7 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
     .await?;
     // If this future is dropped, the threads must not go on without it.
     let _guard = StopOnDrop(Arc::clone(&shared));
-    let mut threads = spawn_writers(&shared, &reader);
+    let mut threads = spawn_threads(&shared, &reader);
     let feeder = spawn_feeder(&shared, &reader, manifest);
     let mut cancelled = false;
     loop {
@@ -172,19 +160,28 @@ fn directory_mode(ready: &Ready) -> u32 {
         .unwrap_or(0o700)
 }
 
-fn spawn_writers(shared: &Arc<Shared>, reader: &BackupReader) -> tokio::task::JoinSet<()> {
+/// Those that write, and one that has written files go to the disk meanwhile.
+fn spawn_threads(shared: &Arc<Shared>, reader: &BackupReader) -> tokio::task::JoinSet<()> {
     let mut threads = tokio::task::JoinSet::new();
+    let (early, files) = EarlySync::begin();
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     for _ in 0..cores {
-        let (shared, mut reader) = (Arc::clone(shared), reader.extent_reader());
+        let shared = Arc::clone(shared);
+        let mut writer = PieceWriter::new(reader.extent_reader(), early.clone());
         threads.spawn_blocking(move || {
             while let Some(piece) = shared.queue.pop() {
-                if let Err(failure) = shared.write(&mut reader, &piece) {
+                if let Err(failure) = writer.write(&shared, &piece) {
                     shared.fail(failure);
                 }
             }
         });
     }
+    let shared = Arc::clone(shared);
+    threads.spawn_blocking(move || {
+        if let Err(error) = files.sync_all() {
+            shared.fail(cannot_write(&shared.dir, &error));
+        }
+    });
     threads
 }
 
@@ -292,6 +289,7 @@ impl Feeder<'_> {
             path,
             size,
             mode,
+            crc32c,
             left,
         });
         if entry.extents.is_empty() {
@@ -480,59 +478,12 @@ impl Shared {
             .open(path)
     }
 
-    fn write(&self, reader: &mut ExtentReader, piece: &Piece) -> Result<(), Failure> {
-        let target = &piece.file;
-        let failed = |error: &io::Error| cannot_write(&target.path, error);
-        let file = overwrite::open(&target.path).map_err(|error| failed(&error))?;
-        let start = u64::from(piece.index) * EXTENT_BYTES;
-        if let Some(extent) = &piece.extent {
-            let sink = |offset: u64, bytes: Bytes<'_>| self.put(&file, start + offset, bytes);
-            let read = if self.over {
-                let held = |offset: u64, there: &mut [u8]| {
-                    self.unless_stopped()?;
-                    overwrite::held(&file, start + offset, there)
-                };
-                let read = reader.read_extent_over(extent, held, sink);
-                read.map(|same| self.note_same(same))
-            } else {
-                reader.read_extent(extent, sink)
-            };
-            read.map_err(|error| cannot_copy(&target.path, &error))?;
-        }
-        if target.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // It may end with zeros that were not written.
-            file.set_len(target.size).map_err(|error| failed(&error))?;
-            self.hand_over(&target.path, target.mode)
-                .map_err(|error| failed(&error))?;
-        }
-        Ok(())
-    }
-
-    fn put(&self, file: &File, at: u64, bytes: Bytes<'_>) -> io::Result<()> {
-        self.unless_stopped()?;
-        let length = match bytes {
-            Bytes::Data(data) => {
-                file.write_all_at(data, at)?;
-                data.len() as u64
-            }
-            Bytes::Hole(zeros) => {
-                // A new file reads as zeros where nothing was written.
-                if self.over {
-                    overwrite::zero(file, at..at + zeros)?;
-                }
-                zeros
-            }
-        };
-        self.cx.add_bytes(length);
-        Ok(())
-    }
-
-    fn note_same(&self, bytes: u64) {
+    pub(super) fn note_same(&self, bytes: u64) {
         self.same_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.cx.add_bytes(bytes);
     }
 
-    fn unless_stopped(&self) -> io::Result<()> {
+    pub(super) fn unless_stopped(&self) -> io::Result<()> {
         if self.queue.is_stopped() {
             return Err(io::Error::other("the restore was stopped"));
         }
@@ -540,45 +491,18 @@ impl Shared {
     }
 
     /// Gives a path to the directory's owner, with the mode it had.
-    fn hand_over(&self, path: &Path, mode: u32) -> io::Result<()> {
+    pub(super) fn hand_over(&self, path: &Path, mode: u32) -> io::Result<()> {
         directory::give(path, self.owner)?;
         fs::set_permissions(path, Permissions::from_mode(mode & 0o777))
     }
 
-    fn fail(&self, failure: Failure) {
+    pub(super) fn fail(&self, failure: Failure) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.get_or_insert(failure);
         drop(failed);
         self.queue.stop();
     }
 }
-
-impl Piece {
-    fn bytes(&self) -> u64 {
-        self.extent.as_ref().map_or(0, Extent::plain_bytes)
-    }
-}
-
-/// By size; among equals the order does not matter.
-impl Ord for Piece {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.bytes().cmp(&other.bytes())
-    }
-}
-
-impl PartialOrd for Piece {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Piece {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes()
-    }
-}
-
-impl Eq for Piece {}
 
 struct StopOnDrop(Arc<Shared>);
 

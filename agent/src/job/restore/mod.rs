@@ -29,6 +29,7 @@ mod landmark;
 mod marker;
 mod occupied;
 mod overwrite;
+mod piece;
 mod places;
 mod plan;
 mod prepare;
@@ -91,7 +92,8 @@ pub(crate) async fn run_in(
 ) -> JobOutcome {
     // Boxed: it is large, and lives in the futures of all who call.
     match Box::pin(attempt(layout, &work, &cx, host)).await {
-        Ok(result) => {
+        Ok(mut result) => {
+            result.phases = cx.phase_times();
             let result = serde_json::to_value(&result).unwrap_or_default();
             JobOutcome::Succeeded(JobSuccess {
                 result,
@@ -143,7 +145,10 @@ async fn execute(
     rate::remember_copy(host, ready.plan.database_bytes, began.elapsed());
     or_cancelled(cx, wal::run(cx, ready)).await?;
     cx.enter(JobPhase::Verify);
+    // Most of what is left for the disk goes there while PostgreSQL's programs are asked.
+    let syncing = verify::begin_sync(ready);
     let config = or_cancelled(cx, config::run(work, cx, ready, &mut copied)).await?;
+    or_cancelled(cx, async { Ok(syncing.await?) }).await?;
     or_cancelled(cx, verify::run(cx, ready, copied)).await?;
     if !work.request.start {
         return or_cancelled(cx, server::not_started(ready)).await;

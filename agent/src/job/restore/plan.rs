@@ -173,7 +173,7 @@ async fn describe(
         Err(problems) => (Places::default(), problems),
     };
     let reuse_bytes = reuse::estimate(asked, &places, &reader).await?;
-    let mut problems = problems(
+    let (mut problems, _) = problems(
         (asked, access),
         host,
         (backup.lineage, backup.postgres_version),
@@ -229,13 +229,14 @@ fn places(
     Ok(places)
 }
 
-/// Everything on this host that speaks against it, now.
+/// Everything on this host that speaks against it, now, and PostgreSQL's programs
+/// as they were found on the way.
 pub(super) async fn problems(
     (asked, repository): (&RestoreRequest, &RepositoryAccess),
     host: &Host,
     (lineage, server_version): (Lineage, u32),
     (bytes, places): (u64, &Places),
-) -> Vec<Failure> {
+) -> (Vec<Failure>, Option<Programs>) {
     let mut problems = settings::reserved(&asked.set, asked.action);
     problems.extend(refuse_force(asked).err());
     let (asked, bin_dirs) = (asked.clone(), host.config().postgres.bin_dirs.clone());
@@ -251,16 +252,20 @@ pub(super) async fn problems(
             major,
         };
         let mut problems = directory::problems(&asked, wanted, (&executable, &url));
-        if let Err(error) = Programs::find(major, &bin_dirs) {
-            problems.push(directory::of_programs(&error));
-        }
-        problems
+        let programs = Programs::find(major, &bin_dirs);
+        let programs = programs.map_err(|error| problems.push(directory::of_programs(&error)));
+        (problems, programs.ok())
     });
     match looked.await {
-        Ok(found) => problems.extend(found),
-        Err(error) => problems.push(crate::job::backup::thread_died(&error)),
+        Ok((found, programs)) => {
+            problems.extend(found);
+            (problems, programs)
+        }
+        Err(error) => {
+            problems.push(crate::job::backup::thread_died(&error));
+            (problems, None)
+        }
     }
-    problems
 }
 
 fn warnings_of(backup: &holdfast_repo::Backup) -> Option<String> {

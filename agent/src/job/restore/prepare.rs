@@ -76,7 +76,7 @@ pub(super) async fn run(
     let dir = PathBuf::from(&work.request.dir);
     let places = Origins::of(&backup)
         .and_then(|origins| decide(layout, &origins, &work.request.tablespace_map, &dir))?;
-    let problems = plan::problems(
+    let (problems, programs) = plan::problems(
         (&work.request, &work.repository),
         host,
         (plan.lineage, plan.server_version),
@@ -86,8 +86,8 @@ pub(super) async fn run(
     if let Some(problem) = problems.into_iter().next() {
         return Err(Stopped::Failed(problem));
     }
+    let programs = programs.expect("that there are none is a problem");
     let chain = open_chain(&lineage, &backup, &plan).await?;
-    let programs = programs(host, plan.server_version).await?;
     let owner = directory::owner(&dir).map_err(|error| directory::of_programs(&error))?;
     cx.log(format!(
         "{} of cluster {} into {}, to {} on timeline {}, with PostgreSQL {}",
@@ -149,16 +149,6 @@ async fn open_chain(
         to_lsn: plan.wal.to_lsn,
     });
     Err(wal_missing(hole, plan.timeline))
-}
-
-async fn programs(host: &Host, server_version: u32) -> Result<Programs, Failure> {
-    let bin_dirs = host.config().postgres.bin_dirs.clone();
-    let found =
-        tokio::task::spawn_blocking(move || Programs::find(server_version / 10_000, &bin_dirs));
-    match found.await {
-        Ok(found) => found.map_err(|error| directory::of_programs(&error)),
-        Err(error) => Err(crate::job::backup::thread_died(&error)),
-    }
 }
 
 /// A failure of the file system at the new directory.
