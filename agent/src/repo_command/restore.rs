@@ -170,13 +170,7 @@ fn host(args: &RestoreArgs, scratch: &Scratch) -> Result<Host, CommandError> {
 /// Plans and restores.
 pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError> {
     let archive = args.archive()?;
-    let scratch = Scratch::new().map_err(|error| {
-        CommandError::failed(Failure::permanent(
-            "scratch_directory",
-            format!("no directory for temporary files: {error}"),
-            "set TMPDIR to a directory that can be written",
-        ))
-    })?;
+    let scratch = Scratch::new().map_err(|error| no_scratch(&error))?;
     let host = host(&args, &scratch)?;
     if let Some(done) = super::dump::extract(&args).await? {
         return Ok(done);
@@ -239,6 +233,14 @@ pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError>
             )))
         }
     }
+}
+
+fn no_scratch(error: &io::Error) -> CommandError {
+    CommandError::failed(Failure::permanent(
+        "scratch_directory",
+        format!("no directory for temporary files: {error}"),
+        "set TMPDIR to a directory that can be written",
+    ))
 }
 
 /// The result, of the archive when one is asked for.

@@ -154,7 +154,7 @@ fn check_place(
 ) -> Result<(), Failure> {
     let linked = || links(asked.dir).iter().any(|link| is_same(link, place));
     let known = marker.is_some_and(|marker| marker.names(place));
-    if !known && !(asked.force && linked()) {
+    if !(known || asked.force && linked()) {
         return Err(not_ours(format!(
             "{}, where {what} would go, is not empty, and not known to belong to {}",
             place.display(),
