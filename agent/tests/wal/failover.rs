@@ -260,12 +260,12 @@ async fn no_slot_is_made_that_would_be_over_its_bound() {
         // Whoever tells of the instance tells it too.
         assert_eq!(host.slots().of(&cluster(), &instance), waits);
         // It has looked, and looked again.
-        let looks = said(&standby, "IDENTIFY_SYSTEM");
+        let looks = told(&standby, "IDENTIFY_SYSTEM");
         eventually("three looks", async || {
-            said(&standby, "IDENTIFY_SYSTEM") >= looks + 3
+            told(&standby, "IDENTIFY_SYSTEM") >= looks + 3
         })
         .await;
-        assert_eq!(said(&standby, "CREATE_REPLICATION_SLOT"), 0);
+        assert_eq!(told(&standby, "CREATE_REPLICATION_SLOT"), 0);
 
         primary.psql("CHECKPOINT");
         catch_up(&standby, &primary).await;
@@ -274,7 +274,7 @@ async fn no_slot_is_made_that_would_be_over_its_bound() {
         assert!(kept_from(&standby).is_some());
         assert_eq!(host.slots().of(&cluster(), &instance), None);
         keeper.stop().await;
-        assert_eq!(said(&standby, "CREATE_REPLICATION_SLOT"), 1);
+        assert_eq!(told(&standby, "CREATE_REPLICATION_SLOT"), 1);
     }
 }
 
@@ -303,10 +303,12 @@ async fn a_slot_that_is_to_stay_is_made_over_its_bound() {
     keeper.stop().await;
 }
 
-/// How often the server has logged `what`.
-fn said(server: &TestCluster, what: &str) -> usize {
+/// How often the server was told a command of the replication protocol. It logs
+/// the statement once more, by itself.
+fn told(server: &TestCluster, command: &str) -> usize {
     let log = std::fs::read_to_string(server.log_path()).unwrap();
-    log.matches(what).count()
+    log.matches(&format!("replication command: {command}"))
+        .count()
 }
 
 /// The primary has lost it, a standby has it: the gap is closed.
