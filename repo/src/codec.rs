@@ -239,16 +239,13 @@ mod tests {
 
     #[test]
     fn chunks_are_stored_in_less_at_the_same_level() {
-        // Rows of a page: a counter, and a field that differs in one place.
+        // Rows of a number that is spread and one of a hundred words of five bytes.
         let row = |n: u32| {
-            [
-                &n.to_le_bytes()[..],
-                b"\0\x17x",
-                format!("id{:05}", n * 7919).as_bytes(),
-            ]
-            .concat()
+            let number = n.wrapping_mul(2_654_435_761).to_le_bytes();
+            let word = format!("{:05}", n * 7 % 97 * 131_071 % 100_000);
+            [&number[..3], word.as_bytes()].concat()
         };
-        let plain: Vec<u8> = (0..5000).flat_map(row).take(64 << 10).collect();
+        let plain: Vec<u8> = (0..8192).flat_map(row).collect();
         let mut out = vec![0; bound(plain.len())];
         let codec = Codec::Zstd { level: 1 };
         let (usual, _) = Compressor::new(codec).compress(&plain, &mut out);
