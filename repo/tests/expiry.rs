@@ -19,8 +19,8 @@ use holdfast_repo::*;
 use holdfast_types::{BackupId, Coverage, Timeline};
 use jiff::{SignedDuration, Timestamp};
 use support::{
-    File, Fixture, Place, Random, backup_id, check_restored, commit_facts, range, segment,
-    write_backup,
+    Fixture, Place, SMALL, backup_id, changing_files as files, check_restored, commit_facts, range,
+    segment, write_backup,
 };
 
 on_all_stores! {
@@ -35,31 +35,9 @@ on_all_stores! {
     the_mark_of_another_backup_of_the_run_stays
 }
 
-fn options() -> WriteOptions {
-    WriteOptions {
-        codec: Codec::None,
-        pack_bytes: 200_000,
-        uploads: 2,
-    }
-}
-
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    Random(seed).fill(&mut bytes);
-    bytes
-}
-
-/// Of which the first is another in every backup.
-fn files(number: u64) -> Vec<File> {
-    vec![
-        File::new("changing", noise(number, 300_000)),
-        File::new("large", noise(1_000, 900_000)),
-    ]
-}
-
 async fn full(fixture: &Fixture, number: u64) -> Backup {
     let id = backup_id(number.into());
-    let finished = write_backup(&fixture.lineage, id, &files(number), options()).await;
+    let finished = write_backup(&fixture.lineage, id, &files(number), SMALL).await;
     let facts = commit_facts(&format!("run-{number}"), "0/300028", "0/300100");
     finished.unwrap().commit(facts).await.unwrap()
 }
@@ -72,9 +50,7 @@ async fn incremental(fixture: &Fixture, number: u64, parent: &Backup) -> Backup 
         .await
         .unwrap();
     let id = backup_id(number.into());
-    let writer = fixture
-        .lineage
-        .begin_incremental(id, opened.clone(), options());
+    let writer = fixture.lineage.begin_incremental(id, opened.clone(), SMALL);
     let writer = writer.await.unwrap();
     let inner = writer.clone();
     let written = tokio::task::spawn_blocking(move || {
@@ -249,7 +225,7 @@ async fn nothing_goes_while_a_mark_or_a_manifest_cannot_be_read(place: Place) {
 async fn what_an_attempt_left_is_named_once_it_is_old(place: Place) {
     let fixture = fixture(place).await;
     full(&fixture, 1).await;
-    let left = write_backup(&fixture.lineage, backup_id(2), &files(2), options()).await;
+    let left = write_backup(&fixture.lineage, backup_id(2), &files(2), SMALL).await;
     drop(left.unwrap());
     let stock = fixture
         .reopen()
@@ -305,7 +281,7 @@ async fn expired_wal_goes_and_is_not_taken_for_lost(place: Place) {
     fixture.put_wal("0/100000", "0/900000").await;
     full(&fixture, 1).await;
     let id = backup_id(2);
-    let finished = write_backup(&fixture.lineage, id, &files(2), options())
+    let finished = write_backup(&fixture.lineage, id, &files(2), SMALL)
         .await
         .unwrap();
     let facts = commit_facts("run-2", "0/700028", "0/700100");
@@ -427,7 +403,7 @@ async fn the_mark_of_another_backup_of_the_run_stays(place: Place) {
     let lineage = fixture.reopen().await;
     lineage.delete_mark(&first).await.unwrap();
     lineage.delete_mark(&first).await.unwrap();
-    let again = write_backup(&fixture.lineage, backup_id(2), &files(2), options()).await;
+    let again = write_backup(&fixture.lineage, backup_id(2), &files(2), SMALL).await;
     let facts = commit_facts("run-1", "0/300028", "0/300100");
     let second = again.unwrap().commit(facts).await.unwrap();
     // A deletion that comes late.

@@ -2,8 +2,9 @@
 //! these directories beside it. By it a later `--delta` knows what it may write
 //! over without being forced (I-12).
 //!
-//! It names directories by their inodes: a copy of a restored directory, or a
-//! standby that was made of it, is somebody else's.
+//! It names directories by their inodes and their file systems: a copy of a restored
+//! directory, or a standby that was made of it, is somebody else's. The topmost
+//! directories of volumes all have the same inode.
 
 use std::fs;
 use std::io;
@@ -27,14 +28,22 @@ pub(super) struct Marker {
     pub(super) system_identifier: u64,
     /// From which backup.
     pub(super) backup: BackupId,
-    inode: u64,
+    inode: Inode,
     elsewhere: Vec<Elsewhere>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Elsewhere {
     path: PathBuf,
-    inode: u64,
+    inode: Inode,
+}
+
+/// A directory, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Inode {
+    number: u64,
+    /// Of the file system; it stays when that is mounted again.
+    volume: u64,
 }
 
 impl Marker {
@@ -80,6 +89,38 @@ impl Marker {
     }
 }
 
-fn inode(path: &Path) -> io::Result<u64> {
-    fs::metadata(path).map(|meta| meta.ino())
+fn inode(path: &Path) -> io::Result<Inode> {
+    Ok(Inode {
+        number: fs::metadata(path)?.ino(),
+        volume: rustix::fs::statvfs(path)?.f_fsid,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // I-12
+    #[test]
+    fn a_copy_is_somebody_elses_on_another_volume_too() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(directory::ours(root.path())).unwrap();
+        let backup = "bkp_00000000000000000000000000000007".parse().unwrap();
+        let places = Places::default();
+        let marker = Marker::new(7, backup, root.path(), &places).unwrap();
+        let meta = fs::metadata(root.path()).unwrap();
+        let write = |marker: &Marker| {
+            let owner = (meta.uid(), meta.gid());
+            marker.write(root.path(), owner).unwrap();
+        };
+        write(&marker);
+        assert_eq!(Marker::of(root.path()), Some(marker.clone()));
+        for (number, volume) in [(1, 0), (0, 1)] {
+            let mut copied = marker.clone();
+            copied.inode.number ^= number;
+            copied.inode.volume ^= volume;
+            write(&copied);
+            assert_eq!(Marker::of(root.path()), None);
+        }
+    }
 }

@@ -242,6 +242,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -349,6 +350,13 @@ mod tests {
             assert_eq!(codes(&dir, true, with), [""; 0]);
             let mut server = std::process::Command::new(&program);
             let mut server = server.arg("60").current_dir(works_in).spawn().unwrap();
+            // It has its name a moment after it was started.
+            let comm = format!("/proc/{}/comm", server.id());
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while fs::read_to_string(&comm).unwrap().trim_end() != "postgres" {
+                assert!(Instant::now() < deadline, "it never got its name");
+                std::thread::yield_now();
+            }
             assert_eq!(codes(&dir, true, with), ["dir_in_use"]);
             server.kill().unwrap();
             server.wait().unwrap();
