@@ -13,6 +13,7 @@ mod copies;
 mod debian;
 mod dumps;
 mod expiry;
+mod failpoints;
 mod first_light;
 mod incremental;
 mod killed_rebuild;

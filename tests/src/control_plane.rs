@@ -243,6 +243,15 @@ impl ControlPlane {
         self.keep_addresses();
     }
 
+    /// Ends it if it runs, and starts it again with one setting more, or another.
+    pub fn restart_with(&mut self, name: &'static str, value: &'static str) {
+        self.process.stop();
+        drop(std::fs::remove_file(self.data.join("listen.json")));
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.push((name, value));
+        self.restart();
+    }
+
     /// Starts it again without waiting: others may have to come back first.
     pub fn begin_restart(&mut self) {
         self.process = start(

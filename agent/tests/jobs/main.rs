@@ -12,6 +12,7 @@
 mod archives;
 mod backup;
 mod copies;
+mod crash;
 mod delta;
 mod dumps;
 mod faults;

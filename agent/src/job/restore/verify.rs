@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_pg::binaries::RunAs;
 use holdfast_pg::control_file;
+use holdfast_repo::failpoint;
 use holdfast_types::Failure;
 use jiff::Timestamp;
 
@@ -49,8 +50,10 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready, copied: Copied) -> Resul
                     .try_for_each(|place| durable::sync_tree(place))
             })
             .and_then(|()| durable::sync_tree(&dir))
+            .inspect(|()| failpoint!("restore::verify::synced"))
             // Every other file is on stable storage now.
             .and_then(|()| place_control_file(&dir))
+            .inspect(|()| failpoint!("restore::verify::placed"))
             .map_err(|error| cannot_write(&dir, &error))
     });
     let began = Instant::now();

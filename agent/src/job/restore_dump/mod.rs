@@ -10,6 +10,7 @@ mod load;
 mod prepare;
 
 use holdfast_proto::{DumpRestoreWork, JobOutcome, JobSuccess};
+use holdfast_repo::failpoint;
 use holdfast_types::{DumpRestoreResult, JobPhase};
 
 use super::JobContext;
@@ -44,22 +45,28 @@ async fn attempt(
 ) -> Result<DumpRestoreResult, Stopped> {
     cx.enter(JobPhase::Prepare);
     let ready = or_cancelled(cx, prepare::run(work, cx, host)).await?;
+    failpoint!("restore_dump::prepare::done");
     cx.enter(JobPhase::Copy);
     cx.expect_bytes(ready.database.bytes);
     let archive = load::extract(&ready, cx).await?;
     let objects = or_cancelled(cx, load::contents(&ready, &archive, cx)).await?;
+    failpoint!("restore_dump::extract::done");
     cx.enter(JobPhase::Start);
-    let target = or_cancelled(cx, Target::make(work, &ready, cx)).await?;
+    let mut target = or_cancelled(cx, Target::make(work, &ready, cx, host)).await?;
+    failpoint!("restore_dump::start::done");
     match fill(work, &ready, &target, &archive, cx).await {
-        Ok(()) => Ok(DumpRestoreResult {
-            backup: work.backup,
-            database: work.request.database.clone(),
-            into: work.request.into.clone(),
-            cluster: work.request.target().clone(),
-            consistent_at: ready.database.snapshot_at,
-            objects,
-            archive_bytes: ready.database.bytes,
-        }),
+        Ok(()) => {
+            target.settle();
+            Ok(DumpRestoreResult {
+                backup: work.backup,
+                database: work.request.database.clone(),
+                into: work.request.into.clone(),
+                cluster: work.request.target().clone(),
+                consistent_at: ready.database.snapshot_at,
+                objects,
+                archive_bytes: ready.database.bytes,
+            })
+        }
         Err(stopped) => {
             let left = target.give_up(&ready).await;
             cx.log(left.clone());
@@ -84,11 +91,13 @@ async fn fill(
     cx.enter(JobPhase::Copy);
     cx.expect_bytes(ready.database.bytes);
     load::run(work, ready, target, archive, cx).await?;
+    failpoint!("restore_dump::copy::done");
     if cx.cancel().is_cancelled() {
         return Err(Stopped::Cancelled);
     }
     cx.enter(JobPhase::Commit);
     target.publish(work, ready).await?;
+    failpoint!("restore_dump::commit::done");
     cx.log(format!("database \"{}\" is there", work.request.into));
     Ok(())
 }
