@@ -80,6 +80,7 @@ lint: ## what a reviewer would otherwise have to say
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) run --locked -q -p xtask -- check-deps
+	$(CARGO) run --locked -q -p xtask -- check-pitfalls
 	$(CARGO) run --locked -q -p xtask -- control-proto --check
 	export PATH="$(DEV_DIR)/deny/bin:$$PATH"
 	if command -v cargo-deny >/dev/null; then

@@ -3,6 +3,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use holdfast_repo::*;
@@ -99,6 +101,7 @@ fn answering(status: &'static str, body: &'static str) -> StoreOptions {
     }
 }
 
+// Pitfall 33
 #[tokio::test]
 async fn each_answer_of_a_server_has_its_name() {
     let cases = [
@@ -160,6 +163,50 @@ async fn each_answer_of_a_server_has_its_name() {
     }
 }
 
+/// Answers with each of `first` once, and from then on that there is nothing.
+fn answering_in_turn(first: &'static [&'static str]) -> (StoreOptions, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 4096]);
+            let turn = count.fetch_add(1, Ordering::SeqCst);
+            let status = first.get(turn).unwrap_or(&"404 Not Found");
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n");
+            let _ = write!(stream, "{head}Connection: close\r\n\r\n");
+        }
+    });
+    let options = StoreOptions {
+        endpoint: Some(endpoint),
+        retry_for: Duration::from_secs(20),
+        ..options()
+    };
+    (options, asked)
+}
+
+/// Pitfall 33: what a store asks to be tried again is tried again, before anybody is told
+/// of it.
+#[tokio::test]
+async fn answers_that_pass_are_waited_out() {
+    let passing = [
+        "503 Slow Down",
+        "429 Too Many Requests",
+        "408 Request Timeout",
+        "500 Internal Server Error",
+    ];
+    for status in passing {
+        let first: &'static [&'static str] = vec![status].leak();
+        let (options, asked) = answering_in_turn(first);
+        let store = open_store(&"s3://bucket/prefix".parse().unwrap(), &options).unwrap();
+        let opened = Repository::open(store, &RepositoryKey::generate(), None).await;
+        let code = opened.unwrap_err().code();
+        assert_eq!(code, "not_a_repository", "{status}");
+        assert!(asked.load(Ordering::SeqCst) > 1, "{status}");
+    }
+}
+
 /// The heads of the writes that a client sends, all of which are refused.
 fn refusing_writes() -> (StoreOptions, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -192,6 +239,7 @@ fn refusing_writes() -> (StoreOptions, std::sync::mpsc::Receiver<String>) {
 
 /// What S3 is to encrypt with is among the settings of its clients. Whatever is
 /// sent, S3 compares with the digest in the signature before it keeps it.
+// Pitfall 33
 #[tokio::test]
 async fn a_store_is_told_what_to_encrypt_with_and_the_digest_of_what_it_gets() {
     let (mut options, writes) = refusing_writes();

@@ -36,6 +36,7 @@ on_all_stores! {
     slices_deleted_while_we_look_are_no_early_end
 }
 
+// Pitfall 33
 async fn a_lost_answer_is_found_to_be_our_own(place: Place) {
     let key = RepositoryKey::generate();
     // Every first put of this many is answered with a timeout.
@@ -148,6 +149,7 @@ async fn a_write_that_never_succeeds_fails_the_backup(place: Place) {
     );
 }
 
+// Pitfall 33
 async fn a_store_that_overwrites_is_refused(place: Place) {
     let store = place.store().wrap(|inner| {
         Arc::new(Unruly {
@@ -176,6 +178,7 @@ async fn behind(fixture: &Fixture, change: impl FnOnce(&mut Unruly)) -> LineageR
 }
 
 // I-05
+// Pitfall 33
 async fn what_a_store_confirms_and_does_not_have_is_no_backup(place: Place) {
     let fixture = Fixture::new(place).await;
     fixture.put_wal("0/300000", "0/500000").await;
@@ -204,6 +207,7 @@ async fn what_a_store_confirms_and_does_not_have_is_no_backup(place: Place) {
 }
 
 // I-07
+// Pitfall 16
 async fn half_a_segment_is_never_acknowledged_nor_overwritten(place: Place) {
     let fixture = Fixture::new(place).await;
     let segment = segment(1, "0/300000");
@@ -342,6 +346,7 @@ fn place_at(directory: &FilePath) -> Place {
 
 /// Needs the right to mount; without it, `a_write_that_never_succeeds…` and the
 /// permissions below stand for it.
+// Pitfall 16
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_file_system_is_told_and_holds_nothing_half_written() {
     let Some((mount, _directory)) = Mount::new("3m") else {

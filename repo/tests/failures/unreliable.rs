@@ -44,6 +44,7 @@ async fn whatever_a_store_does_nothing_false_is_told(place: Place) {
     }
 }
 
+// Pitfall 33
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_memory_nothing_false_is_told_either() {
     let mut counts: BTreeMap<Fault, u64> = BTreeMap::new();

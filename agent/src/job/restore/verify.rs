@@ -87,6 +87,7 @@ fn complete(
     for name in CONFIGURATION {
         describe(&mut manifest, dir, Path::new(name))?;
     }
+    forget_checkpoint(dir, &mut manifest)?;
     // Ours are there when somebody verifies the directory before its start.
     let growing = growing_manifest(dir);
     for entry in fs::read_dir(directory::ours(dir))? {
@@ -115,6 +116,21 @@ fn describe(
         size,
         modified_at: Timestamp::now(),
         crc32c,
+    })
+}
+
+/// A copy recovers from where its label says and nowhere else: whoever starts it without
+/// the label is refused by PostgreSQL (I-12).
+fn forget_checkpoint(dir: &Path, manifest: &mut ManifestWriter<BufWriter<File>>) -> io::Result<()> {
+    let waiting = waiting_control_file(dir);
+    let bytes = control_file::without_checkpoint(&fs::read(&waiting)?);
+    let bytes = bytes.map_err(io::Error::other)?;
+    fs::write(&waiting, &bytes)?;
+    manifest.add(ManifestFile {
+        path: Path::new(control_file::PATH),
+        size: bytes.len() as u64,
+        modified_at: Timestamp::now(),
+        crc32c: crc32c::crc32c(&bytes),
     })
 }
 

@@ -48,6 +48,7 @@ fn next_attempt(work: &BackupWork) -> BackupWork {
 }
 
 // I-03, I-05
+// Pitfall 1
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_that_is_killed_anywhere_is_taken_once() {
     let fixture = Fixture::new(&testkit::major(18)).await;

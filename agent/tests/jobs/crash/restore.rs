@@ -36,6 +36,7 @@ fn is_running(fixture: &Fixture, dir: &Path) -> bool {
 }
 
 // I-12
+// Pitfalls 4 and 27
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_that_is_killed_anywhere_is_whole_or_refused() {
     let fixture = Fixture::new(&testkit::major(18)).await;

@@ -28,6 +28,7 @@ async fn confirmed(fixture: &Fixture) -> Lsn {
 }
 
 // I-07
+// Pitfall 19
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_is_killed_anywhere_has_confirmed_what_is_durable() {
     let fixture = Fixture::new(&testkit::major(18)).await;
@@ -96,6 +97,7 @@ async fn until_unused(fixture: &Fixture) {
 }
 
 // I-07
+// Pitfall 15
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_push_that_is_killed_anywhere_is_done_again() {
     let fixture = Fixture::new(&testkit::major(18)).await;
