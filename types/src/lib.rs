@@ -15,6 +15,7 @@ mod job;
 mod lineage;
 mod lsn;
 mod name;
+pub mod policy;
 mod quantity;
 pub mod resource;
 mod restore;

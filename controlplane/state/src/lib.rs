@@ -30,7 +30,6 @@ mod leases;
 mod lookup;
 pub mod meta;
 mod pins;
-pub mod policy;
 pub mod query;
 mod reader;
 mod refusal;
@@ -49,6 +48,8 @@ pub use effect::{Effect, TaskName};
 pub use entity::word::{CondemnCause, Deletion};
 pub use entry::{Cause, Entry, IdempotencyKey, InvalidPrincipal, Principal, PrincipalKind};
 pub use error::{EntryError, StateError};
+// Which policy is in force is decided in `types`, where previews are made too.
+pub use holdfast_types::policy;
 pub use pins::{InvalidHolder, PIN_MOST, PinHolder};
 pub use reader::Reader;
 pub use refusal::{Noun, Refusal};
