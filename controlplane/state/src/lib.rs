@@ -34,6 +34,7 @@ pub mod query;
 mod reader;
 mod refusal;
 mod reply;
+pub mod revisions;
 mod row;
 mod schedules;
 pub mod schema;
