@@ -142,7 +142,7 @@ async fn policy_history(
 
 /// Show a revision of a policy, with its document
 #[utoipa::path(get, path = "/api/v1/policies/{name}/history/{revision}", operation_id = "policy_revision_show",
-    tag = "policies", params(("name" = String, Path), ("revision" = u64, Path)),
+    tag = "policies", params(("name" = String, Path), ("revision" = String, Path, description = "A number, as the history shows it")),
     responses((status = 200, description = "What it said", body = RevisionView), Problems))]
 async fn policy_revision_show(
     State(app): State<Arc<App>>,
