@@ -78,12 +78,30 @@ fn show_preview(cx: &Context, answer: &Value) -> Outcome {
         }
     }
     println!("{}", affected(&answer["affected"]));
+    for line in expiring(&answer["expires"]) {
+        println!("{line}");
+    }
     if !items(&answer["nextRuns"]).is_empty() {
         println!();
         let runs = json!({ "items": answer["nextRuns"] });
         output::list(cx.format, &runs, RUNS)?;
     }
     DONE
+}
+
+/// The backups that a change would cost, a line for each cluster.
+fn expiring(expires: &Value) -> Vec<String> {
+    let line = |one: &Value| {
+        let backups: Vec<String> = items(&one["backups"]).iter().map(text).collect();
+        let (cluster, count) = (text(&one["cluster"]), backups.len());
+        format!("! {count} backups of {cluster} would expire: {}", backups.join(", "))
+    };
+    let mut lines: Vec<String> = items(&expires["clusters"]).iter().map(line).collect();
+    let more = expires["notLookedAt"].as_u64().unwrap_or_default();
+    if more > 0 {
+        lines.push(format!("! what would expire of {more} further clusters was not looked at"));
+    }
+    lines
 }
 
 async fn history(cx: &mut Context, name: &Name, revision: Option<u64>) -> Outcome {

@@ -50,7 +50,7 @@ pub use join::{JoinRequest, Welcome};
 pub use login::Login;
 pub use node::{NodeAddresses, NodeRemovalView, NodeView, QuorumView};
 pub use policy::{
-    PassedOver, PolicyInForce, PolicyPreview, Preview, PreviewedRun, RevisionAction, RevisionView,
+    Expiring, ExpiringOfCluster, PassedOver, PolicyInForce, PolicyPreview, Preview, PreviewedRun, RevisionAction, RevisionView,
     SuggestionView, Wanted,
 };
 pub use resource::{ResourceView, Written};

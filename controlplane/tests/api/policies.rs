@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::agent::Agent;
+use crate::expiry::with_backups;
 use crate::jobs::backed_up;
 use crate::node::{Node, cluster, eventually, policy, repository};
 
@@ -52,7 +53,7 @@ async fn a_preview_names_every_cluster_and_changes_nothing() {
     let (mut node, _agent) = fleet().await;
     let before = node.get("/api/v1/policies/gold").await.expect(200);
     let stricter = gold(json!({
-        "objectives": {"rpo": "3s", "rto": "1h"},
+        "objectives": {"rpo": "1s", "rto": "1h"},
         "schedules": [{"name": "hourly", "kind": "incremental", "every": "1h"}],
     }));
     let shown = preview(&node, json!([stricter])).await;
@@ -61,7 +62,7 @@ async fn a_preview_names_every_cluster_and_changes_nothing() {
     assert_eq!(policy["policy"], "gold");
     assert_eq!(policy["clusters"], json!(["orders", "shop"]));
     let contract = policy["contract"].as_str().unwrap();
-    assert!(contract.starts_with("At most 3s of commits may be lost"), "{contract}");
+    assert!(contract.starts_with("At most 1s of commits may be lost"), "{contract}");
     let codes: Vec<&str> = policy["lint"]
         .as_array()
         .unwrap()
@@ -279,5 +280,32 @@ async fn a_suggestion_can_be_applied_and_says_why() {
         let refused = node.post("/api/v1/policy-suggestions", bad).await;
         assert_eq!(refused.refused(422, "invalid")["field"], field);
     }
+    node.stop().await;
+}
+
+/// What a change would delete is named before it is made.
+#[tokio::test]
+async fn a_preview_names_the_backups_that_would_expire() {
+    let (mut node, taken) = with_backups(3).await;
+    let kept = |last: u32| gold(json!({"retention": {"keep": {"last": last}}}));
+    let expires = async |last: u32| {
+        let shown = eventually("the level of retention", async || {
+            let body = json!({"documents": [kept(last)]});
+            let answer = node.post("/api/v1/policy-previews", body).await;
+            (answer.status == 200).then_some(answer.body)
+        });
+        shown.await["expires"].clone()
+    };
+    let oldest = json!([{"cluster": "orders", "backups": [taken[0]]}]);
+    assert_eq!(expires(3).await, json!({"clusters": [], "notLookedAt": 0}));
+    assert_eq!(expires(2).await, json!({"clusters": oldest, "notLookedAt": 0}));
+    // Held, it would not.
+    let hold = format!("/api/v1/backups/{}/hold", taken[0]);
+    node.put(&hold, json!({"reason": "audit"})).await.expect(200);
+    assert_eq!(expires(2).await["clusters"], json!([]));
+    // What expires already is no matter of the change.
+    node.apply(json!([kept(2)])).await.expect(200);
+    let backups = expires(1).await["clusters"][0]["backups"].clone();
+    assert_eq!(backups, json!([taken[1]]));
     node.stop().await;
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::expires::{Expiring, expiring};
 use super::measure::{Facts, declared};
 use crate::app::App;
 use crate::app::apply::{ApplyResult, read_all};
@@ -30,6 +31,8 @@ pub struct Preview {
     /// Every cluster that something changes for, those that change alike
     /// together.
     pub affected: Vec<Affected>,
+    /// The backups that would be condemned then and would not be now.
+    pub expires: Expiring,
     /// The next runs of these policies, in the order of their due times.
     pub next_runs: Vec<PreviewedRun>,
 }
@@ -87,11 +90,13 @@ impl App {
         let (before, after) = before_and_after(&view, &read).await?;
         let now = Timestamp::now();
         let policies = promises(&view, &read, &after, now).await?;
+        let affected = affected(&before, &after);
         Ok(Preview {
             results,
+            expires: expiring(&view, &affected, &after, now).await?,
             next_runs: next_runs(&policies, &after, now, runs)?,
             policies,
-            affected: affected(&before, &after),
+            affected,
         })
     }
 
