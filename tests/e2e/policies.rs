@@ -14,7 +14,10 @@ fn codes(lint: &Value) -> Vec<&str> {
 fn gold(fleet: &Fleet, objectives: &str) -> String {
     let yaml = fleet.cluster_yaml();
     assert!(yaml.contains("objectives: {rpo: 30s}"), "{yaml}");
-    yaml.replace("objectives: {rpo: 30s}", &format!("objectives: {objectives}"))
+    yaml.replace(
+        "objectives: {rpo: 30s}",
+        &format!("objectives: {objectives}"),
+    )
 }
 
 #[test]
@@ -24,7 +27,10 @@ fn promises_are_held_against_restores_that_were_measured() {
     fleet.cli.apply(&gold(&fleet, "{rpo: 30s, rto: 1ms}"));
     // Nobody has restored anything yet: nothing is guessed.
     let shown = in_force();
-    assert!(codes(&shown["lint"]).contains(&"rto_not_measured"), "{shown}");
+    assert!(
+        codes(&shown["lint"]).contains(&"rto_not_measured"),
+        "{shown}"
+    );
     fleet.backup();
     let restored = fleet.restore("latest", "once");
     let shown = in_force();
@@ -38,7 +44,9 @@ fn promises_are_held_against_restores_that_were_measured() {
     // What takes less than an hour is fine.
     fleet.cli.apply(&gold(&fleet, "{rpo: 30s, rto: 1h}"));
     let shown = in_force();
-    let about_rto = codes(&shown["lint"]).iter().any(|code| code.starts_with("rto_"));
+    let about_rto = codes(&shown["lint"])
+        .iter()
+        .any(|code| code.starts_with("rto_"));
     assert!(!about_rto, "{shown}");
     let of = |field: &str| {
         let mut all = shown["fields"].as_array().unwrap().iter();
@@ -47,8 +55,14 @@ fn promises_are_held_against_restores_that_were_measured() {
     assert_eq!(of("wal.flushEvery"), "policy");
     assert_eq!(of("wal.mode"), "default");
     let table = fleet.cli.run(["get", "cluster", "orders", "--effective"]);
-    assert!(table.stdout.starts_with("policy gold, revision "), "{}", table.stdout);
-    let suggest = ["policy", "suggest", "--rpo", "30s", "--rto", "1h", "--size", "1GiB"];
+    assert!(
+        table.stdout.starts_with("policy gold, revision "),
+        "{}",
+        table.stdout
+    );
+    let suggest = [
+        "policy", "suggest", "--rpo", "30s", "--rto", "1h", "--size", "1GiB",
+    ];
     let suggested = fleet.cli.json(suggest);
     let measured = suggested["assumptions"][0].as_str().unwrap();
     assert!(measured.ends_with("as was measured"), "{suggested}");
@@ -59,7 +73,9 @@ fn a_change_is_looked_at_made_and_taken_back() {
     let fleet = Fleet::start(&major(15), Store::directory);
     let first = fleet.cli.json(["policy", "history", "gold"])["items"][0].clone();
     let stricter = gold(&fleet, "{rpo: 10s}");
-    let looked = fleet.cli.run_with_input(["policy", "preview", "-"], &stricter);
+    let looked = fleet
+        .cli
+        .run_with_input(["policy", "preview", "-"], &stricter);
     assert_eq!(looked.code, 0, "{}", looked.stderr);
     for line in [
         "policy gold, for 1 clusters: At most 10s of commits may be lost",
@@ -67,23 +83,44 @@ fn a_change_is_looked_at_made_and_taken_back() {
         "1 cluster changed in gold: orders",
         "  objectives.rpo: 30s -> 10s",
     ] {
-        let found = looked.stdout.lines().any(|printed| printed.starts_with(line));
+        let found = looked
+            .stdout
+            .lines()
+            .any(|printed| printed.starts_with(line));
         assert!(found, "{line} is not in\n{}", looked.stdout);
     }
     let dry = fleet
         .cli
         .run_with_input(["apply", "-f", "-", "--dry-run"], &stricter);
-    assert!(dry.stdout.contains("policy/gold configured (dry run)"), "{}", dry.stdout);
-    assert!(dry.stdout.contains("1 cluster changed in gold: orders"), "{}", dry.stdout);
-    assert_eq!(fleet.cli.json(["policy", "history", "gold"])["items"], json!([first]));
+    assert!(
+        dry.stdout.contains("policy/gold configured (dry run)"),
+        "{}",
+        dry.stdout
+    );
+    assert!(
+        dry.stdout.contains("1 cluster changed in gold: orders"),
+        "{}",
+        dry.stdout
+    );
+    assert_eq!(
+        fleet.cli.json(["policy", "history", "gold"])["items"],
+        json!([first])
+    );
 
     fleet.cli.apply(&stricter);
     let history = fleet.cli.json(["policy", "history", "gold"]);
-    assert_eq!(history["items"][0]["changes"][0]["field"], "objectives.rpo", "{history}");
+    assert_eq!(
+        history["items"][0]["changes"][0]["field"], "objectives.rpo",
+        "{history}"
+    );
     let revision = first["revision"].to_string();
     let back = ["policy", "rollback", "gold", &revision];
     let looked = fleet.cli.run(back.iter().copied().chain(["--dry-run"]));
-    assert!(looked.stdout.contains("  objectives.rpo: 10s -> 30s"), "{}", looked.stdout);
+    assert!(
+        looked.stdout.contains("  objectives.rpo: 10s -> 30s"),
+        "{}",
+        looked.stdout
+    );
     assert_eq!(fleet.exposure()["rpoSeconds"], 10);
     fleet.cli.json(back);
     assert_eq!(fleet.exposure()["rpoSeconds"], 30);
@@ -104,7 +141,11 @@ fn a_suggestion_is_applied_as_it_is_printed() {
     ];
     let printed = fleet.cli.run(suggest);
     assert_eq!(printed.code, 0, "{}", printed.stderr);
-    assert!(printed.stdout.contains("# - dump suffices: "), "{}", printed.stdout);
+    assert!(
+        printed.stdout.contains("# - dump suffices: "),
+        "{}",
+        printed.stdout
+    );
     let applied = fleet.cli.apply(&printed.stdout);
     assert!(applied.contains("policy/dumps created"), "{applied}");
     let shown = fleet.cli.json(["get", "policy", "dumps"]);
@@ -114,5 +155,9 @@ fn a_suggestion_is_applied_as_it_is_printed() {
         "policy", "suggest", "--rpo", "10s", "--rto", "1m", "--size", "10TiB",
     ];
     let printed = fleet.cli.run(impossible);
-    assert!(printed.stdout.contains("# NOT everything"), "{}", printed.stdout);
+    assert!(
+        printed.stdout.contains("# NOT everything"),
+        "{}",
+        printed.stdout
+    );
 }

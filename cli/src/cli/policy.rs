@@ -83,7 +83,9 @@ mod tests {
     #[test]
     fn what_is_needed_is_asked_for() {
         let parse = |line: &str| Cli::try_parse_from(line.split(' ')).is_ok();
-        assert!(parse("holdfast policy suggest --rpo 30s --rto 30m --size 10GiB"));
+        assert!(parse(
+            "holdfast policy suggest --rpo 30s --rto 30m --size 10GiB"
+        ));
         assert!(parse(
             "holdfast policy suggest --rpo 30s --rto 30m --size 10GiB --label tier=gold --copy us"
         ));

@@ -72,7 +72,10 @@ fn show_preview(cx: &Context, answer: &Value) -> Outcome {
     for policy in items(&answer["policies"]) {
         let name = text(&policy["policy"]);
         let count = items(&policy["clusters"]).len();
-        println!("policy {name}, for {count} clusters: {}", text(&policy["contract"]));
+        println!(
+            "policy {name}, for {count} clusters: {}",
+            text(&policy["contract"])
+        );
         for line in against(&policy["lint"]) {
             println!("  {line}");
         }
@@ -94,12 +97,17 @@ fn expiring(expires: &Value) -> Vec<String> {
     let line = |one: &Value| {
         let backups: Vec<String> = items(&one["backups"]).iter().map(text).collect();
         let (cluster, count) = (text(&one["cluster"]), backups.len());
-        format!("! {count} backups of {cluster} would expire: {}", backups.join(", "))
+        format!(
+            "! {count} backups of {cluster} would expire: {}",
+            backups.join(", ")
+        )
     };
     let mut lines: Vec<String> = items(&expires["clusters"]).iter().map(line).collect();
     let more = expires["notLookedAt"].as_u64().unwrap_or_default();
     if more > 0 {
-        lines.push(format!("! what would expire of {more} further clusters was not looked at"));
+        lines.push(format!(
+            "! what would expire of {more} further clusters was not looked at"
+        ));
     }
     lines
 }
@@ -134,9 +142,13 @@ async fn rollback(cx: &mut Context, name: &Name, revision: u64, dry_run: bool) -
         return show_preview(cx, &answer);
     }
     let path = format!("policies/{name}/rollback");
-    let body = cx.client.post(&path, json!({ "revision": revision })).await?;
+    let body = cx
+        .client
+        .post(&path, json!({ "revision": revision }))
+        .await?;
     let now = text(&body["status"]["revision"]);
-    let said = format!("policy/{name} says again what it said at {revision}; its revision is {now}");
+    let said =
+        format!("policy/{name} says again what it said at {revision}; its revision is {now}");
     done(cx, &body, &said)
 }
 
@@ -167,8 +179,16 @@ fn with_reasons(answer: &Value) -> Result<String, Failure> {
     say("");
     say("What suffices, the least first:");
     for one in items(&answer["candidates"]) {
-        let verdict = if one["suffices"] == true { "suffices" } else { "does not suffice" };
-        say(&format!("- {} {verdict}: {}", text(&one["means"]), text(&one["because"])));
+        let verdict = if one["suffices"] == true {
+            "suffices"
+        } else {
+            "does not suffice"
+        };
+        say(&format!(
+            "- {} {verdict}: {}",
+            text(&one["means"]),
+            text(&one["because"])
+        ));
     }
     for assumed in items(&answer["assumptions"]) {
         say(&format!("Taken for true: {}.", text(assumed)));
@@ -262,11 +282,20 @@ mod tests {
         let read = Value::deserialize(serde_yaml_ng::Deserializer::from_str(&yaml)).unwrap();
         assert_eq!(read, document, "{yaml}");
         Document::from_value(read).unwrap();
-        assert!(yaml.starts_with("# At most 30s: of commits # may be lost.\n"), "{yaml}");
+        assert!(
+            yaml.starts_with("# At most 30s: of commits # may be lost.\n"),
+            "{yaml}"
+        );
         assert!(yaml.contains("\n# NOT everything"), "{yaml}");
-        assert!(yaml.contains("\n# - dump does not suffice: too old\n"), "{yaml}");
+        assert!(
+            yaml.contains("\n# - dump does not suffice: too old\n"),
+            "{yaml}"
+        );
         assert!(yaml.contains("\n  # stored every 5s\n  wal:\n"), "{yaml}");
-        assert!(yaml.contains("\n  # copies: none was asked for\n"), "{yaml}");
+        assert!(
+            yaml.contains("\n  # copies: none was asked for\n"),
+            "{yaml}"
+        );
         assert!(yaml.lines().all(|line| line.len() <= WIDTH + 10), "{yaml}");
     }
 }

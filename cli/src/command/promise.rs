@@ -29,7 +29,10 @@ pub(super) async fn in_force(cx: &mut Context, cluster: &Name) -> Outcome {
         return DONE;
     }
     let revision = text(&body["revision"]);
-    println!("policy {policy}, revision {revision}: {}", text(&body["contract"]));
+    println!(
+        "policy {policy}, revision {revision}: {}",
+        text(&body["contract"])
+    );
     for other in items(&body["passedOver"]) {
         let (name, priority) = (text(&other["policy"]), text(&other["priority"]));
         println!("{name} selects it too, and yields: its priority is {priority}");

@@ -54,7 +54,10 @@ pub(super) async fn get(
     if let (true, Some(name)) = (effective, name) {
         if kind != Kind::Cluster {
             let message = "only for a cluster a policy is in force";
-            return Err(Failure::usage(message, "holdfast get cluster NAME --effective"));
+            return Err(Failure::usage(
+                message,
+                "holdfast get cluster NAME --effective",
+            ));
         }
         return promise::in_force(cx, name).await;
     }

@@ -50,8 +50,8 @@ pub use join::{JoinRequest, Welcome};
 pub use login::Login;
 pub use node::{NodeAddresses, NodeRemovalView, NodeView, QuorumView};
 pub use policy::{
-    Expiring, ExpiringOfCluster, PassedOver, PolicyInForce, PolicyPreview, Preview, PreviewedRun, RevisionAction, RevisionView,
-    SuggestionView, Wanted,
+    Expiring, ExpiringOfCluster, PassedOver, PolicyInForce, PolicyPreview, Preview, PreviewedRun,
+    RevisionAction, RevisionView, SuggestionView, Wanted,
 };
 pub use resource::{ResourceView, Written};
 pub use restore::PlannedRestore;

@@ -62,7 +62,10 @@ async fn a_preview_names_every_cluster_and_changes_nothing() {
     assert_eq!(policy["policy"], "gold");
     assert_eq!(policy["clusters"], json!(["orders", "shop"]));
     let contract = policy["contract"].as_str().unwrap();
-    assert!(contract.starts_with("At most 1s of commits may be lost"), "{contract}");
+    assert!(
+        contract.starts_with("At most 1s of commits may be lost"),
+        "{contract}"
+    );
     let codes: Vec<&str> = policy["lint"]
         .as_array()
         .unwrap()
@@ -125,7 +128,10 @@ async fn a_preview_sees_the_other_documents_and_is_refused_as_applying_is() {
     let refused = node.post("/api/v1/policy-previews", body.clone()).await;
     let refused = refused.refused(409, "policy_clash");
     let applied = node.apply(body["documents"].clone()).await;
-    assert_eq!(refused["message"], applied.refused(409, "policy_clash")["message"]);
+    assert_eq!(
+        refused["message"],
+        applied.refused(409, "policy_clash")["message"]
+    );
     let many = json!({"documents": [policy()], "runs": 1001});
     let many = node.post("/api/v1/policy-previews", many).await;
     assert_eq!(many.refused(422, "invalid")["field"], "runs");
@@ -152,14 +158,20 @@ async fn a_policy_goes_back_to_what_it_said() {
     assert_eq!(one["action"], "created");
 
     let rollback = "/api/v1/policies/gold/rollback";
-    let back = node.post(rollback, json!({"revision": first})).await.expect(200);
+    let back = node
+        .post(rollback, json!({"revision": first}))
+        .await
+        .expect(200);
     assert_eq!(back["spec"], policy()["spec"]);
     assert!(back["status"]["contract"].is_string());
     let told = history(&node).await;
     assert_eq!(told.len(), 3);
     assert_eq!(told[0]["revision"], back["status"]["revision"]);
     // What it says already is no change.
-    let same = node.post(rollback, json!({"revision": first})).await.expect(200);
+    let same = node
+        .post(rollback, json!({"revision": first}))
+        .await
+        .expect(200);
     assert_eq!(same["status"]["revision"], back["status"]["revision"]);
 
     let unknown = node.post(rollback, json!({"revision": 1})).await;
@@ -176,7 +188,9 @@ async fn a_policy_goes_back_to_what_it_said() {
     let gone = told[0]["revision"].as_u64().unwrap();
     let nothing = node.post(rollback, json!({"revision": gone})).await;
     assert_eq!(nothing.refused(422, "invalid")["field"], "revision");
-    node.post(rollback, json!({"revision": first})).await.expect(200);
+    node.post(rollback, json!({"revision": first}))
+        .await
+        .expect(200);
     node.get("/api/v1/policies/gold").await.expect(200);
     let nobody = node.get("/api/v1/policies/nobody/history").await;
     nobody.refused(404, "not_found");
@@ -216,11 +230,17 @@ async fn what_is_in_force_names_the_origin_of_each_field() {
     assert_eq!(shown["policy"], "gold");
     let revision = node.get("/api/v1/policies/gold").await.expect(200);
     assert_eq!(shown["revision"], revision["status"]["revision"]);
-    assert_eq!(shown["passedOver"], json!([{"policy": "low", "priority": -1}]));
+    assert_eq!(
+        shown["passedOver"],
+        json!([{"policy": "low", "priority": -1}])
+    );
     let of = |field: &str| {
         let mut all = shown["fields"].as_array().unwrap().iter();
         let found = all.find(|one| one["field"] == field).unwrap();
-        (found["value"].clone(), found["origin"].as_str().unwrap().to_owned())
+        (
+            found["value"].clone(),
+            found["origin"].as_str().unwrap().to_owned(),
+        )
     };
     assert_eq!(of("wal.flushEvery"), (json!("1s"), "policy".to_owned()));
     assert_eq!(of("wal.mode"), (json!("streaming"), "default".to_owned()));
@@ -230,7 +250,10 @@ async fn what_is_in_force_names_the_origin_of_each_field() {
     node.delete("/api/v1/policies/gold").await.expect(200);
     node.delete("/api/v1/policies/low").await.expect(200);
     let shown = node.get("/api/v1/clusters/orders/policy").await.expect(200);
-    assert_eq!((&shown["policy"], &shown["fields"]), (&Value::Null, &json!([])));
+    assert_eq!(
+        (&shown["policy"], &shown["fields"]),
+        (&Value::Null, &json!([]))
+    );
     let nobody = node.get("/api/v1/clusters/nobody/policy").await;
     nobody.refused(404, "not_found");
     node.stop().await;
@@ -249,7 +272,10 @@ async fn a_backup_tells_the_size_that_promises_are_held_against() {
     let lint = shown["lint"].as_array().unwrap();
     let about = lint.iter().find(|one| one["code"] == "rto_not_measured");
     let message = about.unwrap()["message"].as_str().unwrap();
-    assert!(message.starts_with("no restore was measured yet"), "{message}");
+    assert!(
+        message.starts_with("no restore was measured yet"),
+        "{message}"
+    );
     node.stop().await;
 }
 
@@ -257,7 +283,10 @@ async fn a_backup_tells_the_size_that_promises_are_held_against() {
 async fn a_suggestion_can_be_applied_and_says_why() {
     let (mut node, _agent) = fleet().await;
     let wanted = json!({"rpo": "30s", "rto": "1h", "size": "10GiB", "name": "silver"});
-    let suggested = node.post("/api/v1/policy-suggestions", wanted).await.expect(200);
+    let suggested = node
+        .post("/api/v1/policy-suggestions", wanted)
+        .await
+        .expect(200);
     assert_eq!(suggested["feasible"], true, "{suggested}");
     assert_eq!(suggested["means"], "streamedWal");
     assert_eq!(suggested["candidates"].as_array().unwrap().len(), 4);
@@ -298,10 +327,15 @@ async fn a_preview_names_the_backups_that_would_expire() {
     };
     let oldest = json!([{"cluster": "orders", "backups": [taken[0]]}]);
     assert_eq!(expires(3).await, json!({"clusters": [], "notLookedAt": 0}));
-    assert_eq!(expires(2).await, json!({"clusters": oldest, "notLookedAt": 0}));
+    assert_eq!(
+        expires(2).await,
+        json!({"clusters": oldest, "notLookedAt": 0})
+    );
     // Held, it would not.
     let hold = format!("/api/v1/backups/{}/hold", taken[0]);
-    node.put(&hold, json!({"reason": "audit"})).await.expect(200);
+    node.put(&hold, json!({"reason": "audit"}))
+        .await
+        .expect(200);
     assert_eq!(expires(2).await["clusters"], json!([]));
     // What expires already is no matter of the change.
     node.apply(json!([kept(2)])).await.expect(200);

@@ -123,7 +123,11 @@ pub(super) fn filled(policy: &Policy) -> Value {
     };
     let mut value = value_of(&whole);
     for (path, _) in SILENT {
-        say_null(&mut value, path);
+        let nothing = match path {
+            "copies" | "schedules" => Value::Array(Vec::new()),
+            _ => Value::Null,
+        };
+        say(&mut value, path, nothing);
     }
     value
 }
@@ -192,15 +196,15 @@ fn schedule(given: &Schedule) -> Schedule {
     }
 }
 
-/// Says null at a path whose parent is there.
-fn say_null(value: &mut Value, path: &str) {
+/// Says that there is nothing at a path whose parent is there.
+fn say(value: &mut Value, path: &str, nothing: Value) {
     let (parent, field) = path.rsplit_once('.').unwrap_or(("", path));
     let parent = match parent {
         "" => Some(value),
         parent => value.get_mut(parent),
     };
     if let Some(Value::Object(fields)) = parent {
-        fields.entry(field).or_insert(Value::Null);
+        fields.entry(field).or_insert(nothing);
     }
 }
 

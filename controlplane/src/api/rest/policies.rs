@@ -137,7 +137,9 @@ async fn policy_history(
     Params(params): Params<ListParams>,
 ) -> Result<Json<List<RevisionView>>, ApiError> {
     let page = PageParams::page(params.limit, params.cursor)?;
-    Ok(Json(app.policy_history(&caller, &name, &page).await?.into()))
+    Ok(Json(
+        app.policy_history(&caller, &name, &page).await?.into(),
+    ))
 }
 
 /// Show a revision of a policy, with its document

@@ -50,32 +50,31 @@ pub(super) async fn expiring(
 ) -> Result<Expiring> {
     let mut found = Expiring::default();
     let mut looked_at = 0;
-    for (group, cluster) in affected
-        .iter()
-        .filter(|group| keeps_otherwise(group))
-        .flat_map(|group| group.clusters.iter().map(move |cluster| (group, cluster)))
-    {
-        let policy = group.to.as_ref().and_then(|name| {
-            let (name, policy) = after.policies.get_key_value(name)?;
-            policy.retention.is_some().then_some((name, policy))
-        });
-        let Some((name, policy)) = policy else {
-            continue; // Without `retention` nothing expires.
-        };
-        if looked_at == CLUSTERS_MAX {
-            found.not_looked_at += 1;
+    for group in affected.iter().filter(|group| keeps_otherwise(group)) {
+        let to = group.to.as_ref();
+        let policy = to.and_then(|name| after.policies.get_key_value(name));
+        // Without `retention` nothing expires.
+        let Some((name, policy)) = policy.filter(|(_, policy)| policy.retention.is_some()) else {
             continue;
-        }
-        looked_at += 1;
-        let then = Some((name.clone(), policy.clone()));
-        let then = plan_expiry_under(view, cluster, then, now).await?.expiring();
-        let today = plan_expiry(view, cluster, now).await?.expiring();
-        let backups: Vec<BackupId> = then.difference(&today).copied().collect();
-        if !backups.is_empty() {
-            found.clusters.push(ExpiringOfCluster {
-                cluster: cluster.clone(),
-                backups,
-            });
+        };
+        for cluster in &group.clusters {
+            if looked_at == CLUSTERS_MAX {
+                found.not_looked_at += 1;
+                continue;
+            }
+            looked_at += 1;
+            let then = Some((name.clone(), policy.clone()));
+            let then = plan_expiry_under(view, cluster, then, now)
+                .await?
+                .expiring();
+            let today = plan_expiry(view, cluster, now).await?.expiring();
+            let backups: Vec<BackupId> = then.difference(&today).copied().collect();
+            if !backups.is_empty() {
+                found.clusters.push(ExpiringOfCluster {
+                    cluster: cluster.clone(),
+                    backups,
+                });
+            }
         }
     }
     Ok(found)

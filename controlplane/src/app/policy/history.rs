@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::app::App;
 use crate::app::apply::{ApplyResult, Condition};
 use crate::app::caller::Caller;
 use crate::app::error::{AppError, Result};
-use crate::app::App;
 
 /// What a revision did to a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

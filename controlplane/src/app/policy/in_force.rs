@@ -68,7 +68,9 @@ impl App {
             });
         };
         let labels = query::resource(conn, Kind::Cluster, cluster).await?;
-        let labels = labels.map(|found| found.labels().clone()).unwrap_or_default();
+        let labels = labels
+            .map(|found| found.labels().clone())
+            .unwrap_or_default();
         let yields = |(other, it): (Name, Policy)| {
             let selected = other != name && selects(&it.selector, &labels);
             selected.then(|| PassedOver {

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use holdfast_consensus::StateView;
+use holdfast_types::Name;
 use holdfast_types::policy::{Affected, Declared, Lint, affected, contract, lint};
 use holdfast_types::resource::{Document, Kind, Policy, Resource};
 use holdfast_types::schedule::{NextRun, PREVIEW_MAX, Timetable};
-use holdfast_types::Name;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -138,7 +138,9 @@ async fn before_and_after(view: &StateView, read: &[Document]) -> Result<(Declar
                 after.policies.insert(name, (**policy).clone());
             }
             Resource::Cluster(_) => {
-                after.clusters.insert(name, document.metadata.labels.clone());
+                after
+                    .clusters
+                    .insert(name, document.metadata.labels.clone());
             }
             Resource::Repository(_) | Resource::Fleet(_) => {}
         }

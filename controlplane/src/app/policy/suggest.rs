@@ -64,7 +64,10 @@ impl App {
             ("rpo", wanted.rpo.get().is_zero()),
             ("rto", wanted.rto.get().is_zero()),
             ("size", wanted.size.get() == 0),
-            ("window", wanted.window.is_some_and(|window| window.get().is_zero())),
+            (
+                "window",
+                wanted.window.is_some_and(|window| window.get().is_zero()),
+            ),
         ] {
             if zero {
                 return Err(AppError::invalid(field, "more than nothing"));
@@ -74,7 +77,10 @@ impl App {
         let known = query::repository_regions(view.connection()).await?;
         let (repository, because) = match wanted.repository {
             Some(named) => (named, None),
-            None => match known.into_keys().find(|name| Some(name) != wanted.copy.as_ref()) {
+            None => match known
+                .into_keys()
+                .find(|name| Some(name) != wanted.copy.as_ref())
+            {
                 Some(first) => (first, Some("the first repository there is")),
                 None => (
                     "backups".parse().map_err(AppError::internal)?,

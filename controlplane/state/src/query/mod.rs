@@ -57,8 +57,8 @@ pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
 pub use policy::{
-    ClusterSize, PolicyRevision, RestoredJob, cluster_labels, cluster_sizes, policy_revision, policy_revision_before,
-    policy_revisions, repository_regions, restored_jobs,
+    ClusterSize, PolicyRevision, RestoredJob, cluster_labels, cluster_sizes, policy_revision,
+    policy_revision_before, policy_revisions, repository_regions, restored_jobs,
 };
 pub use resource::{
     ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, policies, resource,

@@ -230,7 +230,10 @@ fn edge(row: &QueryResult) -> Result<Option<(Name, Edge)>, StateError> {
 
 #[expect(clippy::cast_precision_loss, reason = "a rate is an estimate")]
 fn wal_between(oldest: &Edge, newest: &Edge) -> Option<f64> {
-    let apart = newest.finished.duration_since(oldest.finished).as_secs_f64();
+    let apart = newest
+        .finished
+        .duration_since(oldest.finished)
+        .as_secs_f64();
     let same = oldest.place.is_some() && oldest.place == newest.place;
     if !same || apart < APART_SECONDS {
         return None;
@@ -250,22 +253,27 @@ pub struct RestoredJob {
     pub phases: Vec<(JobPhase, Timestamp)>,
 }
 
+/// How many restores are looked at for each that is wanted: some fail.
+const LOOKED_AT: u64 = 4;
+
 /// The newest restores that succeeded, `limit` at most.
 pub async fn restored_jobs(
     conn: &DatabaseConnection,
     limit: u64,
 ) -> Result<Vec<RestoredJob>, StateError> {
     use jobs::{Column, Entity};
+    // By their kind alone: of all jobs that succeeded, few are restores.
     let found = Entity::find()
         .filter(Column::Kind.eq(Text(JobKind::Restore)))
-        .filter(Column::State.eq(Text(JobState::Succeeded)))
         .order_by_desc(Column::CreatedAt)
         .order_by_desc(Column::Id)
-        .limit(limit)
+        .limit(limit * LOOKED_AT)
         .all(conn)
         .await?;
+    let succeeded = |job: &jobs::Model| job.state.0 == JobState::Succeeded;
+    let wanted = TryInto::<usize>::try_into(limit).unwrap_or(usize::MAX);
     let mut restored = Vec::new();
-    for job in found {
+    for job in found.into_iter().filter(succeeded).take(wanted) {
         let Some(finished_at) = job.finished_at else {
             continue;
         };
@@ -290,7 +298,9 @@ async fn last_phases(
         .all(conn)
         .await?;
     let last = phases.last().map(|phase| phase.attempt);
-    let of_last = phases.into_iter().filter(|phase| Some(phase.attempt) == last);
+    let of_last = phases
+        .into_iter()
+        .filter(|phase| Some(phase.attempt) == last);
     Ok(of_last
         .map(|phase| (phase.phase.0, phase.started_at.0))
         .collect())

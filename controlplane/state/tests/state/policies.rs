@@ -54,7 +54,11 @@ fn promised(history: &[PolicyRevision]) -> Vec<Option<String>> {
 async fn each_change_of_a_policy_is_a_revision_and_nothing_else_is() {
     let mut state = with_history().await;
     let before = history(&state).await;
-    assert_eq!(before.len(), 1, "what was there when there came to be a history");
+    assert_eq!(
+        before.len(),
+        1,
+        "what was there when there came to be a history"
+    );
     assert_eq!(before[0].changed_by, None);
     let applied = state.accept(apply([gold("30s")])).await;
     state.accept(apply([gold("30s")])).await;
@@ -62,7 +66,11 @@ async fn each_change_of_a_policy_is_a_revision_and_nothing_else_is() {
     let others = [
         cluster("shop", "db1", json!({})),
         repository("us"),
-        document("Policy", json!({"name": "tin"}), json!({"selector": {"a": "b"}, "repository": "us"})),
+        document(
+            "Policy",
+            json!({"name": "tin"}),
+            json!({"selector": {"a": "b"}, "repository": "us"}),
+        ),
     ];
     state.accept(apply(others)).await;
     state.accept(apply([gold("10s")])).await;
@@ -72,7 +80,10 @@ async fn each_change_of_a_policy_is_a_revision_and_nothing_else_is() {
         .to_vec();
     assert_eq!(promised(&now), all);
     assert_eq!(now[1].revision, applied[0].revision);
-    assert_eq!(now[0].changed_by.as_ref().unwrap().to_string(), "user:admin");
+    assert_eq!(
+        now[0].changed_by.as_ref().unwrap().to_string(),
+        "user:admin"
+    );
     assert_eq!(now[0].changed_at, state.now);
     let current = query::resource(&state.conn, Kind::Policy, &name("gold")).await;
     assert_eq!(now[0].revision, current.unwrap().unwrap().revision);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Findings, LintCode, Measured, Severity};
-use crate::policy::rhythm::longest_replay;
+use crate::policy::rhythm::{Which, longest_gap};
 use crate::policy::words::{about, list, rate, real, size};
 use crate::resource::Policy;
 
@@ -28,7 +28,10 @@ pub(super) fn check(policy: &Policy, measured: &Measured, now: Timestamp, found:
         );
         return;
     };
-    let replay = longest_replay(policy, now).unwrap_or(0.0);
+    // To the newest state: what a restore to an older point replays beyond that
+    // is the matter of the window.
+    let gap = longest_gap(policy, Which::Physical, now);
+    let replay = gap.filter(|_| policy.receives_wal()).unwrap_or(0.0);
     let (mut longer, mut near) = (Vec::new(), Vec::new());
     let mut worst: f64 = 0.0;
     let mut unknown = Vec::new();
