@@ -157,8 +157,8 @@ async fn suggest(cx: &mut Context, wanted: Suggest) -> Outcome {
         "rpo": wanted.rpo, "rto": wanted.rto, "size": wanted.size, "window": wanted.window,
         "name": wanted.name, "repository": wanted.repository, "copy": wanted.copy,
     });
-    if !wanted.labels.is_empty() {
-        body["selector"] = wanted.labels.into_iter().collect::<Map<_, _>>().into();
+    for (key, value) in wanted.labels {
+        body["selector"][key] = value.into();
     }
     let answer = cx.client.post("policy-suggestions", body).await?;
     match cx.format {
