@@ -162,10 +162,10 @@ async fn promises(
         }
     }
     let policies = read.iter().filter_map(|document| match &document.resource {
-        Resource::Policy(policy) => Some((&document.metadata.name, policy)),
+        Resource::Policy(policy) => Some((&document.metadata.name, &**policy)),
         Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => None,
     });
-    let promise = |(name, policy): (&Name, &Box<Policy>)| {
+    let promise = |(name, policy): (&Name, &Policy)| {
         let clusters = after.governed_by(name);
         let measured = facts.of(clusters.iter().cloned());
         PolicyPreview {

@@ -34,6 +34,22 @@ pub struct Wanted {
     pub copy: Option<Name>,
 }
 
+impl Wanted {
+    fn check(&self) -> Result<()> {
+        let empty = |window: Span| window.get().is_zero();
+        let given = [
+            ("rpo", empty(self.rpo)),
+            ("rto", empty(self.rto)),
+            ("size", self.size.get() == 0),
+            ("window", self.window.is_some_and(empty)),
+        ];
+        match given.iter().find(|(_, nothing)| *nothing) {
+            None => Ok(()),
+            Some((field, _)) => Err(AppError::invalid(*field, "it is more than nothing")),
+        }
+    }
+}
+
 /// A policy with its reasons. Nothing was applied.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -60,19 +76,7 @@ pub struct SuggestionView {
 impl App {
     /// Suggests a policy, by how fast restores were where any were measured.
     pub async fn suggest_policy(&self, by: &Caller, wanted: Wanted) -> Result<SuggestionView> {
-        for (field, zero) in [
-            ("rpo", wanted.rpo.get().is_zero()),
-            ("rto", wanted.rto.get().is_zero()),
-            ("size", wanted.size.get() == 0),
-            (
-                "window",
-                wanted.window.is_some_and(|window| window.get().is_zero()),
-            ),
-        ] {
-            if zero {
-                return Err(AppError::invalid(field, "more than nothing"));
-            }
-        }
+        wanted.check()?;
         let view = self.read(by).await?;
         let known = query::repository_regions(view.connection()).await?;
         let (repository, because) = match wanted.repository {
