@@ -44,7 +44,7 @@ pub use id::{
     AgentId, AssignmentId, BackupId, ControlPlaneId, DrillId, InvalidId, JobId, JoinTokenId, KeyId,
     NodeTokenId, RepositoryId, RequestId, RestoreId, SessionId, StateSnapshotId, TokenId, UserId,
 };
-pub use job::{JobKind, JobPhase, JobState};
+pub use job::{JobKind, JobPhase, JobState, PhaseTime};
 pub use lineage::{InvalidLineage, Lineage};
 pub use lsn::{InvalidLsn, Lsn};
 pub use name::{InvalidName, Name};

@@ -15,7 +15,8 @@ use super::App;
 use super::caller::Caller;
 use super::error::{AppError, Result};
 use crate::plan::exposure::{
-    BackupFacts, ExposureView, Facts, RepositoryFacts, WalFacts, cut, judge_cluster, show_copy,
+    BackupFacts, ExposureView, Facts, InstanceWarning, RepositoryFacts, WalFacts, cut,
+    judge_cluster, show_copy,
 };
 
 impl App {
@@ -51,7 +52,9 @@ impl App {
         let now = Timestamp::now();
         let mut items = Vec::with_capacity(found.items.len());
         for cluster in found.items {
-            items.push(self.judge(&view, &cluster, now).await?);
+            let mut judged = self.judge(&view, &cluster, now).await?;
+            judged.warnings = self.warnings_of(&view, &judged.cluster).await?;
+            items.push(judged);
         }
         Ok(Page {
             items,
@@ -77,6 +80,22 @@ impl App {
                 cursor => page.cursor = cursor,
             }
         }
+    }
+
+    /// What agents that are connected say of the slots that they keep.
+    async fn warnings_of(&self, view: &StateView, cluster: &Name) -> Result<Vec<InstanceWarning>> {
+        let instances = self.instances(view, cluster).await?.into_iter();
+        let online = instances.filter(|(agent, ..)| self.sessions.is_online(*agent));
+        let troubles = online.filter_map(|(_, agent, facts)| {
+            let trouble = facts.slot_trouble?;
+            Some(InstanceWarning {
+                agent,
+                code: trouble.code,
+                message: trouble.message,
+                hint: trouble.hint,
+            })
+        });
+        Ok(troubles.collect())
     }
 
     async fn judge(

@@ -1,5 +1,6 @@
 //! Decides that what attempts left is deleted which never committed (I-06): what
-//! no mark names, and which is older than any attempt may be.
+//! no mark names, and which is older than any attempt may be. In a copy it may also
+//! be of a backup that was deleted, and was never copied itself.
 
 use holdfast_types::resource::Kind;
 use holdfast_types::{BackupId, BackupState, Failure, Lineage, Name};
@@ -57,9 +58,13 @@ impl ReplicatedCommand for CondemnOrphans {
             return Err(Refusal::not_found(Noun::Repository, self.repository).into());
         }
         let mut new = Vec::new();
+        // Packs are copied for the sake of incrementals, without the backup they are of.
+        let copies = cx.has_level(schema::COPIES).await?;
         for backup in self.attempts {
             let known = row::read::<backups::Entity>(cx.tx(), Text(backup)).await?;
-            let over = known.as_ref().is_none_or(never_available);
+            let over = known.as_ref().is_none_or(|backup| {
+                never_available(backup) || copies && backup.state.0 == BackupState::Deleted
+            });
             if !over || expiry::row_of(cx, backup, &self.repository).await?.is_some() {
                 continue;
             }

@@ -1,13 +1,15 @@
 //! Copies: what is in another repository counts there, and nowhere else.
 
 use holdfast_state::command::{
-    BeginDeletion, Condemn, CondemnBackups, CondemnedBy, CopiedBy, CreateJob, Deletable,
-    FrontierCheckpoint, LoseBackup, PlacedDuty, RaiseLevel, RecordBackup, RecordCopy, Verdict,
+    BeginDeletion, Condemn, CondemnBackups, CondemnOrphans, CondemnedBy, CopiedBy, CreateJob,
+    Deletable, EndDeletion, FrontierCheckpoint, LoseBackup, PlacedDuty, RaiseLevel, RecordBackup,
+    RecordCopy, Verdict,
 };
 use holdfast_state::query::{self, Deletion};
 use holdfast_state::{Refusal, schema};
 use holdfast_types::resource::Kind;
 use holdfast_types::{BackupState, Failure, Frontier, Generation, JobKind, Lsn, Name};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::fixture::{
@@ -17,6 +19,7 @@ use crate::fixture::{
 use crate::harness::TestState;
 
 const GRACE: u64 = 3_600_000;
+const HOURS: SignedDuration = SignedDuration::from_hours(2);
 
 /// Backups 1 and 2 of `orders` in `eu`, and a repository `us` for copies.
 async fn with_backups() -> TestState {
@@ -79,6 +82,26 @@ fn condemn(backup: u128) -> CondemnBackups {
         }],
         by: CondemnedBy::Hand,
         grace_millis: GRACE,
+    }
+}
+
+fn begin(repository: &str) -> BeginDeletion {
+    BeginDeletion {
+        repository: name(repository),
+        cluster: name("orders"),
+        lineage: lineage(),
+        backups: vec![backup_id(1)],
+        wal: Vec::new(),
+    }
+}
+
+fn end(repository: &str) -> EndDeletion {
+    EndDeletion {
+        repository: name(repository),
+        cluster: name("orders"),
+        lineage: lineage(),
+        backups: vec![backup_id(1)],
+        wal: Vec::new(),
     }
 }
 
@@ -196,14 +219,8 @@ async fn nothing_is_deleted_while_it_is_copied() {
     let mut state = with_backups().await;
     state.accept(condemn(1)).await;
     state.accept(copy_job(7)).await;
-    state.pass(jiff::SignedDuration::from_hours(2));
-    let begin = BeginDeletion {
-        repository: name("eu"),
-        cluster: name("orders"),
-        lineage: lineage(),
-        backups: vec![backup_id(1)],
-        wal: Vec::new(),
-    };
+    state.pass(HOURS);
+    let begin = begin("eu");
     let given = state.accept(lease(7, 1, 7)).await;
     assert_eq!(state.accept(begin.clone()).await, Deletable::default());
     let cancel = holdfast_state::command::FinishJob {
@@ -247,6 +264,39 @@ async fn a_copy_that_a_scan_finds_is_taken_in() {
     state.accept(RecordBackup { commit }).await;
     let both = (BackupState::Available, vec![name("eu"), name("us")]);
     assert_eq!(places(&state, 1).await, both);
+}
+
+/// An incremental was copied with packs of the full backup it builds on, which itself
+/// never was.
+#[tokio::test]
+async fn what_was_copied_of_a_deleted_backup_is_an_orphan() {
+    let mut state = with_backups().await;
+    let in_copy = CondemnOrphans {
+        repository: name("us"),
+        cluster: name("orders"),
+        lineage: lineage(),
+        attempts: vec![backup_id(1)],
+        grace_millis: GRACE,
+    };
+    assert_eq!(state.accept(in_copy.clone()).await, [], "it is available");
+    state.accept(condemn(1)).await;
+    assert_eq!(
+        state.accept(in_copy.clone()).await,
+        [],
+        "it is not gone yet"
+    );
+    state.pass(HOURS);
+    state.accept(begin("eu")).await;
+    state.accept(end("eu")).await;
+    assert_eq!(places(&state, 1).await.0, BackupState::Deleted);
+
+    assert_eq!(state.accept(in_copy.clone()).await, [backup_id(1)]);
+    assert_eq!(state.accept(in_copy).await, [], "once");
+    state.pass(HOURS);
+    let began = state.accept(begin("us")).await;
+    assert_eq!(began.backups, [backup_id(1)]);
+    assert_eq!(state.accept(end("us")).await, 1);
+    assert_eq!(places(&state, 1).await.0, BackupState::Deleted);
 }
 
 #[tokio::test]

@@ -141,13 +141,13 @@ async fn a_revision_comes_with_the_one_before_it_on_every_page() {
 #[tokio::test]
 async fn below_level_18_there_is_no_history() {
     let mut state = TestState::protecting().await;
-    state.accept(RaiseLevel { level: 17 }).await;
+    state.accept(RaiseLevel { level: 18 }).await;
     state.accept(apply([gold("30s")])).await;
     state.accept(delete("gold")).await;
     assert_eq!(history(&state).await, []);
     let one = query::policy_revision(&state.conn, &name("gold"), Revision(1)).await;
     assert_eq!(one.unwrap(), None);
-    state.accept(RaiseLevel { level: 18 }).await;
+    state.accept(RaiseLevel { level: 19 }).await;
     assert_eq!(history(&state).await, [], "what is gone has none");
 }
 

@@ -1,4 +1,4 @@
--- Version 18: what policies said before. One row for each revision; the one of a
+-- Version 19: what policies said before. One row for each revision; the one of a
 -- deletion says nothing. Never edited.
 CREATE TABLE policy_revisions (
   policy TEXT NOT NULL,
