@@ -45,7 +45,7 @@ struct Mark {
 
 /// The positions of a lineage from which a backup leads on without a hole.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Run {
+struct Run {
     lineage: Lineage,
     /// A claim is of use from here on.
     from: Lsn,

@@ -76,9 +76,9 @@ impl Current {
             sweep,
             tracker,
             ended,
-            ..
+            pending,
         } = self;
-        for (at, event) in self.pending.drain(..due) {
+        for (at, event) in pending.drain(..due) {
             sweep.advance(at, &mut |segment| ended.extend(tracker.push(&segment)));
             sweep.apply(&event);
         }

@@ -3,8 +3,6 @@
 //! Any: the least. K2: the second least. Region loss: the worst of what is left
 //! when each region in turn is gone.
 
-use std::cmp::Ordering;
-
 use holdfast_types::RpoScope;
 
 use crate::force::InForce;
@@ -27,7 +25,7 @@ pub(crate) fn select<T: Ord>(scope: RpoScope, force: &InForce, values: &[T]) -> 
                     region.is_some_and(|region| region != gone)
                 };
                 let best = least(values, left)?;
-                let worse = |known| values[best].cmp(&values[known]) == Ordering::Greater;
+                let worse = |known| values[best] > values[known];
                 if worst.is_none_or(worse) {
                     worst = Some(best);
                 }

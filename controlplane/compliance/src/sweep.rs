@@ -128,7 +128,7 @@ impl Sweep {
                     Standing::Promised(before) => before.assigned,
                     Standing::Absent | Standing::Unpromised => now,
                 };
-                let force = InForce::new(Clone::clone(promise), now, assigned);
+                let force = InForce::new(promise.as_ref().clone(), now, assigned);
                 self.standing = Standing::Promised(Arc::new(force));
             }
             Fact::Unpromised => self.standing = Standing::Unpromised,

@@ -157,7 +157,7 @@ proptest! {
     ) {
         let mut world = world;
         world.stretches.clear();
-        world.promise_everywhere(Span::from_secs(rpo), Span::from_secs(flush));
+        world.simplify(Span::from_secs(rpo), Span::from_secs(flush));
         let claims = claims(&steps);
         let most = tolerance(Some(Span::from_secs(rpo)), Span::from_secs(flush));
         let mut folded: Vec<Stretch> = Vec::new();

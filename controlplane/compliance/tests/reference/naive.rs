@@ -118,7 +118,7 @@ impl State {
                 if self.promise.is_none() {
                     self.assigned = Some(at);
                 }
-                self.promise = Some(Clone::clone(promise));
+                self.promise = Some(promise.as_ref().clone());
             }
             Fact::Unpromised => (self.declared, self.promise) = (true, None),
             Fact::Retired => (self.declared, self.promise) = (false, None),

@@ -47,12 +47,22 @@ impl World {
         history
     }
 
-    /// Makes every promise one of this RPO and flush interval, for any copy.
-    pub(crate) fn promise_everywhere(&mut self, rpo: Span, flush: Span) {
+    /// Makes every promise one of this RPO and flush interval, for any copy; and
+    /// lets WAL be whole, and backups no newer than the first claim.
+    pub(crate) fn simplify(&mut self, rpo: Span, flush: Span) {
+        let hole = |fact: &Fact| matches!(fact, Fact::HoleOpened { .. } | Fact::HoleClosed { .. });
+        self.facts.retain(|recorded| !hole(&recorded.fact));
         for recorded in &mut self.facts {
-            if let Fact::Promised(promise) = &mut recorded.fact {
-                (promise.rpo, promise.flush_every) = (Some(rpo), flush);
-                (promise.scope, promise.wal) = (RpoScope::Any, WalMode::Streaming);
+            match &mut recorded.fact {
+                Fact::Promised(promise) => {
+                    (promise.rpo, promise.flush_every) = (Some(rpo), flush);
+                    (promise.scope, promise.wal) = (RpoScope::Any, WalMode::Streaming);
+                }
+                Fact::BackupAvailable { backup, .. } => {
+                    (backup.start_lsn, backup.stop_lsn) = (Lsn::new(1), Lsn::new(2));
+                    backup.lineage = lineage(1);
+                }
+                _ => {}
             }
         }
     }
