@@ -219,8 +219,14 @@ fn base_backups(ask: &Ask) -> Weighed {
 
 /// With WAL, a restore also replays what came since the last backup.
 fn restore_with_wal(ask: &Ask) -> Duration {
-    let wal = ask.rates.wal_per_day.get();
-    takes(ask.size.get().saturating_add(wal), ask.rates.restore)
+    let wal = takes(wal_in(ask, backup_interval(ask).get()), ask.rates.restore);
+    takes(ask.size.get(), ask.rates.restore) + wal
+}
+
+/// How many bytes of WAL come in so long.
+fn wal_in(ask: &Ask, length: Duration) -> u64 {
+    let wal = u128::from(ask.rates.wal_per_day.get()) * length.as_millis() / DAY.as_millis();
+    u64::try_from(wal).unwrap_or(u64::MAX)
 }
 
 fn archived(ask: &Ask) -> Weighed {
@@ -339,9 +345,8 @@ fn backup_interval(ask: &Ask) -> Span {
     let left = ask.rto.map(|rto| rto.get().saturating_sub(fetch));
     let steps = [24u32, 12, 6, 3].map(|hours| BACKUPS_LEAST * hours);
     let fits = |step: &Duration| {
-        let wal = u128::from(ask.rates.wal_per_day.get()) * step.as_millis() / DAY.as_millis();
-        let wal = u64::try_from(wal).unwrap_or(u64::MAX);
-        left.is_none_or(|left| takes(wal, ask.rates.restore) <= left)
+        let replay = takes(wal_in(ask, *step), ask.rates.restore);
+        left.is_none_or(|left| replay <= left)
     };
     shown(steps.into_iter().find(fits).unwrap_or(BACKUPS_LEAST))
 }
