@@ -56,7 +56,7 @@ fn whole(second: Timestamp) -> i64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     /// Exposures of every scope, states and violations, as known at any moment.
     #[test]
