@@ -96,8 +96,9 @@ impl Current {
     /// The cluster at a moment.
     pub(crate) fn look(&self, now: Timestamp) -> Look {
         let (mut sweep, mut tracker) = (self.sweep.clone(), self.tracker.clone());
-        let mut ended = self.ended.clone();
-        let mut visit = |segment: Segment| ended.extend(tracker.push(&segment));
+        let mut visit = |segment: Segment| {
+            tracker.push(&segment);
+        };
         let happened = self.pending.iter().take_while(|(at, _)| *at <= now);
         for (at, event) in happened {
             sweep.advance(*at, &mut visit);
@@ -105,6 +106,6 @@ impl Current {
         }
         let now = sweep.at().map_or(now, |at| at.max(now));
         sweep.advance(now, &mut visit);
-        Look::new(sweep, tracker, ended, now)
+        Look::new(sweep, tracker, now)
     }
 }

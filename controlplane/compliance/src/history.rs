@@ -90,10 +90,11 @@ impl History {
 
     /// The cluster at a moment, as it was known at another.
     pub(crate) fn look(&self, known: Timestamp, now: Timestamp) -> Look {
-        let (mut tracker, mut ended) = (Tracker::default(), Vec::new());
-        let mut visit = |segment: Segment| ended.extend(tracker.push(&segment));
-        let sweep = self.sweep(known, now, &mut visit);
-        Look::new(sweep, tracker, ended, now)
+        let mut tracker = Tracker::default();
+        let sweep = self.sweep(known, now, &mut |segment| {
+            tracker.push(&segment);
+        });
+        Look::new(sweep, tracker, now)
     }
 
     /// What happened, in its order.

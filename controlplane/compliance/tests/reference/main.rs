@@ -162,9 +162,9 @@ proptest! {
         let most = tolerance(Some(Span::from_secs(rpo)), Span::from_secs(flush));
         let mut folded: Vec<Stretch> = Vec::new();
         for claim in &claims {
-            match folded.last_mut() {
-                Some(last) if last.extend(*claim, most) => {}
-                _ => folded.push(Stretch::begin(*claim)),
+            let goes_on = folded.last_mut().is_some_and(|last| last.extend(*claim, most));
+            if !goes_on {
+                folded.push(Stretch::begin(*claim));
             }
         }
         let exact = world.with_claims(claims.iter().map(|claim| Stretch::begin(*claim)));
