@@ -123,7 +123,7 @@ fn dumps_are_points_where_no_wal_is_received_and_nothing_elsewhere() {
 #[test]
 fn a_stretch_holds_the_exposure_at_its_peak() {
     let mut stretch = Stretch::begin(claim(110, 109, 30));
-    for second in (115..=200).step_by(5) {
+    for second in (115i64..=200).step_by(5) {
         let lsn = Lsn::new(30 + second.unsigned_abs());
         let next = holdfast_compliance::Claim {
             lsn,
