@@ -56,7 +56,7 @@ impl Current {
     /// Takes a claim in that was said of a repository, before or without it being
     /// kept as part of a stretch.
     pub fn claim(&mut self, repository: &Name, claim: Claim) -> Result<(), Late> {
-        self.insert(claim.at, Event::Claims(repository.clone(), claim))
+        self.insert(claim.at, Event::Claims(Arc::new(repository.clone()), claim))
     }
 
     fn insert(&mut self, at: Timestamp, event: Event) -> Result<(), Late> {

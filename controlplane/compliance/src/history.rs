@@ -106,11 +106,18 @@ impl History {
         for (at, _, fact) in facts {
             events.push((*at, Event::Fact(fact.clone())));
         }
+        let mut names: Vec<Arc<Name>> = Vec::new();
         for kept in &self.stretches {
             let Some(stretch) = kept.as_known_at(known) else {
                 continue;
             };
-            let name: Name = kept.repository.clone();
+            let name = match names.iter().find(|name| ***name == kept.repository) {
+                Some(name) => name.clone(),
+                None => {
+                    names.push(Arc::new(kept.repository.clone()));
+                    names[names.len() - 1].clone()
+                }
+            };
             let (first, last) = (stretch.first.at, stretch.last.at);
             events.push((first, Event::Begins(name.clone(), stretch.clone())));
             if stretch.first != stretch.last {
