@@ -27,6 +27,8 @@ pub(crate) struct Copy {
     holes: BTreeMap<Lineage, Coverage>,
     /// Claims, in the order in which they were made.
     marks: Vec<Mark>,
+    /// Whether some of them were said live.
+    heard_live: bool,
     /// Stretches that go on.
     moving: Vec<Arc<Stretch>>,
     trouble: Option<Arc<str>>,
@@ -130,6 +132,7 @@ impl Copy {
     }
 
     pub(crate) fn claim(&mut self, claim: Claim) {
+        self.heard_live = true;
         self.mark(claim, true);
     }
 
@@ -152,12 +155,13 @@ impl Copy {
         self.touched();
     }
 
-    /// Forgets claims that no backup which is there now can need again.
+    /// Forgets live claims that no backup which is there now can need again. The
+    /// ends of stretches stay: an older backup may be copied here later.
     pub(crate) fn forget_old(&mut self) {
         let oldest = self.backups.iter().map(|backup| backup.consistent_at);
-        if let Some(oldest) = oldest.min() {
-            let old = self.marks.partition_point(|mark| mark.highest < oldest);
-            self.marks.drain(..old);
+        if let Some(oldest) = oldest.min().filter(|_| self.heard_live) {
+            self.marks
+                .retain(|mark| !mark.live || mark.highest >= oldest);
         }
     }
 

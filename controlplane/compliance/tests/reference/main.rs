@@ -1,6 +1,8 @@
 //! The engine against a slow reference that looks at every second on its own, on
 //! random histories with late facts.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod naive;
 mod world;
 
@@ -56,7 +58,7 @@ fn whole(second: Timestamp) -> i64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     /// Exposures of every scope, states and violations, as known at any moment.
     #[test]
