@@ -3,7 +3,6 @@
 //! Everything here is valid by construction and pure: no I/O, no clock, no
 //! randomness. The words are those of `docs/glossary.md`.
 
-pub mod advice;
 mod backup;
 mod coverage;
 mod dump;

@@ -139,7 +139,7 @@ async fn a_revision_comes_with_the_one_before_it_on_every_page() {
 }
 
 #[tokio::test]
-async fn below_level_18_there_is_no_history() {
+async fn below_level_19_there_is_no_history() {
     let mut state = TestState::protecting().await;
     state.accept(RaiseLevel { level: 18 }).await;
     state.accept(apply([gold("30s")])).await;
