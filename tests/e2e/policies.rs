@@ -78,7 +78,7 @@ fn a_change_is_looked_at_made_and_taken_back() {
         .run_with_input(["policy", "preview", "-"], &stricter);
     assert_eq!(looked.code, 0, "{}", looked.stderr);
     for line in [
-        "policy gold, for 1 clusters: At most 10s of commits may be lost",
+        "policy gold, for 1 cluster: At most 10s of commits may be lost",
         "  warning nothing_scheduled at spec.schedules: ",
         "1 cluster changed in gold: orders",
         "  objectives.rpo: 30s -> 10s",

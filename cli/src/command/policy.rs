@@ -72,8 +72,9 @@ fn show_preview(cx: &Context, answer: &Value) -> Outcome {
     for policy in items(&answer["policies"]) {
         let name = text(&policy["policy"]);
         let count = items(&policy["clusters"]).len();
+        let noun = if count == 1 { "cluster" } else { "clusters" };
         println!(
-            "policy {name}, for {count} clusters: {}",
+            "policy {name}, for {count} {noun}: {}",
             text(&policy["contract"])
         );
         for line in against(&policy["lint"]) {

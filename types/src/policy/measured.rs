@@ -12,10 +12,10 @@ use crate::Name;
 pub struct Measured {
     /// The clusters that the policy is, or would be, in force for.
     pub clusters: Vec<MeasuredCluster>,
-    /// Bytes of a database that restores copied in a second; the slowest of the
-    /// recent ones.
+    /// Bytes of a database that restores copied in a second, the recent ones
+    /// together.
     pub copy_bytes_per_second: Option<f64>,
-    /// Bytes of WAL that restores replayed in a second; the slowest as well.
+    /// Bytes of WAL that restores replayed in a second, together as well.
     pub replay_bytes_per_second: Option<f64>,
     /// The regions of repositories, for those that name one.
     pub regions: BTreeMap<Name, String>,

@@ -97,7 +97,10 @@ fn rates_of(restored: &[RestoredJob]) -> Rates {
         else {
             continue;
         };
-        copied.add(plan.database_bytes, took(job, JobPhase::Copy));
+        // A delta copies what differs, and nobody says how much that was.
+        if plan.reuse_bytes.is_none_or(|there| there == 0) {
+            copied.add(plan.database_bytes, took(job, JobPhase::Copy));
+        }
         let wal = plan.wal.to_lsn.bytes_since(plan.wal.from_lsn);
         replayed.add(wal, took(job, JobPhase::Replay));
     }
@@ -179,6 +182,12 @@ mod tests {
         assert_eq!(rates.copy_bytes_per_second, Some(10.0 * GIB / 200.0));
         assert_eq!(rates.replay_bytes_per_second, Some(2.0 * GIB / 40.0));
         assert_eq!(rates_of(&[]), Rates::default());
+        // Over a directory that has it all, a terabyte takes no time.
+        let mut delta = restored(1_024, 1, 10);
+        delta.spec["restore"]["plan"]["reuseBytes"] = json!(1_u64 << 40);
+        let rates = rates_of(&[delta]);
+        assert_eq!(rates.copy_bytes_per_second, None);
+        assert_eq!(rates.replay_bytes_per_second, Some(GIB / 10.0));
         let mut unreadable = restored(1, 1, 1);
         unreadable.spec = Value::Null;
         assert_eq!(rates_of(&[unreadable]), Rates::default());
