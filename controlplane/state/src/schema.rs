@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 18;
+pub const NEWEST: u32 = 19;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -46,6 +46,8 @@ pub const RETAINED: u32 = 16;
 pub const COPIES: u32 = 17;
 /// From here on restores may write over what is in a directory.
 pub const DELTAS: u32 = 18;
+/// From here on policies have a history, and say how long a restore may take.
+pub const POLICY_REVISIONS: u32 = 19;
 
 const KEY: &str = "schema";
 
@@ -69,6 +71,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         8 | 9 | 11 | 12 | 13 | 14 | 16 | 17 | 18 => "",
         10 => include_str!("migration/m0010.sql"),
         15 => include_str!("migration/m0015.sql"),
+        19 => include_str!("migration/m0019.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

@@ -22,6 +22,7 @@ mod idempotency;
 mod jobs;
 mod node;
 mod pins;
+mod policies;
 mod queue;
 mod rehearsals;
 mod resources;
