@@ -51,7 +51,7 @@ fn sections(page: &str) -> Vec<Section> {
         }
         let rest = match line
             .strip_prefix("- `")
-            .and_then(|item| item.split_once("`: "))
+            .and_then(|item| item.split_once("`:"))
         {
             Some((named, rest)) => {
                 file = Some(named.to_owned());
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn what_does_not_agree_is_named() {
         let page =
-            "## A\n### 1. One\nText of `x`.\n\n- `a.rs`: `one`,\n  `two`: both\n\n### 2. Two\n";
+            "## A\n### 1. One\nText of `x`.\n\n- `a.rs`:\n  `one`, `two`: both\n\n### 2. Two\n";
         let found = sections(page);
         let named = |function: &str| ("a.rs".to_owned(), function.to_owned());
         assert_eq!(found[0].tests, [named("one"), named("two")]);

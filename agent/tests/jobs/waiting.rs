@@ -2,6 +2,7 @@
 //! point from where on there is any.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use holdfast_agent::job::backup;
 use holdfast_pg::sql::Session;
@@ -108,6 +109,7 @@ async fn nothing_is_copied_before_its_wal_is_kept() {
         let mut times = BTreeSet::new();
         while times.len() < 4 {
             times.insert(fixture.cluster.psql(asked));
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         assert_eq!(cx.state().phase, Some(JobPhase::Prepare));
         let _duty = fixture.receive_wal();
