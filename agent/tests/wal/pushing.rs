@@ -167,9 +167,13 @@ async fn what_is_archived_is_what_the_server_wrote_and_the_frontier_follows() {
     });
     assert!(notes <= 16, "{notes} notes");
     // A backup history file goes along.
+    let (start, stop) = match archived.server.programs().major() {
+        14 => ("pg_start_backup('x', true, false)", "pg_stop_backup(false)"),
+        _ => ("pg_backup_start('x', true)", "pg_backup_stop()"),
+    };
     archived
         .server
-        .psql("SELECT pg_backup_start('x', true)\nSELECT pg_backup_stop()");
+        .psql(&format!("SELECT {start}\nSELECT {stop}"));
     eventually("the .backup file", async || {
         let failed = "SELECT failed_count FROM pg_stat_archiver";
         let last = "SELECT last_archived_wal FROM pg_stat_archiver";
