@@ -477,7 +477,8 @@ async fn a_primary_that_was_left_behind_is_rewound_and_follows() {
     eventually("the second row", async || rows(&standby) == "1,2").await;
     assert!(standby.data_dir().join(".holdfast/fetch").exists());
     standby.promote();
-    standby.psql("INSERT INTO ledger VALUES (3)");
+    // Before 16, pg_rewind believes the last checkpoint of which timeline it is.
+    standby.psql("CHECKPOINT\nINSERT INTO ledger VALUES (3)");
     archived(&standby, switch(&standby)).await;
     server.psql("INSERT INTO ledger VALUES (4)");
     server.stop("fast");
@@ -485,11 +486,18 @@ async fn a_primary_that_was_left_behind_is_rewound_and_follows() {
     let from = format!("{} dbname=postgres", standby.socket_conninfo());
     rewind.arg("--target-pgdata").arg(server.data_dir());
     must_run(rewind.args(["--source-server", &from]));
+    // It is consistent only with all that its source had written by then.
+    standby.psql("INSERT INTO ledger VALUES (5)");
+    archived(&standby, switch(&standby)).await;
     let restore = format!("restore_command = '{}'\n", store.fetch_setting());
     server.append("postgresql.auto.conf", &restore);
     server.append("standby.signal", "");
     server.start();
-    eventually("the third row", async || rows(&server) == "1,2,3").await;
+    let theirs = "1,2,3,5";
+    eventually("the rows of the new primary", async || {
+        rows(&server) == theirs
+    })
+    .await;
 }
 
 // A standby without a connection follows, is promoted, and archives on a new
