@@ -353,10 +353,10 @@ impl Story {
             copy.copy_backup(backup).await?;
             copy.copy_needed_wal().await
         };
-        until_making(|| copy()).await;
+        until_making(copy).await;
         let clean = self.seen(&self.to).await;
         let listed = clean.list_backups().await.unwrap().available;
-        assert_eq!(listed, [backup.clone()]);
+        assert_eq!(listed, std::slice::from_ref(backup));
         check_restored(&clean, backup, &files(2)).await.unwrap();
         let wal = clean.wal(Codec::DEFAULT).list(Timeline::FIRST).await;
         let needed = range("0/300000", "0/500000");
@@ -402,7 +402,7 @@ impl Story {
             }
             wal.expired_batches(of, &gone, &needed).await
         };
-        while !until_done("delete WAL", || sweep()).await.is_empty() {}
+        while !until_done("delete WAL", &sweep).await.is_empty() {}
         let names = self.from.names().await;
         let first = segment(1, "0/100000").to_string();
         assert!(!names.iter().any(|name| name.ends_with(&first)));
@@ -415,7 +415,7 @@ impl Story {
             ..VerifyOptions::default()
         };
         let verify = async || repository.verify(&options, &Arc::default()).await;
-        until_done("verify", || verify()).await.findings
+        until_done("verify", verify).await.findings
     }
 
     /// A slice is not asked for again: one that was forgotten is found when more
