@@ -16,10 +16,9 @@ use crate::expiry::{KEEP_TWO, in_state, of_backup, verified};
 
 /// In the environment of a node: where it dies, or nothing.
 const FAILPOINTS: &str = "HOLDFAST_FAILPOINTS";
-const SOON: &[(&str, &str)] = &[
-    ("HOLDFAST_EXPIRY__EVERY", "1s"),
-    ("HOLDFAST_EXPIRY__GRACE", "1s"),
-];
+/// How often is planned what expires, besides once when a node begins to lead.
+const EVERY: &str = "HOLDFAST_EXPIRY__EVERY";
+const SOON: &[(&str, &str)] = &[(EVERY, "1s"), ("HOLDFAST_EXPIRY__GRACE", "1s")];
 
 /// All of a verb's points are tried by `make soak`.
 fn points() -> Vec<&'static str> {
@@ -51,13 +50,17 @@ fn killed_at(points: &[&'static str]) {
     let mut taken: Vec<String> = (0..2).map(|_| take(&fleet)).collect();
     for point in points {
         let armed: &'static str = format!("{point}=kill").leak();
-        fleet.control_plane.restart_with(FAILPOINTS, armed);
+        let plane = &mut fleet.control_plane;
+        // What is condemned now, WAL of the one before, must not meet the failpoint.
+        plane.restart_with(&[(FAILPOINTS, ""), (EVERY, "1h")]);
         fleet.cli = fleet.control_plane.cli();
         // The third: the first of them is not kept any more.
         taken.push(take(&fleet));
         let gone = taken.remove(0);
-        until_killed(&mut fleet.control_plane, point);
-        fleet.control_plane.restart_with(FAILPOINTS, "");
+        let plane = &mut fleet.control_plane;
+        plane.begin_restart_with(&[(FAILPOINTS, armed), (EVERY, "1s")]);
+        until_killed(plane, point);
+        plane.restart_with(&[(FAILPOINTS, "")]);
         fleet.cli = fleet.control_plane.cli();
         until("it to be deleted", LONG, || {
             in_state(&fleet.cli, "deleted")
