@@ -6,6 +6,7 @@
 pub mod advice;
 mod backup;
 mod coverage;
+pub mod drill;
 mod dump;
 mod exposure;
 mod facts;
