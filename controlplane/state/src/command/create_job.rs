@@ -47,6 +47,7 @@ impl ReplicatedCommand for CreateJob {
         match self.kind {
             JobKind::Backup | JobKind::Restore => schema::VERSION,
             JobKind::Copy => schema::COPIES,
+            JobKind::Drill => schema::DRILLS,
         }
     }
 

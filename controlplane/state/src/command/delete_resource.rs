@@ -15,7 +15,7 @@ use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState, ReferenceKind};
 use crate::entity::{assignments, jobs, resources};
-use crate::{Noun, Refusal, StateError, TaskName, leases, schedules, state_snapshots};
+use crate::{Noun, Refusal, StateError, TaskName, leases, schedules, schema, state_snapshots};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,13 @@ impl ReplicatedCommand for DeleteResource {
         format!("{}/{}", self.kind.plural(), self.name)
     }
 
+    fn level(&self) -> u32 {
+        match self.kind {
+            Kind::Repository | Kind::Fleet | Kind::Cluster | Kind::Policy => schema::VERSION,
+            Kind::DrillPlan => schema::DRILLS,
+        }
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Deleted, Stop> {
         let Self {
             kind,
@@ -70,11 +77,12 @@ impl ReplicatedCommand for DeleteResource {
             Kind::Cluster => delete_cluster(cx, row).await?,
             Kind::Fleet => delete_fleet(cx, &name).await?,
             Kind::Repository => delete_repository(cx, &name).await?,
-            Kind::Policy => delete_row(cx, kind, &name).await?,
+            Kind::Policy | Kind::DrillPlan => delete_row(cx, kind, &name).await?,
         };
         cx.changed(kind.plural(), name);
-        if matches!(kind, Kind::Cluster | Kind::Policy) && cx.has_level(schedules::LEVEL).await? {
-            schedules::touched(cx, kind == Kind::Policy).await?;
+        let scheduled = matches!(kind, Kind::Cluster | Kind::Policy | Kind::DrillPlan);
+        if scheduled && cx.has_level(schedules::LEVEL).await? {
+            schedules::touched(cx, kind != Kind::Cluster).await?;
             cx.activate(TaskName::Schedules);
         }
         cx.wake_working_agents().await?;
