@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use holdfast_proto::BackupStarted;
 use holdfast_types::{BackupKind, JobPhase};
@@ -24,6 +25,8 @@ pub struct JobState {
     pub lines: u64,
     /// The last lines of its log.
     pub log: VecDeque<String>,
+    /// Each phase it entered, and when.
+    pub entered: Vec<(JobPhase, Instant)>,
 }
 
 /// Handed to a job: where it reports, and how it learns that it must stop.
@@ -63,7 +66,10 @@ impl JobContext {
         tracing::info!(job.phase = %phase, "job phase");
         self.inner.bytes_done.store(0, Ordering::Relaxed);
         self.inner.bytes_total.store(0, Ordering::Relaxed);
-        self.with_state(|state| state.phase = Some(phase));
+        self.with_state(|state| {
+            state.phase = Some(phase);
+            state.entered.push((phase, Instant::now()));
+        });
         self.log(format!("phase {phase}"));
     }
 

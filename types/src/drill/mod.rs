@@ -6,6 +6,7 @@
 
 mod evidence;
 mod expect;
+mod order;
 mod point;
 mod proof;
 
@@ -13,5 +14,6 @@ pub use evidence::{
     CheckKind, CheckResult, DrillEvidence, DrillKind, DrillPhase, DrillVerdict, ROW_COUNTS_MAX,
 };
 pub use expect::{Expect, InvalidExpect, Judged};
+pub use order::{DrillBefore, DrillOrder, DumpToDrill, SeenBefore};
 pub use point::DrillPoint;
 pub use proof::{NotProven, Proof, ProvenBy, prove};

@@ -22,12 +22,14 @@ mod config;
 mod copy;
 mod directory;
 mod durable;
+mod isolate;
 mod landmark;
 mod places;
 mod plan;
 mod prepare;
 mod promote;
 mod rate;
+mod rehearse;
 mod replay;
 mod resolve;
 mod server;
@@ -43,6 +45,7 @@ use holdfast_types::{Failure, JobPhase, RestoreResult, TargetAction};
 
 pub(crate) use directory::check_new;
 pub use plan::plan;
+pub(in crate::job) use rehearse::{Rehearsed, rehearse, settings_for};
 
 use super::JobContext;
 use crate::host::Host;
