@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use holdfast_types::drill::Proof;
 use holdfast_types::resource::{Policy, PolicyCopy, WalMode};
 use holdfast_types::{
     BackupId, Compliance, CopyExposure, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name,
@@ -108,6 +109,9 @@ pub struct ExposureView {
     pub window_end: Option<Timestamp>,
     /// Why it is not compliant: a stable code.
     pub cause: Option<String>,
+    /// What its drills prove; without one that is young enough, nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// Judges one cluster at `now`.
@@ -163,6 +167,7 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
         window_start: oldest.map(|backup| backup.finished_at),
         window_end: oldest.and(frontier).map(|frontier| frontier.time),
         cause,
+        proof: None,
     }
 }
 
