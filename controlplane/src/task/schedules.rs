@@ -16,18 +16,20 @@ use holdfast_state::command::{Mark, MissRuns, RecordRuns, Recorded, ScheduleDeci
 use holdfast_state::policy::effective;
 use holdfast_state::query::{self, PageRequest, ResourceFilter, ResourceView, ScheduleBasis};
 use holdfast_state::schema;
-use holdfast_types::Name;
-use holdfast_types::resource::{Kind, Policy, Resource, Schedule};
+use holdfast_types::resource::{
+    Drill, Kind, Policy, Resource, Schedule, drill_name, plan_name,
+};
 use holdfast_types::schedule::{RunId, Timetable, Timing, Unfinished};
+use holdfast_types::{Name, RestoreTarget};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::driver::Task;
 use crate::app::App;
+use crate::app::drill::{Decided, WantedDrill};
 use crate::app::error::Result;
-use crate::app::WantedDrill;
-use crate::app::drill::Decided;
 use crate::app::job::{DrillSpec, JobSpec, WorkSpec};
 use crate::plan::runs::{self, Work};
 

@@ -68,9 +68,9 @@ impl Kind {
 
     /// The kind that a person means by `word`: singular or plural, any case.
     pub fn from_word(word: &str) -> Option<Self> {
-        let same = |kind: &Self| {
-            word.eq_ignore_ascii_case(kind.as_str()) || word.eq_ignore_ascii_case(kind.plural())
-        };
+        let plain = |word: &str| word.replace('-', "").to_ascii_lowercase();
+        let meant = plain(word);
+        let same = |kind: &Self| [kind.as_str(), kind.plural()].map(plain).contains(&meant);
         Self::ALL.into_iter().find(same)
     }
 }
