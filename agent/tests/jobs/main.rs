@@ -11,6 +11,7 @@
 
 mod backup;
 mod copies;
+mod drills;
 mod dumps;
 mod faults;
 mod fixture;

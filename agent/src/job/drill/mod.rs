@@ -29,7 +29,7 @@ use crate::host::Host;
 use findings::Findings;
 use lair::Lair;
 
-pub(crate) use sweep::sweep;
+pub use sweep::sweep;
 
 /// Makes the drill that `work` describes.
 pub async fn run(work: DrillWork, cx: JobContext, host: &Host) -> JobOutcome {

@@ -26,7 +26,7 @@ const ATTEMPTS: u32 = 5;
 
 /// Takes away what processes of the agent before this one left behind: now it is looked
 /// for, aside it is removed, for WAL receiving must not wait for it (I-08).
-pub(crate) fn sweep(data_dir: &Path) {
+pub fn sweep(data_dir: &Path) {
     let left = left_behind(data_dir);
     if left.is_empty() {
         return;

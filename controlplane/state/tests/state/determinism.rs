@@ -127,6 +127,9 @@ fn working(step: Step, serial: u128) -> Command {
         8 | 9 => {
             let mut create = backup_job(number);
             create.attempts_max = 3;
+            if step.caused && step.two == 3 {
+                create.kind = JobKind::Drill;
+            }
             create.into()
         }
         10..=12 => lease(number, 3 + u128::from(step.two), serial).into(),
@@ -146,6 +149,11 @@ fn working(step: Step, serial: u128) -> Command {
             })
             .into()
         }
+        17 if step.caused => finish(JobOutcome::Succeeded {
+            result: showed(step.two > 0),
+            backup: None,
+        })
+        .into(),
         17 => finish(JobOutcome::Failed(failure())).into(),
         18 => RequestCancel { job }.into(),
         _ => RequeueJob {
@@ -215,6 +223,7 @@ fn scheduled(step: Step, serial: u128) -> Command {
             let job = RunJob {
                 latest,
                 replaces: two == 2,
+                drill: one == 2,
                 ..run_job()
             };
             let mut decided = decision(from, mark(two), vec![runs(two + 1, job)]);
