@@ -15,13 +15,16 @@ use holdfast_state::query;
 use holdfast_state::{Cause, Command, Entry, PinHolder, Principal, Reply};
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{RunReason, RunState, Unfinished};
-use holdfast_types::{Failure, Frontier, Generation, JobPhase, Lsn, RequestId, Revision};
+use holdfast_types::{
+    Failure, Frontier, Generation, JobKind, JobPhase, Lsn, RequestId, Revision,
+};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::drills::showed;
 use crate::fixture::{
     SECRET_WORD, agent_id, apply, assignment_id, backup_id, backup_job, backup_started, bootstrap,
     cluster, committed, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, password,

@@ -276,7 +276,7 @@ async fn drills_are_listed_by_what_they_are_of() {
     let list = |filter: DrillFilter, limit| {
         let conn = state.conn.clone();
         async move {
-            let mut page = PageRequest::new(limit, None).unwrap();
+            let mut page = PageRequest::first(limit);
             let mut ids = Vec::new();
             loop {
                 let found = query::drills(&conn, &filter, &page).await.unwrap();
