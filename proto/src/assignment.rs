@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::access::non_empty;
 use crate::invalid::{Invalid, from_json, parse, some, to_json};
 use crate::{
-    CopyWork, DrillWork, DumpRestoreWork, InstanceAccess, PinnedParent, RepositoryAccess, StandingOrders, v1,
+    CopyWork, DrillWork, DumpRestoreWork, InstanceAccess, PinnedParent, RepositoryAccess,
+    StandingOrders, v1,
 };
 
 /// Everything an agent is to do now.

@@ -17,7 +17,9 @@ fn rehearsed(number: u32) -> Fleet {
         "CREATE TABLE orders AS SELECT i AS id, now() AS created_at FROM generate_series(1, 10000) i",
     );
     fleet.backup();
-    fleet.postgres.psql("INSERT INTO orders VALUES (10001, now())");
+    fleet
+        .postgres
+        .psql("INSERT INTO orders VALUES (10001, now())");
     fleet.wait_frontier(Timestamp::now());
     fleet
 }
@@ -30,7 +32,16 @@ fn checks(fleet: &Fleet, name: &str, yaml: &str) -> String {
 
 /// A drill that was waited for: its exit code, and what the job says.
 fn drill(fleet: &Fleet, more: &[&str]) -> (i32, Value) {
-    let run = ["drill", "run", "orders", "--agent", "db1", "--wait", "--timeout", "3m"];
+    let run = [
+        "drill",
+        "run",
+        "orders",
+        "--agent",
+        "db1",
+        "--wait",
+        "--timeout",
+        "3m",
+    ];
     let ran = fleet.cli.run(run.iter().chain(more).chain(&["-o", "json"]));
     let body = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
     (ran.code, body)
@@ -65,7 +76,10 @@ fn a_drill_proves_rto_and_rpo_and_a_corrupted_repository_fails_the_next() {
     assert_eq!(shown["checks"].as_array().unwrap().len(), 5);
     let rto = shown["achievedRtoSeconds"].as_f64().unwrap();
     let phases = shown["phases"].as_array().unwrap();
-    let took: u64 = phases.iter().map(|one| one["millis"].as_u64().unwrap()).sum();
+    let took: u64 = phases
+        .iter()
+        .map(|one| one["millis"].as_u64().unwrap())
+        .sum();
     assert!(rto > 0.0 && rto <= took as f64 / 1000.0 + 60.0, "{shown}");
     let rpo = shown["achievedRpoSeconds"].as_f64().unwrap();
     assert!((0.0..60.0).contains(&rpo), "{shown}");
@@ -103,7 +117,9 @@ fn a_drill_proves_rto_and_rpo_and_a_corrupted_repository_fails_the_next() {
         .map(|one| &one["verdict"])
         .collect();
     assert_eq!(verdicts, ["failed", "passed", "failed", "passed"]);
-    let ran = fleet.cli.run(["drill", "show", done["job"].as_str().unwrap()]);
+    let ran = fleet
+        .cli
+        .run(["drill", "show", done["job"].as_str().unwrap()]);
     assert_eq!(ran.code, 1, "{}", ran.stdout);
     assert_eq!(left(fleet.agent.data()), Vec::<PathBuf>::new());
 }
@@ -131,7 +147,9 @@ fn an_agent_that_is_killed_leaves_nothing_of_its_drill() {
         "slow.yaml",
         "- {sql: select pg_sleep(600), expect: '= 1'}\n",
     );
-    let run = ["drill", "run", "orders", "--agent", "db1", "--checks", &file];
+    let run = [
+        "drill", "run", "orders", "--agent", "db1", "--checks", &file,
+    ];
     let started = fleet.cli.json(run);
     let job = started["job"].as_str().unwrap().to_owned();
     until("the drill to check", LONG, || {
@@ -182,7 +200,9 @@ fn a_drill_plan_rehearses_by_itself() {
         let list = fleet.cli.json(["drill", "list"]);
         list["items"].as_array().unwrap().clone()
     };
-    until("two drills", 2 * LONG, || (drills().len() >= 2).then_some(()));
+    until("two drills", 2 * LONG, || {
+        (drills().len() >= 2).then_some(())
+    });
     for drill in drills() {
         assert_eq!(drill["verdict"], "passed", "{drill}");
         assert_eq!(drill["schedule"], "drillplan-often");

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use holdfast_proto::{
-    BackupWork, CopyWork, DrillWork, DumpRestoreWork, JobOutcome, PlanRequest, RestoreWork, WalReport, WalWork,
+    BackupWork, CopyWork, DrillWork, DumpRestoreWork, JobOutcome, PlanRequest, RestoreWork,
+    WalReport, WalWork,
 };
 use holdfast_types::{AssignmentId, Failure, Generation, RestorePlan};
 use tokio::runtime::Handle;

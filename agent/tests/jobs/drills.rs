@@ -171,10 +171,18 @@ async fn checks_that_fail_are_told_with_what_they_saw() {
     let many = check(&evidence, "many");
     assert_eq!((many.passed, many.seen.as_deref()), (false, Some("20001")));
     let why = |name: &str| check(&evidence, name).why.clone();
-    assert!(why("broken").contains("does not exist"), "{}", why("broken"));
+    assert!(
+        why("broken").contains("does not exist"),
+        "{}",
+        why("broken")
+    );
     assert!(why("writes").contains("read-only"), "{}", why("writes"));
     // Who writes a policy gets no shell on the host.
-    assert!(why("program").contains("permission denied"), "{}", why("program"));
+    assert!(
+        why("program").contains("permission denied"),
+        "{}",
+        why("program")
+    );
     assert!(check(&evidence, "fine").passed);
     assert!(!check(&evidence, "elsewhere").passed);
     // The restore itself worked, and took what it took.
@@ -252,7 +260,11 @@ async fn rows_and_answers_are_compared_with_the_drill_before() {
     assert_eq!(second.verdict, DrillVerdict::Failed);
     assert!(!check(&second, "orders").passed);
     let rows = check(&second, "rowCounts");
-    assert!(!rows.passed && rows.why.contains("public.orders"), "{}", rows.why);
+    assert!(
+        !rows.passed && rows.why.contains("public.orders"),
+        "{}",
+        rows.why
+    );
 }
 
 /// A copy that acts on its own would take from the original what is meant for others.
@@ -405,7 +417,11 @@ async fn a_drill_that_is_cancelled_leaves_nothing() {
         let cancel = CancellationToken::new();
         let cx = JobContext::new(cancel.clone());
         let slow = json!([{"sql": "select pg_sleep(600)", "expect": "= 1"}]);
-        let run = drill::run(fixture.drill_work("latest", slow), cx.clone(), &fixture.host);
+        let run = drill::run(
+            fixture.drill_work("latest", slow),
+            cx.clone(),
+            &fixture.host,
+        );
         let ending = async {
             let mut changes = cx.subscribe();
             while cx.state().phase != Some(phase) {
@@ -418,7 +434,10 @@ async fn a_drill_that_is_cancelled_leaves_nothing() {
             outcome = ending => outcome,
             outcome = run => outcome,
         };
-        assert!(matches!(outcome, JobOutcome::Cancelled), "{phase}: {outcome:?}");
+        assert!(
+            matches!(outcome, JobOutcome::Cancelled),
+            "{phase}: {outcome:?}"
+        );
         fixture.assert_no_drill_left();
     }
 }
@@ -480,7 +499,9 @@ async fn a_drill_whose_agent_is_killed_is_taken_away_by_the_next() {
         let phase_file = fixture.cluster.root().join(format!("phase-{phase}"));
         let mut process = start_process(&fixture, &phase_file);
         // Its next phase may have come before we looked: then it is killed there.
-        let order = ["prepare", "copy", "wal", "verify", "replay", "promote", "check"];
+        let order = [
+            "prepare", "copy", "wal", "verify", "replay", "promote", "check",
+        ];
         let place = |word: &str| order.iter().position(|one| *one == word);
         wait_until(|| {
             let now = std::fs::read_to_string(&phase_file).unwrap_or_default();

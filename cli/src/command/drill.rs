@@ -141,8 +141,14 @@ fn show(cx: &Context, body: &Value) -> Outcome {
 }
 
 fn passed(item: &Value) -> String {
-    let checks = item["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let passed = checks.iter().filter(|check| check["passed"] == true).count();
+    let checks = item["checks"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let passed = checks
+        .iter()
+        .filter(|check| check["passed"] == true)
+        .count();
     format!("{passed} of {}", checks.len())
 }
 

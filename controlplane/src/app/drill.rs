@@ -8,8 +8,8 @@ use holdfast_types::drill::{
 };
 use holdfast_types::resource::{Check, Cluster, Drill, Kind, Policy, Resource, check_all};
 use holdfast_types::{
-    BackupId, BackupKind, DrillId, Failure, InstanceFacts, JobId, Lsn, Name,
-    Observation, RestoreTarget, Span, Timeline,
+    BackupId, BackupKind, DrillId, Failure, InstanceFacts, JobId, Lsn, Name, Observation,
+    RestoreTarget, Span, Timeline,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -219,12 +219,7 @@ impl App {
     }
 
     /// Queues a drill of a cluster.
-    pub async fn start_drill(
-        &self,
-        by: &Caller,
-        name: Name,
-        wanted: WantedDrill,
-    ) -> Result<JobId> {
+    pub async fn start_drill(&self, by: &Caller, name: Name, wanted: WantedDrill) -> Result<JobId> {
         if let Some(job) = self.replayed_job(by).await? {
             return Ok(job);
         }
@@ -246,11 +241,17 @@ impl App {
         if decided.agent.is_none() {
             // Now, and not in the queue for ever: it may be that nobody ever can.
             let need = self
-                .drill_need(&view, &found, &decided.repository, decided.spec.region.clone())
+                .drill_need(
+                    &view,
+                    &found,
+                    &decided.repository,
+                    decided.spec.region.clone(),
+                )
                 .await?;
             let candidates = self.drill_candidates(&view).await?;
-            place(&candidates, &need)
-                .map_err(|why| AppError::new(Code::NO_DRILL_AGENT, format!("it waits for {why}")))?;
+            place(&candidates, &need).map_err(|why| {
+                AppError::new(Code::NO_DRILL_AGENT, format!("it waits for {why}"))
+            })?;
         }
         let place = (name, decided.repository);
         let work = WorkSpec::Drill(Box::new(decided.spec));
@@ -308,7 +309,10 @@ impl App {
                 }
                 _ => None,
             };
-            (choose_point(&bases, &wanted.at, (receives, window), random), None)
+            (
+                choose_point(&bases, &wanted.at, (receives, window), random),
+                None,
+            )
         };
         Ok(Decided {
             repository,
@@ -407,7 +411,9 @@ impl App {
                 candidates.push(Candidate {
                     id: agent.id,
                     ready: self.sessions.is_online(agent.id) && !self.sessions.owes(agent.id),
-                    majors: servers().map(|server| server.server_version / 10_000).collect(),
+                    majors: servers()
+                        .map(|server| server.server_version / 10_000)
+                        .collect(),
                     free_bytes: free.map(|disk| disk.free_bytes).max(),
                     name: agent.name,
                     region: agent.region,
@@ -481,9 +487,9 @@ fn choose_dump<'a>(
     cluster: &Name,
 ) -> Result<&'a BackupView> {
     let by_time = |until: Option<Timestamp>| {
-        let fits = dumps.iter().filter(|one| {
-            until.is_none_or(|until| one.finished_at.is_some_and(|at| at <= until))
-        });
+        let fits = dumps
+            .iter()
+            .filter(|one| until.is_none_or(|until| one.finished_at.is_some_and(|at| at <= until)));
         fits.max_by_key(|one| one.finished_at).copied()
     };
     let found = match at {
@@ -494,9 +500,7 @@ fn choose_dump<'a>(
             let found = dumps.iter().find(|one| one.id == *id).copied();
             return found.ok_or_else(|| AppError::not_found("dump", id).with_field("at"));
         }
-        DrillPoint::At(
-            RestoreTarget::Lsn(_) | RestoreTarget::Xid(_) | RestoreTarget::Name(_),
-        ) => {
+        DrillPoint::At(RestoreTarget::Lsn(_) | RestoreTarget::Xid(_) | RestoreTarget::Name(_)) => {
             let message = "a dump is as of its own moment: latest, random, a time or backup:ID";
             return Err(AppError::invalid("at", message));
         }

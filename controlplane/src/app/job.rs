@@ -8,8 +8,7 @@ use holdfast_types::resource::{Check, Checkpoint, Source};
 use holdfast_types::schedule::RunId;
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, DumpOptions, DumpRestoreRequest, Failure, Generation,
-    JobId, JobKind, JobPhase, JobState, Lineage, Name, RestorePlan, RestoreRequest,
-    RestoreTarget,
+    JobId, JobKind, JobPhase, JobState, Lineage, Name, RestorePlan, RestoreRequest, RestoreTarget,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

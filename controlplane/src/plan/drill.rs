@@ -128,7 +128,9 @@ pub fn point_in((from, to): (Timestamp, Timestamp), random: u64) -> Timestamp {
 
 /// One of some things.
 pub fn one_of<T>(things: &[T], random: u64) -> Option<&T> {
-    let count = u64::try_from(things.len()).ok().filter(|count| *count > 0)?;
+    let count = u64::try_from(things.len())
+        .ok()
+        .filter(|count| *count > 0)?;
     things.get(usize::try_from(random % count).ok()?)
 }
 
@@ -200,7 +202,11 @@ mod tests {
             ..need()
         };
         assert!(refused(|_| {}, &directory).contains("a directory"));
-        assert!(placed(&[], &there).unwrap_err().contains("none is enrolled"));
+        assert!(
+            placed(&[], &there)
+                .unwrap_err()
+                .contains("none is enrolled")
+        );
         // What is not known speaks against nobody.
         let unknown = Candidate {
             free_bytes: None,
@@ -258,6 +264,9 @@ mod tests {
         let window = (at(10), at(13));
         let points: std::collections::BTreeSet<_> =
             (0..8).map(|random| point_in(window, random)).collect();
-        assert_eq!(points.into_iter().collect::<Vec<_>>(), [at(10), at(11), at(12), at(13)]);
+        assert_eq!(
+            points.into_iter().collect::<Vec<_>>(),
+            [at(10), at(11), at(12), at(13)]
+        );
     }
 }

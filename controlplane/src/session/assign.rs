@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_consensus::StateView;
 use holdfast_proto::{
-    Assignment, Assignments, BackupWork, CopyWork, DrillWork, DumpRestoreWork, KeptSlot, ObservedInstance,
-    PinnedParent, RepositoryAccess, RestoreWork, WalWork, Work,
+    Assignment, Assignments, BackupWork, CopyWork, DrillWork, DumpRestoreWork, KeptSlot,
+    ObservedInstance, PinnedParent, RepositoryAccess, RestoreWork, WalWork, Work,
 };
 use holdfast_state::PinHolder;
 use holdfast_state::query::{self, AgentView, AssignmentView, JobView};

@@ -109,10 +109,9 @@ impl IdleJobs {
 fn can_be_judged(kind: JobKind, told: Option<&Progress>) -> bool {
     match (kind, told.map(|told| (told.phase, told.bytes_done))) {
         (JobKind::Backup | JobKind::Copy, _) | (JobKind::Restore | JobKind::Drill, None) => true,
-        (
-            JobKind::Restore | JobKind::Drill,
-            Some((JobPhase::Verify | JobPhase::Replay, bytes)),
-        ) => bytes > 0,
+        (JobKind::Restore | JobKind::Drill, Some((JobPhase::Verify | JobPhase::Replay, bytes))) => {
+            bytes > 0
+        }
         // What is checked moves no bytes.
         (JobKind::Restore | JobKind::Drill, Some((phase, _))) => {
             !matches!(phase, JobPhase::Promote | JobPhase::Check)

@@ -235,12 +235,7 @@ impl Queue {
     }
 
     /// The agent for a drill that may be made anywhere.
-    async fn place_drill(
-        &mut self,
-        app: &App,
-        view: &StateView,
-        job: &JobView,
-    ) -> Result<Choice> {
+    async fn place_drill(&mut self, app: &App, view: &StateView, job: &JobView) -> Result<Choice> {
         let Some(cluster) = self.cluster(job) else {
             return Ok(Err(format!("the cluster \"{}\" is gone", job.cluster)));
         };
@@ -248,7 +243,9 @@ impl Queue {
             WorkSpec::Drill(spec) => spec.region,
             _ => None,
         };
-        let need = app.drill_need(view, cluster, &job.repository, region).await?;
+        let need = app
+            .drill_need(view, cluster, &job.repository, region)
+            .await?;
         if self.candidates.is_none() {
             self.candidates = Some(app.drill_candidates(view).await?);
         }
@@ -358,9 +355,7 @@ impl Queue {
                 Resource::Repository(_)
                 | Resource::Fleet(_)
                 | Resource::Policy(_)
-                | Resource::DrillPlan(_) => {
-                    (Vec::new(), Source::Primary)
-                }
+                | Resource::DrillPlan(_) => (Vec::new(), Source::Primary),
             },
             (None, None) => (Vec::new(), Source::Primary),
         };

@@ -16,9 +16,7 @@ use holdfast_state::command::{Mark, MissRuns, RecordRuns, Recorded, ScheduleDeci
 use holdfast_state::policy::effective;
 use holdfast_state::query::{self, PageRequest, ResourceFilter, ResourceView, ScheduleBasis};
 use holdfast_state::schema;
-use holdfast_types::resource::{
-    Drill, Kind, Policy, Resource, Schedule, drill_name, plan_name,
-};
+use holdfast_types::resource::{Drill, Kind, Policy, Resource, Schedule, drill_name, plan_name};
 use holdfast_types::schedule::{RunId, Timetable, Timing, Unfinished};
 use holdfast_types::{Name, RestoreTarget};
 use jiff::{SignedDuration, Timestamp};

@@ -58,7 +58,10 @@ async fn end(session: &mut Session, assignment: &Assignment, passed: bool) {
 }
 
 async fn proof(node: &Node) -> Value {
-    let list = node.get("/api/v1/exposure?cluster=orders").await.expect(200);
+    let list = node
+        .get("/api/v1/exposure?cluster=orders")
+        .await
+        .expect(200);
     list["items"][0]["proof"].clone()
 }
 
@@ -80,7 +83,10 @@ async fn what_a_drill_showed_is_kept_and_proves_or_does_not() {
     assert_eq!(order.checks.len(), 1);
     end(&mut session, &assignment, true).await;
     let job = job_is(&node, &id, "succeeded").await;
-    assert_eq!((&job["kind"], &job["agent"]), (&json!("drill"), &json!("db1")));
+    assert_eq!(
+        (&job["kind"], &job["agent"]),
+        (&json!("drill"), &json!("db1"))
+    );
     let proven = proof(&node).await;
     assert_eq!(proven["proven"], true, "{proven}");
     assert_eq!(proven["achievedRpoSeconds"], 1.5);
@@ -98,17 +104,33 @@ async fn what_a_drill_showed_is_kept_and_proves_or_does_not() {
     assert_eq!(job["error"]["code"], "drill_check_failed");
     let not_proven = proof(&node).await;
     assert_eq!(not_proven["because"], "drill_failed", "{not_proven}");
-    assert_eq!(not_proven["achievedRpoSeconds"], 1.5, "as the last that passed");
+    assert_eq!(
+        not_proven["achievedRpoSeconds"], 1.5,
+        "as the last that passed"
+    );
 
-    let list = node.get("/api/v1/drills?cluster=orders&fleet=default").await;
+    let list = node
+        .get("/api/v1/drills?cluster=orders&fleet=default")
+        .await;
     let list = list.expect(200)["items"].clone();
-    let verdicts: Vec<_> = list.as_array().unwrap().iter().map(|one| &one["verdict"]).collect();
+    let verdicts: Vec<_> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["verdict"])
+        .collect();
     assert_eq!(verdicts, ["failed", "passed"]);
     let drill = list[1]["id"].as_str().unwrap();
-    let shown = node.get(&format!("/api/v1/drills/{drill}")).await.expect(200);
+    let shown = node
+        .get(&format!("/api/v1/drills/{drill}"))
+        .await
+        .expect(200);
     assert_eq!(shown["checks"][1]["seen"], "42");
     assert_eq!(shown["rowCounts"]["shop.public.orders"], 42);
-    assert!(shown["achievedRtoSeconds"].as_f64().unwrap() >= 0.9, "{shown}");
+    assert!(
+        shown["achievedRtoSeconds"].as_f64().unwrap() >= 0.9,
+        "{shown}"
+    );
     let failed = node.get("/api/v1/drills?verdict=failed").await.expect(200);
     assert_eq!(failed["items"].as_array().unwrap().len(), 1);
     let gone = "/api/v1/drills/drl_00000000000000000000000000000000";
@@ -122,8 +144,18 @@ async fn what_cannot_be_rehearsed_is_refused_by_name() {
     let _session = agent.session(&node, &[]).await.unwrap();
     let path = "/api/v1/clusters/orders/drills";
     for (body, status, code, field) in [
-        (json!({"agent": "db1", "region": "eu"}), 422, "invalid", "region"),
-        (json!({"agent": "db1", "checks": [{}]}), 422, "invalid", "checks[0]"),
+        (
+            json!({"agent": "db1", "region": "eu"}),
+            422,
+            "invalid",
+            "region",
+        ),
+        (
+            json!({"agent": "db1", "checks": [{}]}),
+            422,
+            "invalid",
+            "checks[0]",
+        ),
         (
             json!({"agent": "db1", "checks": [{"sql": "select 1"}]}),
             422,
@@ -147,12 +179,19 @@ async fn a_drill_goes_to_whom_it_disturbs_least() {
     let other = Agent::enrol(&node, "db2").await;
     let mut cluster = crate::node::cluster("db1");
     let second = json!({"agent": "db2", "connection": "host=/run/postgresql user=holdfast"});
-    cluster["spec"]["instances"].as_array_mut().unwrap().push(second);
+    cluster["spec"]["instances"]
+        .as_array_mut()
+        .unwrap()
+        .push(second);
     node.apply(json!([cluster])).await.expect(200);
     let first = agent.session(&node, &[]).await.unwrap();
     let mut second = other.session(&node, &[]).await.unwrap();
-    first.observe_as("primary", "orders", 7_301_234_567_890_123_456).await;
-    second.observe_as("standby", "orders", 7_301_234_567_890_123_456).await;
+    first
+        .observe_as("primary", "orders", 7_301_234_567_890_123_456)
+        .await;
+    second
+        .observe_as("standby", "orders", 7_301_234_567_890_123_456)
+        .await;
     let seen = || async {
         let cluster = node.get("/api/v1/clusters/orders").await.expect(200);
         let instances = cluster["status"]["instances"].as_array()?.len();
@@ -163,7 +202,10 @@ async fn a_drill_goes_to_whom_it_disturbs_least() {
     let assignment = second.job().await;
     // One of a cluster at a time.
     let waiting = start(&node, json!({"agent": "db1"})).await;
-    let shown = node.get(&format!("/api/v1/jobs/{waiting}")).await.expect(200);
+    let shown = node
+        .get(&format!("/api/v1/jobs/{waiting}"))
+        .await
+        .expect(200);
     let waits = format!("{id} rehearses the same cluster");
     assert_eq!(shown["waitingFor"], json!(waits), "{shown}");
     end(&mut second, &assignment, true).await;
@@ -174,13 +216,20 @@ async fn a_drill_goes_to_whom_it_disturbs_least() {
 /// A drill whose next due time is a few seconds away.
 fn due_soon(plan: bool) -> Value {
     let due = |number: u32| {
-        let name = if plan { format!("drillplan-often-{number}") } else { format!("often-{number}") };
+        let name = if plan {
+            format!("drillplan-often-{number}")
+        } else {
+            format!("often-{number}")
+        };
         let read = json!({"name": name, "kind": "full", "every": "1m"});
         let read = serde_json::from_value(read).unwrap();
         let cluster = "orders".parse().unwrap();
         let timetable = holdfast_types::schedule::Timetable::new(&cluster, &read).unwrap();
         let soon = Timestamp::now() + SignedDuration::from_secs(2);
-        (timetable.next_due(soon).unwrap().at, format!("often-{number}"))
+        (
+            timetable.next_due(soon).unwrap().at,
+            format!("often-{number}"),
+        )
     };
     let (_, name) = (0..200).map(due).min_by_key(|(at, _)| *at).unwrap();
     json!({"name": name, "every": "1m", "at": "random", "agent": "db1",
@@ -199,7 +248,10 @@ async fn the_drills_of_a_policy_come_due() {
     assert_eq!(work.order.checks[0].amcheck, Some(true));
     end(&mut session, &assignment, true).await;
     let job = job_is(&node, &work.job.to_string(), "succeeded").await;
-    assert!(job["run"].as_str().unwrap().starts_with("orders.often-"), "{job}");
+    assert!(
+        job["run"].as_str().unwrap().starts_with("orders.often-"),
+        "{job}"
+    );
     let drills = node.get("/api/v1/drills").await.expect(200);
     let schedule = drills["items"][0]["schedule"].as_str().unwrap();
     assert!(schedule.starts_with("often-"), "{schedule}");
@@ -229,7 +281,9 @@ async fn a_drill_plan_is_a_resource_and_comes_due() {
     let job = job_is(&node, &id, "succeeded").await;
     let run = format!("orders.drillplan-{name}");
     assert!(job["run"].as_str().unwrap().starts_with(&run), "{job}");
-    node.delete("/api/v1/repositories/eu").await.refused(409, "in_use");
+    node.delete("/api/v1/repositories/eu")
+        .await
+        .refused(409, "in_use");
     assert_eq!(node.delete(&path).await.expect(200)["action"], "deleted");
     node.get(&path).await.refused(404, "not_found");
     node.stop().await;

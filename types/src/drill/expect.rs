@@ -133,7 +133,11 @@ impl FromStr for Percent {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let invalid = || format!("\"{text}\" is not a share such as 5% or 0.25%");
-        let number = text.trim().strip_suffix('%').ok_or_else(invalid)?.trim_end();
+        let number = text
+            .trim()
+            .strip_suffix('%')
+            .ok_or_else(invalid)?
+            .trim_end();
         let (whole, rest) = number.split_once('.').unwrap_or((number, "0"));
         let digits = |text: &str, most| {
             (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -165,7 +169,9 @@ impl FromStr for Expect {
         if let Some(rest) = words.strip_prefix("within ") {
             let span = rest.trim().strip_suffix("of target").map(str::trim);
             let span = span.ok_or_else(|| invalid("it is: within 10m of target".to_owned()))?;
-            let span = span.parse::<Span>().map_err(|error| invalid(error.to_string()));
+            let span = span
+                .parse::<Span>()
+                .map_err(|error| invalid(error.to_string()));
             return span.map(Self::Within);
         }
         if let Some(rest) = words.strip_prefix("drift ") {
@@ -176,9 +182,7 @@ impl FromStr for Expect {
         for (sign, compare) in SIGNS {
             if let Some(rest) = words.strip_prefix(sign) {
                 return match unquoted(rest.trim()) {
-                    "" if rest.trim().is_empty() => {
-                        Err(invalid(format!("a value follows {sign}")))
-                    }
+                    "" if rest.trim().is_empty() => Err(invalid(format!("a value follows {sign}"))),
                     value => Ok(Self::Compare(compare, value.to_owned())),
                 };
             }
@@ -192,7 +196,9 @@ impl FromStr for Expect {
 }
 
 fn read_pattern(text: &str) -> Result<Expect, String> {
-    let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+    let inner = text
+        .strip_prefix('/')
+        .and_then(|rest| rest.strip_suffix('/'));
     let inner = inner.ok_or_else(|| "a pattern stands between slashes: matches /re/".to_owned())?;
     compile(inner)?;
     Ok(Expect::Matches(inner.to_owned()))
@@ -253,7 +259,12 @@ impl Expect {
     /// Whether `seen`, the text of the first column of the first row or `None` for
     /// null and for no row, is what is expected. `target` is the time that was
     /// restored to, `before` what the drill before saw.
-    pub fn judge(&self, seen: Option<&str>, target: Option<Timestamp>, before: Option<&str>) -> Judged {
+    pub fn judge(
+        &self,
+        seen: Option<&str>,
+        target: Option<Timestamp>,
+        before: Option<&str>,
+    ) -> Judged {
         let shown = seen.unwrap_or("null");
         match self {
             Self::Compare(compare, value) => compare_texts(*compare, seen, value),
@@ -333,7 +344,10 @@ fn time(text: &str) -> Option<Timestamp> {
     }
     let civil = match text.parse::<DateTime>() {
         Ok(civil) => civil,
-        Err(_) => text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight()),
+        Err(_) => text
+            .parse::<Date>()
+            .ok()?
+            .to_datetime(jiff::civil::Time::midnight()),
     };
     Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }

@@ -143,6 +143,9 @@ mod tests {
         assert_eq!(because(cancelled, None, week), Some(NotProven::NoDrill));
         assert_eq!(because(cancelled, old, week), Some(NotProven::DrillTooOld));
         // What it took is known even when it is not proven any more.
-        assert_eq!(prove(failed, passed, week, now).achieved_rto_seconds, Some(90.0));
+        assert_eq!(
+            prove(failed, passed, week, now).achieved_rto_seconds,
+            Some(90.0)
+        );
     }
 }

@@ -96,7 +96,10 @@ pub struct Check {
     pub name: Option<String>,
     /// A query, asked read-only; the first column of its first row counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(example = "select max(created_at) from orders"))]
+    #[cfg_attr(
+        feature = "schema",
+        schema(example = "select max(created_at) from orders")
+    )]
     pub sql: Option<String>,
     /// What the query is to answer: `= != < <= > >=` a value, `matches /re/`,
     /// `within 10m of target`, `drift <= 5%`.
@@ -168,14 +171,18 @@ impl Check {
             (CheckKind::Sql, ..) => {}
             (_, _, Some(_)) => return refuse(".expect", "it is for queries"),
             (_, _, None) if self.database.is_some() => {
-                return refuse(".database", "it is for queries: the others look at all databases");
+                return refuse(
+                    ".database",
+                    "it is for queries: the others look at all databases",
+                );
             }
             (_, _, None) => {}
         }
         match &self.row_counts {
-            Some(expect) if !matches!(expect, Expect::Drift(_)) => {
-                refuse(".rowCounts", "rows are compared with the drill before: drift <= 5%")
-            }
+            Some(expect) if !matches!(expect, Expect::Drift(_)) => refuse(
+                ".rowCounts",
+                "rows are compared with the drill before: drift <= 5%",
+            ),
             _ => Ok(()),
         }
     }
@@ -191,7 +198,10 @@ pub fn check_all(checks: &[Check], path: &str) -> Result<(), InvalidDocument> {
         let path = format!("{path}[{index}]");
         check.check(&path)?;
         let before = &checks[..index];
-        if before.iter().any(|one| (one.shown(), &one.database) == (check.shown(), &check.database)) {
+        if before
+            .iter()
+            .any(|one| (one.shown(), &one.database) == (check.shown(), &check.database))
+        {
             let message = "another check is called so, and their results could not be told apart";
             return Err(InvalidDocument::new(path, message));
         }
@@ -257,7 +267,9 @@ impl Drill {
         let until = from.checked_add(jiff::Span::new().years(9)).ok()?;
         let due = timetable.due_between(from.timestamp(), until.timestamp());
         let due: Vec<_> = due.take(DUE_TIMES).map(|due| due.at).collect();
-        let pauses = due.windows(2).map(|pair| pair[1].duration_since(pair[0]).as_millis());
+        let pauses = due
+            .windows(2)
+            .map(|pair| pair[1].duration_since(pair[0]).as_millis());
         let longest = u64::try_from(pauses.max()?).ok()?;
         Some(Span::from_millis(longest))
     }
@@ -268,7 +280,10 @@ impl Drill {
         Timing::of(&self.schedule(name))
             .map_err(|error| InvalidDocument::new(at(&error.field), error.message))?;
         if self.every.is_some_and(|every| every < EVERY_LEAST) {
-            return Err(InvalidDocument::new(at("every"), "a drill is made every 1m to 366d"));
+            return Err(InvalidDocument::new(
+                at("every"),
+                "a drill is made every 1m to 366d",
+            ));
         }
         if self.agent.is_some() && self.region.is_some() {
             let message = "an agent is in one region: name the agent or a region";
@@ -306,7 +321,11 @@ impl Drill {
 
 /// The name of the schedule that a drill's runs are of, in a policy.
 pub fn drill_name(index: usize, drill: &Drill) -> Name {
-    let usual = || format!("drill-{}", index + 1).parse().expect("it is a name");
+    let usual = || {
+        format!("drill-{}", index + 1)
+            .parse()
+            .expect("it is a name")
+    };
     drill.name.clone().unwrap_or_else(usual)
 }
 
@@ -399,8 +418,14 @@ mod tests {
         assert_eq!(field(json!([{}])), "spec.drills[0].cron");
         assert_eq!(field(one(json!({"at": "lsn:0/1"}))), "spec.drills[0].at");
         assert_eq!(field(one(json!({"at": "now"}))), "spec.drills[0].at");
-        assert_eq!(field(one(json!({"selector": {}}))), "spec.drills[0].selector");
-        assert_eq!(field(one(json!({"agent": "a", "region": "r"}))), "spec.drills[0].region");
+        assert_eq!(
+            field(one(json!({"selector": {}}))),
+            "spec.drills[0].selector"
+        );
+        assert_eq!(
+            field(one(json!({"agent": "a", "region": "r"}))),
+            "spec.drills[0].region"
+        );
         assert_eq!(field(one(json!({"name": "daily"}))), "spec.drills[0].name");
         let twice = json!([{"every": "1d", "name": "drill-2"}, {"every": "1d"}]);
         assert_eq!(field(twice), "spec.drills[1].name");
@@ -410,11 +435,26 @@ mod tests {
         assert_eq!(check(json!({"amcheck": false})), path);
         assert_eq!(check(json!({"amcheck": true, "checksums": true})), path);
         assert_eq!(check(json!({"sql": "select 1"})), format!("{path}.expect"));
-        assert_eq!(check(json!({"sql": " ", "expect": "= 1"})), format!("{path}.sql"));
-        assert_eq!(check(json!({"sql": "select 1", "expect": "1"})), format!("{path}.expect"));
-        assert_eq!(check(json!({"amcheck": true, "expect": "= 1"})), format!("{path}.expect"));
-        assert_eq!(check(json!({"checksums": true, "database": "x"})), format!("{path}.database"));
-        assert_eq!(check(json!({"rowCounts": "> 5"})), format!("{path}.rowCounts"));
+        assert_eq!(
+            check(json!({"sql": " ", "expect": "= 1"})),
+            format!("{path}.sql")
+        );
+        assert_eq!(
+            check(json!({"sql": "select 1", "expect": "1"})),
+            format!("{path}.expect")
+        );
+        assert_eq!(
+            check(json!({"amcheck": true, "expect": "= 1"})),
+            format!("{path}.expect")
+        );
+        assert_eq!(
+            check(json!({"checksums": true, "database": "x"})),
+            format!("{path}.database")
+        );
+        assert_eq!(
+            check(json!({"rowCounts": "> 5"})),
+            format!("{path}.rowCounts")
+        );
         let same = json!({"sql": "select 1", "expect": "= 1"});
         let twice = field(one(json!({"checks": [same, same]})));
         assert_eq!(twice, "spec.drills[0].checks[1]");
@@ -427,14 +467,21 @@ mod tests {
         let named = json!({"selector": {}, "every": "1d", "name": "b"});
         assert_eq!(field("a", named), "spec.name");
         let long = "x".repeat(53);
-        assert_eq!(field(&long, json!({"selector": {}, "every": "1d"})), "metadata.name");
+        assert_eq!(
+            field(&long, json!({"selector": {}, "every": "1d"})),
+            "metadata.name"
+        );
         let name: Name = "x".repeat(52).parse().unwrap();
         assert_eq!(plan_name(&name).as_str().len(), 62);
     }
 
     #[test]
     fn a_drill_proves_until_the_next_should_have() {
-        let hours = |value| drill(value).fresh_for().map(|span| span.get().as_secs() / 3600);
+        let hours = |value| {
+            drill(value)
+                .fresh_for()
+                .map(|span| span.get().as_secs() / 3600)
+        };
         assert_eq!(hours(json!({"every": "1h"})), Some(2));
         assert_eq!(hours(json!({"every": "10d"})), Some(264));
         // A week, and a tenth of it.

@@ -135,7 +135,9 @@ fn failed_checks(checks: &[CheckResult]) -> Option<Failure> {
         return None;
     }
     let named = failed.iter().take(NAMED);
-    let named: Vec<String> = named.map(|one| format!("{}: {}", one.name, one.why)).collect();
+    let named: Vec<String> = named
+        .map(|one| format!("{}: {}", one.name, one.why))
+        .collect();
     let more = match failed.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!("; and {more} more"),

@@ -54,7 +54,12 @@ pub(super) async fn run(
         or_cancelled(cx, restore_globals(&server, lair, &text, cx)).await?;
     }
     for database in &manifest.databases {
-        let work = restore_of(work, dump, (&server, &database.name), manifest.globals.is_some());
+        let work = restore_of(
+            work,
+            dump,
+            (&server, &database.name),
+            manifest.globals.is_some(),
+        );
         restore_dump::attempt(&work, cx, host).await?;
     }
     if let Some(at) = manifest.consistent_at() {
@@ -70,7 +75,9 @@ async fn open(
     host: &Host,
 ) -> Result<(BackupReader, DumpManifest), Stopped> {
     let repository = host.existing_repository(&work.repository).await?;
-    let lineage = repository.lineage(&work.order.cluster, dump.lineage).await?;
+    let lineage = repository
+        .lineage(&work.order.cluster, dump.lineage)
+        .await?;
     let backup = lineage.find_backup(dump.backup).await?;
     Ok(manifest_of(&lineage, backup).await?)
 }
@@ -121,7 +128,10 @@ async fn start(
     started.map_err(|error| {
         Stopped::Failed(Failure::permanent(
             "postgres_did_not_start",
-            format!("a new server did not start in {}: {error}", server.dir.display()),
+            format!(
+                "a new server did not start in {}: {error}",
+                server.dir.display()
+            ),
             error.hint(),
         ))
     })?;
@@ -133,7 +143,10 @@ fn settings(server: &Server) -> Vec<(String, String)> {
     let mut settings: Vec<(String, String)> = restore::settings_for(version).into_iter().collect();
     for (name, value) in [
         ("port", server.port.to_string()),
-        ("unix_socket_directories", server.sockets.display().to_string()),
+        (
+            "unix_socket_directories",
+            server.sockets.display().to_string(),
+        ),
         ("archive_mode", "off".to_owned()),
         ("wal_level", "minimal".to_owned()),
         ("max_wal_senders", "0".to_owned()),
@@ -145,9 +158,18 @@ fn settings(server: &Server) -> Vec<(String, String)> {
 
 async fn init(programs: &Programs, user: RunAs, dir: &Path) -> Result<(), Failure> {
     let mut command = programs.command("initdb", user);
-    command.args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums"]);
+    command.args([
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--data-checksums",
+    ]);
     command.arg(format!("--username={SUPERUSER}"));
-    command.arg("--pgdata").arg(dir).stdout(Stdio::null()).kill_on_drop(true);
+    command
+        .arg("--pgdata")
+        .arg(dir)
+        .stdout(Stdio::null())
+        .kill_on_drop(true);
     let failed = |said: String| {
         Failure::permanent(
             "pg_program_failed",
@@ -155,11 +177,16 @@ async fn init(programs: &Programs, user: RunAs, dir: &Path) -> Result<(), Failur
             "check the volume of the agent's data directory, and PostgreSQL's programs",
         )
     };
-    let output = command.output().await.map_err(|error| failed(error.to_string()))?;
+    let output = command
+        .output()
+        .await
+        .map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(());
     }
-    Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    Err(failed(
+        String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    ))
 }
 
 fn no_port(error: &std::io::Error) -> Failure {
@@ -196,7 +223,10 @@ async fn restore_globals(
             // It may hold a password: its words are not told (I-10).
             let words: Vec<&str> = statement.split_whitespace().take(2).collect();
             tracing::debug!(?error, "a statement of the globals was refused");
-            cx.log(format!("a {} of the dump's globals is left out", words.join(" ")));
+            cx.log(format!(
+                "a {} of the dump's globals is left out",
+                words.join(" ")
+            ));
         }
     }
     Ok(())
@@ -206,7 +236,10 @@ async fn restore_globals(
 fn is_of_role(line: &str) -> bool {
     let of_role = ["CREATE ROLE ", "ALTER ROLE ", "GRANT "];
     // The server's own superuser is there, and stays what it is.
-    let own = [format!("CREATE ROLE {SUPERUSER};"), format!("ALTER ROLE {SUPERUSER} ")];
+    let own = [
+        format!("CREATE ROLE {SUPERUSER};"),
+        format!("ALTER ROLE {SUPERUSER} "),
+    ];
     line.ends_with(';')
         && of_role.iter().any(|words| line.starts_with(words))
         && !own.iter().any(|words| line.starts_with(words.as_str()))
@@ -240,7 +273,9 @@ fn restore_of(
     (server, database): (&Server, &str),
     has_roles: bool,
 ) -> DumpRestoreWork {
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from).min(JOBS_MAX);
+    let jobs = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(JOBS_MAX);
     DumpRestoreWork {
         job: work.job,
         repository: work.repository.clone(),
@@ -296,7 +331,10 @@ mod tests {
     fn a_tablespace_is_known_by_its_name() {
         let of = |line: &str| tablespace_of(line);
         let named = |name: &str| Some(name.to_owned());
-        assert_eq!(of("CREATE TABLESPACE fast OWNER app LOCATION '/t';"), named("fast"));
+        assert_eq!(
+            of("CREATE TABLESPACE fast OWNER app LOCATION '/t';"),
+            named("fast")
+        );
         assert_eq!(
             of(r#"CREATE TABLESPACE "my ""own"" place" OWNER app LOCATION '/t';"#),
             named(r#"my "own" place"#)

@@ -26,7 +26,10 @@ pub(super) async fn run(
     }
     lair.check_room(plan.database_bytes)?;
     for tablespace in &plan.tablespaces {
-        cx.log(format!("tablespace {} goes to {}", tablespace.from, tablespace.to));
+        cx.log(format!(
+            "tablespace {} goes to {}",
+            tablespace.from, tablespace.to
+        ));
     }
     let restore = RestoreWork {
         job: work.job,
@@ -96,7 +99,9 @@ async fn plan(
     for tablespace in &first.tablespaces {
         let place = lair.place(&format!("t{}", tablespace.oid));
         let place = place.display().to_string();
-        request.tablespace_map.insert(tablespace.from.clone(), place);
+        request
+            .tablespace_map
+            .insert(tablespace.from.clone(), place);
     }
     let second = restore::plan(ask(&request), host).await?;
     Ok((request, second))

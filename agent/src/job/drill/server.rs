@@ -58,7 +58,11 @@ impl Server {
         user: &str,
         database: &str,
     ) -> Result<Session, holdfast_pg::Error> {
-        Session::connect(&ConnectionInfo::parse(&self.conninfo(user, database), None)?).await
+        Session::connect(&ConnectionInfo::parse(
+            &self.conninfo(user, database),
+            None,
+        )?)
+        .await
     }
 
     /// A session of the superuser with a database that is there.

@@ -50,7 +50,9 @@ fn left_behind(data_dir: &Path) -> Vec<PathBuf> {
         return Vec::new();
     };
     let entries = fs::read_dir(all).into_iter().flatten();
-    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect()
 }
 
 /// Ends every process in a drill's directory and removes that. Waits for it.

@@ -69,9 +69,7 @@ pub(super) fn settings(server_version: u32) -> BTreeMap<String, String> {
 }
 
 /// What `shared_preload_libraries` is to be instead, and why.
-pub(super) fn preloaded(
-    asker: &Asker,
-) -> Result<Option<(&'static str, String, String)>, Failure> {
+pub(super) fn preloaded(asker: &Asker) -> Result<Option<(&'static str, String, String)>, Failure> {
     const NAME: &str = "shared_preload_libraries";
     let asked = asker.ask(NAME)?;
     let (kept, left) = sorted(&asked);
@@ -84,7 +82,9 @@ pub(super) fn preloaded(
 
 /// Those that stay, and those that do not.
 fn sorted(libraries: &str) -> (Vec<&str>, Vec<&str>) {
-    let names = libraries.split(',').map(|name| name.trim().trim_matches('"'));
+    let names = libraries
+        .split(',')
+        .map(|name| name.trim().trim_matches('"'));
     names
         .filter(|name| !name.is_empty())
         .partition(|name| QUIET.contains(&plain(name)))

@@ -41,9 +41,9 @@ pub(super) async fn finish(
         _ => AttemptOutcome::Failed,
     };
     end_attempt(cx, &job, outcome, failure.clone(), log).await?;
-    let result = result.map(drills::bounded).map(|evidence| {
-        serde_json::to_value(evidence).expect("evidence is JSON with text keys")
-    });
+    let result = result
+        .map(drills::bounded)
+        .map(|evidence| serde_json::to_value(evidence).expect("evidence is JSON with text keys"));
     changed(
         cx,
         jobs::Model {
@@ -66,13 +66,15 @@ fn judge(outcome: JobOutcome) -> Result<Ended, Refusal> {
     match outcome {
         JobOutcome::Succeeded { result, .. } => {
             if result.to_string().len() > RESULT_BYTES_MAX {
-                return Err(invalid("it is larger than what is kept of a drill".to_owned()));
+                return Err(invalid(
+                    "it is larger than what is kept of a drill".to_owned(),
+                ));
             }
             let evidence: DrillEvidence =
                 serde_json::from_value(result).map_err(|error| invalid(error.to_string()))?;
             // I-12: a check that failed is no success, whatever else is said.
-            let sound = evidence.checks.iter().all(|check| check.passed)
-                && !evidence.checks.is_empty();
+            let sound =
+                evidence.checks.iter().all(|check| check.passed) && !evidence.checks.is_empty();
             match evidence.verdict {
                 DrillVerdict::Passed if sound && evidence.cause.is_none() => Ok(Ended {
                     verdict: DrillVerdict::Passed,

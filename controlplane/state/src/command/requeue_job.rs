@@ -18,9 +18,9 @@ use super::revoke_agent::revoked;
 use crate::catalog;
 use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
+use crate::drills::{self, Ended};
 use crate::entity::jobs;
 use crate::entity::word::AttemptOutcome;
-use crate::drills::{self, Ended};
 use crate::{StateError, TaskName, leases};
 
 /// Since v0.1.

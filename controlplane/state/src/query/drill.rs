@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_types::drill::{DrillEvidence, DrillKind, DrillVerdict, ProvenBy};
 use holdfast_types::resource::{Drill, Kind, Labels, Resource, selects};
-use holdfast_types::{
-    BackupId, DrillId, Failure, JobId, Lsn, Name, RestoreTarget, Revision, Span,
-};
+use holdfast_types::{BackupId, DrillId, Failure, JobId, Lsn, Name, RestoreTarget, Revision, Span};
 use jiff::Timestamp;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
@@ -156,7 +154,10 @@ pub async fn drills(
 }
 
 /// The drill of this id.
-pub async fn drill(conn: &DatabaseConnection, id: DrillId) -> Result<Option<DrillView>, StateError> {
+pub async fn drill(
+    conn: &DatabaseConnection,
+    id: DrillId,
+) -> Result<Option<DrillView>, StateError> {
     if schema::version(conn).await? < schema::DRILLS {
         return Ok(None);
     }
@@ -227,9 +228,7 @@ pub async fn drill_before(
 }
 
 /// Every DrillPlan, by name.
-pub async fn drill_plans(
-    conn: &DatabaseConnection,
-) -> Result<BTreeMap<Name, Drill>, StateError> {
+pub async fn drill_plans(conn: &DatabaseConnection) -> Result<BTreeMap<Name, Drill>, StateError> {
     let found = resources::Entity::find()
         .filter(resources::Column::Kind.eq(Text(Kind::DrillPlan)))
         .order_by_asc(resources::Column::Name)

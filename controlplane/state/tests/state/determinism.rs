@@ -15,9 +15,7 @@ use holdfast_state::query;
 use holdfast_state::{Cause, Command, Entry, PinHolder, Principal, Reply};
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{RunReason, RunState, Unfinished};
-use holdfast_types::{
-    Failure, Frontier, Generation, JobKind, JobPhase, Lsn, RequestId, Revision,
-};
+use holdfast_types::{Failure, Frontier, Generation, JobKind, JobPhase, Lsn, RequestId, Revision};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

@@ -109,17 +109,23 @@ async fn what_a_drill_showed_is_kept_and_its_job_ends_as_it_did() {
     assert_eq!(passed.fleet, Some(name("default")));
 
     let lease = drilling(&mut state, 2).await;
-    let state_of = state.accept(ended(2, lease, succeeded(showed(false)))).await;
+    let state_of = state
+        .accept(ended(2, lease, succeeded(showed(false))))
+        .await;
     assert_eq!(state_of, JobState::Failed);
     let job = query::job(&state.conn, job_id(2)).await.unwrap().unwrap();
     assert_eq!(job.failure.unwrap().code, "drill_check_failed");
     assert_eq!(job.result.unwrap()["checks"][1]["name"], "young");
     let failed = drill(&state, 2).await.unwrap();
     assert_eq!(failed.verdict, DrillVerdict::Failed);
-    let (newest, passed) = query::newest_drills(&state.conn, &name("orders")).await.unwrap();
+    let (newest, passed) = query::newest_drills(&state.conn, &name("orders"))
+        .await
+        .unwrap();
     assert_eq!(newest.unwrap().id, drill_id(2));
     assert_eq!(passed.unwrap().id, drill_id(1));
-    let before = query::drill_before(&state.conn, &name("orders")).await.unwrap();
+    let before = query::drill_before(&state.conn, &name("orders"))
+        .await
+        .unwrap();
     let before = DrillBefore::of(before.unwrap());
     assert_eq!(before.row_counts["shop.public.orders"], 7);
 }
@@ -149,14 +155,22 @@ async fn every_other_end_is_evidence_too() {
     let mut state = ready().await;
     let damaged = Failure::permanent("repository_damaged", "a chunk is damaged", "look");
     let lease = drilling(&mut state, 1).await;
-    state.accept(ended(1, lease, JobOutcome::Failed(damaged.clone()))).await;
+    state
+        .accept(ended(1, lease, JobOutcome::Failed(damaged.clone())))
+        .await;
     let failed = drill(&state, 1).await.unwrap();
-    assert_eq!((failed.verdict, failed.cause), (DrillVerdict::Failed, Some(damaged)));
+    assert_eq!(
+        (failed.verdict, failed.cause),
+        (DrillVerdict::Failed, Some(damaged))
+    );
     assert_eq!((failed.rto, failed.evidence), (None, None));
 
     let lease = drilling(&mut state, 2).await;
     state.accept(ended(2, lease, JobOutcome::Cancelled)).await;
-    assert_eq!(drill(&state, 2).await.unwrap().verdict, DrillVerdict::Cancelled);
+    assert_eq!(
+        drill(&state, 2).await.unwrap().verdict,
+        DrillVerdict::Cancelled
+    );
 
     // Tried as often as it may be.
     let lost = Failure::transient("agent_lost", "the agent was lost", "look");
@@ -168,16 +182,25 @@ async fn every_other_end_is_evidence_too() {
         log: Vec::new(),
     };
     let first = drilling(&mut state, 3).await;
-    assert_eq!(state.accept(requeue(first.generation)).await, JobState::Queued);
+    assert_eq!(
+        state.accept(requeue(first.generation)).await,
+        JobState::Queued
+    );
     assert_eq!(drill(&state, 3).await, None, "it is not over");
     let second = state.accept(crate::fixture::lease(3, 1, 33)).await;
-    assert_eq!(state.accept(requeue(second.generation)).await, JobState::Failed);
+    assert_eq!(
+        state.accept(requeue(second.generation)).await,
+        JobState::Failed
+    );
     let given_up = drill(&state, 3).await.unwrap();
     assert_eq!(given_up.cause.unwrap().code, "agent_lost");
     // Nothing comes after its end (I-14).
     let late = ended(3, second, succeeded(showed(true)));
     state.refuse(late).await;
-    assert_eq!(drill(&state, 3).await.unwrap().verdict, DrillVerdict::Failed);
+    assert_eq!(
+        drill(&state, 3).await.unwrap().verdict,
+        DrillVerdict::Failed
+    );
 
     // What nobody began has shown nothing.
     state.accept(drill_job(4)).await;
@@ -194,7 +217,9 @@ async fn evidence_is_never_changed() {
     let again = ended(1, lease, succeeded(showed(false)));
     state.refuse(again).await;
     let lease = drilling(&mut state, 2).await;
-    state.accept(ended(2, lease, succeeded(showed(false)))).await;
+    state
+        .accept(ended(2, lease, succeeded(showed(false))))
+        .await;
     let dump = state.dump().await;
     let now = table(&dump, "drills");
     assert!(now.iter().any(|row| *row == written), "{now:?}");

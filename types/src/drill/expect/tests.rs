@@ -56,20 +56,36 @@ fn numbers_times_and_truths_compare_as_what_they_are() {
     assert!(passes("= 10", "10.0") && passes("!= 10", "10.5"));
     assert!(passes("= true", "t") && passes("!= true", "f"));
     assert!(passes("> 2026-02-03", "2026-02-03 00:00:00.1+00"));
-    assert!(passes("<= 2026-02-03T01:00:00+01:00", "2026-02-03 00:00:00+00"));
+    assert!(passes(
+        "<= 2026-02-03T01:00:00+01:00",
+        "2026-02-03 00:00:00+00"
+    ));
     assert!(passes("= abc", "abc") && !passes("= abc", "abd"));
     // What cannot be compared has not passed.
     assert!(!passes("> 5", "many") && !passes("< abc", "abb"));
-    assert!(passes("= 170141183460469231731687303715884105727",
-        "170141183460469231731687303715884105727"));
+    assert!(passes(
+        "= 170141183460469231731687303715884105727",
+        "170141183460469231731687303715884105727"
+    ));
     assert!(!passes("= 9007199254740993", "9007199254740992"));
 }
 
 #[test]
 fn null_is_nothing_but_null() {
-    let seen = |text: &str| expect(text).judge(None, Some(Timestamp::UNIX_EPOCH), Some("1")).passed;
+    let seen = |text: &str| {
+        expect(text)
+            .judge(None, Some(Timestamp::UNIX_EPOCH), Some("1"))
+            .passed
+    };
     assert!(seen("= null") && seen("!= 5"));
-    for text in ["!= null", "= 5", "> 5", "matches /.*/", "within 1h of target", "drift <= 5%"] {
+    for text in [
+        "!= null",
+        "= 5",
+        "> 5",
+        "matches /.*/",
+        "within 1h of target",
+        "drift <= 5%",
+    ] {
         assert!(!seen(text), "{text}");
     }
 }
@@ -81,7 +97,10 @@ fn a_time_is_near_the_target_or_not() {
     assert!(judge("2026-02-03 02:31:07+00").passed);
     assert!(judge("2026-02-03 03:41:07.5+01").passed);
     assert!(!judge("2026-02-03 02:31:06.999+00").passed);
-    assert!(judge("2026-02-03 02:41:07").passed, "without a zone it is UTC");
+    assert!(
+        judge("2026-02-03 02:41:07").passed,
+        "without a zone it is UTC"
+    );
     assert!(!judge("yesterday").passed);
     let nowhere = expect("within 10m of target").judge(Some("2026-02-03 02:41:07"), None, None);
     assert!(!nowhere.passed);
@@ -90,7 +109,9 @@ fn a_time_is_near_the_target_or_not() {
 #[test]
 fn drift_is_judged_against_the_drill_before() {
     let judge = |seen: &str, before: Option<&str>| {
-        expect("drift <= 10%").judge(Some(seen), None, before).passed
+        expect("drift <= 10%")
+            .judge(Some(seen), None, before)
+            .passed
     };
     assert!(judge("100", None));
     assert!(judge("90", Some("100")) && judge("110", Some("100")));

@@ -20,7 +20,10 @@ pub(super) async fn run(server: &Server) -> Seen {
     command.args(["--username", &server.superuser, "--no-password"]);
     // The extension that it needs is made in the copy where it is not there.
     command.args(["--all", "--install-missing", "--jobs=2"]);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     let output = match command.output().await {
         Ok(output) => output,
         Err(error) => return Seen::failed(format!("pg_amcheck cannot be run: {error}")),
@@ -39,5 +42,9 @@ pub(super) async fn run(server: &Server) -> Seen {
         .take(LINES)
         .map(|line| line.chars().take(LINE_CHARS).collect())
         .collect();
-    Seen::failed(format!("pg_amcheck ended with {}: {}", output.status, lines.join("; ")))
+    Seen::failed(format!(
+        "pg_amcheck ended with {}: {}",
+        output.status,
+        lines.join("; ")
+    ))
 }

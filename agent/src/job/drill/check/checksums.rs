@@ -23,7 +23,10 @@ pub(super) async fn run(server: &Server) -> Seen {
         Err(failure) => return Seen::failed(failure.message),
     };
     command.arg("--check").arg("--pgdata").arg(&server.dir);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     let output = match command.output().await {
         Ok(output) => output,
         Err(error) => return Seen::failed(format!("pg_checksums cannot be run: {error}")),

@@ -44,7 +44,10 @@ pub(super) async fn run(
         Err(error) => return Seen::failed(error),
     };
     let empty = BTreeMap::new();
-    let before = order.before.as_ref().map_or(&empty, |before| &before.row_counts);
+    let before = order
+        .before
+        .as_ref()
+        .map_or(&empty, |before| &before.row_counts);
     let seen = compare(expect, &counted, before);
     findings.evidence.row_counts = counted;
     seen
@@ -103,7 +106,11 @@ fn compare(
         let (now, was) = (now.to_string(), was.to_string());
         let judged = expect.judge(Some(&now), None, Some(&was));
         if !judged.passed {
-            let gone = if counted.contains_key(table) { "" } else { " (gone)" };
+            let gone = if counted.contains_key(table) {
+                ""
+            } else {
+                " (gone)"
+            };
             strayed.push(format!("{table}{gone}: {}", judged.why));
         }
     }
@@ -149,9 +156,17 @@ mod tests {
         assert!(judge(&[("a", 5)], &[]).passed);
         assert!(judge(&[("a", 95), ("new", 1)], &[("a", 100)]).passed);
         let strayed = judge(&[("a", 80), ("b", 100)], &[("a", 100), ("b", 100)]);
-        assert!(!strayed.passed && strayed.why.starts_with("a: "), "{}", strayed.why);
+        assert!(
+            !strayed.passed && strayed.why.starts_with("a: "),
+            "{}",
+            strayed.why
+        );
         let gone = judge(&[("a", 100)], &[("a", 100), ("b", 100)]);
-        assert!(!gone.passed && gone.why.starts_with("b (gone): "), "{}", gone.why);
+        assert!(
+            !gone.passed && gone.why.starts_with("b (gone): "),
+            "{}",
+            gone.why
+        );
         assert_eq!(gone.seen.as_deref(), Some("100 rows in 1 tables"));
     }
 }

@@ -104,12 +104,7 @@ async fn reached(server: &Server) -> Result<String, Stopped> {
 }
 
 fn needs_reader(checks: &[Check]) -> bool {
-    let asks = |check: &Check| {
-        matches!(
-            check.kind(),
-            Some(CheckKind::Sql | CheckKind::RowCounts)
-        )
-    };
+    let asks = |check: &Check| matches!(check.kind(), Some(CheckKind::Sql | CheckKind::RowCounts));
     checks.iter().any(asks)
 }
 

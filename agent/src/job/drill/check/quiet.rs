@@ -25,7 +25,9 @@ pub(super) async fn make(server: &Server, databases: &[String]) -> Result<(), St
     for database in databases {
         let session = server.session(&server.superuser, database).await?;
         // No trigger that was copied answers to what we change.
-        session.execute("SET session_replication_role = replica").await?;
+        session
+            .execute("SET session_replication_role = replica")
+            .await?;
         cut_wrappers(&session).await?;
         revoke(&session).await?;
     }
@@ -45,7 +47,11 @@ async fn revoke(session: &Session) -> Result<(), Stopped> {
     for row in session.rows(FUNCTIONS, &[]).await? {
         let name: String = row.try_get(0).unwrap_or_default();
         let is_procedure: bool = row.try_get(1).unwrap_or(false);
-        let what = if is_procedure { "PROCEDURE" } else { "FUNCTION" };
+        let what = if is_procedure {
+            "PROCEDURE"
+        } else {
+            "FUNCTION"
+        };
         // Its name is quoted as far as it has to be.
         session
             .execute(&format!("REVOKE ALL ON {what} {name} FROM PUBLIC"))

@@ -103,6 +103,9 @@ mod tests {
         assert_eq!(database_of(&any, &order(None), &one), "shop");
         let several = names(&["a", "b", "postgres"]);
         assert_eq!(database_of(&any, &order(None), &several), "postgres");
-        assert_eq!(database_of(&any, &order(None), &names(&["postgres"])), "postgres");
+        assert_eq!(
+            database_of(&any, &order(None), &names(&["postgres"])),
+            "postgres"
+        );
     }
 }
