@@ -44,7 +44,7 @@ impl From<&DrillWork> for v1::RestoreWork {
             plan_json: to_json(&refusing_plan(subject, why)),
             dump: None,
             copy: None,
-            drill: Some(v1::Drill {
+            drill: Some(v1::DrillWork {
                 order_json: to_json(&work.order),
                 frontier: work.frontier.map(Into::into),
             }),

@@ -28,6 +28,7 @@ const DUE_TIMES: usize = 500;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = DrillSpec))]
 pub struct Drill {
     /// Of a DrillPlan: the clusters it is for, those with all of these labels; `{}`
     /// is all. In a policy, which has its own, it is left out.

@@ -45,7 +45,7 @@ use holdfast_types::{Failure, JobPhase, RestoreResult, TargetAction};
 
 pub(crate) use directory::check_new;
 pub use plan::plan;
-pub(in crate::job) use rehearse::{Rehearsed, rehearse, settings_for};
+pub(in crate::job) use rehearse::{rehearse, settings_for};
 
 use super::JobContext;
 use crate::host::Host;
