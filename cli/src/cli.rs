@@ -8,8 +8,10 @@ use holdfast_types::{Name, Span};
 
 use crate::output::Format;
 
+mod policy;
 mod protection;
 
+pub(crate) use policy::{Policy, Suggest};
 pub(crate) use protection::{Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs};
 
 /// Protects fleets of PostgreSQL clusters, and proves it.
@@ -88,6 +90,9 @@ pub(crate) enum Command {
         kind: String,
         /// One by name
         name: Option<Name>,
+        /// Of a cluster: the policy in force, each field with its origin
+        #[arg(long, requires = "name")]
+        effective: bool,
     },
     /// Delete a resource
     Delete {
@@ -116,7 +121,7 @@ pub(crate) enum Command {
     Node(Node),
     /// Keep the control plane's own state safe: take a snapshot now, or list them
     Snapshot(Snapshot),
-    /// See what policies would do
+    /// See what policies would do, did before and promise
     #[command(subcommand)]
     Policy(Policy),
     /// Take and list backups
@@ -162,18 +167,6 @@ pub(crate) struct Apply {
     /// Check everything and say what would change; change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Policy {
-    /// Show which clusters a policy would select, and when it backs them up
-    Preview {
-        /// A YAML file with the policy; clusters in it count too; - for standard input
-        file: PathBuf,
-        /// How many runs of each policy
-        #[arg(short = 'n', long = "runs", default_value_t = 10, value_name = "COUNT")]
-        count: usize,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -87,6 +87,8 @@ pub(crate) fn refusing_request(cluster: &Name, backup: BackupId) -> RestoreReque
         set: std::collections::BTreeMap::new(),
         action: TargetAction::Pause,
         tablespace_map: std::collections::BTreeMap::new(),
+        delta: false,
+        force: false,
     }
 }
 
@@ -115,6 +117,7 @@ pub(crate) fn refusing_plan(
         server_version: 0,
         database_bytes: 0,
         fetch_bytes: 0,
+        reuse_bytes: None,
         estimated_seconds: None,
         tablespaces: Vec::new(),
         wal_directory: None,

@@ -78,7 +78,7 @@ fn a_drill_proves_rto_and_rpo_and_a_corrupted_repository_fails_the_next() {
     let phases = shown["phases"].as_array().unwrap();
     let took: u64 = phases
         .iter()
-        .map(|one| one["millis"].as_u64().unwrap())
+        .map(|one| one["milliseconds"].as_u64().unwrap())
         .sum();
     assert!(rto > 0.0 && rto <= took as f64 / 1000.0 + 60.0, "{shown}");
     let rpo = shown["achievedRpoSeconds"].as_f64().unwrap();

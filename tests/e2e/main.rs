@@ -22,6 +22,7 @@ mod membership;
 mod nodes;
 mod outage;
 mod partition;
+mod policies;
 mod rebuild;
 mod receivers;
 mod recovery;

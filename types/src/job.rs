@@ -97,6 +97,17 @@ pub enum JobPhase {
     Commit,
 }
 
+/// How long a job was in a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct PhaseTime {
+    /// The phase.
+    pub phase: JobPhase,
+    /// So long.
+    pub milliseconds: u64,
+}
+
 as_word!(JobPhase {
     Prepare = "prepare",
     Start = "start",

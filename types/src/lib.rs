@@ -3,7 +3,6 @@
 //! Everything here is valid by construction and pure: no I/O, no clock, no
 //! randomness. The words are those of `docs/glossary.md`.
 
-pub mod advice;
 mod backup;
 mod coverage;
 pub mod drill;
@@ -17,6 +16,7 @@ mod job;
 mod lineage;
 mod lsn;
 mod name;
+pub mod policy;
 mod quantity;
 pub mod resource;
 mod restore;
@@ -46,7 +46,7 @@ pub use id::{
     JoinTokenId, KeyId, NodeTokenId, RepositoryId, RequestId, RestoreId, SessionId,
     StateSnapshotId, TokenId, UserId,
 };
-pub use job::{JobKind, JobPhase, JobState};
+pub use job::{JobKind, JobPhase, JobState, PhaseTime};
 pub use lineage::{InvalidLineage, Lineage};
 pub use lsn::{InvalidLsn, Lsn};
 pub use name::{InvalidName, Name};

@@ -142,10 +142,10 @@ async fn passes(major: u32) {
     let ready = evidence.ready_millis.unwrap();
     let phase = |wanted: JobPhase| {
         let mut phases = evidence.phases.iter();
-        phases.find(|one| one.phase == wanted).unwrap().millis
+        phases.find(|one| one.phase == wanted).unwrap().milliseconds
     };
     let (copy, checked) = (phase(JobPhase::Copy), phase(JobPhase::Check));
-    let all: u64 = evidence.phases.iter().map(|one| one.millis).sum();
+    let all: u64 = evidence.phases.iter().map(|one| one.milliseconds).sum();
     assert!(copy <= ready && ready <= all, "{copy} {ready} {all}");
     assert!(ready <= all - checked + 2_000, "{ready} {all} {checked}");
     assert!(evidence.rpo_millis.unwrap() < 600_000);

@@ -52,7 +52,7 @@ const SHOWN: &[Column] = &[
 const PHASES: &[Column] = &[
     ("phase", |item| text(&item["phase"])),
     ("took", |item| {
-        let millis = item["millis"].as_f64().unwrap_or_default();
+        let millis = item["milliseconds"].as_f64().unwrap_or_default();
         seconds(&json!(millis / 1_000.0))
     }),
 ];

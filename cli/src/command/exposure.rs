@@ -42,6 +42,12 @@ const COLUMNS: &[Column] = &[
     }),
     ("restore proven", |item| proof(&item["proof"])),
     ("cause", |item| text(&item["cause"])),
+    ("warnings", |item| {
+        let warnings = item["warnings"].as_array().into_iter().flatten();
+        let warnings =
+            warnings.map(|one| format!("{}: {}", text(&one["agent"]), text(&one["code"])));
+        warnings.collect::<Vec<_>>().join(", ")
+    }),
 ];
 
 pub(super) async fn run(cx: &mut Context, cluster: Option<Name>, fleet: Option<Name>) -> Outcome {

@@ -10,6 +10,7 @@ mod job;
 mod login;
 mod node;
 mod policy;
+mod promise;
 mod repository;
 mod resource;
 mod restore;
@@ -61,7 +62,11 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Logout => login::logout(&mut cx).await,
         Command::Status => status::status(&mut cx).await,
         Command::Apply(args) => apply::apply(&mut cx, args).await,
-        Command::Get { kind, name } => resource::get(&mut cx, &kind, name.as_ref()).await,
+        Command::Get {
+            kind,
+            name,
+            effective,
+        } => resource::get(&mut cx, &kind, name.as_ref(), effective).await,
         Command::Delete { kind, name } => resource::delete(&mut cx, &kind, &name).await,
         Command::Secret(command) => secret::run(&mut cx, command).await,
         Command::User(command) => user::run(&mut cx, command).await,

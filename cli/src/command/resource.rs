@@ -3,7 +3,7 @@
 use holdfast_types::Name;
 use holdfast_types::resource::Kind;
 
-use super::{Context, DONE, Outcome, done};
+use super::{Context, DONE, Outcome, done, promise};
 use crate::failure::Failure;
 use crate::format::{text, time};
 use crate::output::{self, Column};
@@ -26,7 +26,7 @@ const CLUSTERS: &[Column] = &[
         fleet if fleet.is_empty() => "default".to_owned(),
         fleet => fleet,
     }),
-    ("policy", |item| text(&item["status"]["cluster"]["policy"])),
+    ("policy", |item| text(&item["status"]["policy"])),
     ("instances", |item| {
         let instances = item["spec"]["instances"].as_array();
         let agents = instances.map(|all| all.iter().map(|one| text(&one["agent"])).collect());
@@ -64,8 +64,23 @@ const DRILL_PLANS: &[Column] = &[
     }),
 ];
 
-pub(super) async fn get(cx: &mut Context, word: &str, name: Option<&Name>) -> Outcome {
+pub(super) async fn get(
+    cx: &mut Context,
+    word: &str,
+    name: Option<&Name>,
+    effective: bool,
+) -> Outcome {
     let kind = kind(word)?;
+    if let (true, Some(name)) = (effective, name) {
+        if kind != Kind::Cluster {
+            let message = "only for a cluster a policy is in force";
+            return Err(Failure::usage(
+                message,
+                "holdfast get cluster NAME --effective",
+            ));
+        }
+        return promise::in_force(cx, name).await;
+    }
     if let Some(name) = name {
         let body = cx
             .client

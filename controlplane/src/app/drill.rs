@@ -4,12 +4,12 @@ use holdfast_consensus::StateView;
 use holdfast_state::query::{self, BackupView, DrillFilter, Page, PageRequest, ResourceView};
 use holdfast_state::schema;
 use holdfast_types::drill::{
-    CheckResult, DrillKind, DrillPhase, DrillPoint, DrillVerdict, DumpToDrill, Proof, prove,
+    CheckResult, DrillKind, DrillPoint, DrillVerdict, DumpToDrill, Proof, prove,
 };
 use holdfast_types::resource::{Check, Cluster, Drill, Kind, Policy, Resource, check_all};
 use holdfast_types::{
     BackupId, BackupKind, DrillId, Failure, InstanceFacts, JobId, Lsn, Name, Observation,
-    RestoreTarget, Span, Timeline,
+    PhaseTime, RestoreTarget, Span, Timeline,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -140,7 +140,7 @@ pub struct DrillView {
     /// How long it waited for an agent; a part of the former.
     pub queued_seconds: f64,
     /// What its agent did, with how long that took.
-    pub phases: Vec<DrillPhase>,
+    pub phases: Vec<PhaseTime>,
     /// What each check saw.
     pub checks: Vec<CheckResult>,
     /// Rows by database, schema and table, where they were counted; only when one drill

@@ -15,7 +15,8 @@ use super::App;
 use super::caller::Caller;
 use super::error::{AppError, Result};
 use crate::plan::exposure::{
-    BackupFacts, ExposureView, Facts, RepositoryFacts, WalFacts, cut, judge_cluster, show_copy,
+    BackupFacts, ExposureView, Facts, InstanceWarning, RepositoryFacts, WalFacts, cut,
+    judge_cluster, show_copy,
 };
 
 impl App {
@@ -56,6 +57,7 @@ impl App {
             let policy = policy.map(|(_, policy)| policy);
             let proof = self.proof_of(&view, &cluster, policy.as_ref(), now).await?;
             judged.proof = Some(proof);
+            judged.warnings = self.warnings_of(&view, &judged.cluster).await?;
             items.push(judged);
         }
         Ok(Page {
@@ -82,6 +84,22 @@ impl App {
                 cursor => page.cursor = cursor,
             }
         }
+    }
+
+    /// What agents that are connected say of the slots that they keep.
+    async fn warnings_of(&self, view: &StateView, cluster: &Name) -> Result<Vec<InstanceWarning>> {
+        let instances = self.instances(view, cluster).await?.into_iter();
+        let online = instances.filter(|(agent, ..)| self.sessions.is_online(*agent));
+        let troubles = online.filter_map(|(_, agent, facts)| {
+            let trouble = facts.slot_trouble?;
+            Some(InstanceWarning {
+                agent,
+                code: trouble.code,
+                message: trouble.message,
+                hint: trouble.hint,
+            })
+        });
+        Ok(troubles.collect())
     }
 
     async fn judge(

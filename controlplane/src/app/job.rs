@@ -199,6 +199,9 @@ pub struct JobView {
     /// The run of a schedule that it is the job of.
     #[schema(value_type = Option<String>)]
     pub run: Option<RunId>,
+    /// Why the control plane asked for it itself, such as `wal_gap`: a gap in the
+    /// WAL cut the cluster off from its newest backup.
+    pub because: Option<String>,
 }
 
 /// A phase that an attempt entered.
@@ -466,6 +469,8 @@ impl App {
     ) -> Result<JobView> {
         let progress = assignment.and_then(|id| self.progress.progress(id, job.generation));
         let waiting_for = queue.waiting_for(self, view, &job).await?;
+        let spec = JobSpec::read(&job.spec).ok();
+        let (run, because) = spec.map_or((None, None), |spec| (spec.run, spec.because));
         Ok(JobView {
             id: job.id,
             kind: job.kind,
@@ -486,7 +491,8 @@ impl App {
             error: job.failure,
             cancel_requested: job.cancel_requested,
             waiting_for,
-            run: JobSpec::read(&job.spec).ok().and_then(|spec| spec.run),
+            run,
+            because,
         })
     }
 }

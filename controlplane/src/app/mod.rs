@@ -18,6 +18,7 @@ mod join;
 mod limiter;
 pub mod login;
 mod node;
+mod policy;
 mod repository;
 mod resource;
 mod restore;
@@ -41,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use agent::AgentView;
-pub use apply::{ApplyAction, ApplyResult, Condition};
+pub use apply::{Applied, ApplyAction, ApplyResult, Condition};
 pub use backup::WantedBackup;
 pub use drill::{DrillView, WantedDrill};
 pub use enroll::{EnrollRequest, Enrollment};
@@ -50,6 +51,10 @@ pub use job::{AttemptView, JobView, LateResultOfJobView, PhaseView};
 pub use join::{JoinRequest, Welcome};
 pub use login::Login;
 pub use node::{NodeAddresses, NodeRemovalView, NodeView, QuorumView};
+pub use policy::{
+    Expiring, ExpiringOfCluster, PassedOver, PolicyInForce, PolicyPreview, Preview, PreviewedRun,
+    RevisionAction, RevisionView, SuggestionView, Wanted,
+};
 pub use resource::{ResourceView, Written};
 pub use restore::PlannedRestore;
 pub use scan::{FindingView, FindingsView};

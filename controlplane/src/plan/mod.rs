@@ -1,7 +1,7 @@
 //! Pure planners: facts and the time go in, a plan with its reasons comes out.
 
-pub(crate) mod expiry;
 pub mod drill;
+pub(crate) mod expiry;
 pub mod exposure;
 pub mod placement;
 pub(crate) mod runs;

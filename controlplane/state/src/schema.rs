@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 18;
+pub const NEWEST: u32 = 20;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -44,8 +44,12 @@ pub const EXPIRY: u32 = 15;
 pub const RETAINED: u32 = 16;
 /// From here on backups and WAL are copied to other repositories.
 pub const COPIES: u32 = 17;
+/// From here on restores may write over what is in a directory.
+pub const DELTAS: u32 = 18;
+/// From here on policies have a history, and say how long a restore may take.
+pub const POLICY_REVISIONS: u32 = 19;
 /// From here on restores are rehearsed, and what that shows is kept.
-pub const DRILLS: u32 = 18;
+pub const DRILLS: u32 = 20;
 
 const KEY: &str = "schema";
 
@@ -66,10 +70,11 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         6 => include_str!("migration/m0006.sql"),
         7 => include_str!("migration/m0007.sql"),
         // No tables: a command each, or what documents and jobs may say.
-        8 | 9 | 11 | 12 | 13 | 14 | 16 | 17 => "",
+        8 | 9 | 11 | 12 | 13 | 14 | 16 | 17 | 18 => "",
         10 => include_str!("migration/m0010.sql"),
         15 => include_str!("migration/m0015.sql"),
-        18 => include_str!("migration/m0018.sql"),
+        19 => include_str!("migration/m0019.sql"),
+        20 => include_str!("migration/m0020.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

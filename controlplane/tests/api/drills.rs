@@ -31,7 +31,7 @@ fn showed(work: &DrillWork, passed: bool) -> JobOutcome {
     let mut result = json!({
         "verdict": "passed", "kind": "physical", "target": work.order.at,
         "targetAt": Timestamp::now(), "reachedAt": Timestamp::now(), "reachedLsn": "0/C8",
-        "phases": [{"phase": "copy", "millis": 700}], "readyMillis": 900, "rpoMillis": 1500,
+        "phases": [{"phase": "copy", "milliseconds": 700}], "readyMillis": 900, "rpoMillis": 1500,
         "checks": [{"name": "reached", "kind": "reached", "seen": null, "passed": true,
                     "why": "it answers", "millis": 1}, check("rows", true, "42")],
         "rowCounts": {"shop.public.orders": 42},

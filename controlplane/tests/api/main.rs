@@ -23,6 +23,7 @@ mod idempotency;
 mod jobs;
 mod node;
 mod pins;
+mod policies;
 mod queue;
 mod rehearsals;
 mod resources;

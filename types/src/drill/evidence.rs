@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::as_word;
-use crate::{BackupId, Failure, JobPhase, Lineage, Lsn, RestoreTarget, Timeline};
+use crate::{BackupId, Failure, Lineage, Lsn, PhaseTime, RestoreTarget, Timeline};
 
 /// Tables whose rows are counted and kept: the largest. The replicated state must not
 /// grow by every table of every database.
@@ -69,17 +69,6 @@ as_word!(CheckKind {
     Checksums = "checksums",
     RowCounts = "rowCounts",
 });
-
-/// A phase of a drill and how long it took, all its times together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct DrillPhase {
-    /// The phase.
-    pub phase: JobPhase,
-    /// Thousandths of a second.
-    pub millis: u64,
-}
 
 /// What a check saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,7 +144,7 @@ pub struct DrillEvidence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_bytes: Option<u64>,
     /// What it did, in the order in which it began.
-    pub phases: Vec<DrillPhase>,
+    pub phases: Vec<PhaseTime>,
     /// From when the agent began until PostgreSQL answered with what it was to have,
     /// in thousandths of a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,7 +11,7 @@ mod point;
 mod proof;
 
 pub use evidence::{
-    CheckKind, CheckResult, DrillEvidence, DrillKind, DrillPhase, DrillVerdict, ROW_COUNTS_MAX,
+    CheckKind, CheckResult, DrillEvidence, DrillKind, DrillVerdict, ROW_COUNTS_MAX,
 };
 pub use expect::{Expect, InvalidExpect, Judged};
 pub use order::{DrillBefore, DrillOrder, DumpToDrill, SeenBefore};

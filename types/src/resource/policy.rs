@@ -80,10 +80,11 @@ pub struct Objectives {
     #[cfg_attr(feature = "schema", schema(ignore))]
     #[doc(hidden)]
     pub rpo_scope: NotYet,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub rto: NotYet,
+    /// How long a restore may take. Whether it can is shown by `policy preview`
+    /// and with the policy in force, from restores that were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "30m"))]
+    pub rto: Option<Span>,
     /// How far back any point in time shall be restorable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "14d"))]
@@ -266,6 +267,24 @@ impl Limits {
 }
 
 impl Policy {
+    /// A policy that says nothing but where backups go.
+    pub fn into_repository(repository: Name) -> Self {
+        Self {
+            selector: Labels::new(),
+            priority: None,
+            objectives: None,
+            repository,
+            compression: None,
+            wal: None,
+            copies: Vec::new(),
+            schedules: Vec::new(),
+            retention: None,
+            drills: NotYet::default(),
+            limits: None,
+            approvals: NotYet::default(),
+        }
+    }
+
     /// Its priority, 0 when it is not said.
     pub fn priority(&self) -> i32 {
         self.priority.unwrap_or(0)
@@ -276,6 +295,13 @@ impl Policy {
         self.objectives
             .as_ref()
             .and_then(|objectives| objectives.rpo)
+    }
+
+    /// Its RTO.
+    pub fn rto(&self) -> Option<Span> {
+        self.objectives
+            .as_ref()
+            .and_then(|objectives| objectives.rto)
     }
 
     /// How far back it promises that any point in time can be restored.
@@ -345,7 +371,7 @@ impl Policy {
         self.compression.unwrap_or(Compression::DEFAULT)
     }
 
-    pub(super) fn check(&self) -> Result<(), InvalidDocument> {
+    pub(crate) fn check(&self) -> Result<(), InvalidDocument> {
         self.refuse_what_is_not_built()?;
         if let Some(Compression {
             codec,
@@ -371,6 +397,10 @@ impl Policy {
         if self.rpo().is_some_and(|rpo| rpo.get().is_zero()) {
             let message = "an RPO is longer than no time";
             return Err(InvalidDocument::new("spec.objectives.rpo", message));
+        }
+        if self.rto().is_some_and(|rto| rto.get().is_zero()) {
+            let message = "an RTO is longer than no time";
+            return Err(InvalidDocument::new("spec.objectives.rto", message));
         }
         if self.window().is_some_and(|window| window.get().is_zero()) {
             let message = "a window is longer than no time";
@@ -456,7 +486,6 @@ impl Policy {
         self.approvals.refuse("spec.approvals")?;
         if let Some(objectives) = &self.objectives {
             objectives.rpo_scope.refuse("spec.objectives.rpoScope")?;
-            objectives.rto.refuse("spec.objectives.rto")?;
         }
         let Some(wal) = &self.wal else { return Ok(()) };
         wal.synchronous.refuse("spec.wal.synchronous")?;

@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use holdfast_types::drill::{
-    CheckResult, DrillEvidence, DrillKind, DrillOrder, DrillPhase, DrillVerdict,
-};
-use holdfast_types::{Failure, JobPhase, RestoreTarget};
+use holdfast_types::drill::{CheckResult, DrillEvidence, DrillKind, DrillOrder, DrillVerdict};
+use holdfast_types::{Failure, PhaseTime, RestoreTarget};
 use jiff::Timestamp;
 
 use crate::job::JobContext;
@@ -92,7 +90,7 @@ impl Findings {
 
     /// The whole of it.
     pub(super) fn conclude(mut self, cx: &JobContext) -> DrillEvidence {
-        self.evidence.phases = phases(&cx.state().entered, Instant::now());
+        self.evidence.phases = phases(&cx.phase_times());
         if self.evidence.cause.is_none() {
             self.evidence.cause = failed_checks(&self.evidence.checks);
         }
@@ -105,21 +103,15 @@ impl Findings {
 }
 
 /// Each phase with all its times together, in the order in which it was first entered.
-fn phases(entered: &[(JobPhase, Instant)], now: Instant) -> Vec<DrillPhase> {
-    let mut phases: Vec<(JobPhase, Duration)> = Vec::new();
-    for (index, (phase, from)) in entered.iter().enumerate() {
-        let to = entered.get(index + 1).map_or(now, |(_, next)| *next);
-        let took = to.saturating_duration_since(*from);
-        match phases.iter_mut().find(|(known, _)| known == phase) {
-            Some((_, sum)) => *sum += took,
-            None => phases.push((*phase, took)),
+fn phases(times: &[PhaseTime]) -> Vec<PhaseTime> {
+    let mut phases: Vec<PhaseTime> = Vec::new();
+    for time in times {
+        match phases.iter_mut().find(|known| known.phase == time.phase) {
+            Some(known) => known.milliseconds += time.milliseconds,
+            None => phases.push(*time),
         }
     }
-    let told = |(phase, took)| DrillPhase {
-        phase,
-        millis: millis(took),
-    };
-    phases.into_iter().map(told).collect()
+    phases
 }
 
 fn failed_checks(checks: &[CheckResult]) -> Option<Failure> {
@@ -161,6 +153,8 @@ pub(super) fn millis(span: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_types::JobPhase;
+
     use super::*;
 
     fn order(at: &str) -> DrillOrder {
@@ -189,20 +183,20 @@ mod tests {
 
     #[test]
     fn a_phase_is_told_once_with_all_its_times() {
-        let from = Instant::now();
-        let at = |seconds| from + Duration::from_secs(seconds);
-        let entered = [
-            (JobPhase::Prepare, at(0)),
-            (JobPhase::Copy, at(1)),
-            (JobPhase::Prepare, at(4)),
-            (JobPhase::Check, at(6)),
-        ];
-        let told = phases(&entered, at(10));
-        let told: Vec<_> = told.iter().map(|one| (one.phase, one.millis)).collect();
+        let time = |phase, milliseconds| PhaseTime {
+            phase,
+            milliseconds,
+        };
+        let told = phases(&[
+            time(JobPhase::Prepare, 1_000),
+            time(JobPhase::Copy, 3_000),
+            time(JobPhase::Prepare, 2_000),
+            time(JobPhase::Check, 4_000),
+        ]);
         let expected = [
-            (JobPhase::Prepare, 3_000),
-            (JobPhase::Copy, 3_000),
-            (JobPhase::Check, 4_000),
+            time(JobPhase::Prepare, 3_000),
+            time(JobPhase::Copy, 3_000),
+            time(JobPhase::Check, 4_000),
         ];
         assert_eq!(told, expected);
     }

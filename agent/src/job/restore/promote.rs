@@ -54,6 +54,7 @@ pub(super) async fn run(
         reached_lsn: replayed.reached,
         reached_time: committed.or(replayed.progress.last_transaction_at),
         last_xid: last.map(|commit| commit.xid),
+        phases: Vec::new(),
     })
 }
 

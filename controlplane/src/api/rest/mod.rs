@@ -19,6 +19,7 @@ mod health;
 mod jobs;
 mod metrics;
 mod nodes;
+mod policies;
 mod resources;
 mod restores;
 mod runs;
@@ -91,6 +92,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(jobs::router())
         .merge(metrics::router())
         .merge(nodes::router())
+        .merge(policies::router())
         .merge(resources::router())
         .merge(restores::router())
         .merge(runs::router())

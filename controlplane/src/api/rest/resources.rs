@@ -83,7 +83,7 @@ impl ResourceParams {
     }
 }
 
-fn condition(headers: &HeaderMap) -> Result<Condition, AppError> {
+pub(super) fn condition(headers: &HeaderMap) -> Result<Condition, AppError> {
     let malformed = |name: &str| {
         let message = format!("{name} is a revision such as \"42\"");
         AppError::new(Code::MALFORMED_HEADER, message)
@@ -108,7 +108,7 @@ fn condition(headers: &HeaderMap) -> Result<Condition, AppError> {
     }
 }
 
-fn shown(status: StatusCode, view: ResourceView) -> Response {
+pub(super) fn shown(status: StatusCode, view: ResourceView) -> Response {
     let etag = format!("\"{}\"", view.status.revision);
     (status, [(ETAG, etag)], Json(view)).into_response()
 }

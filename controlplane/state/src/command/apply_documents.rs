@@ -22,7 +22,7 @@ use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::{repository_keys, resource_references, resources};
 use crate::lookup::Lookup;
-use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName, schedules, schema};
+use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName, revisions, schedules, schema};
 
 /// The fleet of clusters that name none. It always exists.
 pub(crate) const DEFAULT_FLEET: &str = "default";
@@ -242,6 +242,7 @@ fn level_of(document: &Document) -> u32 {
     .max(level_of_retention(document))
     .max(level_of_copies(document))
     .max(level_of_bounds(document))
+    .max(level_of_objectives(document))
     .max(level_of_drills(document))
 }
 
@@ -297,6 +298,14 @@ fn level_of_retention(document: &Document) -> u32 {
         Resource::Policy(policy) if policy.retention.is_some() || policy.window().is_some() => {
             schema::EXPIRY
         }
+        _ => schema::VERSION,
+    }
+}
+
+/// A node of an earlier level would refuse the field.
+fn level_of_objectives(document: &Document) -> u32 {
+    match &document.resource {
+        Resource::Policy(policy) if policy.rto().is_some() => schema::POLICY_REVISIONS,
         _ => schema::VERSION,
     }
 }
@@ -464,6 +473,9 @@ async fn write(
             target: Text(reference.target),
         })
         .await?;
+    }
+    if kind == Kind::Policy {
+        revisions::record(cx, &name, Some(document.clone())).await?;
     }
     let row = resource_row(cx, document, old);
     cx.put(row).await?;

@@ -15,7 +15,9 @@ use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState, ReferenceKind};
 use crate::entity::{assignments, jobs, resources};
-use crate::{Noun, Refusal, StateError, TaskName, leases, schedules, schema, state_snapshots};
+use crate::{
+    Noun, Refusal, StateError, TaskName, leases, revisions, schedules, schema, state_snapshots,
+};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +79,11 @@ impl ReplicatedCommand for DeleteResource {
             Kind::Cluster => delete_cluster(cx, row).await?,
             Kind::Fleet => delete_fleet(cx, &name).await?,
             Kind::Repository => delete_repository(cx, &name).await?,
-            Kind::Policy | Kind::DrillPlan => delete_row(cx, kind, &name).await?,
+            Kind::Policy => {
+                revisions::record(cx, &name, None).await?;
+                delete_row(cx, kind, &name).await?
+            }
+            Kind::DrillPlan => delete_row(cx, kind, &name).await?,
         };
         cx.changed(kind.plural(), name);
         let scheduled = matches!(kind, Kind::Cluster | Kind::Policy | Kind::DrillPlan);

@@ -121,10 +121,10 @@ pub struct RunJob {
     pub late: bool,
     /// It takes the place of the earlier runs that are not over.
     pub replaces: bool,
-    /// It rehearses a restore; without this it takes a backup. Since level 18.
+    /// It rehearses a restore; without this it takes a backup. Since level 20.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drill: bool,
-    /// On which agent; the leader chooses when it is not said. Since level 18.
+    /// On which agent; the leader chooses when it is not said. Since level 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Name>,
 }

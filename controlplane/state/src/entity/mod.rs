@@ -34,6 +34,7 @@ pub(crate) mod nodes;
 pub(crate) mod offline_runs;
 pub(crate) mod pins;
 pub(crate) mod pki;
+pub(crate) mod policy_revisions;
 pub(crate) mod repository_identities;
 pub(crate) mod repository_keys;
 pub(crate) mod repository_scans;
@@ -102,6 +103,7 @@ mod tests {
             offline_runs,
             pins,
             pki,
+            policy_revisions,
             repository_identities,
             repository_keys,
             repository_scans,

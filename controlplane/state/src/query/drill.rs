@@ -121,7 +121,7 @@ pub struct DrillFilter {
     pub verdict: Option<DrillVerdict>,
 }
 
-/// Drills that have ended, the latest first; none below level 18.
+/// Drills that have ended, the latest first; none below level 20.
 pub async fn drills(
     conn: &DatabaseConnection,
     filter: &DrillFilter,

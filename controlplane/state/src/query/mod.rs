@@ -16,6 +16,7 @@ mod late;
 mod node;
 mod page;
 mod pin;
+mod policy;
 mod resource;
 mod scan;
 mod schedule;
@@ -59,6 +60,10 @@ pub use late::{
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
+pub use policy::{
+    ClusterSize, PolicyRevision, RestoredJob, cluster_labels, cluster_sizes, policy_revision,
+    policy_revision_before, policy_revisions, repository_regions, restored_jobs,
+};
 pub use resource::{
     ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, policies, resource,
     resources,

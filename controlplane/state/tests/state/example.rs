@@ -328,6 +328,7 @@ fn agents() -> Vec<(u32, Command)> {
         observed_at: later(),
         observation,
         patroni: None,
+        slot_trouble: None,
     };
     let record = RecordInstances {
         agent: agent_id(1),

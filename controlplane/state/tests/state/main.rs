@@ -23,6 +23,7 @@ mod must_hold;
 mod nodes;
 mod offline;
 mod pins;
+mod policies;
 mod rebuilds;
 mod refusals;
 mod scans;

@@ -75,12 +75,24 @@ pub(super) async fn run(
         let database = sql::database_of(check, order, &databases);
         let seen = match (check.kind(), &reader) {
             (Some(CheckKind::Sql), Some(reader)) => {
-                sql::run(check, (order, database.as_str()), (server, reader), findings).await
+                sql::run(
+                    check,
+                    (order, database.as_str()),
+                    (server, reader),
+                    findings,
+                )
+                .await
             }
             (Some(CheckKind::Amcheck), _) => amcheck::run(server).await,
             (Some(CheckKind::Checksums), _) => checksums::run(server).await,
             (Some(CheckKind::RowCounts), Some(reader)) => {
-                counts::run(check, order, (server, reader, databases.as_slice()), findings).await
+                counts::run(
+                    check,
+                    order,
+                    (server, reader, databases.as_slice()),
+                    findings,
+                )
+                .await
             }
             // Documents are checked; another release may have written this one.
             _ => Seen::failed("this agent does not know the check"),

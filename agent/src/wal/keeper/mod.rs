@@ -5,7 +5,10 @@
 //! The slot follows what the repository holds, as a listing shows it, and
 //! never runs ahead of it (I-07). Nobody need be asked for that, so it goes on
 //! without a control plane (I-08). At its bound it goes, unless the policy says
-//! that it shall stay (I-15).
+//! that it shall stay, and none is made that would be over its bound from the
+//! first moment (I-15).
+
+mod advance;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,20 +19,22 @@ use holdfast_pg::{ConnectionInfo, Error as PgError, SlotName, sql};
 use holdfast_proto::WalWork;
 use holdfast_repo::WalRepository;
 use holdfast_types::{Coverage, Failure, Lineage, Lsn, SegmentSize, Timeline, TimelineHistory};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
-use super::mend::{tell, wanted};
-use super::open;
-use super::refetch::{Hole, Instance, local_directory, oldest_file};
-use super::retention::{Retained, RetentionBound};
-use super::slot;
-use super::stored::Stored;
-use super::trouble::Trouble;
 use crate::failure;
 use crate::host::Host;
+use crate::wal::backoff::Backoff;
+use crate::wal::mend::{tell, wanted};
+use crate::wal::open;
+use crate::wal::refetch::{Hole, Instance, local_directory, oldest_file};
+use crate::wal::retention::{Retained, RetentionBound};
+use crate::wal::slot;
+use crate::wal::stored::Stored;
+use crate::wal::trouble::Trouble;
+use advance::{advance_to, is_on};
 
 /// Looks in a flush interval of the policy: the slot may be that far behind.
 const LOOK_EVERY: u32 = 4;
@@ -48,6 +53,7 @@ pub struct Keeper {
     task: Option<JoinHandle<()>>,
     slot: SlotName,
     info: Result<ConnectionInfo, Failure>,
+    trouble: watch::Receiver<Option<Failure>>,
 }
 
 impl Keeper {
@@ -59,6 +65,7 @@ impl Keeper {
         let instance = &work.instance;
         let info = ConnectionInfo::parse(&instance.connection, instance.password.clone());
         let info = info.map_err(|error| failure::of_postgres(&error));
+        let (told, trouble) = watch::channel(info.as_ref().err().cloned());
         let task = match &info {
             Ok(info) => {
                 let keeping = Keeping {
@@ -70,7 +77,8 @@ impl Keeper {
                         when_full: work.when_full,
                     },
                     work,
-                    given_up: false,
+                    given_up: None,
+                    told,
                     holes: Vec::new(),
                     again: Instant::now(),
                     backoff: Backoff::new(SOONEST, LATEST),
@@ -87,7 +95,14 @@ impl Keeper {
             task,
             slot,
             info,
+            trouble,
         }
+    }
+
+    /// Why there is no slot, or why it keeps more than it may; `None` while all
+    /// is well.
+    pub fn trouble(&self) -> watch::Receiver<Option<Failure>> {
+        self.trouble.clone()
     }
 
     /// Ends it; the slot stays.
@@ -123,8 +138,10 @@ struct Keeping {
     info: ConnectionInfo,
     slot: SlotName,
     bound: RetentionBound,
-    /// The slot went at its bound: the next one waits for the repository.
-    given_up: bool,
+    /// Why the slot went: the next one waits for the repository.
+    given_up: Option<Failure>,
+    /// Whom [`Keeper::trouble`] reaches.
+    told: watch::Sender<Option<Failure>>,
     /// What was missing at the last look. Segments may come out of their
     /// order, so what is missing once is not a hole yet.
     holes: Vec<Hole>,
@@ -133,32 +150,39 @@ struct Keeping {
     backoff: Backoff,
 }
 
+/// What is not kept any more is in no trouble.
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        let (cluster, instance) = (&self.work.cluster, &self.work.instance.connection);
+        self.host.slots().note(cluster, instance, None);
+    }
+}
+
 /// The server at one look.
 struct Seen {
     identity: SystemIdentity,
     size: SegmentSize,
     /// The oldest WAL that the slot keeps; `None` without a slot.
     kept_from: Option<Lsn>,
+    /// Where a slot would have kept WAL from, when none could be made.
+    redo: Option<Lsn>,
     directory: Option<PathBuf>,
 }
 
 impl Keeping {
     async fn run(mut self, stop: CancellationToken) {
         let every = self.work.flush_every.get() * LOOK_EVERY;
-        let mut told = None;
         loop {
             let looked = tokio::select! {
                 () = stop.cancelled() => return,
                 looked = self.look() => looked,
             };
-            let code = looked.err().map(|trouble| {
-                let failure = trouble.failure();
-                if told.as_ref() != Some(&failure.code) {
-                    tracing::warn!(slot = %self.slot, code = failure.code, "{failure}");
-                }
-                failure.code
+            let trouble = looked.unwrap_or_else(|trouble| {
+                let why = trouble.failure();
+                // What cannot be asked may be the very reason why it went.
+                Some(self.given_up.clone().unwrap_or(why))
             });
-            told = code;
+            self.tell(trouble);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(every) => {}
@@ -166,38 +190,78 @@ impl Keeping {
         }
     }
 
-    async fn look(&mut self) -> Result<(), Trouble> {
+    /// Says what has changed, once: numbers in it change at every look.
+    fn tell(&self, trouble: Option<Failure>) {
+        self.told.send_if_modified(|told| {
+            let code = |one: &Option<Failure>| one.as_ref().map(|failure| failure.code.clone());
+            if code(told) == code(&trouble) {
+                return false;
+            }
+            match &trouble {
+                Some(failure) if failure.code.starts_with("wal_retention") => {
+                    tracing::error!(slot = %self.slot, code = failure.code, "{failure}");
+                }
+                Some(failure) => {
+                    tracing::warn!(slot = %self.slot, code = failure.code, "{failure}");
+                }
+                None => tracing::info!(slot = %self.slot, "the slot is kept within its bound"),
+            }
+            let instance = &self.work.instance.connection;
+            let slots = self.host.slots();
+            slots.note(&self.work.cluster, instance, trouble.clone());
+            *told = trouble;
+            true
+        });
+    }
+
+    /// Looks once. What is wrong with the slot while all else goes on is
+    /// returned.
+    async fn look(&mut self) -> Result<Option<Failure>, Trouble> {
         let (session, mut seen) = within(self.see()).await?;
         let Some(bound_bytes) = self.bound_bytes(&seen) else {
             return Err(Trouble::Waiting(self.unbounded(&session, &seen).await?));
         };
-        if self.is_at_bound(&session, &seen, bound_bytes).await? {
-            return Ok(());
-        }
-        if seen.kept_from.is_none() && !self.given_up {
-            seen.kept_from = self.make().await?;
+        let mut state = match self.at_bound(&session, &seen, bound_bytes).await? {
+            Retained::Drop(exceeded) => return Ok(Some(exceeded.failure())),
+            Retained::Stall(exceeded) => Some(exceeded.stalled()),
+            Retained::Within => None,
+        };
+        if seen.kept_from.is_none() && self.given_up.is_none() {
+            state = self.make(&session, &mut seen, bound_bytes).await?;
         }
         let Some(wal) = within(self.wal(seen.identity)).await? else {
             // Nothing was ever stored, so nothing is confirmed.
-            return Ok(());
+            return Ok(state.or_else(|| self.given_up.clone()));
         };
         // The repository answers: what follows can be stored again.
-        if seen.kept_from.is_none() {
-            seen.kept_from = self.make().await?;
+        if seen.kept_from.is_none() && self.given_up.is_some() {
+            state = self.make(&session, &mut seen, bound_bytes).await?;
         }
-        self.given_up = false;
-        let Some(kept_from) = seen.kept_from else {
+        self.given_up = None;
+        self.follow(&session, &wal, &seen).await?;
+        Ok(state)
+    }
+
+    /// Moves the slot as far as it may go, and fills what is missing.
+    async fn follow(
+        &mut self,
+        session: &sql::Session,
+        wal: &WalRepository,
+        seen: &Seen,
+    ) -> Result<(), Trouble> {
+        // Without a slot there is WAL here all the same.
+        let Some(kept_from) = seen.kept_from.or(seen.redo) else {
             return Ok(());
         };
-        let oldest = oldest_file(&session, seen.identity.flushed, seen.size).await;
+        let oldest = oldest_file(session, seen.identity.flushed, seen.size).await;
         let oldest = oldest.ok().flatten().unwrap_or(kept_from).min(kept_from);
-        let stored = within(listed(&wal, seen.size, oldest)).await?;
+        let stored = within(listed(wal, seen.size, oldest)).await?;
         let Some((history, mut stored)) = stored else {
             return Ok(());
         };
         if !stored.holes(&history).is_empty() {
             // What expired is wanted by nobody, and holds up nothing (I-06).
-            for (timeline, gone) in within(expired(&wal)).await? {
+            for (timeline, gone) in within(expired(wal)).await? {
                 if let Some(coverage) = stored.timelines.get_mut(&timeline) {
                     gone.ranges()
                         .iter()
@@ -207,14 +271,15 @@ impl Keeping {
         }
         let to = advance_to(&history, &stored, kept_from, seen.size);
         let to = to.min(seen.size.start_of(seen.identity.flushed));
-        if to > kept_from && is_on(&history, seen.identity.timeline, kept_from) {
+        let moves = seen.kept_from.is_some() && to > kept_from;
+        if moves && is_on(&history, seen.identity.timeline, kept_from) {
             match session.advance_slot(&self.slot, to).await {
                 // Whoever streams from it moves it.
                 Ok(()) | Err(PgError::SlotInUse { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        self.fill(&wal, &seen, stored.holes(&history)).await
+        self.fill(wal, seen, stored.holes(&history)).await
     }
 
     async fn see(&self) -> Result<(sql::Session, Seen), Trouble> {
@@ -238,6 +303,7 @@ impl Keeping {
             identity,
             size,
             kept_from,
+            redo: None,
             directory,
         };
         Ok((session, seen))
@@ -269,44 +335,60 @@ impl Keeping {
         ))
     }
 
-    /// I-15: whether the slot keeps more than it may, and then it goes.
-    async fn is_at_bound(
+    /// I-15: what the slot keeps against what it may; at its bound it goes.
+    async fn at_bound(
         &mut self,
         session: &sql::Session,
         seen: &Seen,
         bound_bytes: u64,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<Retained, Trouble> {
         let Some(kept_from) = seen.kept_from else {
-            return Ok(false);
+            return Ok(Retained::Within);
         };
-        let flushed = seen.identity.flushed;
-        let retained = (flushed > kept_from).then(|| flushed.bytes_since(kept_from));
-        match self.bound.judge(retained, Some(bound_bytes)) {
-            Retained::Within => Ok(false),
-            Retained::Stall(exceeded) => {
-                tracing::error!(slot = %self.slot, "{}", exceeded.stalled());
-                Ok(false)
+        let judged = self.judge(seen, kept_from, bound_bytes);
+        if let Retained::Drop(exceeded) = judged {
+            match session.drop_slot(&self.slot).await {
+                Ok(()) | Err(PgError::SlotMissing { .. }) => {}
+                // Its receiver sees to the bound.
+                Err(PgError::SlotInUse { .. }) => return Ok(Retained::Within),
+                Err(error) => return Err(error.into()),
             }
-            Retained::Drop(exceeded) => {
-                match session.drop_slot(&self.slot).await {
-                    Ok(()) | Err(PgError::SlotMissing { .. }) => {}
-                    // Its receiver sees to the bound.
-                    Err(PgError::SlotInUse { .. }) => return Ok(false),
-                    Err(error) => return Err(error.into()),
-                }
-                tracing::error!(slot = %self.slot, "{}", exceeded.failure());
-                self.given_up = true;
-                Ok(true)
-            }
+            self.given_up = Some(exceeded.failure());
         }
+        Ok(judged)
     }
 
-    /// Makes the slot, anew where PostgreSQL had given it up.
-    async fn make(&self) -> Result<Option<Lsn>, Trouble> {
+    fn judge(&self, seen: &Seen, kept_from: Lsn, bound_bytes: u64) -> Retained {
+        let flushed = seen.identity.flushed;
+        let retained = (flushed > kept_from).then(|| flushed.bytes_since(kept_from));
+        self.bound.judge(retained, Some(bound_bytes))
+    }
+
+    /// Makes the slot, anew where PostgreSQL had given it up, or says what it
+    /// waits for.
+    ///
+    /// I-15: a new slot keeps WAL from the last restartpoint on. Where that is
+    /// more than it may keep, it would go at the next look and be made again
+    /// after it, until PostgreSQL makes the next one.
+    async fn make(
+        &self,
+        session: &sql::Session,
+        seen: &mut Seen,
+        bound_bytes: u64,
+    ) -> Result<Option<Failure>, Trouble> {
+        // What the control file says is never ahead of what the server takes.
+        let redo = session.redo_position().await?;
+        if let Some(redo) = redo
+            && let Retained::Drop(exceeded) = self.judge(seen, redo, bound_bytes)
+        {
+            seen.redo = Some(redo);
+            return Ok(Some(exceeded.waits()));
+        }
         let mut client = Client::connect(&self.info).await?;
         let made = slot::ensure(&mut client, &self.slot, false).await?;
         client.close().await;
-        Ok((made.kept_from > Lsn::INVALID).then_some(made.kept_from))
+        seen.kept_from = (made.kept_from > Lsn::INVALID).then_some(made.kept_from);
+        Ok(None)
     }
 
     /// The lineage's WAL, if there is any.
@@ -392,56 +474,6 @@ async fn listed(
     Ok(Some((history, stored)))
 }
 
-/// Whether a server on `timeline` has what the history says up to `lsn`.
-fn is_on(history: &TimelineHistory, timeline: Timeline, lsn: Lsn) -> bool {
-    // One that was promoted just now is ahead of what is stored.
-    timeline > history.timeline || history.contains(timeline, lsn)
-}
-
-/// How far the slot may go: to the start of the segment in which what is stored
-/// without a gap from `kept_from` on ends. That segment's writer may have been
-/// killed before it was durable; what lies before it was followed by another
-/// put.
-fn advance_to(
-    history: &TimelineHistory,
-    stored: &Stored,
-    kept_from: Lsn,
-    size: SegmentSize,
-) -> Lsn {
-    let nothing = Coverage::default();
-    let mut at = begin(history, &stored.timelines, kept_from);
-    loop {
-        let timeline = history.timeline_at(at);
-        let coverage = stored.timelines.get(&timeline).unwrap_or(&nothing);
-        let end = coverage.contiguous_end(at);
-        match history.switchpoint_of(timeline) {
-            Some(switch) if end >= switch => at = switch,
-            _ => {
-                let last = Lsn::new(end.get().saturating_sub(1));
-                return size.start_of(last).max(kept_from);
-            }
-        }
-    }
-}
-
-/// Where to look from: what was kept before the lineage began is nobody's.
-fn begin(
-    history: &TimelineHistory,
-    timelines: &BTreeMap<Timeline, Coverage>,
-    kept_from: Lsn,
-) -> Lsn {
-    let timeline = history.timeline_at(kept_from);
-    let ranges = timelines
-        .range(..=timeline)
-        .flat_map(|(_, coverage)| coverage.ranges());
-    let before = ranges.clone().any(|range| range.from_lsn <= kept_from);
-    if before {
-        return kept_from;
-    }
-    let first = ranges.map(|range| range.from_lsn).min();
-    first.unwrap_or(kept_from).max(kept_from)
-}
-
 async fn within<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
     tokio::time::timeout(PATIENCE, work)
         .await
@@ -455,85 +487,4 @@ async fn within<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, 
                 "it is tried again; if it stays, look at the server's log and at the repository",
             )))
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use holdfast_types::LsnRange;
-
-    use super::*;
-
-    const SIZE: u64 = 1 << 20;
-
-    fn size() -> SegmentSize {
-        SegmentSize::new(SIZE).unwrap()
-    }
-
-    fn timeline(number: u32) -> Timeline {
-        Timeline::new(number).unwrap()
-    }
-
-    fn stored(timelines: &[(u32, &[(u64, u64)])]) -> Stored {
-        let timelines = timelines.iter().map(|(number, ranges)| {
-            let range = |(from, to): &(u64, u64)| LsnRange::new(Lsn::new(*from), Lsn::new(*to));
-            (timeline(*number), ranges.iter().filter_map(range).collect())
-        });
-        Stored {
-            timelines: timelines.collect(),
-            superfluous: Vec::new(),
-        }
-    }
-
-    fn one() -> TimelineHistory {
-        TimelineHistory::root(timeline(1))
-    }
-
-    /// Timeline 2 since half of segment 5.
-    fn two() -> TimelineHistory {
-        TimelineHistory::parse(timeline(2), "1\t0/580000\tx\n").unwrap()
-    }
-
-    fn advanced(history: &TimelineHistory, stored: &Stored, kept_from: u64) -> u64 {
-        advance_to(history, stored, Lsn::new(kept_from), size()).get()
-    }
-
-    // I-07
-    #[test]
-    fn a_slot_stays_behind_what_is_stored() {
-        let held = stored(&[(1, &[(SIZE, 4 * SIZE + 10)])]);
-        assert_eq!(advanced(&one(), &held, SIZE), 4 * SIZE);
-        // The last segment may not be durable, though it is whole.
-        let held = stored(&[(1, &[(SIZE, 4 * SIZE)])]);
-        assert_eq!(advanced(&one(), &held, SIZE), 3 * SIZE);
-        // Nothing goes back, and a hole is not passed.
-        assert_eq!(advanced(&one(), &held, 3 * SIZE + 5), 3 * SIZE + 5);
-        let hole = stored(&[(1, &[(SIZE, 2 * SIZE), (3 * SIZE, 6 * SIZE)])]);
-        assert_eq!(advanced(&one(), &hole, SIZE), SIZE);
-        assert_eq!(advanced(&one(), &hole, 2 * SIZE), 2 * SIZE);
-    }
-
-    #[test]
-    fn it_follows_a_switch_and_what_is_missing_before_it_holds_it_up() {
-        let half = 5 * SIZE + SIZE / 2;
-        let whole = stored(&[(1, &[(SIZE, half)]), (2, &[(5 * SIZE, 8 * SIZE + 1)])]);
-        assert_eq!(advanced(&two(), &whole, SIZE), 8 * SIZE);
-        let torn = stored(&[(1, &[(SIZE, half - 1)]), (2, &[(5 * SIZE, 8 * SIZE + 1)])]);
-        assert_eq!(advanced(&two(), &torn, SIZE), 5 * SIZE);
-    }
-
-    #[test]
-    fn what_was_kept_before_the_lineage_began_is_let_go() {
-        let held = stored(&[(1, &[(3 * SIZE, 6 * SIZE)])]);
-        assert_eq!(advanced(&one(), &held, SIZE), 5 * SIZE);
-        assert_eq!(advanced(&one(), &stored(&[]), SIZE), SIZE);
-    }
-
-    #[test]
-    fn a_server_that_was_left_behind_confirms_nothing() {
-        let half = 5 * SIZE + SIZE / 2;
-        assert!(is_on(&two(), timeline(1), Lsn::new(half)));
-        assert!(!is_on(&two(), timeline(1), Lsn::new(half + 1)));
-        assert!(is_on(&two(), timeline(2), Lsn::new(9 * SIZE)));
-        assert!(is_on(&one(), timeline(2), Lsn::new(9 * SIZE)));
-    }
 }

@@ -1,7 +1,7 @@
 //! Which policy is in force for a cluster.
 
-use holdfast_types::Name;
-use holdfast_types::resource::{Labels, Policy, selects};
+use crate::Name;
+use crate::resource::{Labels, Policy, selects};
 
 /// The policy for something with these labels: of those that select it, the
 /// one of the highest priority. Apply refuses ties, so there is one answer.
@@ -16,7 +16,7 @@ pub fn effective<'a>(
 }
 
 /// Two policies of equal priority that select something with these labels.
-pub(crate) fn clash<'a>(
+pub fn clash<'a>(
     policies: impl IntoIterator<Item = (&'a Name, &'a Policy)>,
     labels: &Labels,
 ) -> Option<([&'a Name; 2], i32)> {

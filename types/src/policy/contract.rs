@@ -1,0 +1,95 @@
+//! What a policy promises, in one sentence.
+
+use crate::Name;
+use crate::resource::{Policy, PolicyCopy};
+
+/// The promise in one sentence: what may be lost, what can be restored and how
+/// soon, from where, and what proves it. What it does not promise is said too.
+pub fn contract(policy: &Policy) -> String {
+    // A document cannot have drills yet, so nothing proves a promise.
+    format!(
+        "{}, {}{}, {}; no drill proves it.",
+        lost(policy),
+        restored(policy),
+        soon(policy),
+        places(&policy.repository, &policy.copies),
+    )
+}
+
+fn lost(policy: &Policy) -> String {
+    match policy.rpo() {
+        Some(rpo) => format!("At most {rpo} of commits may be lost"),
+        None => "How much may be lost is not promised".to_owned(),
+    }
+}
+
+fn restored(policy: &Policy) -> String {
+    if !policy.receives_wal() {
+        return "each kept backup can be restored, and no point between two of them".to_owned();
+    }
+    match policy.pitr() {
+        Some(pitr) => format!("any point of the last {pitr} can be restored"),
+        None => "any point since the oldest kept backup can be restored".to_owned(),
+    }
+}
+
+fn soon(policy: &Policy) -> String {
+    match policy.rto() {
+        Some(rto) => format!(" within {rto}"),
+        None => String::new(),
+    }
+}
+
+fn places(repository: &Name, copies: &[PolicyCopy]) -> String {
+    let copy = |copy: &PolicyCopy| match copy.within {
+        Some(within) => format!("{} (at most {within} behind)", copy.repository),
+        None => format!("{} (however far behind)", copy.repository),
+    };
+    let copies: Vec<String> = copies.iter().map(copy).collect();
+    match copies.as_slice() {
+        [] => format!("from {repository} alone"),
+        [only] => format!("from {repository} or its copy in {only}"),
+        several => format!(
+            "from {repository} or its copies in {}",
+            several.join(" and ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn said(spec: Value) -> String {
+        contract(&serde_json::from_value(spec).unwrap())
+    }
+
+    #[test]
+    fn a_policy_is_one_sentence() {
+        let whole = json!({"selector": {}, "repository": "eu",
+            "objectives": {"rpo": "30s", "rto": "30m", "window": "14d"},
+            "copies": [{"repository": "us", "within": "15m"}]});
+        assert_eq!(
+            said(whole),
+            "At most 30s of commits may be lost, any point of the last 2w can be restored within \
+             30m, from eu or its copy in us (at most 15m behind); no drill proves it."
+        );
+        let least = json!({"selector": {}, "repository": "eu"});
+        assert_eq!(
+            said(least),
+            "How much may be lost is not promised, any point since the oldest kept backup can be \
+             restored, from eu alone; no drill proves it."
+        );
+        let dumps = json!({"selector": {}, "repository": "eu", "wal": {"mode": "none"},
+            "objectives": {"rpo": "1d"},
+            "copies": [{"repository": "us"}, {"repository": "ap", "within": "1d"}]});
+        assert_eq!(
+            said(dumps),
+            "At most 1d of commits may be lost, each kept backup can be restored, and no point \
+             between two of them, from eu or its copies in us (however far behind) and ap (at most \
+             1d behind); no drill proves it."
+        );
+    }
+}
