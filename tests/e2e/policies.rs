@@ -121,9 +121,9 @@ fn a_change_is_looked_at_made_and_taken_back() {
         "{}",
         looked.stdout
     );
-    assert_eq!(fleet.exposure()["rpoSeconds"], 10);
+    assert_eq!(fleet.exposure()["rpoSeconds"], 10.0);
     fleet.cli.json(back);
-    assert_eq!(fleet.exposure()["rpoSeconds"], 30);
+    assert_eq!(fleet.exposure()["rpoSeconds"], 30.0);
     // A revision is a document that can be applied.
     let said = fleet.cli.run(["policy", "history", "gold", &revision]);
     let applied = fleet.cli.apply(&said.stdout);

@@ -8,10 +8,9 @@ use crate::resource::{Policy, PolicyCopy};
 pub fn contract(policy: &Policy) -> String {
     // A document cannot have drills yet, so nothing proves a promise.
     format!(
-        "{}, {}{}, {}; no drill proves it.",
+        "{}, {}, {}; no drill proves it.",
         lost(policy),
         restored(policy),
-        soon(policy),
         places(&policy.repository, &policy.copies),
     )
 }
@@ -24,12 +23,13 @@ fn lost(policy: &Policy) -> String {
 }
 
 fn restored(policy: &Policy) -> String {
+    let soon = soon(policy);
     if !policy.receives_wal() {
-        return "each kept backup can be restored, and no point between two of them".to_owned();
+        return format!("each kept backup can be restored{soon}, and no point between two of them");
     }
     match policy.pitr() {
-        Some(pitr) => format!("any point of the last {pitr} can be restored"),
-        None => "any point since the oldest kept backup can be restored".to_owned(),
+        Some(pitr) => format!("any point of the last {pitr} can be restored{soon}"),
+        None => format!("any point since the oldest kept backup can be restored{soon}"),
     }
 }
 
@@ -83,13 +83,13 @@ mod tests {
              restored, from eu alone; no drill proves it."
         );
         let dumps = json!({"selector": {}, "repository": "eu", "wal": {"mode": "none"},
-            "objectives": {"rpo": "1d"},
+            "objectives": {"rpo": "1d", "rto": "2h"},
             "copies": [{"repository": "us"}, {"repository": "ap", "within": "1d"}]});
         assert_eq!(
             said(dumps),
-            "At most 1d of commits may be lost, each kept backup can be restored, and no point \
-             between two of them, from eu or its copies in us (however far behind) and ap (at most \
-             1d behind); no drill proves it."
+            "At most 1d of commits may be lost, each kept backup can be restored within 2h, and no \
+             point between two of them, from eu or its copies in us (however far behind) and ap (at \
+             most 1d behind); no drill proves it."
         );
     }
 }

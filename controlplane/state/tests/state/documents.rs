@@ -489,9 +489,9 @@ async fn fields_that_came_later_wait_for_their_level() {
         (14, late_cluster(json!({"dataDirectory": "remote"}))),
         (15, policy(json!({"retention": {}}))),
         (15, policy(json!({"objectives": {"window": "14d"}}))),
-        (18, policy(json!({"objectives": {"rto": "30m"}}))),
         (16, policy(json!({"wal": {"maxRetained": "50GiB"}}))),
         (16, policy(json!({"wal": {"whenFull": "stall"}}))),
+        (19, policy(json!({"objectives": {"rto": "30m"}}))),
     ] {
         let mut state = TestState::protecting().await;
         let below = needed - 1;
