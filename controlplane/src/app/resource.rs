@@ -182,7 +182,10 @@ impl App {
         };
         let promised = match &found.document.resource {
             Resource::Policy(policy) => Some(contract(policy)),
-            Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => None,
+            Resource::Repository(_)
+            | Resource::Fleet(_)
+            | Resource::Cluster(_)
+            | Resource::DrillPlan(_) => None,
         };
         let mut document = found.document.to_value();
         let spec = document

@@ -279,7 +279,7 @@ impl Policy {
             copies: Vec::new(),
             schedules: Vec::new(),
             retention: None,
-            drills: NotYet::default(),
+            drills: Vec::new(),
             limits: None,
             approvals: NotYet::default(),
         }

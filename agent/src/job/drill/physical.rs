@@ -83,6 +83,8 @@ async fn plan(
         set: BTreeMap::new(),
         action: TargetAction::Promote,
         tablespace_map: BTreeMap::new(),
+        delta: false,
+        force: false,
     };
     let ask = |request: &RestoreRequest| PlanRequest {
         request_id: 0,

@@ -5,7 +5,7 @@
 //! server works in its data directory), and by nothing that it wrote, so that one is
 //! found that had not come so far as to write anything.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ fn end_all(path: &Path) {
     if there.is_empty() {
         return;
     }
-    let ids: BTreeSet<Pid> = there.iter().map(|process| process.id).collect();
+    let ids: HashSet<Pid> = there.iter().map(|process| process.id).collect();
     for process in &there {
         if process.parent.is_none_or(|parent| !ids.contains(&parent)) {
             // Gone meanwhile: then there is nothing to end.

@@ -7,7 +7,7 @@ use holdfast_pg::binaries::Programs;
 use holdfast_proto::RestoreWork;
 use holdfast_types::RestoreResult;
 
-use super::{Stopped, execute, isolate, or_cancelled, prepare, replay};
+use super::{Layout, Stopped, execute, isolate, or_cancelled, prepare, replay};
 use crate::host::Host;
 use crate::job::JobContext;
 use crate::job::backup::{self, fact};
@@ -40,7 +40,7 @@ pub(in crate::job) async fn rehearse(
     cx: &JobContext,
     host: &Host,
 ) -> Result<Rehearsed, backup::Stopped> {
-    let mut ready = or_cancelled(cx, prepare::run(work, cx, host)).await?;
+    let mut ready = or_cancelled(cx, prepare::run(Layout::InPlace, work, cx, host)).await?;
     ready.isolated = true;
     match execute(work, cx, host, &ready).await {
         Ok(result) => {
@@ -52,7 +52,9 @@ pub(in crate::job) async fn rehearse(
             })
         }
         Err(stopped) => {
-            replay::stop(&ready).await;
+            if ready.is_taken() {
+                replay::stop(&ready).await;
+            }
             Err(stopped.into())
         }
     }

@@ -190,21 +190,7 @@ macro_rules! resource {
                 spec: $spec,
             }
 
-            resource!(
-    drill_plans,
-    Kind::DrillPlan,
-    resource::Drill,
-    DrillPlanDocument,
-    "drill-plans",
-    "/api/v1/drill-plans",
-    "/api/v1/drill-plans/{name}",
-    drill_plan_list = "drill_plan_list",
-    drill_plan_show = "drill_plan_show",
-    drill_plan_put = "drill_plan_put",
-    drill_plan_delete = "drill_plan_delete"
-);
-
-pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+            pub(super) fn router() -> OpenApiRouter<Arc<App>> {
                 OpenApiRouter::new()
                     .routes(routes!($list))
                     .routes(routes!($show, $put, $delete))
@@ -319,6 +305,20 @@ resource!(
     policy_show = "policy_show",
     policy_put = "policy_put",
     policy_delete = "policy_delete"
+);
+
+resource!(
+    drill_plans,
+    Kind::DrillPlan,
+    resource::Drill,
+    DrillPlanDocument,
+    "drill-plans",
+    "/api/v1/drill-plans",
+    "/api/v1/drill-plans/{name}",
+    drill_plan_list = "drill_plan_list",
+    drill_plan_show = "drill_plan_show",
+    drill_plan_put = "drill_plan_put",
+    drill_plan_delete = "drill_plan_delete"
 );
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {

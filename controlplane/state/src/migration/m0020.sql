@@ -1,4 +1,4 @@
--- Version 18: drills. What one showed is written once, when it has ended, and never
+-- Version 20: drills. What one showed is written once, when it has ended, and never
 -- changed. Never edited.
 CREATE TABLE drills (
   id TEXT PRIMARY KEY,

@@ -25,7 +25,7 @@ pub(crate) fn showed(passed: bool) -> Value {
         "lineage": crate::fixture::lineage(), "timeline": 1, "reachedLsn": "0/3000028",
         "reachedAt": "2026-02-03T02:41:00Z", "lastCommitAt": "2026-02-03T02:40:59Z",
         "serverVersion": 150_018, "databaseBytes": 1000,
-        "phases": [{"phase": "copy", "millis": 700}, {"phase": "check", "millis": 300}],
+        "phases": [{"phase": "copy", "milliseconds": 700}, {"phase": "check", "milliseconds": 300}],
         "readyMillis": 800, "rpoMillis": 500,
         "checks": [{"name": "reached", "kind": "reached", "seen": "0/3000028", "passed": true,
                     "why": "PostgreSQL 15 answers", "millis": 3}],

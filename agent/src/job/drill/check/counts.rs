@@ -4,6 +4,7 @@
 //! before and is gone has lost all of its rows; one that is new has nothing to be
 //! compared with. Unlogged tables are empty after every restore and are left out.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use holdfast_types::drill::{DrillOrder, Expect, ROW_COUNTS_MAX};
@@ -70,7 +71,7 @@ async fn count(
             });
         }
     }
-    tables.sort_by(|one, other| other.pages.cmp(&one.pages));
+    tables.sort_by_key(|table| Reverse(table.pages));
     tables.truncate(ROW_COUNTS_MAX);
     let mut counted = BTreeMap::new();
     for database in databases {

@@ -61,7 +61,7 @@ pub(super) async fn run(
     let databases = server.databases().await?;
     let reader = if needs_reader(&order.checks) {
         quiet::make(server, &databases).await?;
-        Some(Reader::make(server).await?)
+        Some(Reader::make(server, &databases).await?)
     } else {
         None
     };

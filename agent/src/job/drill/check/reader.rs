@@ -19,7 +19,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) async fn make(server: &Server) -> Result<Self, Stopped> {
+    pub(super) async fn make(server: &Server, databases: &[String]) -> Result<Self, Stopped> {
         // A name that nothing in the copy has.
         let role = format!("holdfast_drill_{}", Uuid::new_v4().simple());
         let session = server.any_session().await?;
@@ -30,6 +30,15 @@ impl Reader {
             quoted(&role)
         );
         session.execute(&make).await?;
+        for database in databases {
+            // Whoever closed it to others did so for the original's users.
+            let open = format!(
+                "GRANT CONNECT ON DATABASE {} TO {}",
+                quoted(database),
+                quoted(&role)
+            );
+            session.execute(&open).await?;
+        }
         Ok(Self { role })
     }
 

@@ -2,7 +2,6 @@
 
 use holdfast_types::drill::DrillOrder;
 use holdfast_types::resource::Check;
-use tokio_postgres::SimpleQueryMessage;
 
 use super::super::findings::Findings;
 use super::super::server::Server;
@@ -58,21 +57,17 @@ async fn ask(
 ) -> Result<Option<String>, String> {
     let session = reader.session(server, database).await;
     let session = session.map_err(|error| format!("database {database}: {error}"))?;
-    let answer = session.client().simple_query(sql).await;
-    let answer = answer.map_err(|error| told(&error))?;
-    let row = answer.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    let first = row.filter(|row| !row.is_empty());
-    Ok(first.and_then(|row| row.get(0)).map(str::to_owned))
+    session.text(sql).await.map_err(|error| told(&error))
 }
 
 /// PostgreSQL's own words.
-fn told(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(error) => format!("{} ({})", error.message(), error.code().code()),
-        None => crate::failure::chain(error),
+fn told(error: &holdfast_pg::Error) -> String {
+    match error {
+        holdfast_pg::Error::Server { message, .. }
+        | holdfast_pg::Error::NotPermitted { message, .. } => {
+            format!("{} ({})", message.message, message.sqlstate)
+        }
+        other => crate::failure::chain(other),
     }
 }
 
