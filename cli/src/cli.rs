@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use holdfast_types::drill::{DrillKind, DrillPoint, DrillVerdict};
 use holdfast_types::{Name, Span};
 
 use crate::output::Format;
@@ -85,7 +86,7 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Show resources
     Get {
-        /// repositories, fleets, clusters or policies
+        /// repositories, fleets, clusters, policies or drill-plans
         kind: String,
         /// One by name
         name: Option<Name>,
@@ -95,7 +96,7 @@ pub(crate) enum Command {
     },
     /// Delete a resource
     Delete {
-        /// repository, fleet, cluster or policy
+        /// repository, fleet, cluster, policy or drill-plan
         kind: String,
         /// Its name
         name: Name,
@@ -129,6 +130,9 @@ pub(crate) enum Command {
     /// Plan and run restores
     #[command(subcommand)]
     Restore(Restore),
+    /// Rehearse restores, and show what that proves
+    #[command(subcommand)]
+    Drill(Box<Drill>),
     /// Follow jobs
     #[command(subcommand)]
     Job(Job),
@@ -348,6 +352,56 @@ pub(crate) enum AgentToken {
         /// The region of the agent
         #[arg(long)]
         region: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Drill {
+    /// Rehearse a restore of a cluster on a server that is thrown away
+    Run {
+        /// The cluster
+        cluster: Name,
+        /// To which point: latest, random, or the target of a restore
+        #[arg(long, default_value = "latest", value_name = "POINT")]
+        at: DrillPoint,
+        /// From a base backup and WAL (physical) or from a dump (logical)
+        #[arg(long)]
+        kind: Option<DrillKind>,
+        /// The repository to restore from [default: the policy's]
+        #[arg(long)]
+        repository: Option<Name>,
+        /// On this agent's host, the primary's own too [default: one that is not the primary's]
+        #[arg(long, conflicts_with = "region")]
+        agent: Option<Name>,
+        /// On a host of this region
+        #[arg(long)]
+        region: Option<String>,
+        /// In which database queries are asked that name none
+        #[arg(long)]
+        database: Option<String>,
+        /// A YAML file with the list of checks; - for standard input
+        /// [default: the checks of the policy's first drill]
+        #[arg(long, value_name = "FILE")]
+        checks: Option<PathBuf>,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// List drills that have ended, the latest first
+    List {
+        /// Of a cluster
+        #[arg(long)]
+        cluster: Option<Name>,
+        /// Of the clusters of a fleet
+        #[arg(long)]
+        fleet: Option<Name>,
+        /// That ended so: passed, failed or cancelled
+        #[arg(long)]
+        verdict: Option<DrillVerdict>,
+    },
+    /// Show what a drill showed; exits with 1 when it did not pass
+    Show {
+        /// Its id, or that of its job
+        id: String,
     },
 }
 

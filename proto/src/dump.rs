@@ -51,6 +51,7 @@ impl From<&DumpRestoreWork> for v1::RestoreWork {
                 instance: Some((&work.instance).into()),
             }),
             copy: None,
+            drill: None,
         }
     }
 }

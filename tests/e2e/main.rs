@@ -11,6 +11,7 @@ mod bad_days;
 mod bad_input;
 mod copies;
 mod debian;
+mod drills;
 mod dumps;
 mod expiry;
 mod failpoints;

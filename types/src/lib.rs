@@ -5,6 +5,7 @@
 
 mod backup;
 mod coverage;
+pub mod drill;
 mod dump;
 mod exposure;
 mod facts;

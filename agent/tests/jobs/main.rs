@@ -14,6 +14,7 @@ mod backup;
 mod copies;
 mod crash;
 mod delta;
+mod drills;
 mod dumps;
 mod faults;
 mod fixture;

@@ -4,6 +4,7 @@ mod agent;
 mod apply;
 mod audit;
 mod backup;
+mod drill;
 mod exposure;
 mod job;
 mod login;
@@ -77,6 +78,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Policy(command) => policy::run(&mut cx, command).await,
         Command::Backup(command) => backup::run(&mut cx, command).await,
         Command::Restore(command) => restore::run(&mut cx, command).await,
+        Command::Drill(command) => drill::run(&mut cx, *command).await,
         Command::Job(command) => job::run(&mut cx, command).await,
         Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,
         Command::Audit(command) => audit::run(&mut cx, command).await,

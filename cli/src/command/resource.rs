@@ -44,6 +44,26 @@ const POLICIES: &[Column] = &[
     ("repository", |item| text(&item["spec"]["repository"])),
 ];
 
+const DRILL_PLANS: &[Column] = &[
+    ("name", |item| text(&item["metadata"]["name"])),
+    ("selector", |item| text(&item["spec"]["selector"])),
+    ("when", |item| {
+        let spec = &item["spec"];
+        match text(&spec["cron"]) {
+            cron if cron.is_empty() => format!("every {}", text(&spec["every"])),
+            cron => cron,
+        }
+    }),
+    ("at", |item| match text(&item["spec"]["at"]) {
+        at if at.is_empty() => "latest".to_owned(),
+        at => at,
+    }),
+    ("checks", |item| {
+        let checks = item["spec"]["checks"].as_array();
+        checks.map_or(0, Vec::len).to_string()
+    }),
+];
+
 pub(super) async fn get(
     cx: &mut Context,
     word: &str,
@@ -75,6 +95,7 @@ pub(super) async fn get(
         Kind::Fleet => FLEETS,
         Kind::Cluster => CLUSTERS,
         Kind::Policy => POLICIES,
+        Kind::DrillPlan => DRILL_PLANS,
     };
     output::list(cx.format, &body, columns)?;
     DONE

@@ -81,7 +81,7 @@ impl Promise {
             scope: RpoScope::default(),
             window: policy.window(),
             rto: policy.rto(),
-            drill_every: None,
+            drill_every: policy.drills_fresh_for(),
             wal: policy.wal_mode(),
             flush_every: policy.flush_every(),
             places: std::iter::once(own).chain(copies).collect(),

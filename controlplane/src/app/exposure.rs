@@ -53,6 +53,10 @@ impl App {
         let mut items = Vec::with_capacity(found.items.len());
         for cluster in found.items {
             let mut judged = self.judge(&view, &cluster, now).await?;
+            let policy = query::effective_policy(view.connection(), cluster.name()).await?;
+            let policy = policy.map(|(_, policy)| policy);
+            let proof = self.proof_of(&view, &cluster, policy.as_ref(), now).await?;
+            judged.proof = Some(proof);
             judged.warnings = self.warnings_of(&view, &judged.cluster).await?;
             items.push(judged);
         }
@@ -140,6 +144,28 @@ impl App {
                 .map(|(facts, rule, missing)| show_copy(facts, rule, *missing, receives, now)),
         );
         Ok(judged)
+    }
+
+    /// The times that can be restored from a repository.
+    pub(crate) async fn drill_window(
+        &self,
+        view: &StateView,
+        cluster: &query::ResourceView,
+        repository: &Name,
+    ) -> Result<Option<(Timestamp, Timestamp)>> {
+        let name = cluster.name();
+        let policy = query::effective_policy(view.connection(), name).await?;
+        let policy = policy.map(|(_, policy)| policy);
+        let default = "default".parse().expect("\"default\" is a name");
+        let facts = Facts {
+            cluster: name,
+            fleet: cluster.fleet.as_ref().unwrap_or(&default),
+            policy: policy.as_ref(),
+            repository: Some(self.repository_facts(view, name, repository).await?),
+            agent_online: true,
+        };
+        let judged = judge_cluster(&facts, Timestamp::now());
+        Ok(judged.window_start.zip(judged.window_end))
     }
 
     /// What is known of each copy that the policy wants, and how many backups it

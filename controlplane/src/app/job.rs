@@ -3,11 +3,12 @@
 use holdfast_state::Digest;
 use holdfast_state::command::{CreateJob, RequestCancel};
 use holdfast_state::query::{self, JobFilter, Page, PageRequest};
-use holdfast_types::resource::{Checkpoint, Source};
+use holdfast_types::drill::{DrillPoint, DumpToDrill};
+use holdfast_types::resource::{Check, Checkpoint, Source};
 use holdfast_types::schedule::RunId;
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, DumpOptions, DumpRestoreRequest, Failure, Generation,
-    JobId, JobKind, JobPhase, JobState, Lineage, Name, RestorePlan, RestoreRequest,
+    JobId, JobKind, JobPhase, JobState, Lineage, Name, RestorePlan, RestoreRequest, RestoreTarget,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,30 @@ pub(crate) enum WorkSpec {
         /// The repository that has it.
         from: Name,
     },
+    /// Rehearse a restore.
+    Drill(Box<DrillSpec>),
+}
+
+/// What is rehearsed. The point is decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DrillSpec {
+    /// Where it ends.
+    pub(crate) at: RestoreTarget,
+    /// How that was asked for.
+    pub(crate) asked: DrillPoint,
+    /// The dump that is restored; without it, a base backup and WAL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dump: Option<DumpToDrill>,
+    /// In which database queries are asked that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) database: Option<String>,
+    /// On a host of this region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<String>,
+    /// What is checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) checks: Vec<Check>,
 }
 
 impl JobSpec {
@@ -95,6 +120,7 @@ impl JobSpec {
             WorkSpec::Backup { .. } => JobKind::Backup,
             WorkSpec::Restore { .. } | WorkSpec::RestoreDump { .. } => JobKind::Restore,
             WorkSpec::Copy { .. } => JobKind::Copy,
+            WorkSpec::Drill(_) => JobKind::Drill,
         }
     }
 }

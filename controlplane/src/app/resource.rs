@@ -174,15 +174,18 @@ impl App {
         let name = found.document.metadata.name.clone();
         let cluster = match kind {
             Kind::Cluster => Some(self.cluster_status(view, &name, found.retired_at).await?),
-            Kind::Repository | Kind::Fleet | Kind::Policy => None,
+            Kind::Repository | Kind::Fleet | Kind::Policy | Kind::DrillPlan => None,
         };
         let repository_id = match kind {
             Kind::Repository => query::repository_identity(view.connection(), &name).await?,
-            Kind::Cluster | Kind::Fleet | Kind::Policy => None,
+            Kind::Cluster | Kind::Fleet | Kind::Policy | Kind::DrillPlan => None,
         };
         let promised = match &found.document.resource {
             Resource::Policy(policy) => Some(contract(policy)),
-            Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => None,
+            Resource::Repository(_)
+            | Resource::Fleet(_)
+            | Resource::Cluster(_)
+            | Resource::DrillPlan(_) => None,
         };
         let mut document = found.document.to_value();
         let spec = document

@@ -11,6 +11,7 @@ mod warning;
 
 use std::time::Duration;
 
+use holdfast_types::drill::Proof;
 use holdfast_types::resource::{Policy, WalMode};
 use holdfast_types::{
     BackupId, Compliance, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name, ReceivedBy,
@@ -118,6 +119,9 @@ pub struct ExposureView {
     /// to one of them could lose WAL, or its volume fills up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<InstanceWarning>,
+    /// What its drills prove; without one that is young enough, nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// Judges one cluster at `now`.
@@ -174,6 +178,7 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
         window_end: oldest.and(frontier).map(|frontier| frontier.time),
         cause,
         warnings: Vec::new(),
+        proof: None,
     }
 }
 

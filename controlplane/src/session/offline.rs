@@ -27,7 +27,10 @@ pub(super) async fn take(app: &App, agent: &AgentView, report: &OfflineReport) -
             .instances
             .iter()
             .any(|instance| instance.agent == agent.name),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => false,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Policy(_)
+        | Resource::DrillPlan(_) => false,
     });
     if !here {
         // It was moved or deleted meanwhile: no record of its runs is wanted. A
@@ -117,6 +120,7 @@ fn attempt(
         schedule: &schedule,
         repository: &policy.repository,
         spec: &|_: Timestamp| spec.clone(),
+        drill: None,
     };
     let start = Start {
         not_before: began.due,

@@ -18,6 +18,7 @@ mod catalog;
 mod column;
 pub mod command;
 mod context;
+mod drills;
 pub mod dump;
 mod effect;
 mod entity;

@@ -13,6 +13,7 @@ mod control;
 mod copies;
 mod coverage;
 mod documents;
+mod drills;
 mod dumps;
 mod duties;
 mod enrol;

@@ -159,6 +159,13 @@ mod tests {
             ),
         ];
         assert_eq!(found, expected);
+        let rehearsed = |every: &str| json!({"every": every, "repository": "us"});
+        let drills = between(
+            json!({"drills": [rehearsed("1d"), rehearsed("2d")]}),
+            json!({"drills": [rehearsed("1d"), rehearsed("3d")]}),
+        );
+        let expected = ("drills[drill-2].every".to_owned(), json!("2d"), json!("3d"));
+        assert_eq!(drills, [expected]);
         let us = json!({"repository": "us", "within": "15m"});
         let copied = between(json!({}), json!({"copies": [us]}));
         assert_eq!(copied, [("copies[us]".to_owned(), Value::Null, us.clone())]);

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::backup::as_word;
 use crate::resource::{
-    CatchUp, Checkpoint, Compression, Durability, Keep, Limits, Objectives, Policy, Retention,
-    Retry, Schedule, Source, WalPolicy,
+    CatchUp, Checkpoint, Compression, Drill, Durability, Keep, Limits, Objectives, Policy,
+    Retention, Retry, Schedule, Source, WalPolicy, drill_name,
 };
 use crate::{BackupKind, Span};
 
@@ -50,12 +50,13 @@ pub struct PolicyField {
 }
 
 /// Fields without a default, and what it means not to say them.
-const SILENT: [(&str, &str); 12] = [
+const SILENT: [(&str, &str); 13] = [
     ("objectives.rpo", "no RPO: there is no verdict"),
     ("objectives.rto", "no RTO: how soon is not promised"),
     ("objectives.window", "no window is promised"),
     ("copies", "there are no copies"),
     ("schedules", "backups are taken by hand alone"),
+    ("drills", "no drill of its own proves what it promises"),
     ("retention", "nothing expires"),
     ("retention.pitr", "WAL is kept since the oldest kept backup"),
     ("limits.jobsPerHost", "there is no limit"),
@@ -98,9 +99,14 @@ pub fn fields(policy: &Policy) -> Vec<PolicyField> {
     found
 }
 
-/// It as people write it.
+/// It as people write it, with the names of drills that are called by their place:
+/// by them the drills are told apart.
 pub(super) fn value_of(policy: &Policy) -> Value {
-    serde_json::to_value(policy).unwrap_or_default()
+    let mut named = policy.clone();
+    for (index, drill) in named.drills.iter_mut().enumerate() {
+        drill.name = Some(drill_name(index, drill));
+    }
+    serde_json::to_value(named).unwrap_or_default()
 }
 
 /// It with everything said that follows from what it says, or from nothing. Null
@@ -118,13 +124,14 @@ pub(super) fn filled(policy: &Policy) -> Value {
             .retention
             .as_ref()
             .map(|kept| retention(policy, kept)),
+        drills: policy.drills.iter().map(drill).collect(),
         limits: Some(Limits { ..limits }),
         ..policy.clone()
     };
     let mut value = value_of(&whole);
     for (path, _) in SILENT {
         let nothing = match path {
-            "copies" | "schedules" => Value::Array(Vec::new()),
+            "copies" | "schedules" | "drills" => Value::Array(Vec::new()),
             _ => Value::Null,
         };
         say(&mut value, path, nothing);
@@ -196,6 +203,14 @@ fn schedule(given: &Schedule) -> Schedule {
     }
 }
 
+fn drill(given: &Drill) -> Drill {
+    Drill {
+        timezone: given.timezone.clone().or_else(|| Some("UTC".to_owned())),
+        at: Some(given.at()),
+        ..given.clone()
+    }
+}
+
 /// Says that there is nothing at a path whose parent is there.
 fn say(value: &mut Value, path: &str, nothing: Value) {
     let (parent, field) = path.rsplit_once('.').unwrap_or(("", path));
@@ -208,8 +223,8 @@ fn say(value: &mut Value, path: &str, nothing: Value) {
     }
 }
 
-/// What tells the elements of a list apart: the name of a schedule, the
-/// repository of a copy.
+/// What tells the elements of a list apart: the name of a schedule or a drill,
+/// the repository of a copy.
 pub(super) fn key_of(element: &Value) -> Option<&str> {
     let field = |name: &str| element.get(name).and_then(Value::as_str);
     field("name").or_else(|| field("repository"))
@@ -219,6 +234,8 @@ pub(super) fn key_of(element: &Value) -> Option<&str> {
 pub(super) fn is_group(path: &str, value: &Value) -> bool {
     match value {
         Value::Object(_) => path != "selector",
+        // Two checks of a drill may be called the same, in two databases.
+        Value::Array(_) if path.ends_with(".checks") => false,
         Value::Array(elements) => {
             !elements.is_empty() && elements.iter().all(|one| key_of(one).is_some())
         }
@@ -278,6 +295,8 @@ mod tests {
             "copies": [{"repository": "us", "within": "15m"}],
             "schedules": [{"name": "weekly", "kind": "full", "cron": "0 2 * * 0"}],
             "retention": {"keep": {"daily": 7}},
+            "drills": [{"every": "1d"}, {"name": "weekly", "cron": "0 6 * * 1",
+                "repository": "us", "checks": [{"name": "a", "amcheck": true}]}],
         }));
         let of = |field: &str| {
             let found = all.iter().find(|(path, ..)| path == field);
@@ -295,6 +314,10 @@ mod tests {
         assert_eq!(of("copies[us].within"), (json!("15m"), "policy"));
         assert_eq!(of("schedules[weekly].cron"), (json!("0 2 * * 0"), "policy"));
         assert_eq!(of("schedules[weekly].from"), (json!("primary"), "default"));
+        assert_eq!(of("drills[drill-1].every"), (json!("1d"), "policy"));
+        assert_eq!(of("drills[drill-1].at"), (json!("latest"), "default"));
+        let checks = json!([{"name": "a", "amcheck": true}]);
+        assert_eq!(of("drills[weekly].checks"), (checks, "policy"));
         assert_eq!(of("compression.level"), (json!(1), "default"));
         assert_eq!(of("limits.jobsPerHost"), (Value::Null, "default"));
     }

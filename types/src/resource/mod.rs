@@ -6,6 +6,7 @@
 
 mod cluster;
 mod document;
+mod drill;
 mod fleet;
 mod policy;
 mod repository;
@@ -15,6 +16,7 @@ mod schedule;
 
 pub use cluster::{Cluster, ConnectionProblem, InstanceSpec, REMOTE, RelaySpec};
 pub use document::{API_VERSION, Document, InvalidDocument, Kind, Labels, Metadata, Resource};
+pub use drill::{Check, Drill, check_all, drill_name, plan_name};
 pub use fleet::Fleet;
 pub use policy::{
     Codec, Compression, Durability, Limits, Objectives, Policy, PolicyCopy, WalMode, WalPolicy,

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidDocument, Labels, MaxRetained, NotYet, Retention, Schedule, Source, WhenFull};
+use super::{
+    Drill, InvalidDocument, Labels, MaxRetained, NotYet, Retention, Schedule, Source, WhenFull,
+};
 use crate::backup::as_word;
 use crate::{BackupKind, Name, Span};
 
@@ -39,10 +41,9 @@ pub struct Policy {
     /// What is kept, and for how long; without it, nothing expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub drills: NotYet,
+    /// When restores are rehearsed, and what is checked then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drills: Vec<Drill>,
     /// How much may happen at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
@@ -278,7 +279,7 @@ impl Policy {
             copies: Vec::new(),
             schedules: Vec::new(),
             retention: None,
-            drills: NotYet::default(),
+            drills: Vec::new(),
             limits: None,
             approvals: NotYet::default(),
         }
@@ -359,6 +360,12 @@ impl Policy {
         self.wal.as_ref().is_some_and(says)
     }
 
+    /// For how long a drill that passed proves something; `None` where no drills are
+    /// ordered. Of several orders the one that comes most often counts.
+    pub fn drills_fresh_for(&self) -> Option<Span> {
+        self.drills.iter().filter_map(Drill::fresh_for).min()
+    }
+
     /// How its data is compressed.
     pub fn compression(&self) -> Compression {
         self.compression.unwrap_or(Compression::DEFAULT)
@@ -407,7 +414,8 @@ impl Policy {
         if let Some(limits) = &self.limits {
             limits.check()?;
         }
-        super::schedule::check(&self.schedules)
+        super::schedule::check(&self.schedules)?;
+        super::drill::check(&self.drills, &self.schedules)
     }
 
     fn check_copies(&self) -> Result<(), InvalidDocument> {
@@ -472,7 +480,6 @@ impl Policy {
     }
 
     fn refuse_what_is_not_built(&self) -> Result<(), InvalidDocument> {
-        self.drills.refuse("spec.drills")?;
         if let Some(limits) = &self.limits {
             limits.bandwidth.refuse("spec.limits.bandwidth")?;
         }

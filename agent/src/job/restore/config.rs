@@ -14,7 +14,7 @@ use super::command::Asker;
 use super::copy::{Copied, waiting_control_file};
 use super::prepare::{Ready, cannot_write};
 use super::settings::{self, Ending, Settings};
-use super::{Stopped, directory};
+use super::{Stopped, directory, isolate};
 use crate::file::write_atomically;
 use crate::job::JobContext;
 use crate::job::backup::{fact, thread_died};
@@ -92,6 +92,7 @@ pub(super) async fn run(
         },
         cx: cx.clone(),
         start: work.request.start,
+        isolated: ready.isolated,
         config,
     };
     let written = tokio::task::spawn_blocking(move || writer.write().map(|()| writer.config)).await;
@@ -175,6 +176,7 @@ struct Writer {
     fetch: FetchConfig,
     cx: JobContext,
     start: bool,
+    isolated: bool,
     config: Config,
 }
 
@@ -299,6 +301,9 @@ impl Writer {
                 "log".to_owned(),
                 format!("{logs} is the original's"),
             ));
+        }
+        if self.isolated {
+            corrected.extend(isolate::preloaded(&self.asker)?);
         }
         if corrected.is_empty() {
             return Ok(());

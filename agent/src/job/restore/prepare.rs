@@ -37,6 +37,8 @@ pub(super) struct Ready {
     pub(super) backup: Backup,
     pub(super) chain: Chain,
     pub(super) programs: Programs,
+    /// Nobody but us comes in, and it speaks to nobody: a rehearsal.
+    pub(super) isolated: bool,
 }
 
 impl Ready {
@@ -111,6 +113,7 @@ pub(super) async fn run(
         backup,
         chain,
         programs,
+        isolated: false,
     })
 }
 

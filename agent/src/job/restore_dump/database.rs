@@ -6,6 +6,7 @@ use holdfast_pg::sql::Session;
 use holdfast_proto::DumpRestoreWork;
 use holdfast_types::Failure;
 
+use super::Leftover;
 use super::prepare::Ready;
 use crate::host::Host;
 use crate::job::JobContext;
@@ -46,7 +47,7 @@ impl Target {
         work: &DumpRestoreWork,
         ready: &Ready,
         cx: &JobContext,
-        host: &Host,
+        (host, leftover): (&Host, Leftover),
     ) -> Result<Self, Stopped> {
         drop_left(ready, host).await?;
         let into = &work.request.into;
@@ -67,14 +68,17 @@ impl Target {
             system_identifier: ready.facts.system_identifier,
             name: name.clone(),
         };
-        let note = Note::write(host.data_dir(), work.job, &database)?;
+        let note = match leftover {
+            Leftover::Noted => Some(Note::write(host.data_dir(), work.job, &database)?),
+            Leftover::GoesWithServer => None,
+        };
         drop_database(&ready.session, &name).await?;
         let create = create(work, ready, &name).await?;
         ready.session.execute(&create).await?;
         Ok(Self {
             name,
             in_place: false,
-            note: Some(note),
+            note,
         })
     }
 

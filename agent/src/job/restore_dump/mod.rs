@@ -22,7 +22,7 @@ use prepare::Ready;
 /// Restores what `work` describes.
 pub async fn run(work: DumpRestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
     // Boxed: it is large, and lives in the futures of all who call.
-    match Box::pin(attempt(&work, &cx, host)).await {
+    match Box::pin(attempt(&work, &cx, host, Leftover::Noted)).await {
         Ok(result) => JobOutcome::Succeeded(JobSuccess {
             result: serde_json::to_value(&result).unwrap_or_default(),
             backup: None,
@@ -38,10 +38,21 @@ pub async fn run(work: DumpRestoreWork, cx: JobContext, host: &Host) -> JobOutco
     }
 }
 
-async fn attempt(
+/// What happens to the half-made database of a process that dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leftover {
+    /// A note of it is left, by which the next restore into the server drops it.
+    Noted,
+    /// It goes with its server.
+    GoesWithServer,
+}
+
+/// The work; [`run`] tells how it ended, and a rehearsal goes on with it.
+pub(super) async fn attempt(
     work: &DumpRestoreWork,
     cx: &JobContext,
     host: &Host,
+    leftover: Leftover,
 ) -> Result<DumpRestoreResult, Stopped> {
     cx.enter(JobPhase::Prepare);
     let ready = or_cancelled(cx, prepare::run(work, cx, host)).await?;
@@ -52,7 +63,7 @@ async fn attempt(
     let objects = or_cancelled(cx, load::contents(&ready, &archive, cx)).await?;
     failpoint!("restore_dump::extract::done");
     cx.enter(JobPhase::Start);
-    let mut target = or_cancelled(cx, Target::make(work, &ready, cx, host)).await?;
+    let mut target = or_cancelled(cx, Target::make(work, &ready, cx, (host, leftover))).await?;
     failpoint!("restore_dump::start::done");
     match fill(work, &ready, &target, &archive, cx).await {
         Ok(()) => {

@@ -48,6 +48,7 @@ async fn the_process_that_dies() {
         Work::Restore(work) => LocalRunner.restore(*work, cx.clone(), &host).await,
         Work::RestoreDump(work) => LocalRunner.restore_dump(*work, cx.clone(), &host).await,
         Work::Copy(work) => LocalRunner.copy(*work, cx.clone(), &host).await,
+        Work::Drill(work) => LocalRunner.drill(*work, cx.clone(), &host).await,
         Work::ReceiveWal(work) => {
             let id = AssignmentId::from_uuid(Uuid::now_v7());
             let duty = LocalRunner.receive_wal(id, Generation(1), *work, host);

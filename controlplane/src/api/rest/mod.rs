@@ -9,6 +9,7 @@ mod agents;
 mod apply;
 mod audit;
 mod backups;
+mod drills;
 mod errors;
 mod events;
 mod expiry;
@@ -84,6 +85,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(apply::router())
         .merge(audit::router())
         .merge(backups::router())
+        .merge(drills::router())
         .merge(events::router())
         .merge(expiry::router())
         .merge(exposure::router())

@@ -1,4 +1,4 @@
-//! Declared resources: repositories, fleets, clusters, policies.
+//! Declared resources: repositories, fleets, clusters, policies, drill plans.
 
 use std::sync::Arc;
 
@@ -307,12 +307,27 @@ resource!(
     policy_delete = "policy_delete"
 );
 
+resource!(
+    drill_plans,
+    Kind::DrillPlan,
+    resource::Drill,
+    DrillPlanDocument,
+    "drill-plans",
+    "/api/v1/drill-plans",
+    "/api/v1/drill-plans/{name}",
+    drill_plan_list = "drill_plan_list",
+    drill_plan_show = "drill_plan_show",
+    drill_plan_put = "drill_plan_put",
+    drill_plan_delete = "drill_plan_delete"
+);
+
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(repositories::router())
         .merge(fleets::router())
         .merge(clusters::router())
         .merge(policies::router())
+        .merge(drill_plans::router())
         .routes(routes!(repository_key_export))
 }
 

@@ -133,7 +133,10 @@ fn no_revision(name: &Name, revision: Revision) -> AppError {
 fn policy_of(revision: &PolicyRevision) -> Option<&Policy> {
     match &revision.document.as_ref()?.resource {
         Resource::Policy(policy) => Some(policy),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => None,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Cluster(_)
+        | Resource::DrillPlan(_) => None,
     }
 }
 

@@ -142,7 +142,7 @@ async fn before_and_after(view: &StateView, read: &[Document]) -> Result<(Declar
                     .clusters
                     .insert(name, document.metadata.labels.clone());
             }
-            Resource::Repository(_) | Resource::Fleet(_) => {}
+            Resource::Repository(_) | Resource::Fleet(_) | Resource::DrillPlan(_) => {}
         }
     }
     Ok((before, after))
@@ -163,7 +163,10 @@ async fn promises(
     }
     let policies = read.iter().filter_map(|document| match &document.resource {
         Resource::Policy(policy) => Some((&document.metadata.name, &**policy)),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => None,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Cluster(_)
+        | Resource::DrillPlan(_) => None,
     });
     let promise = |(name, policy): (&Name, &Policy)| {
         let clusters = after.governed_by(name);

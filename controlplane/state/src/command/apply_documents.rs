@@ -218,11 +218,14 @@ fn level_of(document: &Document) -> u32 {
             let receiver = |wal: &WalPolicy| wal.receiver.is_some();
             policy.wal.as_ref().is_some_and(receiver)
         }
-        Resource::Repository(_) | Resource::Fleet(_) => false,
+        Resource::Repository(_) | Resource::Fleet(_) | Resource::DrillPlan(_) => false,
     };
     let schedules = match &document.resource {
         Resource::Policy(policy) => !policy.schedules.is_empty() || policy.limits.is_some(),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => false,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Cluster(_)
+        | Resource::DrillPlan(_) => false,
     };
     // A node of an earlier level would refuse what the others take (I-02).
     if let Resource::Repository(repository) = &document.resource
@@ -240,6 +243,7 @@ fn level_of(document: &Document) -> u32 {
     .max(level_of_copies(document))
     .max(level_of_bounds(document))
     .max(level_of_objectives(document))
+    .max(level_of_drills(document))
 }
 
 /// The level of what it orders. A node of an earlier one would hand incrementals
@@ -258,7 +262,7 @@ fn level_of_kinds(document: &Document) -> u32 {
             policy.carries_wal() || policy.schedules.iter().any(Schedule::chooses_source)
         }
         Resource::Cluster(cluster) => cluster.instances.iter().any(InstanceSpec::is_remote),
-        Resource::Repository(_) | Resource::Fleet(_) => false,
+        Resource::Repository(_) | Resource::Fleet(_) | Resource::DrillPlan(_) => false,
     };
     if sources {
         return schema::SOURCES;
@@ -272,7 +276,10 @@ fn level_of_kinds(document: &Document) -> u32 {
             let highest = policy.schedules.iter().map(level).max();
             highest.unwrap_or(schema::VERSION)
         }
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => schema::VERSION,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Cluster(_)
+        | Resource::DrillPlan(_) => schema::VERSION,
     }
 }
 
@@ -307,6 +314,16 @@ fn level_of_objectives(document: &Document) -> u32 {
 fn level_of_copies(document: &Document) -> u32 {
     match &document.resource {
         Resource::Policy(policy) if !policy.copies.is_empty() => schema::COPIES,
+        _ => schema::VERSION,
+    }
+}
+
+/// The level of what is rehearsed. A node of an earlier one knows neither the kind nor
+/// the field.
+fn level_of_drills(document: &Document) -> u32 {
+    match &document.resource {
+        Resource::DrillPlan(_) => schema::DRILLS,
+        Resource::Policy(policy) if !policy.drills.is_empty() => schema::DRILLS,
         _ => schema::VERSION,
     }
 }
@@ -376,6 +393,7 @@ pub(super) const fn noun(kind: Kind) -> Noun {
         Kind::Fleet => Noun::Fleet,
         Kind::Cluster => Noun::Cluster,
         Kind::Policy => Noun::Policy,
+        Kind::DrillPlan => Noun::DrillPlan,
     }
 }
 
@@ -485,7 +503,7 @@ async fn touch_schedules(
         let mut of_kind = outcome.iter().filter(|applied| applied.kind == kind);
         of_kind.any(|applied| applied.change != Change::Unchanged)
     };
-    let policies = changed(Kind::Policy);
+    let policies = changed(Kind::Policy) || changed(Kind::DrillPlan);
     if (policies || changed(Kind::Cluster)) && cx.has_level(schedules::LEVEL).await? {
         schedules::touched(cx, policies).await?;
         cx.activate(TaskName::Schedules);

@@ -16,7 +16,7 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState, ReferenceKind};
 use crate::entity::{assignments, jobs, resources};
 use crate::{
-    Noun, Refusal, StateError, TaskName, leases, revisions, schedules, state_snapshots,
+    Noun, Refusal, StateError, TaskName, leases, revisions, schedules, schema, state_snapshots,
 };
 
 /// Since v0.1.
@@ -50,6 +50,13 @@ impl ReplicatedCommand for DeleteResource {
         format!("{}/{}", self.kind.plural(), self.name)
     }
 
+    fn level(&self) -> u32 {
+        match self.kind {
+            Kind::Repository | Kind::Fleet | Kind::Cluster | Kind::Policy => schema::VERSION,
+            Kind::DrillPlan => schema::DRILLS,
+        }
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Deleted, Stop> {
         let Self {
             kind,
@@ -76,10 +83,12 @@ impl ReplicatedCommand for DeleteResource {
                 revisions::record(cx, &name, None).await?;
                 delete_row(cx, kind, &name).await?
             }
+            Kind::DrillPlan => delete_row(cx, kind, &name).await?,
         };
         cx.changed(kind.plural(), name);
-        if matches!(kind, Kind::Cluster | Kind::Policy) && cx.has_level(schedules::LEVEL).await? {
-            schedules::touched(cx, kind == Kind::Policy).await?;
+        let scheduled = matches!(kind, Kind::Cluster | Kind::Policy | Kind::DrillPlan);
+        if scheduled && cx.has_level(schedules::LEVEL).await? {
+            schedules::touched(cx, kind != Kind::Cluster).await?;
             cx.activate(TaskName::Schedules);
         }
         cx.wake_working_agents().await?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_types::Name;
-use holdfast_types::resource::{Document, Kind, Labels, Policy, Resource};
+use holdfast_types::resource::{Document, Drill, Kind, Labels, Policy, Resource};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::apply_documents::{Change, DEFAULT_FLEET};
@@ -42,7 +42,10 @@ impl Plan {
         let clusters = [Some(&self.document.resource), old].into_iter().flatten();
         let clusters = clusters.filter_map(|resource| match resource {
             Resource::Cluster(cluster) => Some(cluster),
-            Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => None,
+            Resource::Repository(_)
+            | Resource::Fleet(_)
+            | Resource::Policy(_)
+            | Resource::DrillPlan(_) => None,
         });
         let agents = clusters.flat_map(|cluster| {
             let instances = cluster.instances.iter().map(|instance| &instance.agent);
@@ -117,9 +120,26 @@ pub(super) fn references(document: &Document) -> Vec<Reference> {
                 let field = format!("spec.copies[{index}].repository");
                 add(&field, ReferenceKind::Repository, &copy.repository);
             }
+            for (index, drill) in policy.drills.iter().enumerate() {
+                add_drill(&mut add, &format!("spec.drills[{index}]"), drill);
+            }
         }
+        Resource::DrillPlan(drill) => add_drill(&mut add, "spec", drill),
     }
     references
+}
+
+fn add_drill(add: &mut impl FnMut(&str, ReferenceKind, &Name), path: &str, drill: &Drill) {
+    if let Some(agent) = &drill.agent {
+        add(&format!("{path}.agent"), ReferenceKind::Agent, agent);
+    }
+    if let Some(repository) = &drill.repository {
+        add(
+            &format!("{path}.repository"),
+            ReferenceKind::Repository,
+            repository,
+        );
+    }
 }
 
 /// Refuses documents that name what does not exist.
@@ -245,7 +265,7 @@ pub(super) async fn refuse_clashes(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
             Resource::Cluster(_) => {
                 clusters.insert(name, plan.document.metadata.labels.clone());
             }
-            Resource::Repository(_) | Resource::Fleet(_) => {}
+            Resource::Repository(_) | Resource::Fleet(_) | Resource::DrillPlan(_) => {}
         }
     }
     for (cluster, labels) in &clusters {
@@ -269,7 +289,10 @@ async fn stored_policies(cx: &ApplyContext<'_>) -> Result<BTreeMap<Name, Policy>
         .await?;
     let policy = |row: resources::Model| match row.document.0.resource {
         Resource::Policy(policy) => Some((row.name.0, *policy)),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => None,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Cluster(_)
+        | Resource::DrillPlan(_) => None,
     };
     Ok(rows.into_iter().filter_map(policy).collect())
 }

@@ -164,6 +164,7 @@ commands! {
 }
 
 mod document_check;
+mod finish_drill;
 
 pub use admit_node::Admitted;
 pub use apply_documents::{AppliedDocument, Change, DocumentChange, Expected, RehearsedDocument};

@@ -14,6 +14,7 @@ pub(crate) mod backup_repositories;
 pub(crate) mod backups;
 pub(crate) mod condemned;
 pub(crate) mod condemned_wal;
+pub(crate) mod drills;
 pub(crate) mod exposure_facts;
 pub(crate) mod findings;
 pub(crate) mod frontiers;
@@ -82,6 +83,7 @@ mod tests {
             backups,
             condemned,
             condemned_wal,
+            drills,
             exposure_facts,
             findings,
             frontiers,

@@ -9,6 +9,7 @@ mod agent;
 mod assignment;
 mod audit;
 mod backup;
+mod drill;
 mod expiry;
 mod job;
 mod late;
@@ -40,6 +41,9 @@ pub use assignment::{
 pub use audit::{AuditFilter, audit};
 pub use backup::{
     BackupFilter, BackupView, available_backups, backup, backups, backups_of_job, newest_available,
+};
+pub use drill::{
+    DrillFilter, DrillView, drill, drill_before, drill_plans, drills, newest_drills, plans_for,
 };
 pub use expiry::{
     CondemnedView, CondemnedWalView, HoldView, PinView, condemned_in, condemned_of,

@@ -139,7 +139,10 @@ pub async fn repository_regions(
         .await?;
     let region = |row: resources::Model| match row.document.0.resource {
         Resource::Repository(repository) => Some((row.name.0, repository.region)),
-        Resource::Cluster(_) | Resource::Fleet(_) | Resource::Policy(_) => None,
+        Resource::Cluster(_)
+        | Resource::Fleet(_)
+        | Resource::Policy(_)
+        | Resource::DrillPlan(_) => None,
     };
     Ok(found.into_iter().filter_map(region).collect())
 }

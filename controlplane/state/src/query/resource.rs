@@ -144,7 +144,10 @@ pub async fn policies(conn: &DatabaseConnection) -> Result<Vec<(Name, Policy)>, 
         .await?;
     let policy = |row: rows::Model| match row.document.0.resource {
         Resource::Policy(policy) => Some((row.name.0, *policy)),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => None,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Cluster(_)
+        | Resource::DrillPlan(_) => None,
     };
     Ok(found.into_iter().filter_map(policy).collect())
 }

@@ -10,6 +10,7 @@ mod backups;
 mod copies;
 mod determinism;
 mod documents;
+mod drills;
 mod entries;
 mod example;
 mod expiry;
