@@ -14,7 +14,7 @@ use super::command::Asker;
 /// Libraries that may stay: they neither connect to anything nor listen, or what they
 /// do so by is turned off. Recovery or queries may need them. Whatever else is loaded
 /// with the server is left out, for we cannot know what it does.
-const QUIET: [&str; 20] = [
+const QUIET: [&str; 19] = [
     "age",
     "anon",
     "auto_explain",
@@ -29,7 +29,6 @@ const QUIET: [&str; 20] = [
     "pg_stat_statements",
     "pg_wait_sampling",
     "pgaudit",
-    "pgsodium",
     "plpgsql_check",
     "plprofiler",
     "rum",
