@@ -37,6 +37,8 @@ test: ## all tests, in their short form
 	# Always the whole workspace: a part of it has other features, and compiles anew.
 	deploy/dev/parts run build $(CARGO) build --workspace --bins --tests --locked
 	deploy/dev/parts run rules "$(TARGET)/debug/xtask" check-deps
+	# Most of them wait for something: twice as many at once as there are cores.
+	export RUST_TEST_THREADS="$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))}"
 	deploy/dev/parts run tests $(CARGO) test --workspace --locked --no-fail-fast
 	deploy/dev/parts end
 
