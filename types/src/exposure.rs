@@ -41,6 +41,28 @@ as_word!(Compliance {
     Exempt = "EXEMPT",
 });
 
+/// Which loss an RPO is about.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum RpoScope {
+    /// Of the cluster: the best repository counts.
+    #[default]
+    Any,
+    /// Of the cluster and any one region: the best repository elsewhere counts.
+    RegionLoss,
+    /// Of the cluster and any one repository: the second best counts.
+    K2,
+}
+
+as_word!(RpoScope {
+    Any = "any",
+    RegionLoss = "regionLoss",
+    K2 = "k2",
+});
+
 /// A claim about one repository: every commit acknowledged by `time` is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -92,6 +92,8 @@ ids! {
     ControlPlaneId = "cpl_";
     /// A restore drill.
     DrillId = "drl_";
+    /// An excuse from an objective, for a while.
+    ExemptionId = "exm_";
     /// A job.
     JobId = "job_";
     /// A one-time token with which an agent enrols.

@@ -3,6 +3,7 @@
 //! Everything here is valid by construction and pure: no I/O, no clock, no
 //! randomness. The words are those of `docs/glossary.md`.
 
+pub mod advice;
 mod backup;
 mod coverage;
 mod dump;
@@ -30,8 +31,8 @@ pub use dump::{
     InvalidDump,
 };
 pub use exposure::{
-    Compliance, CopyExposure, Frontier, ReceivedBy, RepositoryExposure, blind_after, judge,
-    judge_age,
+    Compliance, CopyExposure, Frontier, ReceivedBy, RepositoryExposure, RpoScope, blind_after,
+    judge, judge_age,
 };
 pub use facts::{
     ArchiverFacts, DiskFacts, InstanceFacts, InstanceRole, Observation, PatroniFacts, ServerFacts,
@@ -40,8 +41,9 @@ pub use facts::{
 pub use failure::Failure;
 pub use generation::{Generation, Revision};
 pub use id::{
-    AgentId, AssignmentId, BackupId, ControlPlaneId, DrillId, InvalidId, JobId, JoinTokenId, KeyId,
-    NodeTokenId, RepositoryId, RequestId, RestoreId, SessionId, StateSnapshotId, TokenId, UserId,
+    AgentId, AssignmentId, BackupId, ControlPlaneId, DrillId, ExemptionId, InvalidId, JobId,
+    JoinTokenId, KeyId, NodeTokenId, RepositoryId, RequestId, RestoreId, SessionId,
+    StateSnapshotId, TokenId, UserId,
 };
 pub use job::{JobKind, JobPhase, JobState};
 pub use lineage::{InvalidLineage, Lineage};

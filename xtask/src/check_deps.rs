@@ -12,7 +12,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("holdfast-proto", &["holdfast-types"]),
     ("holdfast-repo", &["holdfast-types"]),
     ("holdfast-pg", &["holdfast-types"]),
-    ("holdfast-state", &["holdfast-types"]),
+    ("holdfast-compliance", &["holdfast-types"]),
+    // Facts are kept as the engine reads them.
+    ("holdfast-state", &["holdfast-types", "holdfast-compliance"]),
     (
         "holdfast-consensus",
         &["holdfast-types", "holdfast-state", "holdfast-proto"],
@@ -22,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "holdfast-types",
             "holdfast-proto",
+            "holdfast-compliance",
             "holdfast-state",
             "holdfast-consensus",
             "holdfast-repo",

@@ -1,0 +1,46 @@
+//! A cluster at a moment: what judgements are made of.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::segment::Segment;
+use crate::span::after;
+use crate::sweep::Sweep;
+use crate::violation::{Tracker, Violation};
+
+/// A cluster at a moment.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) now: Timestamp,
+    /// A time so short that nothing changes in it.
+    pub(crate) segment: Segment,
+    pub(crate) sweep: Sweep,
+    /// The violation that is not over.
+    pub(crate) open: Option<Violation>,
+    /// Those that are.
+    pub(crate) ended: Vec<Violation>,
+}
+
+impl Look {
+    pub(crate) fn new(
+        mut sweep: Sweep,
+        mut tracker: Tracker,
+        mut ended: Vec<Violation>,
+        now: Timestamp,
+    ) -> Self {
+        let until = after(now, Duration::from_micros(1));
+        let segment = sweep.segment(now, until);
+        ended.extend(tracker.push(&segment));
+        // At the very moment of the crossing the exposure is not above the RPO yet.
+        let begun = |open: &Violation| open.started_at < now || segment.is_above(now);
+        let open = tracker.finish(until).filter(begun);
+        Self {
+            now,
+            segment,
+            sweep,
+            open,
+            ended,
+        }
+    }
+}
