@@ -2,6 +2,7 @@
 
 mod agent;
 mod apply;
+mod approval;
 mod audit;
 mod backup;
 mod exposure;
@@ -12,6 +13,7 @@ mod policy;
 mod repository;
 mod resource;
 mod restore;
+mod role;
 mod secret;
 mod snapshot;
 mod status;
@@ -53,6 +55,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         _ => {}
     }
     let client = Client::new(Config::load(&cli.global)?)?;
+    let client = client.because(cli.global.because.as_deref())?;
     let mut cx = Context { client, format };
     match cli.command {
         Command::Version | Command::Completion { .. } => DONE,
@@ -74,6 +77,8 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Restore(command) => restore::run(&mut cx, command).await,
         Command::Job(command) => job::run(&mut cx, command).await,
         Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,
+        Command::Approval(command) => approval::run(&mut cx, command).await,
+        Command::Role(command) => role::run(&mut cx, command).await,
         Command::Audit(command) => audit::run(&mut cx, command).await,
     }
 }

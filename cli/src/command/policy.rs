@@ -45,7 +45,7 @@ async fn preview(cx: &mut Context, file: &Path, count: usize) -> Outcome {
         match resource {
             Resource::Policy(policy) => policies.push((metadata.name, policy)),
             Resource::Cluster(_) => clusters.push((metadata.name, metadata.labels)),
-            Resource::Repository(_) | Resource::Fleet(_) => {}
+            Resource::Repository(_) | Resource::Fleet(_) | Resource::RoleBinding(_) => {}
         }
     }
     if policies.is_empty() {

@@ -67,6 +67,7 @@ async fn admit(app: &App, mut request: Request) -> Result<(Request, Consistency)
     let token = bearer(request.headers())?;
     let identity = app.authenticate(&token).await?;
     let consistency = consistency(&request)?;
+    let reason = reason(request.headers())?;
     let key = header(request.headers(), "idempotency-key");
     let idempotency = match key {
         Some(key) if request.method() == Method::POST => {
@@ -86,9 +87,23 @@ async fn admit(app: &App, mut request: Request) -> Result<(Request, Consistency)
         remote: context.remote.map(|remote| remote.ip()),
         traceparent: context.traceparent,
         consistency,
+        reason,
         idempotency,
     });
     Ok((request, consistency))
+}
+
+/// Why something is asked for, as its header says: people write it in their own
+/// language.
+fn reason(headers: &HeaderMap) -> Result<Option<String>, AppError> {
+    let Some(given) = headers.get("holdfast-reason") else {
+        return Ok(None);
+    };
+    let read = std::str::from_utf8(given.as_bytes()).map(|text| text.trim().to_owned());
+    let read = read.map_err(|_| {
+        AppError::new(Code::MALFORMED_HEADER, "Holdfast-Reason is no UTF-8")
+    })?;
+    Ok(Some(read).filter(|reason| !reason.is_empty()))
 }
 
 /// The token of a request.

@@ -104,12 +104,17 @@ impl App {
                 expected: Expected::Any,
             });
         let command = self.command(changes.collect())?;
+        let view = match dry_run {
+            true => self.read(by).await?,
+            false => self.node.read().await?,
+        };
+        let documents = command.documents.iter().map(|change| &change.document);
+        self.demand_documents(&view, by, documents).await?;
         if dry_run {
-            let view = self.read(by).await?;
             let rehearsed = command.rehearse(view.connection()).await??;
             return Ok(rehearsed.into_iter().map(Into::into).collect());
         }
-        let applied = self.propose(by, command).await?;
+        let applied = self.propose_or_ask(by, command).await?;
         Ok(applied.into_iter().map(Into::into).collect())
     }
 
@@ -139,9 +144,11 @@ impl App {
             Condition::Revision(revision) => Expected::Revision(revision),
             Condition::Absent => Expected::Absent,
         };
+        let view = self.node.read().await?;
+        self.demand_documents(&view, by, [&document]).await?;
         let change = DocumentChange { document, expected };
         let command = self.command(vec![change])?;
-        let applied = self.propose(by, command).await?;
+        let applied = self.propose_or_ask(by, command).await?;
         let applied = applied.into_iter().next();
         applied
             .map(Into::into)

@@ -10,6 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::App;
+use super::access::{read_permission, write_permission};
 use super::caller::Caller;
 use super::code::Code;
 use super::error::{AppError, Result};
@@ -94,6 +95,8 @@ impl App {
     /// One resource.
     pub async fn resource(&self, by: &Caller, kind: Kind, name: &Name) -> Result<ResourceView> {
         let view = self.read(by).await?;
+        let needs = (read_permission(kind), kind);
+        self.demand_resource(&view, by, needs, name).await?;
         let found = query::resource(view.connection(), kind, name).await?;
         let found = found.ok_or_else(|| AppError::not_found(kind.as_str().to_lowercase(), name))?;
         self.show(&view, found).await
@@ -134,7 +137,11 @@ impl App {
         page: &PageRequest,
     ) -> Result<Page<ResourceView>> {
         let view = self.read(by).await?;
-        let found = query::resources(view.connection(), kind, filter, page).await?;
+        let filter = ResourceFilter {
+            visible: self.visible(&view, by, read_permission(kind)).await?,
+            ..filter.clone()
+        };
+        let found = query::resources(view.connection(), kind, &filter, page).await?;
         let mut items = Vec::with_capacity(found.items.len());
         for item in found.items {
             items.push(self.show(&view, item).await?);
@@ -153,12 +160,15 @@ impl App {
         name: Name,
         expected: Option<Revision>,
     ) -> Result<Deleted> {
+        let view = self.node.read().await?;
+        let needs = (write_permission(kind), kind);
+        self.demand_resource(&view, by, needs, &name).await?;
         let command = DeleteResource {
             kind,
             name,
             expected,
         };
-        self.propose(by, command).await
+        self.propose_or_ask(by, command).await
     }
 
     async fn show(
@@ -170,11 +180,11 @@ impl App {
         let name = found.document.metadata.name.clone();
         let cluster = match kind {
             Kind::Cluster => Some(self.cluster_status(view, &name, found.retired_at).await?),
-            Kind::Repository | Kind::Fleet | Kind::Policy => None,
+            Kind::Repository | Kind::Fleet | Kind::Policy | Kind::RoleBinding => None,
         };
         let repository_id = match kind {
             Kind::Repository => query::repository_identity(view.connection(), &name).await?,
-            Kind::Cluster | Kind::Fleet | Kind::Policy => None,
+            Kind::Cluster | Kind::Fleet | Kind::Policy | Kind::RoleBinding => None,
         };
         let mut document = found.document.to_value();
         let spec = document

@@ -27,7 +27,10 @@ pub(super) async fn take(app: &App, agent: &AgentView, report: &OfflineReport) -
             .instances
             .iter()
             .any(|instance| instance.agent == agent.name),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => false,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Policy(_)
+        | Resource::RoleBinding(_) => false,
     });
     if !here {
         // It was moved or deleted meanwhile: no record of its runs is wanted. A

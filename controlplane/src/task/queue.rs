@@ -301,9 +301,10 @@ impl Queue {
                     let place = (&job.cluster, cluster);
                     (app.source_agents(view, place, source).await?, source)
                 }
-                Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => {
-                    (Vec::new(), Source::Primary)
-                }
+                Resource::Repository(_)
+                | Resource::Fleet(_)
+                | Resource::Policy(_)
+                | Resource::RoleBinding(_) => (Vec::new(), Source::Primary),
             },
             (None, None) => (Vec::new(), Source::Primary),
         };

@@ -46,7 +46,7 @@ mod writer;
 pub use command::{Command, ReplicatedCommand};
 pub use context::{ApplyContext, Stop};
 pub use effect::{Effect, TaskName};
-pub use entity::word::{CondemnCause, Deletion};
+pub use entity::word::{ApprovalState, CondemnCause, Deletion, Vote};
 pub use entry::{Cause, Entry, IdempotencyKey, InvalidPrincipal, Principal, PrincipalKind};
 pub use error::{EntryError, StateError};
 pub use pins::{InvalidHolder, PIN_MOST, PinHolder};

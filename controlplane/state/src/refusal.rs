@@ -4,10 +4,12 @@
 use std::fmt;
 
 use holdfast_types::{
-    BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name, RepositoryId, Revision,
+    ApprovalId, BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name, RepositoryId, Revision,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::entity::word::ApprovalState;
 
 /// What a refusal is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ pub enum Noun {
     Agent,
     /// An API token.
     ApiToken,
+    /// A request for approval.
+    Approval,
     /// An assignment.
     Assignment,
     /// A backup.
@@ -37,6 +41,8 @@ pub enum Noun {
     Policy,
     /// A repository.
     Repository,
+    /// A binding of a role.
+    RoleBinding,
     /// A secret.
     Secret,
     /// A session.
@@ -52,6 +58,7 @@ impl fmt::Display for Noun {
         f.write_str(match self {
             Self::Agent => "agent",
             Self::ApiToken => "API token",
+            Self::Approval => "request for approval",
             Self::Assignment => "assignment",
             Self::Backup => "backup",
             Self::Cluster => "cluster",
@@ -62,6 +69,7 @@ impl fmt::Display for Noun {
             Self::NodeToken => "node token",
             Self::Policy => "policy",
             Self::Repository => "repository",
+            Self::RoleBinding => "role binding",
             Self::Secret => "secret",
             Self::Session => "session",
             Self::StateSnapshot => "state snapshot",
@@ -326,6 +334,55 @@ pub enum Refusal {
         /// What.
         what: String,
     },
+    /// Other people must consent to it first.
+    #[error("{needed} other {} must consent to this: {because}", people(*needed))]
+    ApprovalNeeded {
+        /// How many.
+        needed: u32,
+        /// Why.
+        because: String,
+    },
+    /// Nobody has to consent to it, or not any more.
+    #[error("nobody has to consent to this as things are")]
+    ApprovalNotNeeded,
+    /// The request is decided.
+    #[error("{approval} is {state}")]
+    ApprovalState {
+        /// The request.
+        approval: ApprovalId,
+        /// Where it is.
+        state: ApprovalState,
+    },
+    /// The request is the voter's own.
+    #[error("{approval} is your own request")]
+    SelfApproval {
+        /// The request.
+        approval: ApprovalId,
+    },
+    /// The voter has voted.
+    #[error("you have voted on {approval} already")]
+    VotedAlready {
+        /// The request.
+        approval: ApprovalId,
+    },
+    /// A token, an agent or a node cannot consent.
+    #[error("only a person who is logged in can consent")]
+    NotAPerson,
+    /// The voter was made, or given another password, after the request.
+    #[error("\"{user}\" was created, or was given its password, after this was asked for")]
+    VoterTooNew {
+        /// The voter.
+        user: Name,
+    },
+    /// Whoever asked is a user no more.
+    #[error("who asked for {approval} is a user no more")]
+    RequesterGone {
+        /// The request.
+        approval: ApprovalId,
+    },
+    /// Nobody could give roles any more.
+    #[error("nobody would be an administrator of everything any more")]
+    LastAdministrator,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyMismatch,
@@ -385,6 +442,15 @@ impl Refusal {
             Self::WalNeeded { .. } => "wal_needed",
             Self::ExpirySuspended { .. } => "expiry_suspended",
             Self::PlanStale { .. } => "plan_stale",
+            Self::ApprovalNeeded { .. } => "approval_needed",
+            Self::ApprovalNotNeeded => "approval_not_needed",
+            Self::ApprovalState { .. } => "approval_state",
+            Self::SelfApproval { .. } => "self_approval",
+            Self::VotedAlready { .. } => "voted_already",
+            Self::NotAPerson => "not_a_person",
+            Self::VoterTooNew { .. } => "voter_too_new",
+            Self::RequesterGone { .. } => "requester_gone",
+            Self::LastAdministrator => "last_administrator",
             Self::IdempotencyMismatch => "idempotency_mismatch",
         }
     }
@@ -426,6 +492,15 @@ impl Refusal {
             | Self::WalNeeded { .. }
             | Self::ExpirySuspended { .. }
             | Self::PlanStale { .. }
+            | Self::ApprovalNeeded { .. }
+            | Self::ApprovalNotNeeded
+            | Self::ApprovalState { .. }
+            | Self::SelfApproval { .. }
+            | Self::VotedAlready { .. }
+            | Self::NotAPerson
+            | Self::VoterTooNew { .. }
+            | Self::RequesterGone { .. }
+            | Self::LastAdministrator
             | Self::IdempotencyMismatch => None,
         }
     }
@@ -494,6 +569,23 @@ impl Refusal {
                 "wait: by then every pin that may have been given is over"
             }
             Self::PlanStale { .. } => "plan again on what is there now",
+            Self::ApprovalNeeded { .. } => {
+                "ask for it: the same request without a dry run waits for their consent"
+            }
+            Self::ApprovalNotNeeded => "make the request again: it is done at once",
+            Self::ApprovalState { .. } => {
+                "look at it with `holdfast approval show`; ask again if it is still wanted"
+            }
+            Self::SelfApproval { .. } => "somebody else has to consent",
+            Self::VotedAlready { .. } => "wait for the others: each counts once",
+            Self::NotAPerson => "log in with `holdfast login` and vote as yourself",
+            Self::VoterTooNew { .. } => {
+                "somebody has to consent who could log in before; or have it asked for again"
+            }
+            Self::RequesterGone { .. } => "reject it; somebody who is there has to ask again",
+            Self::LastAdministrator => {
+                "make somebody else an administrator first, with `selector: {}` as the scope"
+            }
             Self::IdempotencyMismatch => "use a new Idempotency-Key for a new request",
         }
     }
@@ -504,6 +596,10 @@ fn revision(current: Option<Revision>) -> String {
         Some(current) => format!("has changed: it is at revision {current}"),
         None => "does not exist any more".to_owned(),
     }
+}
+
+const fn people(count: u32) -> &'static str {
+    if count == 1 { "person" } else { "people" }
 }
 
 fn ending(until: Option<Timestamp>) -> String {

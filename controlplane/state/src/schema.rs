@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = 17;
+pub const NEWEST: u32 = ACCESS;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -44,6 +44,8 @@ pub const EXPIRY: u32 = 15;
 pub const RETAINED: u32 = 16;
 /// From here on backups and WAL are copied to other repositories.
 pub const COPIES: u32 = 17;
+/// From here on there are roles, and dangerous acts need the consent of others.
+pub const ACCESS: u32 = 18;
 
 const KEY: &str = "schema";
 
@@ -67,6 +69,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         8 | 9 | 11 | 12 | 13 | 14 | 16 | 17 => "",
         10 => include_str!("migration/m0010.sql"),
         15 => include_str!("migration/m0015.sql"),
+        ACCESS => include_str!("migration/m0018.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidDocument, Labels, MaxRetained, NotYet, Retention, Schedule, Source, WhenFull};
+use super::{Approvals, InvalidDocument, Labels, MaxRetained, NotYet, Retention, Schedule, Source, WhenFull};
+use crate::access::ApprovalRule;
 use crate::backup::as_word;
 use crate::{BackupKind, Name, Span};
 
@@ -46,10 +47,9 @@ pub struct Policy {
     /// How much may happen at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub approvals: NotYet,
+    /// How many other people must consent to dangerous acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<Approvals>,
 }
 
 /// A repository that backups and WAL are copied to.
@@ -333,6 +333,16 @@ impl Policy {
         self.wal.as_ref().is_some_and(says)
     }
 
+    /// How many others must consent to what this rule is about.
+    pub fn approvals(&self, rule: ApprovalRule) -> u32 {
+        let count = self.approvals.and_then(|rules| match rule {
+            ApprovalRule::Delete => rules.delete,
+            ApprovalRule::ShortenRetention => rules.shorten_retention,
+            ApprovalRule::RestoreOver => rules.restore_over,
+        });
+        count.unwrap_or(0)
+    }
+
     /// How its data is compressed.
     pub fn compression(&self) -> Compression {
         self.compression.unwrap_or(Compression::DEFAULT)
@@ -376,6 +386,9 @@ impl Policy {
         }
         if let Some(limits) = &self.limits {
             limits.check()?;
+        }
+        if let Some(approvals) = &self.approvals {
+            approvals.check()?;
         }
         super::schedule::check(&self.schedules)
     }
@@ -446,7 +459,6 @@ impl Policy {
         if let Some(limits) = &self.limits {
             limits.bandwidth.refuse("spec.limits.bandwidth")?;
         }
-        self.approvals.refuse("spec.approvals")?;
         if let Some(objectives) = &self.objectives {
             objectives.rpo_scope.refuse("spec.objectives.rpoScope")?;
             objectives.rto.refuse("spec.objectives.rto")?;

@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use super::consent::{demand, for_documents};
 use super::document_check::{Plan, references, refuse_clashes, refuse_dangling, refuse_immutable};
+use super::role_bindings::refuse_lockout;
 use crate::apply::Head;
 use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
@@ -201,7 +203,10 @@ impl ApplyDocuments {
         refuse_immutable(cx, &plans).await?;
         refuse_dangling(cx, &plans).await?;
         refuse_clashes(cx, &plans).await?;
+        refuse_lockout(cx, &plans).await?;
         let keys = keys_to_store(cx, &plans, self.repository_keys).await?;
+        // Last: whoever is asked to consent is asked for what could be done.
+        demand(cx, &for_documents(cx, &plans).await?)?;
         Ok(Decision { plans, keys })
     }
 }
@@ -218,11 +223,14 @@ fn level_of(document: &Document) -> u32 {
             let receiver = |wal: &WalPolicy| wal.receiver.is_some();
             policy.wal.as_ref().is_some_and(receiver)
         }
-        Resource::Repository(_) | Resource::Fleet(_) => false,
+        Resource::Repository(_) | Resource::Fleet(_) | Resource::RoleBinding(_) => false,
     };
     let schedules = match &document.resource {
         Resource::Policy(policy) => !policy.schedules.is_empty() || policy.limits.is_some(),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => false,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Cluster(_)
+        | Resource::RoleBinding(_) => false,
     };
     // A node of an earlier level would refuse what the others take (I-02).
     if let Resource::Repository(repository) = &document.resource
@@ -239,6 +247,7 @@ fn level_of(document: &Document) -> u32 {
     .max(level_of_retention(document))
     .max(level_of_copies(document))
     .max(level_of_bounds(document))
+    .max(level_of_access(document))
 }
 
 /// The level of what it orders. A node of an earlier one would hand incrementals
@@ -257,7 +266,7 @@ fn level_of_kinds(document: &Document) -> u32 {
             policy.carries_wal() || policy.schedules.iter().any(Schedule::chooses_source)
         }
         Resource::Cluster(cluster) => cluster.instances.iter().any(InstanceSpec::is_remote),
-        Resource::Repository(_) | Resource::Fleet(_) => false,
+        Resource::Repository(_) | Resource::Fleet(_) | Resource::RoleBinding(_) => false,
     };
     if sources {
         return schema::SOURCES;
@@ -271,7 +280,10 @@ fn level_of_kinds(document: &Document) -> u32 {
             let highest = policy.schedules.iter().map(level).max();
             highest.unwrap_or(schema::VERSION)
         }
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => schema::VERSION,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Cluster(_)
+        | Resource::RoleBinding(_) => schema::VERSION,
     }
 }
 
@@ -280,6 +292,15 @@ fn level_of_kinds(document: &Document) -> u32 {
 fn level_of_bounds(document: &Document) -> u32 {
     match &document.resource {
         Resource::Policy(policy) if policy.bounds_retained() => schema::RETAINED,
+        _ => schema::VERSION,
+    }
+}
+
+/// A node of an earlier level knows neither the kind nor the field.
+fn level_of_access(document: &Document) -> u32 {
+    match &document.resource {
+        Resource::RoleBinding(_) => schema::ACCESS,
+        Resource::Policy(policy) if policy.approvals.is_some() => schema::ACCESS,
         _ => schema::VERSION,
     }
 }
@@ -321,7 +342,10 @@ fn audit_item(plan: &Plan) -> AuditItem {
     AuditItem { target, detail }
 }
 
-async fn plan(cx: &ApplyContext<'_>, documents: Vec<DocumentChange>) -> Result<Vec<Plan>, Stop> {
+pub(super) async fn plan(
+    cx: &ApplyContext<'_>,
+    documents: Vec<DocumentChange>,
+) -> Result<Vec<Plan>, Stop> {
     let mut seen = BTreeSet::new();
     let mut plans = Vec::new();
     for DocumentChange { document, expected } in documents {
@@ -367,6 +391,7 @@ pub(super) const fn noun(kind: Kind) -> Noun {
         Kind::Fleet => Noun::Fleet,
         Kind::Cluster => Noun::Cluster,
         Kind::Policy => Noun::Policy,
+        Kind::RoleBinding => Noun::RoleBinding,
     }
 }
 
@@ -430,7 +455,7 @@ pub(super) fn resource_row(
     }
 }
 
-async fn write(
+pub(super) async fn write(
     cx: &mut ApplyContext<'_>,
     document: Document,
     old: Option<resources::Model>,

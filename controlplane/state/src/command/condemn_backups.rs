@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use super::consent::{demand, for_backups};
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::word::{CondemnCause, Deletion};
@@ -122,6 +123,8 @@ impl ReplicatedCommand for CondemnBackups {
                 for one in &self.backups {
                     expiry::condemnable(cx, one.backup).await?;
                 }
+                let ids = self.backups.iter().map(|one| one.backup);
+                demand(cx, &for_backups(cx, ids).await?)?;
                 CondemnCause::Hand
             }
         };

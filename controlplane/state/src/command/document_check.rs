@@ -12,6 +12,7 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::word::ReferenceKind;
 use crate::entity::{resource_references, resources, secrets};
 use crate::lookup::Lookup;
+use crate::query::user_row_named;
 use crate::{Noun, Refusal, StateError, policy};
 
 /// The field of a repository that names its key.
@@ -42,7 +43,10 @@ impl Plan {
         let clusters = [Some(&self.document.resource), old].into_iter().flatten();
         let clusters = clusters.filter_map(|resource| match resource {
             Resource::Cluster(cluster) => Some(cluster),
-            Resource::Repository(_) | Resource::Fleet(_) | Resource::Policy(_) => None,
+            Resource::Repository(_)
+            | Resource::Fleet(_)
+            | Resource::Policy(_)
+            | Resource::RoleBinding(_) => None,
         });
         let agents = clusters.flat_map(|cluster| {
             let instances = cluster.instances.iter().map(|instance| &instance.agent);
@@ -118,6 +122,17 @@ pub(super) fn references(document: &Document) -> Vec<Reference> {
                 add(&field, ReferenceKind::Repository, &copy.repository);
             }
         }
+        Resource::RoleBinding(binding) => {
+            for (index, subject) in binding.subjects.iter().enumerate() {
+                if let Some(user) = &subject.user {
+                    let field = format!("spec.subjects[{index}].user");
+                    add(&field, ReferenceKind::User, user);
+                }
+            }
+            if let Some(fleet) = &binding.scope.fleet {
+                add("spec.scope.fleet", ReferenceKind::Fleet, fleet);
+            }
+        }
     }
     references
 }
@@ -157,6 +172,10 @@ pub(super) async fn refuse_dangling(cx: &ApplyContext<'_>, plans: &[Plan]) -> Re
                 ReferenceKind::Secret => {
                     let secret = secrets::Entity::find_by_id(Text(target.clone()));
                     (Noun::Secret, secret.only(cx.tx()).await?.is_some())
+                }
+                ReferenceKind::User => {
+                    let user = user_row_named(cx.tx(), &target).await?;
+                    (Noun::User, user.is_some())
                 }
             };
             if !exists {
@@ -245,7 +264,7 @@ pub(super) async fn refuse_clashes(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
             Resource::Cluster(_) => {
                 clusters.insert(name, plan.document.metadata.labels.clone());
             }
-            Resource::Repository(_) | Resource::Fleet(_) => {}
+            Resource::Repository(_) | Resource::Fleet(_) | Resource::RoleBinding(_) => {}
         }
     }
     for (cluster, labels) in &clusters {
@@ -261,7 +280,9 @@ pub(super) async fn refuse_clashes(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
     Ok(())
 }
 
-async fn stored_policies(cx: &ApplyContext<'_>) -> Result<BTreeMap<Name, Policy>, StateError> {
+pub(super) async fn stored_policies(
+    cx: &ApplyContext<'_>,
+) -> Result<BTreeMap<Name, Policy>, StateError> {
     let rows = resources::Entity::find()
         .filter(resources::Column::Kind.eq(Text(Kind::Policy)))
         .order_by_asc(resources::Column::Name)
@@ -269,7 +290,10 @@ async fn stored_policies(cx: &ApplyContext<'_>) -> Result<BTreeMap<Name, Policy>
         .await?;
     let policy = |row: resources::Model| match row.document.0.resource {
         Resource::Policy(policy) => Some((row.name.0, *policy)),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::Cluster(_) => None,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Cluster(_)
+        | Resource::RoleBinding(_) => None,
     };
     Ok(rows.into_iter().filter_map(policy).collect())
 }

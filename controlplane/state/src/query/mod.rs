@@ -6,6 +6,7 @@
 
 mod access;
 mod agent;
+mod approval;
 mod assignment;
 mod audit;
 mod backup;
@@ -18,6 +19,7 @@ mod pin;
 mod resource;
 mod scan;
 mod schedule;
+mod scope;
 mod state_snapshot;
 mod status;
 mod user;
@@ -32,6 +34,7 @@ pub use agent::{
     AgentEntry, AgentView, InstanceView, agent, agent_by_fingerprint, agent_directory, agent_named,
     agents, instances_of_cluster,
 };
+pub use approval::{ApprovalFilter, ApprovalView, VoteView, approval, approvals};
 pub use assignment::{
     AssignmentView, Work, active_duties, active_job_assignments, assignments_of_agent,
     duties_of_cluster, wal_source, wal_sources,
@@ -56,19 +59,20 @@ pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
 pub use resource::{
-    ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, policies, resource,
-    resources,
+    ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, fleets_seen, policies,
+    resource, resources,
 };
 pub use scan::{FindingKind, FindingView, ScanView, findings, scan, scans};
 pub use schedule::{
     OpenRunView, QueuedRun, RunFilter, RunView, ScheduleBasis, job_queue, late_runs, open_runs_of,
     runs, schedule_basis, schedule_mark, schedule_marks, unfinished_runs,
 };
+pub use scope::{rights_of, sees_cluster};
 pub use state_snapshot::{
     StateSnapshotSettings, StateSnapshotState, StateSnapshotView, group, state_snapshot,
     state_snapshot_settings, state_snapshots,
 };
-pub use status::{Counts, Progress, counts, progress};
+pub use status::{Counts, Progress, counts, counts_seen, progress};
 pub(crate) use user::user_row_named;
 pub use user::{
     ApiTokenView, SessionView, UserView, api_token, api_token_by_hash, api_token_named, api_tokens,

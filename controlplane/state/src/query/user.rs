@@ -169,15 +169,20 @@ impl From<api_tokens::Model> for ApiTokenView {
     }
 }
 
-/// API tokens, revoked ones too, oldest first.
+/// API tokens, revoked ones too, oldest first: of one user, or of all.
 pub async fn api_tokens(
     conn: &DatabaseConnection,
+    owner: Option<UserId>,
     request: &PageRequest,
 ) -> Result<Page<ApiTokenView>, StateError> {
     let after = request.key::<TokenId>()?.map(Text);
     // Ids are made from the time, so their order is that of creation.
+    let mut select = api_tokens::Entity::find();
+    if let Some(owner) = owner {
+        select = select.filter(api_tokens::Column::User.eq(Text(owner)));
+    }
     let rows = ascending(
-        api_tokens::Entity::find(),
+        select,
         api_tokens::Column::Id,
         after,
         request,

@@ -531,7 +531,7 @@ async fn late_results_of_all_jobs_are_listed_the_latest_first() {
     let mut request = PageRequest::first(1);
     let mut listed = Vec::new();
     loop {
-        let page = query::all_late_results(&state.conn, &request).await;
+        let page = query::all_late_results(&state.conn, &Visible::Everything, &request).await;
         let page = page.unwrap();
         listed.extend(page.items.iter().map(|late| late.assignment));
         match page.next_cursor {
