@@ -7,7 +7,7 @@ use crate::jobs::{backup, committed, finished, protected};
 use crate::node::{Node, eventually, policy};
 
 /// A cluster with so many backups that a simulated agent took.
-async fn with_backups(count: u64) -> (Node, Vec<String>) {
+pub async fn with_backups(count: u64) -> (Node, Vec<String>) {
     let (node, agent) = protected().await;
     let mut session = agent.session(&node, &[]).await.unwrap();
     let mut taken = Vec::new();

@@ -25,6 +25,7 @@ use holdfast_types::{
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::approvals::approval_id;
 use crate::fixture::{
     agent_id, assignment_id, backup_id, backup_job, backup_started, bootstrap, cluster, committed,
     document, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, node_token_id,
@@ -60,6 +61,7 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(pinned());
     examples.extend(expiry_commands());
     examples.extend(copy_commands());
+    examples.extend(approval_commands());
     examples
 }
 
@@ -583,5 +585,29 @@ fn copy_commands() -> Vec<(u32, Command)> {
     vec![
         (1, of(job, vec![backup_id(7)]).into()),
         (2, of(duty, Vec::new()).into()),
+    ]
+}
+
+fn approval_commands() -> Vec<(u32, Command)> {
+    use holdfast_state::command::{CancelApproval, ReleaseBackup, RequestApproval, VoteApproval};
+    let approval = approval_id(7);
+    let held = ReleaseBackup {
+        backup: backup_id(7),
+    };
+    let request = RequestApproval {
+        approval,
+        command: Box::new(held.into()),
+        reason: Some("case 4711".to_owned()),
+        expires_at: later(),
+    };
+    let vote = VoteApproval {
+        approval,
+        approve: true,
+        note: Some("as agreed".to_owned()),
+    };
+    vec![
+        (1, request.into()),
+        (1, vote.into()),
+        (1, CancelApproval { approval }.into()),
     ]
 }

@@ -9,6 +9,7 @@ use holdfast_state::command::{
 };
 use holdfast_state::query::{self, PageRequest, RunFilter, RunView};
 use holdfast_state::{Entry, Refusal, schema};
+use holdfast_types::access::Visible;
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{Attempt, RunReason, RunState, Unfinished};
 use holdfast_types::{BackupState, Failure, Generation, JobId, JobState};
