@@ -70,9 +70,9 @@ impl Client {
     /// The same, which says why it asks for what it does.
     pub(crate) fn because(mut self, because: Option<&str>) -> Result<Self, Failure> {
         let header = because.map(|text| HeaderValue::from_bytes(text.as_bytes()));
-        self.because = header
-            .transpose()
-            .map_err(|_| Failure::usage("--because is one line of text", "leave out line breaks"))?;
+        self.because = header.transpose().map_err(|_| {
+            Failure::usage("--because is one line of text", "leave out line breaks")
+        })?;
         Ok(self)
     }
 

@@ -42,8 +42,8 @@ pub use facts::{
 pub use failure::Failure;
 pub use generation::{Generation, Revision};
 pub use id::{
-    AgentId, ApprovalId, AssignmentId, BackupId, ControlPlaneId, DrillId, ExemptionId, InvalidId, JobId,
-    JoinTokenId, KeyId, NodeTokenId, RepositoryId, RequestId, RestoreId, SessionId,
+    AgentId, ApprovalId, AssignmentId, BackupId, ControlPlaneId, DrillId, ExemptionId, InvalidId,
+    JobId, JoinTokenId, KeyId, NodeTokenId, RepositoryId, RequestId, RestoreId, SessionId,
     StateSnapshotId, TokenId, UserId,
 };
 pub use job::{JobKind, JobPhase, JobState};

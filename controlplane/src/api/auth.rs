@@ -100,9 +100,8 @@ fn reason(headers: &HeaderMap) -> Result<Option<String>, AppError> {
         return Ok(None);
     };
     let read = std::str::from_utf8(given.as_bytes()).map(|text| text.trim().to_owned());
-    let read = read.map_err(|_| {
-        AppError::new(Code::MALFORMED_HEADER, "Holdfast-Reason is no UTF-8")
-    })?;
+    let read =
+        read.map_err(|_| AppError::new(Code::MALFORMED_HEADER, "Holdfast-Reason is no UTF-8"))?;
     Ok(Some(read).filter(|reason| !reason.is_empty()))
 }
 

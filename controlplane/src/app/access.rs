@@ -3,9 +3,9 @@
 
 use holdfast_consensus::StateView;
 use holdfast_state::query;
-use holdfast_types::{BackupId, Name};
 use holdfast_types::access::{BuiltInRole, Permission, Place, Rights, Scope, Visible};
 use holdfast_types::resource::{Document, Kind, Labels, Resource};
+use holdfast_types::{BackupId, Name};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -223,7 +223,10 @@ impl App {
             return Ok(());
         }
         match rights.at(read, place) {
-            true => Err(forbidden(permission, &format!(" for the cluster \"{cluster}\""))),
+            true => Err(forbidden(
+                permission,
+                &format!(" for the cluster \"{cluster}\""),
+            )),
             false => Err(unseen()),
         }
     }
@@ -309,7 +312,13 @@ impl App {
             let before = query::resource(view.connection(), Kind::Cluster, name).await?;
             if let Some(before) = &before
                 && let Some(fleet) = &before.fleet
-                && !rights.at(permission, Place { fleet, labels: before.labels() })
+                && !rights.at(
+                    permission,
+                    Place {
+                        fleet,
+                        labels: before.labels(),
+                    },
+                )
             {
                 return Err(forbidden(permission, &whereof));
             }

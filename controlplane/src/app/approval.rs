@@ -251,7 +251,8 @@ impl App {
         if found.user == by.user().0 {
             return Ok(true);
         }
-        self.reaches(view, by, Permission::ApprovalsRead, found).await
+        self.reaches(view, by, Permission::ApprovalsRead, found)
+            .await
     }
 
     /// Whether a permission reaches to all that a request is about.
@@ -284,8 +285,12 @@ mod tests {
     /// I-10
     #[test]
     fn what_is_sealed_is_not_shown() {
-        let command = json!({"apply_documents": {"documents": [1], "repository_keys": {"eu": "x"}}});
-        assert_eq!(shown(command), json!({"apply_documents": {"documents": [1]}}));
+        let command =
+            json!({"apply_documents": {"documents": [1], "repository_keys": {"eu": "x"}}});
+        assert_eq!(
+            shown(command),
+            json!({"apply_documents": {"documents": [1]}})
+        );
         let other = json!({"condemn_backups": {"backups": []}});
         assert_eq!(shown(other.clone()), other);
     }

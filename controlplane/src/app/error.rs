@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use holdfast_consensus::{ProposeError, ReadError};
 use holdfast_state::{Refusal, StateError};
-use holdfast_types::{ApprovalId, Failure};
 use holdfast_types::resource::InvalidDocument;
+use holdfast_types::{ApprovalId, Failure};
 
 use super::code::{Category, Code};
 use crate::secure::{PkiError, SealError};

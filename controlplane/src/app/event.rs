@@ -26,7 +26,10 @@ impl App {
                 let run = key.parse::<RunId>().ok();
                 (Permission::JobsRead, run.map(|run| run.cluster().clone()))
             }
-            "backups" => (Permission::BackupsRead, cluster_of_backup(&view, key).await?),
+            "backups" => (
+                Permission::BackupsRead,
+                cluster_of_backup(&view, key).await?,
+            ),
             "fleets" => {
                 let visible = rights.visible(Permission::ClustersRead);
                 let name = key.parse::<Name>().ok();
@@ -78,10 +81,7 @@ async fn cluster_of_job(view: &StateView, key: &str) -> Result<Option<Name>> {
     Ok(found.map(|job| job.cluster))
 }
 
-async fn cluster_of_backup(
-    view: &StateView,
-    key: &str,
-) -> Result<Option<Name>> {
+async fn cluster_of_backup(view: &StateView, key: &str) -> Result<Option<Name>> {
     let Ok(id) = key.parse::<BackupId>() else {
         return Ok(None);
     };

@@ -70,7 +70,9 @@ impl App {
         }
         let scan = query::scan(conn, &repository).await?;
         let found = query::findings(conn, &repository).await?;
-        let visible = self.visible(&view, by, Permission::RepositoriesRead).await?;
+        let visible = self
+            .visible(&view, by, Permission::RepositoriesRead)
+            .await?;
         let mut seen = Vec::with_capacity(found.len());
         for finding in found {
             let shows = match &finding.cluster {

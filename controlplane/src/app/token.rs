@@ -40,7 +40,10 @@ impl App {
     /// Every API token, or the caller's own.
     pub async fn tokens(&self, by: &Caller, page: &PageRequest) -> Result<Page<ApiTokenView>> {
         let view = self.read(by).await?;
-        let all = self.rights(&view, by).await?.everywhere(Permission::UsersRead);
+        let all = self
+            .rights(&view, by)
+            .await?
+            .everywhere(Permission::UsersRead);
         let owner = (!all).then(|| by.user().0);
         Ok(query::api_tokens(view.connection(), owner, page).await?)
     }
@@ -89,7 +92,10 @@ impl App {
             (Err(_), Ok(name)) => query::api_token_named(view.connection(), &name).await?,
             (Err(_), Err(_)) => None,
         };
-        let all = self.rights(&view, by).await?.everywhere(Permission::UsersWrite);
+        let all = self
+            .rights(&view, by)
+            .await?
+            .everywhere(Permission::UsersWrite);
         let found = found.filter(|token| all || token.user == by.user().0);
         let found = found.ok_or_else(|| AppError::not_found("API token", id_or_name))?;
         let token = found.id;

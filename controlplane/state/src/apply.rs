@@ -159,7 +159,12 @@ impl<'a> Batch<'a> {
         if let (Some(cause), Some(described)) = (&entry.cause, described) {
             let items = items.unwrap_or_else(|| vec![described]);
             self.record(at, cause, name, items, &reply).await?; // I-11
-            if let Some(Executed { action, items, outcome }) = executed {
+            if let Some(Executed {
+                action,
+                items,
+                outcome,
+            }) = executed
+            {
                 self.append(at, cause, (action, outcome), items).await?; // I-11
             }
         }

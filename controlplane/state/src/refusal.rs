@@ -4,7 +4,8 @@
 use std::fmt;
 
 use holdfast_types::{
-    ApprovalId, BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name, RepositoryId, Revision,
+    ApprovalId, BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name, RepositoryId,
+    Revision,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

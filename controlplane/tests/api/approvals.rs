@@ -41,11 +41,17 @@ async fn a_backup_is_deleted_when_another_person_consents() {
     // The same again is the same request.
     assert_eq!(waits(ada.delete(&backup).await), place);
     let shown = kim.get(&place).await.expect(200);
-    assert_eq!((&shown["state"], &shown["needed"]), (&json!("pending"), &json!(1)));
+    assert_eq!(
+        (&shown["state"], &shown["needed"]),
+        (&json!("pending"), &json!(1))
+    );
     assert_eq!(shown["requestedBy"], "user:ada");
     assert_eq!(shown["reason"], "für den Prüfer");
     assert_eq!(shown["clusters"], json!(["orders"]));
-    assert_eq!(shown["command"]["condemn_backups"]["backups"][0]["backup"], taken[0]);
+    assert_eq!(
+        shown["command"]["condemn_backups"]["backups"][0]["backup"],
+        taken[0]
+    );
     let listed = bob.get("/api/v1/approvals?state=pending").await.expect(200);
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
     bob.get("/api/v1/approvals?state=asleep")
@@ -53,13 +59,20 @@ async fn a_backup_is_deleted_when_another_person_consents() {
         .refused(422, "invalid");
 
     let approve = format!("{place}/approve");
-    kim.post(&approve, json!({})).await.refused(403, "forbidden");
-    ada.post(&approve, json!({})).await.refused(403, "forbidden");
+    kim.post(&approve, json!({}))
+        .await
+        .refused(403, "forbidden");
+    ada.post(&approve, json!({}))
+        .await
+        .refused(403, "forbidden");
     let own = Person::with(&node, "own", &[("administrator", everything())]).await;
     own.post(&approve, json!({}))
         .await
         .refused(403, "voter_too_new");
-    let done = eve.post(&approve, json!({"note": "seen"})).await.expect(200);
+    let done = eve
+        .post(&approve, json!({"note": "seen"}))
+        .await
+        .expect(200);
     assert_eq!(done["state"], "executed", "{done}");
     assert_eq!(done["votes"][0]["by"], "user:eve");
     assert_eq!(done["votes"][0]["note"], "seen");
@@ -69,7 +82,10 @@ async fn a_backup_is_deleted_when_another_person_consents() {
     bob.post(&approve, json!({}))
         .await
         .refused(409, "approval_state");
-    let audit = node.get("/api/v1/audit?action=condemn_backups").await.expect(200);
+    let audit = node
+        .get("/api/v1/audit?action=condemn_backups")
+        .await
+        .expect(200);
     let act = &audit["items"][0];
     assert_eq!(act["detail"]["consent"]["requestedBy"], "user:ada");
     assert_eq!(act["detail"]["consent"]["approvedBy"], json!(["user:eve"]));
@@ -79,7 +95,9 @@ async fn a_backup_is_deleted_when_another_person_consents() {
 #[tokio::test]
 async fn a_policy_is_not_weakened_alone() {
     let mut node = Node::start().await;
-    node.apply(json!([crate::node::repository()])).await.expect(200);
+    node.apply(json!([crate::node::repository()]))
+        .await
+        .expect(200);
     guard(&node).await;
     let ada = Person::with(&node, "ada", &[("operator", everything())]).await;
     let bob = Person::with(&node, "bob", &[("approver", everything())]).await;
@@ -108,7 +126,9 @@ async fn a_policy_is_not_weakened_alone() {
     // Who consents to what is about everything has a role for everything.
     eve.get(&place).await.refused(404, "not_found");
     let approve = format!("{place}/approve");
-    eve.post(&approve, json!({})).await.refused(404, "not_found");
+    eve.post(&approve, json!({}))
+        .await
+        .refused(404, "not_found");
     let shown = bob.get(&place).await.expect(200);
     let because = shown["because"][0].as_str().unwrap();
     assert!(because.contains("pitr goes from 14d to 7d"), "{shown}");
@@ -122,7 +142,9 @@ async fn a_policy_is_not_weakened_alone() {
 #[tokio::test]
 async fn a_request_is_rejected_or_taken_back() {
     let mut node = Node::start().await;
-    node.apply(json!([crate::node::repository()])).await.expect(200);
+    node.apply(json!([crate::node::repository()]))
+        .await
+        .expect(200);
     guard(&node).await;
     let ada = Person::with(&node, "ada", &[("operator", everything())]).await;
     let bob = Person::with(&node, "bob", &[("approver", everything())]).await;

@@ -203,7 +203,9 @@ async fn what_is_ones_own_needs_no_role() {
     assert_eq!(tokens(ada.get("/api/v1/tokens").await.expect(200)), 1);
     assert_eq!(tokens(bob.get("/api/v1/tokens").await.expect(200)), 0);
     assert_eq!(tokens(node.get("/api/v1/tokens").await.expect(200)), 1);
-    bob.delete("/api/v1/tokens/ci").await.refused(404, "not_found");
+    bob.delete("/api/v1/tokens/ci")
+        .await
+        .refused(404, "not_found");
     ada.delete("/api/v1/tokens/ci").await.expect(200);
     let password = json!({"password": "another long one"});
     bob.put("/api/v1/users/ada/password", password.clone())
@@ -314,9 +316,7 @@ async fn a_scope_is_all_that_is_seen_and_touched() {
     ada.delete("/api/v1/clusters/shop")
         .await
         .refused(404, "not_found");
-    let restore = |cluster: &str, agent: &str| {
-        json!({"cluster": cluster, "at": "latest", "agent": agent, "dir": "/srv/r"})
-    };
+    let restore = |cluster: &str, agent: &str| json!({"cluster": cluster, "at": "latest", "agent": agent, "dir": "/srv/r"});
     for path in ["/api/v1/restores", "/api/v1/restores/plan"] {
         for (cluster, agent) in [("shop", "db1"), ("orders", "db2")] {
             let refused = ada.post(path, restore(cluster, agent)).await;
@@ -359,7 +359,9 @@ async fn documents_are_written_only_in_scope() {
     for document in [policy(), repository(), fleet("more")] {
         let documents = json!([in_fleet("orders", "payments", "db1"), document]);
         let dry = json!({"documents": documents, "dryRun": true});
-        ada.post("/api/v1/apply", dry).await.refused(403, "forbidden");
+        ada.post("/api/v1/apply", dry)
+            .await
+            .refused(403, "forbidden");
         ada.apply(documents).await.refused(403, "forbidden");
     }
     let shown = node.get("/api/v1/clusters/orders").await.expect(200);
@@ -426,6 +428,9 @@ async fn a_token_has_the_roles_of_its_user() {
         .await
         .refused(403, "forbidden");
     let me = token.get("/api/v1/access/me").await.expect(200);
-    assert_eq!((&me["principal"], &me["user"]), (&json!("token:ci"), &json!("ada")));
+    assert_eq!(
+        (&me["principal"], &me["user"]),
+        (&json!("token:ci"), &json!("ada"))
+    );
     node.stop().await;
 }

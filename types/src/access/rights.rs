@@ -67,7 +67,10 @@ impl Rights {
     }
 
     fn scopes(&self, permission: Permission) -> impl Iterator<Item = &Scope> {
-        let having = self.grants.iter().filter(move |(role, _)| role.permits(permission));
+        let having = self
+            .grants
+            .iter()
+            .filter(move |(role, _)| role.permits(permission));
         having.map(|(_, scope)| scope)
     }
 }

@@ -101,7 +101,11 @@ fn keeps_less(old: &Retention, new: &Retention) -> Vec<String> {
         ("last", old.last(), new.last()),
         ("daily", old.daily.unwrap_or(0), new.daily.unwrap_or(0)),
         ("weekly", old.weekly.unwrap_or(0), new.weekly.unwrap_or(0)),
-        ("monthly", old.monthly.unwrap_or(0), new.monthly.unwrap_or(0)),
+        (
+            "monthly",
+            old.monthly.unwrap_or(0),
+            new.monthly.unwrap_or(0),
+        ),
         ("yearly", old.yearly.unwrap_or(0), new.yearly.unwrap_or(0)),
     ];
     let less = counts.into_iter().filter(|(_, old, new)| new < old);
@@ -139,9 +143,15 @@ mod tests {
         let more = json!({"keep": {"last": 3, "daily": 7, "yearly": 1}, "pitr": "20d"});
         assert_eq!(needs(json!({"retention": more})), 0);
         assert_eq!(needs(json!({"retention": null})), 0);
-        assert_eq!(needs(json!({"approvals": {"delete": 5, "shortenRetention": 3}})), 0);
+        assert_eq!(
+            needs(json!({"approvals": {"delete": 5, "shortenRetention": 3}})),
+            0
+        );
         // A rule that is lowered needs what it takes away, whatever is left.
-        assert_eq!(needs(json!({"approvals": {"delete": 1, "shortenRetention": 3}})), 2);
+        assert_eq!(
+            needs(json!({"approvals": {"delete": 1, "shortenRetention": 3}})),
+            2
+        );
         assert_eq!(needs(json!({"approvals": {"shortenRetention": 9}})), 2);
         assert_eq!(needs(json!({"approvals": null})), 3);
         for less in [

@@ -350,14 +350,30 @@ mod tests {
         };
         let ada = json!([{"user": "ada"}]);
         let everything = json!({"selector": {}});
-        for scope in [&everything, &json!({"fleet": "web"}), &json!({"selector": {"a": "b"}})] {
+        for scope in [
+            &everything,
+            &json!({"fleet": "web"}),
+            &json!({"selector": {"a": "b"}}),
+        ] {
             let written = binding(json!({"role": "operator", "subjects": ada, "scope": scope}));
             let document = Document::from_value(written.clone()).unwrap();
             assert_eq!(document.to_value(), written);
         }
         let refusals = [
-            (json!("boss"), &ada, &everything, "role", "not_supported_yet"),
-            (json!("viewer"), &json!([]), &everything, "subjects", "invalid_document"),
+            (
+                json!("boss"),
+                &ada,
+                &everything,
+                "role",
+                "not_supported_yet",
+            ),
+            (
+                json!("viewer"),
+                &json!([]),
+                &everything,
+                "subjects",
+                "invalid_document",
+            ),
             (
                 json!("viewer"),
                 &json!([{"user": "ada"}, {"user": "ada"}]),
@@ -380,7 +396,13 @@ mod tests {
                 "not_supported_yet",
             ),
             // Where it holds is said, never assumed.
-            (json!("viewer"), &ada, &json!({}), "scope", "invalid_document"),
+            (
+                json!("viewer"),
+                &ada,
+                &json!({}),
+                "scope",
+                "invalid_document",
+            ),
             (
                 json!("viewer"),
                 &ada,
@@ -399,7 +421,8 @@ mod tests {
 
     #[test]
     fn approvals_are_of_a_few_people() {
-        let approvals = |rules| policy(json!({"selector": {}, "repository": "eu", "approvals": rules}));
+        let approvals =
+            |rules| policy(json!({"selector": {}, "repository": "eu", "approvals": rules}));
         let written = approvals(json!({"delete": 2, "shortenRetention": 2, "restoreOver": 1}));
         let document = Document::from_value(written.clone()).unwrap();
         assert_eq!(document.to_value(), written);

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Approvals, InvalidDocument, Labels, MaxRetained, NotYet, Retention, Schedule, Source, WhenFull};
+use super::{
+    Approvals, InvalidDocument, Labels, MaxRetained, NotYet, Retention, Schedule, Source, WhenFull,
+};
 use crate::access::ApprovalRule;
 use crate::backup::as_word;
 use crate::{BackupKind, Name, Span};

@@ -90,12 +90,17 @@ impl RoleBinding {
 
     /// The users that it names.
     pub fn users(&self) -> impl Iterator<Item = &Name> {
-        self.subjects.iter().filter_map(|subject| subject.user.as_ref())
+        self.subjects
+            .iter()
+            .filter_map(|subject| subject.user.as_ref())
     }
 
     /// Whether whoever has it may give and take every role.
     pub fn makes_administrators(&self) -> bool {
-        let everything = self.scope.scope().is_some_and(|scope| scope.is_everything());
+        let everything = self
+            .scope
+            .scope()
+            .is_some_and(|scope| scope.is_everything());
         self.built_in() == Some(BuiltInRole::Administrator)
             && everything
             && self.users().next().is_some()
@@ -103,7 +108,9 @@ impl RoleBinding {
 
     pub(super) fn check(&self) -> Result<(), InvalidDocument> {
         if self.built_in().is_none() {
-            let roles = BuiltInRole::ALL.map(|role| format!("\"{role}\"")).join(", ");
+            let roles = BuiltInRole::ALL
+                .map(|role| format!("\"{role}\""))
+                .join(", ");
             return Err(InvalidDocument {
                 message: format!(
                     "\"{}\" is no built-in role: roles of your own are not supported yet; \

@@ -15,8 +15,8 @@ use utoipa::openapi::path::{Operation, PathItem};
 
 use crate::api::error::ApiError;
 use crate::app::App;
-use crate::app::access::Reach::{Everything, Something};
 use crate::app::access::Reach;
+use crate::app::access::Reach::{Everything, Something};
 use crate::app::caller::Caller;
 use crate::app::code::Code;
 use crate::app::error::AppError;
@@ -114,7 +114,10 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("secret_set", Needs(SecretsWrite, Everything)),
     ("state_snapshot_create", Needs(NodesWrite, Everything)),
     ("state_snapshot_list", Needs(NodesRead, Everything)),
-    ("state_snapshot_settings_delete", Needs(NodesWrite, Everything)),
+    (
+        "state_snapshot_settings_delete",
+        Needs(NodesWrite, Everything),
+    ),
     ("state_snapshot_settings_put", Needs(NodesWrite, Everything)),
     ("state_snapshot_settings_show", Needs(NodesRead, Everything)),
     ("state_snapshot_show", Needs(NodesRead, Everything)),
@@ -180,7 +183,10 @@ pub(super) async fn permit(State(app): State<Arc<App>>, request: Request, next: 
 async fn check(app: &App, request: &Request) -> Result<(), AppError> {
     let nobodys = || AppError::new(Code::FORBIDDEN, "nobody may call this operation");
     let path = request.extensions().get::<MatchedPath>();
-    let path = path.map(MatchedPath::as_str).ok_or_else(nobodys)?.to_owned();
+    let path = path
+        .map(MatchedPath::as_str)
+        .ok_or_else(nobodys)?
+        .to_owned();
     // A HEAD is answered as the GET is.
     let method = match request.method() {
         &Method::HEAD => Method::GET,
@@ -206,7 +212,12 @@ async fn check(app: &App, request: &Request) -> Result<(), AppError> {
 
 /// Says of the operations of a path what they need.
 pub(super) fn describe(item: &mut PathItem) {
-    let all = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+    let all = [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.delete,
+    ];
     for operation in all.into_iter().flatten() {
         let id = operation.operation_id.as_deref().unwrap_or_default();
         let (word, reach) = match rule_of(id) {

@@ -94,10 +94,7 @@ pub(super) async fn for_backups(
 }
 
 /// The need of deleting a cluster: none when there are no backups of it.
-pub(super) async fn for_cluster(
-    cx: &ApplyContext<'_>,
-    cluster: &Name,
-) -> Result<Need, StateError> {
+pub(super) async fn for_cluster(cx: &ApplyContext<'_>, cluster: &Name) -> Result<Need, StateError> {
     let mut need = Need::none();
     let policies = asking(cx).await?;
     let backups = "SELECT 1 FROM backups WHERE cluster = ? \
@@ -187,7 +184,9 @@ async fn compare(
 ) -> Result<(), StateError> {
     for (name, old) in before {
         for weaker in weakens(old, after.get(name)) {
-            need.add(weaker.needed, || format!("policy \"{name}\": {}", weaker.what));
+            need.add(weaker.needed, || {
+                format!("policy \"{name}\": {}", weaker.what)
+            });
         }
     }
     let clusters = match before == after {
@@ -206,7 +205,10 @@ async fn compare(
         for weaker in weakens(old, new.map(|(_, policy)| policy)) {
             let to = new.map_or("no policy".to_owned(), |(name, _)| format!("\"{name}\""));
             need.add(weaker.needed, || {
-                format!("\"{cluster}\" comes from \"{old_name}\" to {to}: {}", weaker.what)
+                format!(
+                    "\"{cluster}\" comes from \"{old_name}\" to {to}: {}",
+                    weaker.what
+                )
             });
         }
     }
@@ -249,5 +251,8 @@ async fn labels_of(
         .into_tuple()
         .all(cx.tx())
         .await?;
-    Ok(rows.into_iter().map(|(name, labels)| (name.0, labels.0)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(name, labels)| (name.0, labels.0))
+        .collect())
 }

@@ -56,7 +56,11 @@ pub(super) async fn refuse_lockout(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
         | Resource::Policy(_) => None,
     });
     let planned: Vec<_> = planned.by_ref().collect();
-    if planned.is_empty() || planned.iter().any(|(_, binding)| binding.makes_administrators()) {
+    if planned.is_empty()
+        || planned
+            .iter()
+            .any(|(_, binding)| binding.makes_administrators())
+    {
         return Ok(());
     }
     let gone: Vec<&Name> = planned.iter().map(|(name, _)| *name).collect();

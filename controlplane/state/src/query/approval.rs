@@ -162,7 +162,11 @@ fn view(row: rows::Model, votes: Vec<VoteView>, now: Timestamp) -> ApprovalView 
     let late = row.state.0 == ApprovalState::Pending && row.expires_at.0 <= now;
     ApprovalView {
         id: row.id.0,
-        state: if late { ApprovalState::Expired } else { row.state.0 },
+        state: if late {
+            ApprovalState::Expired
+        } else {
+            row.state.0
+        },
         action: row.action,
         subject: row.subject,
         clusters: row.clusters.map(|clusters| clusters.0),

@@ -86,7 +86,9 @@ pub async fn backups(
     let limit = request.limit() as u64 + 1;
     let found = match (&filter.repository, &filter.cluster) {
         // A repository holds many clusters; a cluster is in few repositories.
-        (Some(repository), None) if filter.visible.is_everything() => in_repository(conn, repository, filter, before, limit).await?,
+        (Some(repository), None) if filter.visible.is_everything() => {
+            in_repository(conn, repository, filter, before, limit).await?
+        }
         _ => {
             let select = newest_first(matching(filter), KEY, before.map(key), limit);
             select.all(conn).await?

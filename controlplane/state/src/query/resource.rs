@@ -113,8 +113,7 @@ pub async fn resources(
         let last = page.last().map(|row| row.name.0.clone());
         let exhausted = page.len() <= request.limit();
         let wanted = |row: &rows::Model| {
-            selects(&filter.labels, &row.labels.0)
-                && is_seen(row, &filter.visible, fleets.as_ref())
+            selects(&filter.labels, &row.labels.0) && is_seen(row, &filter.visible, fleets.as_ref())
         };
         found.extend(page.into_iter().filter(wanted));
         if exhausted || found.len() > request.limit() {

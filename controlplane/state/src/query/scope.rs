@@ -64,13 +64,15 @@ pub async fn rights_of(conn: &DatabaseConnection, user: &Name) -> Result<Rights,
         .order_by_asc(resources::Column::Name)
         .all(conn)
         .await?;
-    let bindings = rows.iter().filter_map(|row| match &row.document.0.resource {
-        Resource::RoleBinding(binding) => Some(binding),
-        Resource::Repository(_)
-        | Resource::Fleet(_)
-        | Resource::Cluster(_)
-        | Resource::Policy(_) => None,
-    });
+    let bindings = rows
+        .iter()
+        .filter_map(|row| match &row.document.0.resource {
+            Resource::RoleBinding(binding) => Some(binding),
+            Resource::Repository(_)
+            | Resource::Fleet(_)
+            | Resource::Cluster(_)
+            | Resource::Policy(_) => None,
+        });
     Ok(Rights::of(user, bindings))
 }
 

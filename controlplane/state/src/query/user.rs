@@ -181,14 +181,9 @@ pub async fn api_tokens(
     if let Some(owner) = owner {
         select = select.filter(api_tokens::Column::User.eq(Text(owner)));
     }
-    let rows = ascending(
-        select,
-        api_tokens::Column::Id,
-        after,
-        request,
-    )
-    .all(conn)
-    .await?;
+    let rows = ascending(select, api_tokens::Column::Id, after, request)
+        .all(conn)
+        .await?;
     let page = Page::cut(rows, request, |row| row.id.0);
     Ok(page.map(ApiTokenView::from))
 }

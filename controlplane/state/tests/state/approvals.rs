@@ -46,7 +46,13 @@ async fn ready() -> TestState {
     state.accept(RaiseLevel { level }).await;
     for (number, called) in (10..).zip(PEOPLE) {
         let (user, name, password) = (user_id(number), name(called), password());
-        state.accept(CreateUser { user, name, password }).await;
+        state
+            .accept(CreateUser {
+                user,
+                name,
+                password,
+            })
+            .await;
     }
     let token = CreateApiToken {
         token: token_id(1),
@@ -76,7 +82,10 @@ impl TestState {
         command: C,
     ) -> Result<C::Outcome, Refusal> {
         let entry = self.entry(command);
-        let cause = entry.cause.clone().map(|cause| Cause { principal, ..cause });
+        let cause = entry
+            .cause
+            .clone()
+            .map(|cause| Cause { principal, ..cause });
         let reply = self.apply_entry(&Entry { cause, ..entry }).await;
         reply.outcome::<C>().unwrap()
     }
@@ -109,7 +118,11 @@ fn asking(state: &TestState, number: u128, command: impl Into<Command>) -> Reque
 fn yes(number: u128) -> VoteApproval {
     let (approval, note) = (approval_id(number), None);
     let approve = true;
-    VoteApproval { approval, approve, note }
+    VoteApproval {
+        approval,
+        approve,
+        note,
+    }
 }
 
 async fn ask(state: &mut TestState, number: u128, command: impl Into<Command>) -> Asked {
@@ -131,16 +144,22 @@ async fn where_is(state: &TestState, number: u128) -> ApprovalState {
 
 async fn actions(state: &TestState) -> Vec<(String, String, Principal)> {
     let page = PageRequest::longest();
-    let found = query::audit(&state.conn, &Default::default(), &page).await.unwrap();
+    let found = query::audit(&state.conn, &Default::default(), &page)
+        .await
+        .unwrap();
     let told = found.items.into_iter();
-    told.map(|row| (row.action, row.outcome, row.principal)).collect()
+    told.map(|row| (row.action, row.outcome, row.principal))
+        .collect()
 }
 
 #[tokio::test]
 async fn a_backup_is_deleted_by_the_last_of_those_who_must_consent() {
     let mut state = ready().await;
     let refused = state.by(user("ada"), deleting(1)).await.unwrap_err();
-    assert!(matches!(refused, Refusal::ApprovalNeeded { needed: 2, .. }), "{refused}");
+    assert!(
+        matches!(refused, Refusal::ApprovalNeeded { needed: 2, .. }),
+        "{refused}"
+    );
     assert_eq!(backup_state(&state, 1).await, BackupState::Available);
 
     let asked = ask(&mut state, 1, deleting(1)).await;
@@ -148,7 +167,10 @@ async fn a_backup_is_deleted_by_the_last_of_those_who_must_consent() {
     // The same again finds the request that waits.
     assert_eq!(ask(&mut state, 2, deleting(1)).await, asked);
     let voted = state.by(user("bob"), yes(1)).await.unwrap();
-    assert_eq!((voted.state, voted.approved, voted.needed), (ApprovalState::Pending, 1, 2));
+    assert_eq!(
+        (voted.state, voted.approved, voted.needed),
+        (ApprovalState::Pending, 1, 2)
+    );
     assert_eq!(backup_state(&state, 1).await, BackupState::Available);
     let voted = state.by(user("eve"), yes(1)).await.unwrap();
     assert_eq!((voted.state, voted.approved), (ApprovalState::Executed, 2));
@@ -158,20 +180,40 @@ async fn a_backup_is_deleted_by_the_last_of_those_who_must_consent() {
 
     // I-11: the vote and the act, with who asked and who consented.
     let page = PageRequest::first(2);
-    let rows = query::audit(&state.conn, &Default::default(), &page).await.unwrap().items;
-    let [act, vote] = rows.as_slice() else { panic!("{rows:?}") };
-    assert_eq!((vote.action.as_str(), vote.outcome.as_str()), ("vote_approval", "accepted"));
-    assert_eq!((act.action.as_str(), act.outcome.as_str()), ("condemn_backups", "accepted"));
+    let rows = query::audit(&state.conn, &Default::default(), &page)
+        .await
+        .unwrap()
+        .items;
+    let [act, vote] = rows.as_slice() else {
+        panic!("{rows:?}")
+    };
+    assert_eq!(
+        (vote.action.as_str(), vote.outcome.as_str()),
+        ("vote_approval", "accepted")
+    );
+    assert_eq!(
+        (act.action.as_str(), act.outcome.as_str()),
+        ("condemn_backups", "accepted")
+    );
     assert_eq!(act.target, format!("backups/{}", backup_id(1)));
     assert_eq!(act.detail["consent"]["requestedBy"], "user:ada");
     let agreed: BTreeSet<String> =
         serde_json::from_value(act.detail["consent"]["approvedBy"].clone()).unwrap();
-    assert_eq!(agreed, BTreeSet::from(["user:bob".to_owned(), "user:eve".to_owned()]));
+    assert_eq!(
+        agreed,
+        BTreeSet::from(["user:bob".to_owned(), "user:eve".to_owned()])
+    );
     assert!(audit::verify(&state.conn).await.unwrap().broken.is_none());
     // I-14: it is over.
     let again = state.by(user("kim"), yes(1)).await.unwrap_err();
     let (approval, over) = (approval_id(1), ApprovalState::Executed);
-    assert_eq!(again, Refusal::ApprovalState { approval, state: over });
+    assert_eq!(
+        again,
+        Refusal::ApprovalState {
+            approval,
+            state: over
+        }
+    );
 }
 
 #[tokio::test]
@@ -182,19 +224,34 @@ async fn nobody_consents_alone() {
     assert_eq!(code(state.by(user("ada"), yes(1)).await), "self_approval");
     // A token of hers is she, and no token is a person.
     for token in ["ci", "nope"] {
-        assert_eq!(code(state.by(Principal::token(token), yes(1)).await), "not_a_person");
+        assert_eq!(
+            code(state.by(Principal::token(token), yes(1)).await),
+            "not_a_person"
+        );
     }
-    for other in [Principal::agent("db1"), Principal::node("n1"), user("nobody")] {
+    for other in [
+        Principal::agent("db1"),
+        Principal::node("n1"),
+        user("nobody"),
+    ] {
         assert_eq!(code(state.by(other, yes(1)).await), "not_a_person");
     }
     state.by(user("bob"), yes(1)).await.unwrap();
     assert_eq!(code(state.by(user("bob"), yes(1)).await), "voted_already");
     // Somebody who was made for it, or whose name was taken over for it.
     let (user_id, made, password_hash) = (user_id(99), name("zoe"), password());
-    let create = CreateUser { user: user_id, name: made, password: password_hash };
+    let create = CreateUser {
+        user: user_id,
+        name: made,
+        password: password_hash,
+    };
     state.by(user("ada"), create).await.unwrap();
     assert_eq!(code(state.by(user("zoe"), yes(1)).await), "voter_too_new");
-    let taken = SetPassword { name: name("eve"), password: password(), keep_session: None };
+    let taken = SetPassword {
+        name: name("eve"),
+        password: password(),
+        keep_session: None,
+    };
     state.by(user("ada"), taken).await.unwrap();
     assert_eq!(code(state.by(user("eve"), yes(1)).await), "voter_too_new");
     // Whose user is gone does not count any more.
@@ -215,37 +272,69 @@ async fn a_request_ends_by_a_refusal_by_its_time_or_by_who_made_it() {
     for number in [1, 2, 3] {
         ask(&mut state, number, deleting(number)).await;
     }
-    let no = VoteApproval { approve: false, note: Some("no".to_owned()), ..yes(1) };
+    let no = VoteApproval {
+        approve: false,
+        note: Some("no".to_owned()),
+        ..yes(1)
+    };
     let voted = state.by(user("bob"), no).await.unwrap();
     assert_eq!(voted.state, ApprovalState::Rejected);
-    assert_eq!(state.by(user("eve"), yes(1)).await.unwrap_err().code(), "approval_state");
-    state.by(user("ada"), CancelApproval { approval: approval_id(2) }).await.unwrap();
+    assert_eq!(
+        state.by(user("eve"), yes(1)).await.unwrap_err().code(),
+        "approval_state"
+    );
+    state
+        .by(
+            user("ada"),
+            CancelApproval {
+                approval: approval_id(2),
+            },
+        )
+        .await
+        .unwrap();
     assert_eq!(where_is(&state, 2).await, ApprovalState::Cancelled);
-    assert_eq!(state.by(user("eve"), yes(2)).await.unwrap_err().code(), "approval_state");
+    assert_eq!(
+        state.by(user("eve"), yes(2)).await.unwrap_err().code(),
+        "approval_state"
+    );
 
     state.by(user("bob"), yes(3)).await.unwrap();
     state.pass(HOUR);
     let late = state.by(user("eve"), yes(3)).await.unwrap_err();
     let (approval, over) = (approval_id(3), ApprovalState::Expired);
-    assert_eq!(late, Refusal::ApprovalState { approval, state: over });
+    assert_eq!(
+        late,
+        Refusal::ApprovalState {
+            approval,
+            state: over
+        }
+    );
     // It is shown so before it is on record.
-    let list = |wanted| ApprovalFilter { state: Some(wanted) };
+    let list = |wanted| ApprovalFilter {
+        state: Some(wanted),
+    };
     let page = PageRequest::longest();
     for recorded in [false, true] {
         if recorded {
             state.accept(PruneExpired {}).await;
         }
         let expired = list(ApprovalState::Expired);
-        let found = query::approvals(&state.conn, &expired, &page, state.now).await.unwrap();
+        let found = query::approvals(&state.conn, &expired, &page, state.now)
+            .await
+            .unwrap();
         assert_eq!(found.items.len(), 1, "{recorded}");
         let pending = list(ApprovalState::Pending);
-        let found = query::approvals(&state.conn, &pending, &page, state.now).await.unwrap();
+        let found = query::approvals(&state.conn, &pending, &page, state.now)
+            .await
+            .unwrap();
         assert_eq!(found.items.len(), 0);
     }
     state.pass(SignedDuration::from_hours(24 * 401));
     state.accept(PruneExpired {}).await;
     let all = ApprovalFilter::default();
-    let found = query::approvals(&state.conn, &all, &page, state.now).await.unwrap();
+    let found = query::approvals(&state.conn, &all, &page, state.now)
+        .await
+        .unwrap();
     assert!(found.items.is_empty());
 }
 
@@ -261,22 +350,41 @@ async fn what_was_consented_to_is_done_or_fails() {
     };
     ask(&mut state, 1, apply([shorter("7d")])).await;
     // Longer needs nobody.
-    state.by(user("eve"), apply([shorter("20d")])).await.unwrap();
+    state
+        .by(user("eve"), apply([shorter("20d")]))
+        .await
+        .unwrap();
     let voted = state.by(user("bob"), yes(1)).await.unwrap();
     assert_eq!(voted.state, ApprovalState::Failed);
-    let found = query::approval(&state.conn, approval_id(1), state.now).await.unwrap();
+    let found = query::approval(&state.conn, approval_id(1), state.now)
+        .await
+        .unwrap();
     assert_eq!(found.unwrap().outcome.unwrap()["code"], "stale_revision");
-    let held = query::resource(&state.conn, Kind::Policy, &name("gold")).await.unwrap();
-    assert_eq!(held.unwrap().document.to_value()["spec"]["retention"]["pitr"], "20d");
+    let held = query::resource(&state.conn, Kind::Policy, &name("gold"))
+        .await
+        .unwrap();
+    assert_eq!(
+        held.unwrap().document.to_value()["spec"]["retention"]["pitr"],
+        "20d"
+    );
     let told = actions(&state).await;
-    let act = ("apply_documents".to_owned(), "stale_revision".to_owned(), user("bob"));
+    let act = (
+        "apply_documents".to_owned(),
+        "stale_revision".to_owned(),
+        user("bob"),
+    );
     assert_eq!(told[0], act);
 
     ask(&mut state, 2, apply([shorter("7d")])).await;
     let voted = state.by(user("bob"), yes(2)).await.unwrap();
     assert_eq!(voted.state, ApprovalState::Executed);
-    let held = query::resource(&state.conn, Kind::Policy, &name("gold")).await.unwrap();
-    assert_eq!(held.unwrap().document.to_value()["spec"]["retention"]["pitr"], "7d");
+    let held = query::resource(&state.conn, Kind::Policy, &name("gold"))
+        .await
+        .unwrap();
+    assert_eq!(
+        held.unwrap().document.to_value()["spec"]["retention"]["pitr"],
+        "7d"
+    );
 }
 
 #[tokio::test]
@@ -290,7 +398,10 @@ async fn nobody_gets_around_a_rule_by_changing_it_first() {
     let moved = cluster("orders", "db1", json!({"tier": "tin"}));
     // The rule itself, the policy, a policy that wins over it, another label.
     for (documents, wanted) in [
-        (vec![guarded(json!({"delete": 1, "shortenRetention": 1}))], 2),
+        (
+            vec![guarded(json!({"delete": 1, "shortenRetention": 1}))],
+            2,
+        ),
         (vec![policy("gold", json!({"tier": "gold"}), 0, "eu")], 2),
         (vec![silver.clone()], 2),
         (vec![moved], 2),
@@ -298,23 +409,45 @@ async fn nobody_gets_around_a_rule_by_changing_it_first() {
     ] {
         assert_eq!(needs(state.by(user("ada"), apply(documents)).await), wanted);
     }
-    let delete = |kind, called| DeleteResource { kind, name: name(called), expected: None };
+    let delete = |kind, called| DeleteResource {
+        kind,
+        name: name(called),
+        expected: None,
+    };
     let gone = state.by(user("ada"), delete(Kind::Policy, "gold")).await;
     assert_eq!(needs(gone.map(|_| Vec::new())), 2);
     let gone = state.by(user("ada"), delete(Kind::Cluster, "orders")).await;
     assert_eq!(needs(gone.map(|_| Vec::new())), 2);
     // More needs nobody, and what is not about the rule neither.
-    state.by(user("ada"), apply([guarded(json!({"delete": 3, "shortenRetention": 1}))])).await.unwrap();
-    state.by(user("ada"), apply([repository("us")])).await.unwrap();
+    state
+        .by(
+            user("ada"),
+            apply([guarded(json!({"delete": 3, "shortenRetention": 1}))]),
+        )
+        .await
+        .unwrap();
+    state
+        .by(user("ada"), apply([repository("us")]))
+        .await
+        .unwrap();
     let other = policy("other", json!({"tier": "tin"}), 0, "eu");
     state.by(user("ada"), apply([other])).await.unwrap();
 
     // A request of before needs what the rule says by now.
     ask(&mut state, 1, deleting(1)).await;
-    state.by(user("bob"), apply([guarded(json!({"delete": 4, "shortenRetention": 1}))])).await.unwrap();
+    state
+        .by(
+            user("bob"),
+            apply([guarded(json!({"delete": 4, "shortenRetention": 1}))]),
+        )
+        .await
+        .unwrap();
     for (person, expected) in [("bob", 4), ("eve", 4), ("kim", 4)] {
         let voted = state.by(user(person), yes(1)).await.unwrap();
-        assert_eq!((voted.state, voted.needed), (ApprovalState::Pending, expected));
+        assert_eq!(
+            (voted.state, voted.needed),
+            (ApprovalState::Pending, expected)
+        );
     }
     let voted = state.by(user("admin"), yes(1)).await.unwrap();
     assert_eq!(voted.state, ApprovalState::Executed);
@@ -324,7 +457,9 @@ async fn nobody_gets_around_a_rule_by_changing_it_first() {
     for person in ["bob", "eve", "kim", "admin"] {
         state.by(user(person), yes(2)).await.unwrap();
     }
-    let retired = query::resource(&state.conn, Kind::Cluster, &name("orders")).await.unwrap();
+    let retired = query::resource(&state.conn, Kind::Cluster, &name("orders"))
+        .await
+        .unwrap();
     assert!(retired.unwrap().retired_at.is_some());
     let refused = state.by(user("ada"), deleting(2)).await;
     assert_eq!(needs(refused.map(|_| Vec::new())), 4);
@@ -334,16 +469,29 @@ async fn nobody_gets_around_a_rule_by_changing_it_first() {
 async fn a_hold_is_not_ended_alone_nor_shortened() {
     let mut state = ready().await;
     let backup = backup_id(2);
-    let hold = |until| HoldBackup { backup, reason: "case".to_owned(), until };
+    let hold = |until| HoldBackup {
+        backup,
+        reason: "case".to_owned(),
+        until,
+    };
     let late = state.now + HOUR * 10;
     // Holding needs nobody, and neither does releasing what nobody holds.
-    state.by(user("ada"), ReleaseBackup { backup }).await.unwrap();
+    state
+        .by(user("ada"), ReleaseBackup { backup })
+        .await
+        .unwrap();
     state.by(user("ada"), hold(Some(late))).await.unwrap();
-    state.by(user("ada"), hold(Some(late + HOUR))).await.unwrap();
+    state
+        .by(user("ada"), hold(Some(late + HOUR)))
+        .await
+        .unwrap();
     let code = |refusal: Refusal| refusal.code();
     let shorter = state.by(user("ada"), hold(Some(late))).await.unwrap_err();
     assert_eq!(code(shorter), "approval_needed");
-    let released = state.by(user("ada"), ReleaseBackup { backup }).await.unwrap_err();
+    let released = state
+        .by(user("ada"), ReleaseBackup { backup })
+        .await
+        .unwrap_err();
     assert_eq!(code(released), "approval_needed");
     ask(&mut state, 1, ReleaseBackup { backup }).await;
     state.by(user("bob"), yes(1)).await.unwrap();
@@ -355,22 +503,48 @@ async fn a_hold_is_not_ended_alone_nor_shortened() {
 #[tokio::test]
 async fn only_what_needs_consent_is_asked_for() {
     let mut state = ready().await;
-    let request = asking(&state, 1, CreateUser { user: user_id(77), name: name("x"), password: password() });
-    assert_eq!(state.by(user("ada"), request).await.unwrap_err().code(), "invalid");
+    let request = asking(
+        &state,
+        1,
+        CreateUser {
+            user: user_id(77),
+            name: name("x"),
+            password: password(),
+        },
+    );
+    assert_eq!(
+        state.by(user("ada"), request).await.unwrap_err().code(),
+        "invalid"
+    );
     let harmless = asking(&state, 1, apply([repository("us")]));
     let refused = state.by(user("ada"), harmless).await.unwrap_err();
     assert_eq!(refused, Refusal::ApprovalNotNeeded);
     let by_node = asking(&state, 1, deleting(1));
-    assert_eq!(state.by(Principal::node("n1"), by_node).await.unwrap_err().code(), "invalid");
+    assert_eq!(
+        state
+            .by(Principal::node("n1"), by_node)
+            .await
+            .unwrap_err()
+            .code(),
+        "invalid"
+    );
     let mut endless = asking(&state, 1, deleting(1));
     endless.expires_at = state.now + SignedDuration::from_hours(24 * 31);
-    assert_eq!(state.by(user("ada"), endless).await.unwrap_err().code(), "invalid");
+    assert_eq!(
+        state.by(user("ada"), endless).await.unwrap_err().code(),
+        "invalid"
+    );
     // The requester must be there when it is done.
     ask(&mut state, 3, deleting(1)).await;
     state.by(user("bob"), yes(3)).await.unwrap();
     state.accept(DeleteUser { name: name("ada") }).await;
     let refused = state.by(user("eve"), yes(3)).await.unwrap_err();
-    assert_eq!(refused, Refusal::RequesterGone { approval: approval_id(3) });
+    assert_eq!(
+        refused,
+        Refusal::RequesterGone {
+            approval: approval_id(3)
+        }
+    );
 }
 
 #[tokio::test]
@@ -378,10 +552,18 @@ async fn below_the_level_nothing_needs_consent_and_users_of_then_are_administrat
     let mut state = TestState::protecting().await;
     let level = schema::ACCESS - 1;
     state.accept(RaiseLevel { level }).await;
-    let rights = query::rights_of(&state.conn, &name("anybody")).await.unwrap();
+    let rights = query::rights_of(&state.conn, &name("anybody"))
+        .await
+        .unwrap();
     assert!(rights.is_unlimited());
     let (user, ada, hash) = (user_id(2), name("ada"), password());
-    state.accept(CreateUser { user, name: ada.clone(), password: hash }).await;
+    state
+        .accept(CreateUser {
+            user,
+            name: ada.clone(),
+            password: hash,
+        })
+        .await;
     let current = level;
     let needed = schema::ACCESS;
     let refused = state.refuse(yes(1)).await;
@@ -391,7 +573,11 @@ async fn below_the_level_nothing_needs_consent_and_users_of_then_are_administrat
         let rights = query::rights_of(&state.conn, &name(person)).await.unwrap();
         assert!(rights.everywhere(Permission::AccessWrite), "{person}");
     }
-    let later = CreateUser { user: user_id(3), name: name("bob"), password: password() };
+    let later = CreateUser {
+        user: user_id(3),
+        name: name("bob"),
+        password: password(),
+    };
     state.accept(later).await;
     let rights = query::rights_of(&state.conn, &name("bob")).await.unwrap();
     assert!(!rights.somewhere(Permission::ClustersRead));
@@ -419,18 +605,32 @@ async fn somebody_can_always_give_roles() {
         binding("administrators", "viewer", &["admin"], everything.clone()),
         binding("administrators", "administrator", &["admin"], fleet.clone()),
     ] {
-        assert_eq!(state.refuse(apply([lesser])).await, Refusal::LastAdministrator);
+        assert_eq!(
+            state.refuse(apply([lesser])).await,
+            Refusal::LastAdministrator
+        );
     }
     let nobody = binding("typo", "viewer", &["nobody"], everything.clone());
-    assert_eq!(state.refuse(apply([nobody])).await.code(), "dangling_reference");
+    assert_eq!(
+        state.refuse(apply([nobody])).await.code(),
+        "dangling_reference"
+    );
     let missing = binding("typo", "viewer", &["ada"], json!({"fleet": "nope"}));
-    assert_eq!(state.refuse(apply([missing])).await.code(), "dangling_reference");
-    state.accept(apply([
-        binding("dba", "administrator", &["ada"], everything),
-        binding("web", "operator", &["bob"], fleet),
-    ])).await;
+    assert_eq!(
+        state.refuse(apply([missing])).await.code(),
+        "dangling_reference"
+    );
+    state
+        .accept(apply([
+            binding("dba", "administrator", &["ada"], everything),
+            binding("web", "operator", &["bob"], fleet),
+        ]))
+        .await;
     state.accept(delete("administrators")).await;
-    assert_eq!(state.refuse(delete("dba")).await, Refusal::LastAdministrator);
+    assert_eq!(
+        state.refuse(delete("dba")).await,
+        Refusal::LastAdministrator
+    );
     // Whoever came under the name of a user that is gone would have its roles.
     let refused = state.refuse(DeleteUser { name: name("bob") }).await;
     assert_eq!(refused.code(), "in_use");
@@ -438,15 +638,26 @@ async fn somebody_can_always_give_roles() {
     assert_eq!(rights.grants().len(), 1);
     assert_eq!(rights.grants()[0].0, BuiltInRole::Operator);
     let visible = rights.visible(Permission::BackupsRead);
-    assert!(query::sees_cluster(&state.conn, &visible, &name("orders")).await.unwrap());
-    assert!(!query::sees_cluster(&state.conn, &visible, &name("gone")).await.unwrap());
+    assert!(
+        query::sees_cluster(&state.conn, &visible, &name("orders"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !query::sees_cluster(&state.conn, &visible, &name("gone"))
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
 async fn lists_are_cut_to_what_is_seen() {
     let mut state = ready().await;
-    let other = document("Cluster", json!({"name": "shop", "labels": {"tier": "tin", "odd\"key": "v"}}),
-        json!({"instances": [{"agent": "db2", "connection": "host=/run/postgresql"}]}));
+    let other = document(
+        "Cluster",
+        json!({"name": "shop", "labels": {"tier": "tin", "odd\"key": "v"}}),
+        json!({"instances": [{"agent": "db2", "connection": "host=/run/postgresql"}]}),
+    );
     state.accept(apply([other])).await;
     let page = PageRequest::longest();
     let everything = Visible::Everything;
@@ -464,27 +675,57 @@ async fn lists_are_cut_to_what_is_seen() {
         (scope(json!({"fleet": "web"})), 0, 0),
         (scope(json!({"selector": {"tier": "gold"}})), 1, 3),
         (scope(json!({"selector": {"tier": "tin"}})), 1, 0),
-        (scope(json!({"selector": {"tier": "tin", "odd\"key": "v"}})), 1, 0),
-        (scope(json!({"selector": {"tier": "tin", "odd": "v"}})), 0, 0),
+        (
+            scope(json!({"selector": {"tier": "tin", "odd\"key": "v"}})),
+            1,
+            0,
+        ),
+        (
+            scope(json!({"selector": {"tier": "tin", "odd": "v"}})),
+            0,
+            0,
+        ),
     ] {
-        let filter = query::ResourceFilter { visible: visible.clone(), ..Default::default() };
-        let found = query::resources(&state.conn, Kind::Cluster, &filter, &page).await.unwrap();
+        let filter = query::ResourceFilter {
+            visible: visible.clone(),
+            ..Default::default()
+        };
+        let found = query::resources(&state.conn, Kind::Cluster, &filter, &page)
+            .await
+            .unwrap();
         assert_eq!(found.items.len(), clusters, "{visible:?}");
-        let filter = query::BackupFilter { visible: visible.clone(), ..Default::default() };
+        let filter = query::BackupFilter {
+            visible: visible.clone(),
+            ..Default::default()
+        };
         let found = query::backups(&state.conn, &filter, &page).await.unwrap();
         assert_eq!(found.items.len(), backups, "{visible:?}");
-        let filter = query::BackupFilter { repository: Some(name("eu")), ..filter };
+        let filter = query::BackupFilter {
+            repository: Some(name("eu")),
+            ..filter
+        };
         let found = query::backups(&state.conn, &filter, &page).await.unwrap();
         assert_eq!(found.items.len(), backups, "{visible:?}");
-        let filter = query::JobFilter { visible: visible.clone(), ..Default::default() };
+        let filter = query::JobFilter {
+            visible: visible.clone(),
+            ..Default::default()
+        };
         query::jobs(&state.conn, &filter, &page).await.unwrap();
-        let filter = query::RunFilter { visible: visible.clone(), ..Default::default() };
+        let filter = query::RunFilter {
+            visible: visible.clone(),
+            ..Default::default()
+        };
         query::runs(&state.conn, &filter, &page).await.unwrap();
-        query::all_late_results(&state.conn, &visible, &page).await.unwrap();
+        query::all_late_results(&state.conn, &visible, &page)
+            .await
+            .unwrap();
         let counts = query::counts_seen(&state.conn, &visible).await.unwrap();
         let counted = counts.resources.get("clusters").copied().unwrap_or(0);
         assert_eq!(counted, clusters as u64);
-        assert_eq!(counts.backups.get("available").copied().unwrap_or(0), backups as u64);
+        assert_eq!(
+            counts.backups.get("available").copied().unwrap_or(0),
+            backups as u64
+        );
         let fleets = query::fleets_seen(&state.conn, &visible).await.unwrap();
         assert_eq!(fleets.contains(&name("default")), clusters > 0);
     }
@@ -500,7 +741,11 @@ struct Move {
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let one = (0usize..5, 1u128..3, 0u8..8);
-    let one = one.prop_map(|(person, request, what)| Move { person, request, what });
+    let one = one.prop_map(|(person, request, what)| Move {
+        person,
+        request,
+        what,
+    });
     proptest::collection::vec(one, 1..40)
 }
 
@@ -565,7 +810,9 @@ proptest! {
 async fn executed(state: &TestState) -> BTreeSet<u128> {
     let mut done = BTreeSet::new();
     for request in [1, 2] {
-        let found = query::approval(&state.conn, approval_id(request), state.now).await.unwrap();
+        let found = query::approval(&state.conn, approval_id(request), state.now)
+            .await
+            .unwrap();
         if found.is_some_and(|found| found.state == ApprovalState::Executed) {
             done.insert(request);
         }

@@ -7,8 +7,7 @@ use std::path::PathBuf;
 
 use holdfast_state::command::CreateUser;
 use holdfast_state::{
-    Cause, Command, Digest, Entry, IdempotencyKey, Principal, Refusal, Reply, ReplyError,
-    schema,
+    Cause, Command, Digest, Entry, IdempotencyKey, Principal, Refusal, Reply, ReplyError, schema,
 };
 use holdfast_types::{RequestId, Revision};
 use uuid::Uuid;
