@@ -16,7 +16,7 @@ use super::error::{AppError, Result};
 
 /// How far a permission must reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub(crate) enum Reach {
     /// To everything.
     Everything,
     /// To something: to what is decided where the thing is known, and lists show

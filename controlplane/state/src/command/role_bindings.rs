@@ -48,14 +48,14 @@ pub(super) async fn keep_powers(cx: &mut ApplyContext<'_>) -> Result<(), StateEr
 /// Refuses documents after which nobody could give roles any more.
 pub(super) async fn refuse_lockout(cx: &ApplyContext<'_>, plans: &[Plan]) -> Result<(), Stop> {
     let changed = plans.iter().filter(|plan| plan.change != Change::Unchanged);
-    let mut planned = changed.filter_map(|plan| match &plan.document.resource {
+    let planned = changed.filter_map(|plan| match &plan.document.resource {
         Resource::RoleBinding(binding) => Some((plan.name(), binding)),
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
         | Resource::Policy(_) => None,
     });
-    let planned: Vec<_> = planned.by_ref().collect();
+    let planned: Vec<_> = planned.collect();
     if planned.is_empty()
         || planned
             .iter()
