@@ -283,11 +283,11 @@ impl App {
 
     /// Refuses documents that the caller may not apply. A cluster is asked for
     /// where it is and where it would be.
-    pub(crate) async fn demand_documents<'a>(
+    pub(crate) async fn demand_documents(
         &self,
         view: &StateView,
         by: &Caller,
-        documents: impl IntoIterator<Item = &'a Document>,
+        documents: &[&Document],
     ) -> Result<()> {
         let rights = self.rights(view, by).await?;
         for document in documents {
@@ -299,7 +299,7 @@ impl App {
                 return Err(forbidden(permission, " for everything"));
             };
             let metadata = &document.metadata;
-            let default = "default".parse().map_err(AppError::internal)?;
+            let default = "default".parse::<Name>().map_err(AppError::internal)?;
             let place = Place {
                 fleet: metadata.fleet.as_ref().unwrap_or(&default),
                 labels: &metadata.labels,

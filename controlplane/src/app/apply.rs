@@ -109,7 +109,8 @@ impl App {
             false => self.node.read().await?,
         };
         let documents = command.documents.iter().map(|change| &change.document);
-        self.demand_documents(&view, by, documents).await?;
+        let documents: Vec<&Document> = documents.collect();
+        self.demand_documents(&view, by, &documents).await?;
         if dry_run {
             let rehearsed = command.rehearse(view.connection()).await??;
             return Ok(rehearsed.into_iter().map(Into::into).collect());
@@ -145,7 +146,7 @@ impl App {
             Condition::Absent => Expected::Absent,
         };
         let view = self.node.read().await?;
-        self.demand_documents(&view, by, [&document]).await?;
+        self.demand_documents(&view, by, &[&document]).await?;
         let change = DocumentChange { document, expected };
         let command = self.command(vec![change])?;
         let applied = self.propose_or_ask(by, command).await?;

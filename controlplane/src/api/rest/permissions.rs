@@ -174,13 +174,25 @@ fn operations(item: &PathItem) -> Vec<(Method, &Operation)> {
 
 /// Lets in who may call the operation: behind the gate, which has proved who asks.
 pub(super) async fn permit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    match check(&app, &request).await {
+    let admitted = match wanted(&request) {
+        Ok(None) => Ok(()),
+        Ok(Some((rule, caller, is_stream))) => match rule {
+            // Whoever listens is asked again for each event, by what this node knows.
+            Needs(permission, _) if is_stream => app.admit_here(&caller, permission).await,
+            Needs(permission, reach) => app.admit(&caller, permission, reach).await,
+            Own(_) | Anybody => Ok(()),
+        },
+        Err(refused) => Err(refused),
+    };
+    match admitted {
         Ok(()) => next.run(request).await,
         Err(refused) => ApiError::from(refused).into_response(),
     }
 }
 
-async fn check(app: &App, request: &Request) -> Result<(), AppError> {
+/// The rule that a request has to meet, who makes it, and whether it follows events;
+/// `None` of one that the router itself refuses.
+fn wanted(request: &Request) -> Result<Option<(Rule, Caller, bool)>, AppError> {
     let nobodys = || AppError::new(Code::FORBIDDEN, "nobody may call this operation");
     let path = request.extensions().get::<MatchedPath>();
     let path = path
@@ -192,22 +204,17 @@ async fn check(app: &App, request: &Request) -> Result<(), AppError> {
         &Method::HEAD => Method::GET,
         other => other.clone(),
     };
-    let known = known();
     let is_stream = path == EVENTS;
+    let known = known();
     let rule = match known.rules.get(&(method, path.clone())) {
         Some(rule) => rule.ok_or_else(nobodys)?,
         // The router says itself that a path does not take a method.
-        None if known.paths.contains(&path) => return Ok(()),
+        None if known.paths.contains(&path) => return Ok(None),
         None => return Err(nobodys()),
     };
-    let caller = request.extensions().get::<Caller>();
+    let caller = request.extensions().get::<Caller>().cloned();
     let caller = caller.ok_or_else(|| AppError::failed("a request passed no gate"))?;
-    match rule {
-        // Whoever listens is asked again for each event, by what this node knows.
-        Needs(permission, _) if is_stream => app.admit_here(caller, permission).await,
-        Needs(permission, reach) => app.admit(caller, permission, reach).await,
-        Own(_) | Anybody => Ok(()),
-    }
+    Ok(Some((rule, caller, is_stream)))
 }
 
 /// Says of the operations of a path what they need.
