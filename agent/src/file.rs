@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{Gid, Uid};
@@ -33,6 +33,26 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> 
     }
     written?;
     sync_directory(directory)
+}
+
+/// Makes a directory and those above it that are missing, with `mode`, so that their
+/// names outlive a power cut: syncing what is in a directory does not cover the name
+/// of the directory itself.
+pub fn create_directories(path: &Path, mode: u32) -> io::Result<()> {
+    let missing = path.ancestors().take_while(|one| {
+        let named = !one.as_os_str().is_empty();
+        named && !one.is_dir()
+    });
+    let missing: Vec<&Path> = missing.collect();
+    for directory in missing.into_iter().rev() {
+        match fs::DirBuilder::new().mode(mode).create(directory) {
+            // Somebody else made it meanwhile; its name may not be durable yet.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
+        sync_directory(parent(directory)?)?;
+    }
+    Ok(())
 }
 
 /// Removes `path`; one that is not there is as good as removed.
@@ -68,6 +88,18 @@ fn parent(path: &Path) -> io::Result<&Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn directories_are_made_with_those_above_them() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b/c");
+        create_directories(&path, 0o711).unwrap();
+        create_directories(&path, 0o711).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert!(mode & 0o700 == 0o700 && path.is_dir());
+        fs::write(root.path().join("file"), "").unwrap();
+        assert!(create_directories(&root.path().join("file/below"), 0o700).is_err());
+    }
 
     #[test]
     fn the_new_bytes_come_with_their_mode_and_nothing_else_is_left() {

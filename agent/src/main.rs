@@ -39,10 +39,13 @@ fn wal_fetch() -> ExitCode {
 
 fn start(cli: Cli) -> ExitCode {
     let fetches = matches!(cli.command, Command::WalFetch(_));
-    match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let mut runtime = match cli.command {
+        // PostgreSQL starts one for each segment, and threads of its own are half of
+        // what it does; what is much work is done by blocking threads in any case.
+        Command::WalPush(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    match runtime.enable_all().build() {
         Ok(runtime) => {
             let code = runtime.block_on(Box::pin(perform(cli.command)));
             // A job that did not end in time must not keep the process.

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use holdfast_types::drill::{DrillKind, DrillPoint, DrillVerdict};
 use holdfast_types::{Name, Span};
 
 use crate::output::Format;
 
+mod policy;
 mod protection;
 
+pub(crate) use policy::{Policy, Suggest};
 pub(crate) use protection::{Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs};
 
 /// Protects fleets of PostgreSQL clusters, and proves it.
@@ -86,14 +89,17 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Show resources
     Get {
-        /// repositories, fleets, clusters, policies or role-bindings
+        /// repositories, fleets, clusters, policies, drill-plans or role-bindings
         kind: String,
         /// One by name
         name: Option<Name>,
+        /// Of a cluster: the policy in force, each field with its origin
+        #[arg(long, requires = "name")]
+        effective: bool,
     },
     /// Delete a resource
     Delete {
-        /// repository, fleet, cluster, policy or rolebinding
+        /// repository, fleet, cluster, policy, drill-plan or role-binding
         kind: String,
         /// Its name
         name: Name,
@@ -118,7 +124,7 @@ pub(crate) enum Command {
     Node(Node),
     /// Keep the control plane's own state safe: take a snapshot now, or list them
     Snapshot(Snapshot),
-    /// See what policies would do
+    /// See what policies would do, did before and promise
     #[command(subcommand)]
     Policy(Policy),
     /// Take and list backups
@@ -127,6 +133,9 @@ pub(crate) enum Command {
     /// Plan and run restores
     #[command(subcommand)]
     Restore(Restore),
+    /// Rehearse restores, and show what that proves
+    #[command(subcommand)]
+    Drill(Box<Drill>),
     /// Follow jobs
     #[command(subcommand)]
     Job(Job),
@@ -167,18 +176,6 @@ pub(crate) struct Apply {
     /// Check everything and say what would change; change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Policy {
-    /// Show which clusters a policy would select, and when it backs them up
-    Preview {
-        /// A YAML file with the policy; clusters in it count too; - for standard input
-        file: PathBuf,
-        /// How many runs of each policy
-        #[arg(short = 'n', long = "runs", default_value_t = 10, value_name = "COUNT")]
-        count: usize,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -410,6 +407,56 @@ pub(crate) enum AgentToken {
         /// The region of the agent
         #[arg(long)]
         region: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Drill {
+    /// Rehearse a restore of a cluster on a server that is thrown away
+    Run {
+        /// The cluster
+        cluster: Name,
+        /// To which point: latest, random, or the target of a restore
+        #[arg(long, default_value = "latest", value_name = "POINT")]
+        at: DrillPoint,
+        /// From a base backup and WAL (physical) or from a dump (logical)
+        #[arg(long)]
+        kind: Option<DrillKind>,
+        /// The repository to restore from [default: the policy's]
+        #[arg(long)]
+        repository: Option<Name>,
+        /// On this agent's host, the primary's own too [default: one that is not the primary's]
+        #[arg(long, conflicts_with = "region")]
+        agent: Option<Name>,
+        /// On a host of this region
+        #[arg(long)]
+        region: Option<String>,
+        /// In which database queries are asked that name none
+        #[arg(long)]
+        database: Option<String>,
+        /// A YAML file with the list of checks; - for standard input
+        /// [default: the checks of the policy's first drill]
+        #[arg(long, value_name = "FILE")]
+        checks: Option<PathBuf>,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// List drills that have ended, the latest first
+    List {
+        /// Of a cluster
+        #[arg(long)]
+        cluster: Option<Name>,
+        /// Of the clusters of a fleet
+        #[arg(long)]
+        fleet: Option<Name>,
+        /// That ended so: passed, failed or cancelled
+        #[arg(long)]
+        verdict: Option<DrillVerdict>,
+    },
+    /// Show what a drill showed; exits with 1 when it did not pass
+    Show {
+        /// Its id, or that of its job
+        id: String,
     },
 }
 

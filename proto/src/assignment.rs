@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::access::non_empty;
 use crate::invalid::{Invalid, from_json, parse, some, to_json};
 use crate::{
-    CopyWork, DumpRestoreWork, InstanceAccess, PinnedParent, RepositoryAccess, StandingOrders, v1,
+    CopyWork, DrillWork, DumpRestoreWork, InstanceAccess, PinnedParent, RepositoryAccess,
+    StandingOrders, v1,
 };
 
 /// Everything an agent is to do now.
@@ -86,6 +87,8 @@ pub enum Work {
     RestoreDump(Box<DumpRestoreWork>),
     /// Copy a backup to another repository.
     Copy(Box<CopyWork>),
+    /// Rehearse a restore.
+    Drill(Box<DrillWork>),
     /// Receive WAL for as long as this is assigned.
     ReceiveWal(Box<WalWork>),
 }
@@ -255,6 +258,7 @@ impl From<&Assignment> for v1::Assignment {
             Work::Restore(work) => v1::assignment::Work::Restore((&**work).into()),
             Work::RestoreDump(work) => v1::assignment::Work::Restore((&**work).into()),
             Work::Copy(work) => v1::assignment::Work::Restore((&**work).into()),
+            Work::Drill(work) => v1::assignment::Work::Restore((&**work).into()),
             Work::ReceiveWal(work) => v1::assignment::Work::Wal((&**work).into()),
         };
         Self {
@@ -278,6 +282,9 @@ impl TryFrom<v1::Assignment> for Assignment {
             }
             v1::assignment::Work::Restore(work) if work.copy.is_some() => {
                 Work::Copy(Box::new(work.try_into()?))
+            }
+            v1::assignment::Work::Restore(work) if work.drill.is_some() => {
+                Work::Drill(Box::new(work.try_into()?))
             }
             v1::assignment::Work::Restore(work) => Work::Restore(Box::new(work.try_into()?)),
             v1::assignment::Work::Wal(work) => Work::ReceiveWal(Box::new(work.try_into()?)),
@@ -356,6 +363,7 @@ impl From<&RestoreWork> for v1::RestoreWork {
             plan_json: to_json(&work.plan),
             dump: None,
             copy: None,
+            drill: None,
         }
     }
 }

@@ -37,6 +37,7 @@ impl From<&CopyWork> for v1::RestoreWork {
             request_json: to_json(&refusing_request(&work.cluster, work.backup)),
             plan_json: to_json(&refusing_plan(subject, why)),
             dump: None,
+            drill: None,
             copy: Some(v1::CopyBackup {
                 cluster: work.cluster.to_string(),
                 backup_id: work.backup.to_string(),

@@ -51,6 +51,7 @@ impl From<&DumpRestoreWork> for v1::RestoreWork {
                 instance: Some((&work.instance).into()),
             }),
             copy: None,
+            drill: None,
         }
     }
 }
@@ -86,6 +87,8 @@ pub(crate) fn refusing_request(cluster: &Name, backup: BackupId) -> RestoreReque
         set: std::collections::BTreeMap::new(),
         action: TargetAction::Pause,
         tablespace_map: std::collections::BTreeMap::new(),
+        delta: false,
+        force: false,
     }
 }
 
@@ -114,6 +117,7 @@ pub(crate) fn refusing_plan(
         server_version: 0,
         database_bytes: 0,
         fetch_bytes: 0,
+        reuse_bytes: None,
         estimated_seconds: None,
         tablespaces: Vec::new(),
         wal_directory: None,

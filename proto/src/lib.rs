@@ -8,6 +8,7 @@
 mod access;
 mod assignment;
 mod copy;
+mod drill;
 mod dump;
 mod invalid;
 pub mod join;
@@ -22,6 +23,7 @@ pub use assignment::{
     Assignment, Assignments, BackupWork, KeptSlot, ObservedInstance, RestoreWork, WalWork, Work,
 };
 pub use copy::CopyWork;
+pub use drill::DrillWork;
 pub use dump::DumpRestoreWork;
 pub use invalid::Invalid;
 pub use offline::{

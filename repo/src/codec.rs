@@ -2,9 +2,11 @@
 //! as it is, so the codec is a fact of each record and not of the backup.
 
 use std::fmt;
+use std::io::Cursor;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use zstd::zstd_safe::CParameter;
 
 use crate::error::Damage;
 
@@ -84,6 +86,10 @@ pub(crate) fn bound(length: usize) -> usize {
     zstd::zstd_safe::compress_bound(length).max(lz4_flex::block::get_maximum_output_size(length))
 }
 
+/// The shortest match that is looked for in chunks at level 1 of zstd, in bytes. By
+/// itself it would be six.
+const CHUNK_MATCH: u32 = 5;
+
 /// A compressor that keeps its working memory from record to record.
 pub(crate) struct Compressor(Kind);
 
@@ -107,6 +113,19 @@ impl Compressor {
         })
     }
 
+    /// For chunks of pages. Each is compressed alone, so that one can be read and
+    /// referred to without another: what a stream finds far behind is not there to be
+    /// found. Shorter matches make up for it: of pages, level 1 then stores a tenth
+    /// less, for little time.
+    pub(crate) fn for_chunks(codec: Codec) -> Self {
+        let mut made = Self::new(codec);
+        if let (Kind::Zstd(zstd), Codec::Zstd { level: 1 }) = (&mut made.0, codec) {
+            let shorter = zstd.set_parameter(CParameter::MinMatch(CHUNK_MATCH));
+            shorter.expect("zstd knows matches of this length");
+        }
+        made
+    }
+
     /// Puts `plain` into `out`, compressed when that makes it smaller. `out`
     /// has at least [`bound`] bytes. Returns the length and the codec used.
     pub(crate) fn compress(&mut self, plain: &[u8], out: &mut [u8]) -> (usize, StoredCodec) {
@@ -123,6 +142,31 @@ impl Compressor {
             _ => {
                 out[..plain.len()].copy_from_slice(plain);
                 (plain.len(), StoredCodec::None)
+            }
+        }
+    }
+}
+
+impl Compressor {
+    /// Puts `plain` behind what `out` holds, compressed when that makes it smaller.
+    /// Memory behind the result is not touched: the kernel need not give it.
+    pub(crate) fn append(&mut self, plain: &[u8], out: &mut Vec<u8>) -> StoredCodec {
+        let start = out.len();
+        out.reserve(bound(plain.len()));
+        let Kind::Zstd(zstd) = &mut self.0 else {
+            out.resize(start + bound(plain.len()), 0);
+            let (length, codec) = self.compress(plain, &mut out[start..]);
+            out.truncate(start + length);
+            return codec;
+        };
+        let mut behind = Cursor::new(&mut *out);
+        behind.set_position(start as u64);
+        match zstd.compress_to_buffer(plain, &mut behind) {
+            Ok(length) if length < plain.len() => StoredCodec::Zstd,
+            _ => {
+                out.truncate(start);
+                out.extend_from_slice(plain);
+                StoredCodec::None
             }
         }
     }
@@ -186,8 +230,30 @@ mod tests {
                 let mut back = vec![0; plain.len()];
                 Decompressor::new().decompress(stored, &out[..length], &mut back).unwrap();
                 prop_assert_eq!(&back, &plain);
+                let mut behind = b"head".to_vec();
+                prop_assert_eq!(Compressor::new(codec).append(&plain, &mut behind), stored);
+                prop_assert_eq!(behind, [b"head", &out[..length]].concat());
             }
         }
+    }
+
+    #[test]
+    fn chunks_are_stored_in_less_at_the_same_level() {
+        // Rows of a number that is spread and one of a hundred words of five bytes.
+        let row = |n: u32| {
+            let number = n.wrapping_mul(2_654_435_761).to_le_bytes();
+            let word = format!("{:05}", n * 7 % 97 * 131_071 % 100_000);
+            [&number[..3], word.as_bytes()].concat()
+        };
+        let plain: Vec<u8> = (0..8192).flat_map(row).collect();
+        let mut out = vec![0; bound(plain.len())];
+        let codec = Codec::Zstd { level: 1 };
+        let (usual, _) = Compressor::new(codec).compress(&plain, &mut out);
+        let (length, stored) = Compressor::for_chunks(codec).compress(&plain, &mut out);
+        assert!(length < usual, "{length} against {usual}");
+        let mut back = vec![0; plain.len()];
+        let unpacked = Decompressor::new().decompress(stored, &out[..length], &mut back);
+        assert_eq!((unpacked, back), (Ok(()), plain));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use holdfast_types::{KeyId, RepositoryId};
 use jiff::Timestamp;
+use rustix::io::Errno;
+use rustix::rand::GetRandomFlags;
 use uuid::Uuid;
 
 /// Where nonces, keys, ids and times come from.
@@ -20,8 +22,17 @@ trait Supply: Send + Sync {
 struct System;
 
 impl Supply for System {
+    /// The kernel's. A library's own generator gathers noise first, for longer than it
+    /// takes to store a segment, in every process and thread that is new.
     fn fill(&self, bytes: &mut [u8]) {
-        aws_lc_rs::rand::fill(bytes).expect("the system has a random generator");
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match rustix::rand::getrandom(&mut *rest, GetRandomFlags::empty()) {
+                Ok(filled) => rest = &mut rest[filled..],
+                Err(Errno::INTR) => {}
+                Err(error) => panic!("the system has no random generator: {error}"),
+            }
+        }
     }
 
     fn now(&self) -> Timestamp {

@@ -19,7 +19,7 @@
 //! object moved or renamed does not open, an object copied to another
 //! repository does.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use holdfast_types::KeyId;
 use uuid::Uuid;
 
@@ -138,8 +138,9 @@ pub(crate) fn seal(
         "an object of {} bytes",
         plain.len()
     );
-    let mut object = BytesMut::zeroed(HEADER + bound(plain.len()) + TAG);
-    let (length, codec) = Compressor::new(codec).compress(plain, &mut object[HEADER..]);
+    let mut object = Vec::with_capacity(HEADER + bound(plain.len()) + TAG);
+    object.resize(HEADER, 0);
+    let codec = Compressor::new(codec).append(plain, &mut object);
     let header = Header {
         kind: kind as u8,
         codec,
@@ -151,11 +152,9 @@ pub(crate) fn seal(
     };
     let clear = header.encode();
     object[..HEADER].copy_from_slice(&clear);
-    let end = HEADER + length;
-    let tag = key.seal(header.nonce, &place.aad(&clear), &mut object[HEADER..end]);
-    object[end..end + TAG].copy_from_slice(&tag);
-    object.truncate(end + TAG);
-    (object.freeze(), header.plain_hash)
+    let tag = key.seal(header.nonce, &place.aad(&clear), &mut object[HEADER..]);
+    object.extend_from_slice(&tag);
+    (object.into(), header.plain_hash)
 }
 
 /// Opens a sealed object whose header is `header`, and checks its hash.

@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+#[path = "backup/over.rs"]
+mod over;
 mod support;
 
 use holdfast_repo::*;

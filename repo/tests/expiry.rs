@@ -14,12 +14,13 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use holdfast_repo::*;
 use holdfast_types::{BackupId, Coverage, Timeline};
 use jiff::{SignedDuration, Timestamp};
 use support::{
-    File, Fixture, Place, Random, backup_id, check_restored, commit_facts, range, segment,
-    write_backup,
+    Fixture, Place, SMALL, backup_id, changing_files as files, check_restored, commit_facts, range,
+    segment, write_backup,
 };
 
 on_all_stores! {
@@ -28,35 +29,15 @@ on_all_stores! {
     nothing_goes_while_a_mark_or_a_manifest_cannot_be_read
     what_an_attempt_left_is_named_once_it_is_old
     expired_wal_goes_and_is_not_taken_for_lost
+    files_beside_wal_expire_with_it
+    a_partial_segment_goes_after_the_wal_before_it
     what_a_kept_backup_needs_of_its_wal_is_missed
     the_mark_of_another_backup_of_the_run_stays
 }
 
-fn options() -> WriteOptions {
-    WriteOptions {
-        codec: Codec::None,
-        pack_bytes: 200_000,
-        uploads: 2,
-    }
-}
-
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    Random(seed).fill(&mut bytes);
-    bytes
-}
-
-/// Of which the first is another in every backup.
-fn files(number: u64) -> Vec<File> {
-    vec![
-        File::new("changing", noise(number, 300_000)),
-        File::new("large", noise(1_000, 900_000)),
-    ]
-}
-
 async fn full(fixture: &Fixture, number: u64) -> Backup {
     let id = backup_id(number.into());
-    let finished = write_backup(&fixture.lineage, id, &files(number), options()).await;
+    let finished = write_backup(&fixture.lineage, id, &files(number), SMALL).await;
     let facts = commit_facts(&format!("run-{number}"), "0/300028", "0/300100");
     finished.unwrap().commit(facts).await.unwrap()
 }
@@ -69,9 +50,7 @@ async fn incremental(fixture: &Fixture, number: u64, parent: &Backup) -> Backup 
         .await
         .unwrap();
     let id = backup_id(number.into());
-    let writer = fixture
-        .lineage
-        .begin_incremental(id, opened.clone(), options());
+    let writer = fixture.lineage.begin_incremental(id, opened.clone(), SMALL);
     let writer = writer.await.unwrap();
     let inner = writer.clone();
     let written = tokio::task::spawn_blocking(move || {
@@ -246,7 +225,7 @@ async fn nothing_goes_while_a_mark_or_a_manifest_cannot_be_read(place: Place) {
 async fn what_an_attempt_left_is_named_once_it_is_old(place: Place) {
     let fixture = fixture(place).await;
     full(&fixture, 1).await;
-    let left = write_backup(&fixture.lineage, backup_id(2), &files(2), options()).await;
+    let left = write_backup(&fixture.lineage, backup_id(2), &files(2), SMALL).await;
     drop(left.unwrap());
     let stock = fixture
         .reopen()
@@ -302,7 +281,7 @@ async fn expired_wal_goes_and_is_not_taken_for_lost(place: Place) {
     fixture.put_wal("0/100000", "0/900000").await;
     full(&fixture, 1).await;
     let id = backup_id(2);
-    let finished = write_backup(&fixture.lineage, id, &files(2), options())
+    let finished = write_backup(&fixture.lineage, id, &files(2), SMALL)
         .await
         .unwrap();
     let facts = commit_facts("run-2", "0/700028", "0/700100");
@@ -337,6 +316,66 @@ async fn expired_wal_goes_and_is_not_taken_for_lost(place: Place) {
     assert_eq!(found[0].problem, "WAL from 0/800000 to 0/900000 is missing");
 }
 
+/// What PostgreSQL archived beside its WAL goes with the WAL that it belongs to,
+/// and not before anything that stays.
+async fn files_beside_wal_expire_with_it(place: Place) {
+    let fixture = Fixture::new(place).await;
+    fixture.put_wal("0/100000", "0/900000").await;
+    full(&fixture, 1).await;
+    let wal = fixture.lineage.wal(Codec::DEFAULT);
+    let history = |at: &str| AsideFile::BackupHistory(segment(1, at), 0x28);
+    let left = AsideFile::Partial(segment(1, "0/900000"));
+    let whole = Bytes::from(vec![
+        7;
+        usize::try_from(segment(1, "0/900000").size().bytes())
+            .unwrap()
+    ]);
+    for file in ["0/100000", "0/300000", "0/500000"].map(history) {
+        wal.put_aside(file, "START WAL LOCATION".into())
+            .await
+            .unwrap();
+    }
+    wal.put_aside(left, whole).await.unwrap();
+    // A slice of the segment in which the timeline was left.
+    let slice = range("0/900000", "0/900100");
+    let bytes = vec![7; usize::try_from(slice.bytes()).unwrap()];
+    wal.put_slice(Timeline::FIRST, slice, bytes.into())
+        .await
+        .unwrap();
+    let there = async || {
+        let mut there = Vec::new();
+        for file in ["0/100000", "0/300000", "0/500000"].map(history) {
+            there.push(wal.fetch_aside(file).await.unwrap().is_some());
+        }
+        there.push(wal.fetch_aside(left).await.unwrap().is_some());
+        there
+    };
+    assert_eq!(there().await, [true; 4]);
+    expire(&fixture, "0/100000", "0/300028").await;
+    assert_eq!(there().await, [false, true, true, true]);
+    // Its segment has WAL that stays; a kept backup needs that of another.
+    expire(&fixture, "0/100000", "0/900000").await;
+    assert_eq!(there().await, [false, true, false, true]);
+    expire(&fixture, "0/100000", "0/900100").await;
+    assert_eq!(there().await, [false, true, false, false]);
+    assert_eq!(held(&fixture).await, ["0/300000-0/400000"]);
+    assert_eq!(findings(&fixture, NOW).await, []);
+}
+
+/// Where a timeline was left, its last segment may be stored as this file only.
+async fn a_partial_segment_goes_after_the_wal_before_it(place: Place) {
+    let fixture = Fixture::new(place).await;
+    fixture.put_wal("0/100000", "0/400000").await;
+    let wal = fixture.lineage.wal(Codec::DEFAULT);
+    let left = AsideFile::Partial(segment(1, "0/400000"));
+    let whole = vec![7; usize::try_from(segment(1, "0/400000").size().bytes()).unwrap()];
+    wal.put_aside(left, whole.into()).await.unwrap();
+    expire(&fixture, "0/100000", "0/300000").await;
+    assert!(wal.fetch_aside(left).await.unwrap().is_some());
+    expire(&fixture, "0/100000", "0/400000").await;
+    assert!(wal.fetch_aside(left).await.unwrap().is_none());
+}
+
 async fn what_a_kept_backup_needs_of_its_wal_is_missed(place: Place) {
     let fixture = Fixture::new(place).await;
     fixture.put_wal("0/100000", "0/600000").await;
@@ -364,7 +403,7 @@ async fn the_mark_of_another_backup_of_the_run_stays(place: Place) {
     let lineage = fixture.reopen().await;
     lineage.delete_mark(&first).await.unwrap();
     lineage.delete_mark(&first).await.unwrap();
-    let again = write_backup(&fixture.lineage, backup_id(2), &files(2), options()).await;
+    let again = write_backup(&fixture.lineage, backup_id(2), &files(2), SMALL).await;
     let facts = commit_facts("run-1", "0/300028", "0/300100");
     let second = again.unwrap().commit(facts).await.unwrap();
     // A deletion that comes late.

@@ -104,6 +104,7 @@ fn at_the_bound_the_slot_goes_and_a_backup_is_ordered() {
     // One gap, one backup.
     let jobs = fleet.cli.json(["job", "list"]);
     let backups = jobs["items"].as_array().expect("a list").iter();
-    let backups = backups.filter(|job| job["kind"] == "backup").count();
-    assert_eq!(backups, 2, "{jobs}");
+    let backups = backups.filter(|job| job["kind"] == "backup");
+    let reasons: Vec<_> = backups.map(|job| job["because"].as_str()).collect();
+    assert_eq!(reasons, [Some("wal_gap"), None], "{jobs}");
 }

@@ -74,6 +74,10 @@ pub struct InstanceFacts {
     /// What Patroni says, where it is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patroni: Option<PatroniFacts>,
+    /// What is wrong with the slot that its agent keeps there while WAL is
+    /// received elsewhere. Known while the agent is connected, never recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot_trouble: Option<Failure>,
 }
 
 /// What Patroni's REST API says of an instance.

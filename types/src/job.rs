@@ -15,12 +15,15 @@ pub enum JobKind {
     Restore,
     /// Copies a backup to another repository.
     Copy,
+    /// Rehearses a restore.
+    Drill,
 }
 
 as_word!(JobKind {
     Backup = "backup",
     Restore = "restore",
     Copy = "copy",
+    Drill = "drill",
 });
 
 /// Where a job is. A terminal state never changes (I-14).
@@ -88,8 +91,21 @@ pub enum JobPhase {
     Replay,
     /// PostgreSQL is promoted.
     Promote,
+    /// Looks at what was restored.
+    Check,
     /// Makes the result final.
     Commit,
+}
+
+/// How long a job was in a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct PhaseTime {
+    /// The phase.
+    pub phase: JobPhase,
+    /// So long.
+    pub milliseconds: u64,
 }
 
 as_word!(JobPhase {
@@ -101,5 +117,6 @@ as_word!(JobPhase {
     Verify = "verify",
     Replay = "replay",
     Promote = "promote",
+    Check = "check",
     Commit = "commit",
 });

@@ -4,9 +4,9 @@
 //! randomness. The words are those of `docs/glossary.md`.
 
 pub mod access;
-pub mod advice;
 mod backup;
 mod coverage;
+pub mod drill;
 mod dump;
 mod exposure;
 mod facts;
@@ -17,6 +17,7 @@ mod job;
 mod lineage;
 mod lsn;
 mod name;
+pub mod policy;
 mod quantity;
 pub mod resource;
 mod restore;
@@ -46,7 +47,7 @@ pub use id::{
     JobId, JoinTokenId, KeyId, NodeTokenId, RepositoryId, RequestId, RestoreId, SessionId,
     StateSnapshotId, TokenId, UserId,
 };
-pub use job::{JobKind, JobPhase, JobState};
+pub use job::{JobKind, JobPhase, JobState, PhaseTime};
 pub use lineage::{InvalidLineage, Lineage};
 pub use lsn::{InvalidLsn, Lsn};
 pub use name::{InvalidName, Name};

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::as_word;
-use crate::{BackupId, Failure, Lineage, Lsn, Name, RestoreTarget, Timeline};
+use crate::{BackupId, Failure, Lineage, Lsn, Name, PhaseTime, RestoreTarget, Timeline};
 
 /// What PostgreSQL does once it has reached the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -74,6 +74,19 @@ pub struct RestoreRequest {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "schema", schema(example = json!({"/srv/fast": "/srv/copy/fast"})))]
     pub tablespace_map: BTreeMap<String, String>,
+    /// Restore over what is in the directory: what is the same stays, what differs
+    /// is written, what the backup does not have is removed. Of a directory that
+    /// Holdfast restored.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub delta: bool,
+    /// Write over a data directory that Holdfast did not restore, or of another
+    /// system. Only with `delta`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub force: bool,
+}
+
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// The WAL a restore needs.
@@ -150,6 +163,10 @@ pub struct RestorePlan {
     pub database_bytes: u64,
     /// Bytes to fetch from the repository.
     pub fetch_bytes: u64,
+    /// Of a delta: bytes in the directory that may be the same already, at most.
+    /// They are read, and what differs is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse_bytes: Option<u64>,
     /// How long it will take, from what this agent has measured before.
     pub estimated_seconds: Option<u64>,
     /// Tablespaces outside the new data directory.
@@ -199,6 +216,9 @@ pub struct RestoreResult {
     pub reached_time: Option<Timestamp>,
     /// The transaction of that commit.
     pub last_xid: Option<u32>,
+    /// Where the time went, phase by phase.
+    #[serde(default)]
+    pub phases: Vec<PhaseTime>,
 }
 
 /// Reads `O=N` of `--tablespace-map`, as `pg_basebackup` does: an `=` inside a

@@ -8,7 +8,6 @@
 mod request;
 
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use holdfast_types::{AgentId, Failure, Name};
@@ -19,7 +18,7 @@ pub use holdfast_proto::join::{InvalidToken, JoinToken};
 
 use crate::command_error::CommandError;
 use crate::config::{self, AgentConfig, Config, ControlConfig, LogConfig, TelemetryConfig};
-use crate::file::write_atomically;
+use crate::file::{create_directories, write_atomically};
 use crate::host::PostgresConfig;
 use crate::identity::Identity;
 use request::{Grant, Request};
@@ -184,10 +183,7 @@ fn make_directory(path: &Path) -> io::Result<bool> {
     } else {
         0o700
     };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(path)?;
+    create_directories(path, mode)?;
     Ok(true)
 }
 

@@ -120,6 +120,9 @@ async fn look_again(
             observed_at,
             observation,
             patroni,
+            slot_trouble: host
+                .slots()
+                .of(&instance.cluster, &instance.instance.connection),
         };
         facts.send_modify(|facts| {
             facts.retain(|one| one.instance != instance);

@@ -9,6 +9,7 @@ mod clock;
 mod peers;
 mod repositories;
 mod session;
+mod slots;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 pub use clock::{Clock, Offset, Sample};
 pub use peers::Peers;
 pub use session::SessionState;
+pub use slots::SlotTroubles;
 
 use crate::wal::Registry;
 use repositories::{Absent, Repositories};
@@ -58,6 +60,7 @@ struct Inner {
     peers: Peers,
     session: watch::Sender<SessionState>,
     wal: Registry,
+    slots: SlotTroubles,
     repositories: Repositories,
 }
 
@@ -89,6 +92,7 @@ impl Host {
             peers: Peers::new(),
             session: watch::Sender::new(SessionState::default()),
             wal: Registry::default(),
+            slots: SlotTroubles::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -140,6 +144,11 @@ impl Host {
     /// The WAL duties of this process.
     pub fn wal(&self) -> &Registry {
         &self.inner.wal
+    }
+
+    /// What is wrong with the slots that are kept here.
+    pub fn slots(&self) -> &SlotTroubles {
+        &self.inner.slots
     }
 
     /// The repository of `access`, to write: opened once per access, and

@@ -1,12 +1,12 @@
 //! What a job's code sees of the agent that runs it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use holdfast_proto::BackupStarted;
-use holdfast_types::{BackupKind, JobPhase};
+use holdfast_types::{BackupKind, JobPhase, PhaseTime};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +41,8 @@ struct Inner {
     bytes_done: AtomicU64,
     bytes_total: AtomicU64,
     cancel: CancellationToken,
+    /// When it entered which phase.
+    entered: Mutex<Vec<(JobPhase, Instant)>>,
 }
 
 impl JobContext {
@@ -52,6 +54,7 @@ impl JobContext {
             bytes_done: AtomicU64::new(0),
             bytes_total: AtomicU64::new(0),
             cancel,
+            entered: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -64,7 +67,20 @@ impl JobContext {
         self.inner.bytes_done.store(0, Ordering::Relaxed);
         self.inner.bytes_total.store(0, Ordering::Relaxed);
         self.with_state(|state| state.phase = Some(phase));
+        self.entered().push((phase, Instant::now()));
         self.log(format!("phase {phase}"));
+    }
+
+    /// How long each phase took so far, the last one until now.
+    pub fn phase_times(&self) -> Vec<PhaseTime> {
+        let entered = self.entered();
+        let left = entered.iter().skip(1).map(|(_, at)| *at);
+        let took = entered.iter().zip(left.chain([Instant::now()]));
+        let times = took.map(|((phase, at), left)| PhaseTime {
+            phase: *phase,
+            milliseconds: u64::try_from(left.duration_since(*at).as_millis()).unwrap_or(u64::MAX),
+        });
+        times.collect()
     }
 
     /// Says that there is a backup from now on: PostgreSQL is in backup mode, or
@@ -126,12 +142,17 @@ impl JobContext {
         &self.inner.cancel
     }
 
+    fn entered(&self) -> MutexGuard<'_, Vec<(JobPhase, Instant)>> {
+        let entered = self.inner.entered.lock();
+        entered.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn with_state<T>(&self, act: impl FnOnce(&mut JobState) -> T) -> T {
         let mut state = self
             .inner
             .state
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+            .unwrap_or_else(PoisonError::into_inner);
         act(&mut state)
     }
 }

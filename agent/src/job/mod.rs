@@ -5,6 +5,7 @@ mod client;
 mod conf;
 mod context;
 pub mod copy;
+pub mod drill;
 pub mod dump;
 mod queue;
 pub mod restore;

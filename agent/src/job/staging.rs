@@ -117,12 +117,7 @@ impl Staging {
     }
 
     fn volume(&self) -> Result<Volume, Failure> {
-        let volume = rustix::fs::statvfs(&self.path);
-        let volume = volume.map_err(|error| unusable(&self.path, &error.into()))?;
-        Ok(Volume {
-            total: volume.f_blocks.saturating_mul(volume.f_frsize),
-            free: volume.f_bavail.saturating_mul(volume.f_frsize),
-        })
+        Volume::of(&self.path)
     }
 }
 
@@ -144,14 +139,25 @@ fn size_of(directory: &Path) -> u64 {
     sizes.sum()
 }
 
-struct Volume {
-    total: u64,
-    free: u64,
+/// A volume, as it is now.
+pub(super) struct Volume {
+    pub(super) total: u64,
+    pub(super) free: u64,
 }
 
 impl Volume {
+    /// The one that a directory is on.
+    pub(super) fn of(path: &Path) -> Result<Self, Failure> {
+        let volume = rustix::fs::statvfs(path);
+        let volume = volume.map_err(|error| unusable(path, &error.into()))?;
+        Ok(Self {
+            total: volume.f_blocks.saturating_mul(volume.f_frsize),
+            free: volume.f_bavail.saturating_mul(volume.f_frsize),
+        })
+    }
+
     /// I-15: the database's own files may be on this volume.
-    fn reserve(&self) -> u64 {
+    pub(super) fn reserve(&self) -> u64 {
         (self.total / RESERVE_PART).min(RESERVE_MOST)
     }
 }

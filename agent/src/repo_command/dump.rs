@@ -1,5 +1,5 @@
 //! `repo restore` of a dump: its files as they are, which plain `pg_restore`
-//! and `psql` take.
+//! and `psql` take, or one archive of them.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,9 +13,12 @@ use super::open::{failed, of_failure};
 use super::output::{print_json, print_text, size};
 use super::restore::{RestoreArgs, ended_by_signal};
 use crate::command_error::CommandError;
-use crate::job::dump::{extract_all, manifest_of};
+use crate::job::dump::{extract_all, manifest_of, pack_all};
 use crate::job::restore::check_new;
 use crate::job::{JobContext, Stopped};
+
+/// What `--format tar` makes of a dump.
+const ARCHIVE: &str = "dump.tar";
 
 /// Writes the files of the dump that is named into the new directory; `None`
 /// when the target is no dump.
@@ -34,11 +37,11 @@ pub(super) async fn extract(args: &RestoreArgs) -> Result<Option<ExitCode>, Comm
             "leave --start out, and restore the files with pg_restore into a server of yours",
         )));
     }
-    if args.is_archive() {
-        return Err(CommandError::refused(Failure::permanent(
-            "not_supported_yet",
-            format!("{id} is a dump, and an archive of its files is not built yet"),
-            "leave --format out: pg_restore takes the files as they are",
+    if args.delta {
+        return Err(CommandError::usage(Failure::permanent(
+            "format_conflict",
+            format!("{id} is a dump, and --delta writes over a data directory"),
+            "leave --delta out, and give a directory that is empty or not there yet",
         )));
     }
     let backup = lineage
@@ -60,7 +63,11 @@ pub(super) async fn extract(args: &RestoreArgs) -> Result<Option<ExitCode>, Comm
             cancel.cancel();
         }
     });
-    let written = extract_all(&reader, &args.dir, |_| true, &cx).await;
+    let written = if args.is_archive() {
+        pack_all(&reader, &args.dir.join(ARCHIVE), &cx).await
+    } else {
+        extract_all(&reader, &args.dir, |_| true, &cx).await
+    };
     signals.abort();
     match written {
         Ok(_) => {}
@@ -121,12 +128,23 @@ fn tell(
     bytes: u64,
 ) -> Result<(), CommandError> {
     let dir = &args.dir;
+    let archive = args.is_archive().then(|| dir.join(ARCHIVE));
     if args.place().is_json() {
+        let mut result = json!({"dir": dir, "bytes": bytes, "dump": manifest});
+        if let Some(archive) = archive {
+            result["archive"] = json!(archive);
+        }
         return print_json(&json!({
             "backup": id,
             "state": if args.plan { "planned" } else { "succeeded" },
-            "result": {"dir": dir, "bytes": bytes, "dump": manifest},
+            "result": result,
         }));
+    }
+    if let Some(archive) = archive {
+        let (size, archive) = (size(bytes), archive.display());
+        return print_text(&format!(
+            "dump {id}, {size}, in {archive}: extract it, then pg_restore and psql take its files"
+        ));
     }
     let mut text = format!("dump {id}, {}, in {}", size(bytes), dir.display());
     for database in &manifest.databases {

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use holdfast_proto::{JobOutcome, PlanRequest, RestoreWork};
 use holdfast_types::{
-    BackupId, Failure, JobId, Name, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
-    parse_tablespace_mapping,
+    BackupId, Failure, JobId, Name, PlannedTablespace, RestorePlan, RestoreRequest, RestoreTarget,
+    TargetAction, parse_tablespace_mapping,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use super::open::{Place, of_failure};
 use super::output::{print_json, print_text, size};
 use crate::command_error::CommandError;
 use crate::host::{Host, HostConfig, PostgresConfig};
+use crate::job::restore::Layout;
 use crate::job::{JobContext, restore};
 
 /// What `repo restore` is told.
@@ -37,7 +38,7 @@ pub struct RestoreArgs {
     #[arg(long)]
     exclusive: bool,
     /// The new data directory, or where the files of a dump go; it must be
-    /// empty or not there yet
+    /// empty or not there yet, unless --delta is given
     #[arg(long, value_name = "DIR")]
     pub(super) dir: PathBuf,
     /// Start PostgreSQL, wait until it reached the target, leave it running
@@ -58,9 +59,18 @@ pub struct RestoreArgs {
     #[arg(long = "tablespace-map", value_name = "OLD=NEW", value_parser = parse_tablespace_mapping)]
     tablespace_map: Vec<(String, String)>,
     /// plain: a directory that PostgreSQL starts in; tar: DIR/base.tar, which makes
-    /// one where it is extracted
+    /// one where it is extracted, with DIR/OID.tar for each tablespace; of a dump,
+    /// DIR/dump.tar
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: RestoreFormat,
+    /// Write over what is in the directory: what is the same stays, what differs is
+    /// written, what the backup does not have is removed
+    #[arg(long)]
+    pub(super) delta: bool,
+    /// With --delta: also over a data directory that Holdfast did not restore, or
+    /// one of another system
+    #[arg(long, requires = "delta")]
+    force: bool,
     /// Show the plan and do nothing
     #[arg(long)]
     pub(super) plan: bool,
@@ -84,10 +94,7 @@ impl RestoreArgs {
     fn archive(&self) -> Result<Option<Archive>, CommandError> {
         match self.format {
             RestoreFormat::Plain => Ok(None),
-            RestoreFormat::Tar => {
-                let spread = !self.tablespace_map.is_empty();
-                Archive::new(&self.dir, self.start, spread).map(Some)
-            }
+            RestoreFormat::Tar => Archive::new(&self.dir, (self.start, self.delta)).map(Some),
         }
     }
 
@@ -120,6 +127,8 @@ impl RestoreArgs {
             set: self.settings.iter().cloned().collect::<BTreeMap<_, _>>(),
             action: self.action,
             tablespace_map: self.tablespace_map()?,
+            delta: self.delta,
+            force: self.force,
         })
     }
 
@@ -161,13 +170,7 @@ fn host(args: &RestoreArgs, scratch: &Scratch) -> Result<Host, CommandError> {
 /// Plans and restores.
 pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError> {
     let archive = args.archive()?;
-    let scratch = Scratch::new().map_err(|error| {
-        CommandError::failed(Failure::permanent(
-            "scratch_directory",
-            format!("no directory for temporary files: {error}"),
-            "set TMPDIR to a directory that can be written",
-        ))
-    })?;
+    let scratch = Scratch::new().map_err(|error| no_scratch(&error))?;
     let host = host(&args, &scratch)?;
     if let Some(done) = super::dump::extract(&args).await? {
         return Ok(done);
@@ -184,7 +187,12 @@ pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError>
         frontier: None,
         traceparent: None,
     };
-    let plan = restore::plan(question, &host).await.map_err(of_failure)?;
+    let layout = match &archive {
+        Some(_) => Layout::Staged,
+        None => Layout::InPlace,
+    };
+    let plan = restore::plan_in(layout, question, &host);
+    let plan = plan.await.map_err(of_failure)?;
     let json = args.place.is_json();
     if let Some(archive) = &archive {
         archive.check(&plan)?;
@@ -199,16 +207,16 @@ pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError>
         eprintln!("warning: {warning}");
     }
     let job = JobId::from_uuid(Uuid::now_v7());
-    let backup = plan.backup;
+    let (backup, tablespaces) = (plan.backup, plan.tablespaces.clone());
     let work = RestoreWork {
         job,
         repository: access,
         request,
         plan,
     };
-    match execute(work, &host, json).await {
+    match execute((layout, work), &host, json).await {
         JobOutcome::Succeeded(success) => {
-            let result = packed(success.result, archive).await?;
+            let result = packed(success.result, archive, tablespaces).await?;
             succeeded(json, (job, backup), &result)
         }
         JobOutcome::Failed(failure) | JobOutcome::Interrupted(failure) => {
@@ -218,19 +226,41 @@ pub(super) async fn run(mut args: RestoreArgs) -> Result<ExitCode, CommandError>
             Err(CommandError::failed(Failure::permanent(
                 "cancelled",
                 "the restore was ended by a signal",
-                format!("delete {} before the next attempt", args.dir.display()),
+                format!(
+                    "delete {} before the next attempt, or go on with --delta",
+                    args.dir.display()
+                ),
             )))
         }
     }
 }
 
+fn no_scratch(error: &io::Error) -> CommandError {
+    CommandError::failed(Failure::permanent(
+        "scratch_directory",
+        format!("no directory for temporary files: {error}"),
+        "set TMPDIR to a directory that can be written",
+    ))
+}
+
 /// The result, of the archive when one is asked for.
-async fn packed(mut result: Value, archive: Option<Archive>) -> Result<Value, CommandError> {
+async fn packed(
+    mut result: Value,
+    archive: Option<Archive>,
+    tablespaces: Vec<PlannedTablespace>,
+) -> Result<Value, CommandError> {
     if let Some(archive) = archive {
-        let packed = tokio::task::spawn_blocking(move || archive.pack());
-        let file = packed.await.unwrap_or_else(|error| Err(died(&error)))?;
-        result["dir"] = json!(file.parent());
-        result["archive"] = json!(file);
+        let packed = tokio::task::spawn_blocking(move || archive.pack(&tablespaces));
+        let packed = packed.await.unwrap_or_else(|error| Err(died(&error)))?;
+        result["dir"] = json!(packed.base.parent());
+        result["archive"] = json!(packed.base);
+        let tablespaces = packed.tablespaces.iter();
+        let tablespaces: Vec<Value> = tablespaces
+            .map(|(one, file)| {
+                json!({"oid": one.oid, "name": one.name, "archive": file, "to": one.to})
+            })
+            .collect();
+        result["tablespaces"] = json!(tablespaces);
     }
     Ok(result)
 }
@@ -255,7 +285,7 @@ fn died(error: &tokio::task::JoinError) -> CommandError {
 }
 
 /// Runs the job, tells people how far it is, and ends it on a signal.
-async fn execute(work: RestoreWork, host: &Host, json: bool) -> JobOutcome {
+async fn execute((layout, work): (Layout, RestoreWork), host: &Host, json: bool) -> JobOutcome {
     let cancel = CancellationToken::new();
     let cx = JobContext::new(cancel.clone());
     let told = (!json).then(|| tokio::spawn(tell(cx.clone())));
@@ -264,7 +294,7 @@ async fn execute(work: RestoreWork, host: &Host, json: bool) -> JobOutcome {
             cancel.cancel();
         }
     });
-    let outcome = restore::run(work, cx, host).await;
+    let outcome = restore::run_in(layout, work, cx, host).await;
     signals.abort();
     if let Some(told) = told {
         told.abort();
@@ -318,6 +348,15 @@ fn told(result: &Value) -> String {
             "\npacked into {archive}: extract it into an empty directory of mode 0700"
         ));
     }
+    for one in result["tablespaces"].as_array().into_iter().flatten() {
+        let field = |name: &str| one[name].as_str().unwrap_or("-").to_owned();
+        text.push_str(&format!(
+            "\ntablespace {} packed into {}: extract it into {}",
+            field("name"),
+            field("archive"),
+            field("to")
+        ));
+    }
     if result.get("port").is_some_and(|port| !port.is_null()) {
         text.push_str(&format!(
             "\nruns on port {}, socket in {}",
@@ -350,6 +389,12 @@ fn show(plan: &RestorePlan, json: bool) -> Result<ExitCode, CommandError> {
                 "about {seconds} s"
             )),
         ))?;
+        if let Some(bytes) = plan.reuse_bytes {
+            print_text(&format!(
+                "up to {} of it are there already, and what is the same is not fetched",
+                size(bytes)
+            ))?;
+        }
         for tablespace in &plan.tablespaces {
             print_text(&format!(
                 "tablespace {} from {} to {}, {}",

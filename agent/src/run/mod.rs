@@ -53,6 +53,7 @@ pub async fn run_until(
         .map_err(|error| failed("directory_unusable", &error))?;
     let _lock = lock::take(&data)?;
     crate::job::sweep(&data);
+    crate::job::drill::sweep(&data);
     crate::wal::fetch::clean(&data.join("spool"));
     let identity = Identity::read(&data).map_err(|error| CommandError::failed(error.failure()))?;
     warn_of_expiry(&identity);

@@ -119,6 +119,25 @@ impl Exceeded {
         )
     }
 
+    /// The same where no slot is made because it would have to go at once.
+    pub(super) fn waits(self) -> Failure {
+        let Self {
+            retained_bytes,
+            bound_bytes,
+        } = self;
+        Failure::transient(
+            "wal_retention_waiting",
+            format!(
+                "no replication slot is made at this instance yet: it would keep WAL from the \
+                 last restartpoint on, {retained_bytes} bytes, more than the {bound_bytes} allowed"
+            ),
+            "it is made after the next restartpoint or checkpoint that brings it within its \
+             bound; raise wal.maxRetained, or have checkpoints made more often, where that is \
+             too seldom. Until then a failover to this instance may lose WAL that was not stored \
+             yet",
+        )
+    }
+
     /// Why a gap came to be.
     pub(super) fn reason(self) -> String {
         let Self {

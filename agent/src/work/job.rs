@@ -110,6 +110,7 @@ fn start(
             Work::Restore(work) => runner.restore(*work, cx, &host).await,
             Work::RestoreDump(work) => runner.restore_dump(*work, cx, &host).await,
             Work::Copy(work) => runner.copy(*work, cx, &host).await,
+            Work::Drill(work) => runner.drill(*work, cx, &host).await,
             Work::ReceiveWal(_) => unreachable!("a standing duty is no job"),
         }
     };
@@ -228,6 +229,7 @@ fn span(assignment: &Assignment) -> Span {
         Work::Restore(work) => ("restore", work.job),
         Work::RestoreDump(work) => ("restore", work.job),
         Work::Copy(work) => ("copy", work.job),
+        Work::Drill(work) => ("drill", work.job),
         Work::ReceiveWal(_) => unreachable!("a standing duty is no job"),
     };
     let span = tracing::info_span!(

@@ -116,7 +116,11 @@ impl Jobs {
         let unwanted = Unwanted::default();
         let backup = match &one.work {
             Work::Backup(work) => Some(work.job),
-            Work::Restore(_) | Work::RestoreDump(_) | Work::Copy(_) | Work::ReceiveWal(_) => None,
+            Work::Restore(_)
+            | Work::RestoreDump(_)
+            | Work::Copy(_)
+            | Work::Drill(_)
+            | Work::ReceiveWal(_) => None,
         };
         let job = Job {
             generation: one.generation,

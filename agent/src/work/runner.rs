@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use holdfast_proto::{
-    BackupWork, CopyWork, DumpRestoreWork, JobOutcome, PlanRequest, RestoreWork, WalReport, WalWork,
+    BackupWork, CopyWork, DrillWork, DumpRestoreWork, JobOutcome, PlanRequest, RestoreWork,
+    WalReport, WalWork,
 };
 use holdfast_types::{AssignmentId, Failure, Generation, RestorePlan};
 use tokio::runtime::Handle;
@@ -11,7 +12,7 @@ use tokio::task::spawn_blocking;
 use tracing::{Instrument, Span};
 
 use crate::host::Host;
-use crate::job::{JobContext, backup, copy, restore, restore_dump};
+use crate::job::{JobContext, backup, copy, drill, restore, restore_dump};
 use crate::wal;
 
 /// Executes work.
@@ -28,6 +29,9 @@ pub trait Runner: Send + Sync + 'static {
 
     /// Copies a backup to another repository.
     async fn copy(&self, work: CopyWork, cx: JobContext, host: &Host) -> JobOutcome;
+
+    /// Rehearses a restore.
+    async fn drill(&self, work: DrillWork, cx: JobContext, host: &Host) -> JobOutcome;
 
     /// Plans a restore, touching nothing.
     async fn plan(&self, request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure>;
@@ -112,6 +116,11 @@ impl Runner for LocalRunner {
     async fn copy(&self, work: CopyWork, cx: JobContext, host: &Host) -> JobOutcome {
         let host = host.clone();
         apart(move || async move { copy::run(work, cx, &host).await }).await
+    }
+
+    async fn drill(&self, work: DrillWork, cx: JobContext, host: &Host) -> JobOutcome {
+        let host = host.clone();
+        apart(move || async move { drill::run(work, cx, &host).await }).await
     }
 
     async fn plan(&self, request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure> {

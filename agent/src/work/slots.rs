@@ -109,7 +109,11 @@ fn is_same(one: &WalWork, other: &WalWork) -> bool {
 fn taken_over(slot: &WalWork, assigned: &[Assignment]) -> bool {
     let takes = |one: &Assignment| match &one.work {
         Work::ReceiveWal(work) => uses(work, &slot.cluster, slot.instance_agent.as_ref()),
-        Work::Backup(_) | Work::Restore(_) | Work::RestoreDump(_) | Work::Copy(_) => false,
+        Work::Backup(_)
+        | Work::Restore(_)
+        | Work::RestoreDump(_)
+        | Work::Copy(_)
+        | Work::Drill(_) => false,
     };
     assigned.iter().any(takes)
 }

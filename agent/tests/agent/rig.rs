@@ -13,8 +13,8 @@ use holdfast_agent::job::JobContext;
 use holdfast_agent::run::run_until;
 use holdfast_agent::work::{Runner, SlotKeeping, WalDuty};
 use holdfast_proto::{
-    Assignment, BackupWork, CopyWork, DumpRestoreWork, InstanceAccess, JobOutcome, PlanRequest,
-    RepositoryAccess, RestoreWork, WalReport, WalWork, Work,
+    Assignment, BackupWork, CopyWork, DrillWork, DumpRestoreWork, InstanceAccess, JobOutcome,
+    PlanRequest, RepositoryAccess, RestoreWork, WalReport, WalWork, Work,
 };
 use holdfast_types::resource::{Compression, MaxRetained, WalMode, WhenFull};
 use holdfast_types::{
@@ -83,6 +83,10 @@ impl Runner for Engine {
     }
 
     async fn copy(&self, _: CopyWork, _: JobContext, _: &Host) -> JobOutcome {
+        panic!("a defect of the engine")
+    }
+
+    async fn drill(&self, _: DrillWork, _: JobContext, _: &Host) -> JobOutcome {
         panic!("a defect of the engine")
     }
 

@@ -248,6 +248,8 @@ impl Fixture {
             set: [("fsync".to_owned(), "off".to_owned())].into(),
             action: TargetAction::Promote,
             tablespace_map: Default::default(),
+            delta: false,
+            force: false,
         }
     }
 
@@ -294,7 +296,16 @@ impl Fixture {
 
     /// What a restore that succeeded left.
     pub(crate) fn restored(&self, plan: RestorePlan, outcome: JobOutcome) -> Restored {
-        let result = serde_json::from_value(succeeded(outcome).result).unwrap();
+        let result: RestoreResult = serde_json::from_value(succeeded(outcome).result).unwrap();
+        let phases: Vec<String> = result
+            .phases
+            .iter()
+            .map(|time| time.phase.to_string())
+            .collect();
+        assert!(
+            phases.starts_with(&["prepare", "copy", "wal", "verify"].map(str::to_owned)),
+            "{phases:?}"
+        );
         Restored {
             plan,
             result,

@@ -9,8 +9,11 @@
     reason = "clippy allows it in test functions, not in their helpers"
 )]
 
+mod archives;
 mod backup;
 mod copies;
+mod delta;
+mod drills;
 mod dumps;
 mod faults;
 mod fixture;

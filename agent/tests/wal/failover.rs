@@ -4,12 +4,12 @@
 use holdfast_agent::wal::Keeper;
 use holdfast_pg::testkit::{TestCluster, major};
 use holdfast_proto::WalWork;
-use holdfast_types::resource::MaxRetained;
+use holdfast_types::resource::{MaxRetained, WhenFull};
 use holdfast_types::{ByteSize, Lsn, LsnRange, SegmentSize, Timeline, WalSegment};
 
 use crate::support::{
-    Place, SLOT, compare_with_server, end, eventually, gaps, insert_position, kept_from, lose_wal,
-    write,
+    Place, SLOT, cluster, compare_with_server, end, eventually, gaps, insert_position, kept_from,
+    lose_wal, write,
 };
 
 fn two() -> Timeline {
@@ -217,13 +217,12 @@ async fn a_kept_slot_goes_at_its_bound_and_comes_back() {
         "no slot while nothing can be stored"
     );
     place.repair_it();
-    has_slot(&standby).await;
     receiving.caught_up(&primary).await;
-    // A new slot of a standby keeps WAL from its last restart point on. Until the
-    // next one that can be more than the bound, and then it goes once more.
+    // A new slot keeps WAL from the last restartpoint on.
     primary.psql("CHECKPOINT");
     catch_up(&standby, &primary).await;
     standby.psql("CHECKPOINT");
+    has_slot(&standby).await;
     let end = place_end(&receiving.report.borrow());
     eventually("a slot within its bound", async || {
         kept_from(&standby).is_some_and(|kept| end.bytes_since(kept.min(end)) < 24 << 20)
@@ -232,6 +231,84 @@ async fn a_kept_slot_goes_at_its_bound_and_comes_back() {
     receiving.duty.stop().await;
     keeper.stop().await;
     assert!(kept_from(&standby).is_some(), "it stays for the next time");
+}
+
+/// A slot that would be over its bound from its first moment is not made, dropped
+/// and made again: it waits for a restartpoint.
+// I-15
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_slot_is_made_that_would_be_over_its_bound() {
+    for number in [15, 18] {
+        let primary = TestCluster::builder(&major(number))
+            .setting("checkpoint_timeout", "1h")
+            .setting("max_wal_size", "4GB")
+            .setting("log_replication_commands", "on")
+            .start();
+        let standby = primary.standby(None);
+        let place = Place::new();
+        write(&primary, 40);
+        catch_up(&standby, &primary).await;
+        let work = WalWork {
+            max_retained: MaxRetained::Bytes(ByteSize::new(24 << 20)),
+            ..place.work(&standby)
+        };
+        let (host, instance) = (place.host(), work.instance.connection.clone());
+        let keeper = Keeper::start(work, host.clone());
+        let mut trouble = keeper.trouble();
+        let waits = trouble.wait_for(Option::is_some).await.unwrap().clone();
+        assert_eq!(waits.clone().unwrap().code, "wal_retention_waiting");
+        // Whoever tells of the instance tells it too.
+        assert_eq!(host.slots().of(&cluster(), &instance), waits);
+        // It has looked, and looked again.
+        let looks = told(&standby, "IDENTIFY_SYSTEM");
+        eventually("three looks", async || {
+            told(&standby, "IDENTIFY_SYSTEM") >= looks + 3
+        })
+        .await;
+        assert_eq!(told(&standby, "CREATE_REPLICATION_SLOT"), 0);
+
+        primary.psql("CHECKPOINT");
+        catch_up(&standby, &primary).await;
+        standby.psql("CHECKPOINT");
+        trouble.wait_for(Option::is_none).await.unwrap();
+        assert!(kept_from(&standby).is_some());
+        assert_eq!(host.slots().of(&cluster(), &instance), None);
+        keeper.stop().await;
+        assert_eq!(told(&standby, "CREATE_REPLICATION_SLOT"), 1);
+    }
+}
+
+/// Who said that the slot shall stay has it made all the same.
+// I-15
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_slot_that_is_to_stay_is_made_over_its_bound() {
+    let primary = TestCluster::builder(&major(18))
+        .setting("checkpoint_timeout", "1h")
+        .setting("max_wal_size", "4GB")
+        .start();
+    let standby = primary.standby(None);
+    let place = Place::new();
+    write(&primary, 40);
+    catch_up(&standby, &primary).await;
+    let work = WalWork {
+        max_retained: MaxRetained::Bytes(ByteSize::new(24 << 20)),
+        when_full: WhenFull::Stall,
+        ..place.work(&standby)
+    };
+    let keeper = keep_with(&place, work);
+    let mut trouble = keeper.trouble();
+    let stalled = trouble.wait_for(Option::is_some).await.unwrap().clone();
+    assert_eq!(stalled.unwrap().code, "wal_retention_stalled");
+    assert!(kept_from(&standby).is_some());
+    keeper.stop().await;
+}
+
+/// How often the server was told a command of the replication protocol. It logs
+/// the statement once more, by itself.
+fn told(server: &TestCluster, command: &str) -> usize {
+    let log = std::fs::read_to_string(server.log_path()).unwrap();
+    log.matches(&format!("replication command: {command}"))
+        .count()
 }
 
 /// The primary has lost it, a standby has it: the gap is closed.

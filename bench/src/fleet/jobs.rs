@@ -65,7 +65,7 @@ impl Jobs {
                     }
                 }
                 Work::Backup(work) => self.begin(held, *work, lasts, tally),
-                Work::Restore(_) | Work::RestoreDump(_) | Work::Copy(_) => {}
+                Work::Restore(_) | Work::RestoreDump(_) | Work::Copy(_) | Work::Drill(_) => {}
             }
         }
     }

@@ -73,6 +73,7 @@ impl Server {
             observed_at: Timestamp::now(),
             observation: Observation::Reachable(Box::new(server)),
             patroni: None,
+            slot_trouble: None,
         }
     }
 

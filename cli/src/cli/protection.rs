@@ -158,7 +158,7 @@ pub(crate) struct RestoreArgs {
     /// Stop before the target itself
     #[arg(long)]
     pub(crate) exclusive: bool,
-    /// The new data directory: absent or empty
+    /// The new data directory: absent or empty, unless --delta is given
     #[arg(long)]
     pub(crate) dir: String,
     /// The agent on whose host it is made
@@ -184,6 +184,14 @@ pub(crate) struct RestoreArgs {
     /// makes pg_wal a link; repeatable
     #[arg(long, value_name = "OLD=NEW", value_parser = parse_tablespace_mapping)]
     pub(crate) tablespace_map: Vec<(String, String)>,
+    /// Write over what is in the directory: what is the same stays, what differs is
+    /// written, what the backup does not have is removed
+    #[arg(long)]
+    pub(crate) delta: bool,
+    /// With --delta: also over a data directory that Holdfast did not restore, or
+    /// one of another system
+    #[arg(long, requires = "delta")]
+    pub(crate) force: bool,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

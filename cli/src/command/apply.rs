@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Context, DONE, Outcome, read_stdin};
+use super::{Context, DONE, Outcome, promise, read_stdin};
 use crate::cli::Apply;
 use crate::failure::{Exit, Failure};
 use crate::format::text;
@@ -43,10 +43,15 @@ pub(super) async fn apply(cx: &mut Context, args: Apply) -> Outcome {
             text(&result["name"]),
             text(&result["action"])
         );
+        promise::warn(&kind, &text(&result["name"]), &result["lint"]);
+    }
+    if args.dry_run {
+        println!("{}", promise::affected(&answer["affected"]));
     }
     DONE
 }
 
+/// The documents of a YAML file; `-` is standard input.
 pub(super) fn read(file: &Path) -> Result<Vec<Value>, Failure> {
     let yaml = if file == Path::new("-") {
         read_stdin()?

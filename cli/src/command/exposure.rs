@@ -40,7 +40,14 @@ const COLUMNS: &[Column] = &[
         let copies = copies.filter(|one| !one["copy"].is_null()).map(copy);
         copies.collect::<Vec<_>>().join(", ")
     }),
+    ("restore proven", |item| proof(&item["proof"])),
     ("cause", |item| text(&item["cause"])),
+    ("warnings", |item| {
+        let warnings = item["warnings"].as_array().into_iter().flatten();
+        let warnings =
+            warnings.map(|one| format!("{}: {}", text(&one["agent"]), text(&one["code"])));
+        warnings.collect::<Vec<_>>().join(", ")
+    }),
 ];
 
 pub(super) async fn run(cx: &mut Context, cluster: Option<Name>, fleet: Option<Name>) -> Outcome {
@@ -50,6 +57,18 @@ pub(super) async fn run(cx: &mut Context, cluster: Option<Name>, fleet: Option<N
     let body = cx.client.list("exposure", &query, None).await?;
     output::list(cx.format, &body, COLUMNS)?;
     DONE
+}
+
+/// What drills prove, in a few words.
+fn proof(proof: &Value) -> String {
+    match (proof["proven"].as_bool(), proof["because"].as_str()) {
+        (Some(true), _) => match seconds(&proof["achievedRtoSeconds"]) {
+            unknown if unknown.is_empty() => "yes".to_owned(),
+            took => format!("in {took}"),
+        },
+        (Some(false), Some(because)) => format!("NOT PROVEN ({because})"),
+        _ => String::new(),
+    }
 }
 
 /// A copy in a few words: where, up to when, and what is not as it should be.

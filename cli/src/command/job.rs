@@ -16,9 +16,14 @@ const COLUMNS: &[Column] = &[
     ("phase", |item| text(&item["phase"])),
     ("created", |item| time(&item["createdAt"])),
     ("finished", |item| time(&item["finishedAt"])),
-    ("note", |item| match text(&item["error"]["message"]) {
-        fine if fine.is_empty() => text(&item["waitingFor"]),
-        error => error,
+    ("note", |item| {
+        let notes = [
+            &item["error"]["message"],
+            &item["waitingFor"],
+            &item["because"],
+        ];
+        let mut notes = notes.into_iter().map(text);
+        notes.find(|note| !note.is_empty()).unwrap_or_default()
     }),
 ];
 

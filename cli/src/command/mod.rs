@@ -5,11 +5,13 @@ mod apply;
 mod approval;
 mod audit;
 mod backup;
+mod drill;
 mod exposure;
 mod job;
 mod login;
 mod node;
 mod policy;
+mod promise;
 mod repository;
 mod resource;
 mod restore;
@@ -63,7 +65,11 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Logout => login::logout(&mut cx).await,
         Command::Status => status::status(&mut cx).await,
         Command::Apply(args) => apply::apply(&mut cx, args).await,
-        Command::Get { kind, name } => resource::get(&mut cx, &kind, name.as_ref()).await,
+        Command::Get {
+            kind,
+            name,
+            effective,
+        } => resource::get(&mut cx, &kind, name.as_ref(), effective).await,
         Command::Delete { kind, name } => resource::delete(&mut cx, &kind, &name).await,
         Command::Secret(command) => secret::run(&mut cx, command).await,
         Command::User(command) => user::run(&mut cx, command).await,
@@ -75,6 +81,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Policy(command) => policy::run(&mut cx, command).await,
         Command::Backup(command) => backup::run(&mut cx, command).await,
         Command::Restore(command) => restore::run(&mut cx, command).await,
+        Command::Drill(command) => drill::run(&mut cx, *command).await,
         Command::Job(command) => job::run(&mut cx, command).await,
         Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,
         Command::Approval(command) => approval::run(&mut cx, command).await,

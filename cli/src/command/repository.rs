@@ -23,7 +23,7 @@ const EVERY: Duration = Duration::from_millis(300);
 pub(super) async fn run(cx: &mut Context, command: Repository) -> Outcome {
     match command {
         Repository::Check { name, timeout } => check(cx, name, timeout.get()).await,
-        Repository::List => resource::get(cx, "repositories", None).await,
+        Repository::List => resource::get(cx, "repositories", None, false).await,
         Repository::Key(RepositoryKey::Export { name, to_file }) => {
             let path = format!("repositories/{name}/key/export");
             let body = cx.client.post(&path, json!({})).await?;

@@ -3,7 +3,7 @@
 use holdfast_types::Name;
 use holdfast_types::resource::Kind;
 
-use super::{Context, DONE, Outcome, done};
+use super::{Context, DONE, Outcome, done, promise};
 use crate::failure::Failure;
 use crate::format::{text, time};
 use crate::output::{self, Column};
@@ -26,7 +26,7 @@ const CLUSTERS: &[Column] = &[
         fleet if fleet.is_empty() => "default".to_owned(),
         fleet => fleet,
     }),
-    ("policy", |item| text(&item["status"]["cluster"]["policy"])),
+    ("policy", |item| text(&item["status"]["policy"])),
     ("instances", |item| {
         let instances = item["spec"]["instances"].as_array();
         let agents = instances.map(|all| all.iter().map(|one| text(&one["agent"])).collect());
@@ -42,6 +42,26 @@ const POLICIES: &[Column] = &[
     ("selector", |item| text(&item["spec"]["selector"])),
     ("rpo", |item| text(&item["spec"]["objectives"]["rpo"])),
     ("repository", |item| text(&item["spec"]["repository"])),
+];
+
+const DRILL_PLANS: &[Column] = &[
+    ("name", |item| text(&item["metadata"]["name"])),
+    ("selector", |item| text(&item["spec"]["selector"])),
+    ("when", |item| {
+        let spec = &item["spec"];
+        match text(&spec["cron"]) {
+            cron if cron.is_empty() => format!("every {}", text(&spec["every"])),
+            cron => cron,
+        }
+    }),
+    ("at", |item| match text(&item["spec"]["at"]) {
+        at if at.is_empty() => "latest".to_owned(),
+        at => at,
+    }),
+    ("checks", |item| {
+        let checks = item["spec"]["checks"].as_array();
+        checks.map_or(0, Vec::len).to_string()
+    }),
 ];
 
 const ROLE_BINDINGS: &[Column] = &[
@@ -63,8 +83,23 @@ const ROLE_BINDINGS: &[Column] = &[
     }),
 ];
 
-pub(super) async fn get(cx: &mut Context, word: &str, name: Option<&Name>) -> Outcome {
+pub(super) async fn get(
+    cx: &mut Context,
+    word: &str,
+    name: Option<&Name>,
+    effective: bool,
+) -> Outcome {
     let kind = kind(word)?;
+    if let (true, Some(name)) = (effective, name) {
+        if kind != Kind::Cluster {
+            let message = "only for a cluster a policy is in force";
+            return Err(Failure::usage(
+                message,
+                "holdfast get cluster NAME --effective",
+            ));
+        }
+        return promise::in_force(cx, name).await;
+    }
     if let Some(name) = name {
         let body = cx
             .client
@@ -79,6 +114,7 @@ pub(super) async fn get(cx: &mut Context, word: &str, name: Option<&Name>) -> Ou
         Kind::Fleet => FLEETS,
         Kind::Cluster => CLUSTERS,
         Kind::Policy => POLICIES,
+        Kind::DrillPlan => DRILL_PLANS,
         Kind::RoleBinding => ROLE_BINDINGS,
     };
     output::list(cx.format, &body, columns)?;
@@ -105,7 +141,7 @@ fn kind(word: &str) -> Result<Kind, Failure> {
         let message = format!("\"{word}\" is no kind of resource");
         Failure::usage(
             message,
-            "kinds are repositories, fleets, clusters, policies, role-bindings",
+            "kinds are repositories, fleets, clusters, policies, drill-plans, role-bindings",
         )
     })
 }

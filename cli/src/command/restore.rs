@@ -86,6 +86,9 @@ async fn plan(cx: &mut Context, args: RestoreArgs) -> Outcome {
             let (from, to) = (&tablespace.from, &tablespace.to);
             println!("tablespace {name}: {from} to {to}");
         }
+        if let Some(bytes) = plan.reuse_bytes {
+            println!("delta: up to {bytes} bytes are there already");
+        }
         if let Some(directory) = &plan.wal_directory {
             println!("pg_wal: a link to {directory}");
         }
@@ -126,6 +129,8 @@ fn request(args: RestoreArgs) -> Result<RestoreRequest, Failure> {
         set: args.set.into_iter().collect(),
         action: args.action,
         tablespace_map: tablespace_map(args.tablespace_map)?,
+        delta: args.delta,
+        force: args.force,
     })
 }
 

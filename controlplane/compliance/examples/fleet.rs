@@ -4,6 +4,8 @@
 //! ten thousand clusters with 35 days of facts each, folded and judged; and a year
 //! of 500 clusters with two copies each.
 
+#![expect(clippy::disallowed_methods, reason = "it measures")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,12 +61,7 @@ fn lineage() -> Lineage {
     }
 }
 
-fn history(cluster: u32, days: i64, repositories: &[&str]) -> History {
-    let mut history = History::default();
-    let mut add = |second: i64, fact: Fact| {
-        let (at, known) = (at(second), at(second));
-        history.add(Recorded { at, known, fact });
-    };
+fn promise(repositories: &[&str]) -> Promise {
     let place = |repository: &&str| Place {
         repository: name(repository),
         region: Some((*repository).to_owned()),
@@ -72,7 +69,7 @@ fn history(cluster: u32, days: i64, repositories: &[&str]) -> History {
         locked: false,
         key_escrowed: false,
     };
-    let promise = Promise {
+    Promise {
         policy: name("gold"),
         rpo: Some(Span::from_secs(60)),
         scope: RpoScope::Any,
@@ -83,8 +80,16 @@ fn history(cluster: u32, days: i64, repositories: &[&str]) -> History {
         flush_every: Span::from_secs(5),
         places: repositories.iter().map(place).collect(),
         delete_approvals: 0,
+    }
+}
+
+fn history(cluster: u32, days: i64, repositories: &[&str]) -> History {
+    let mut history = History::default();
+    let mut add = |second: i64, fact: Fact| {
+        let (at, known) = (at(second), at(second));
+        history.add(Recorded { at, known, fact });
     };
-    add(0, Fact::Promised(Box::new(promise)));
+    add(0, Fact::Promised(Box::new(promise(repositories))));
     let id = |day: i64| {
         let number = u128::from(cluster) << 64 | u128::from(day.unsigned_abs());
         BackupId::from_uuid(uuid::Uuid::from_u128(number))

@@ -27,10 +27,25 @@ pub(crate) struct Copy {
     holes: BTreeMap<Lineage, Coverage>,
     /// Claims, in the order in which they were made.
     marks: Vec<Mark>,
+    /// Whether some of them were said live.
+    heard_live: bool,
     /// Stretches that go on.
     moving: Vec<Arc<Stretch>>,
-    pub(crate) trouble: Option<Arc<str>>,
+    trouble: Option<Arc<str>>,
+    /// Computed of backups and holes, which change seldom.
+    chains: Option<Chains>,
     reach: Option<(bool, Reach)>,
+}
+
+/// What backups and holes amount to.
+#[derive(Debug, Clone)]
+struct Chains {
+    /// The latest moment at which a backup is consistent.
+    consistent: Timestamp,
+    /// Where claims are of use.
+    runs: Vec<Run>,
+    /// Whether a hole cuts the newest backup from the WAL behind it.
+    cut: bool,
 }
 
 /// A claim that counts from when it was made.
@@ -60,9 +75,14 @@ impl Run {
 }
 
 impl Copy {
-    /// Something about it changed.
+    /// A claim or a trouble is another than before.
     fn touched(&mut self) {
         self.reach = None;
+    }
+
+    /// Backups or holes are others than before.
+    fn rebuilt(&mut self) {
+        (self.reach, self.chains) = (None, None);
     }
 
     pub(crate) fn add(&mut self, backup: &Backup) {
@@ -71,18 +91,18 @@ impl Copy {
             BackupKind::Logical => self.dumps.push(backup.clone()),
             BackupKind::Full | BackupKind::Incremental => self.backups.push(backup.clone()),
         }
-        self.touched();
+        self.rebuilt();
     }
 
     pub(crate) fn remove(&mut self, backup: BackupId) {
         self.backups.retain(|known| known.id != backup);
         self.dumps.retain(|known| known.id != backup);
-        self.touched();
+        self.rebuilt();
     }
 
     pub(crate) fn open_hole(&mut self, lineage: Lineage, range: LsnRange) {
         self.holes.entry(lineage).or_default().insert(range);
-        self.touched();
+        self.rebuilt();
     }
 
     pub(crate) fn close_hole(&mut self, lineage: Lineage, range: LsnRange) {
@@ -91,7 +111,7 @@ impl Copy {
             let left = holes.ranges().iter();
             *holes = left.flat_map(|hole| closed.gaps(*hole)).collect();
         }
-        self.touched();
+        self.rebuilt();
     }
 
     pub(crate) fn set_trouble(&mut self, trouble: Option<Arc<str>>) {
@@ -112,6 +132,7 @@ impl Copy {
     }
 
     pub(crate) fn claim(&mut self, claim: Claim) {
+        self.heard_live = true;
         self.mark(claim, true);
     }
 
@@ -134,12 +155,13 @@ impl Copy {
         self.touched();
     }
 
-    /// Forgets claims that no backup which is there now can need again.
+    /// Forgets live claims that no backup which is there now can need again. The
+    /// ends of stretches stay: an older backup may be copied here later.
     pub(crate) fn forget_old(&mut self) {
         let oldest = self.backups.iter().map(|backup| backup.consistent_at);
-        if let Some(oldest) = oldest.min() {
-            let old = self.marks.partition_point(|mark| mark.highest < oldest);
-            self.marks.drain(..old);
+        if let Some(oldest) = oldest.min().filter(|_| self.heard_live) {
+            self.marks
+                .retain(|mark| !mark.live || mark.highest >= oldest);
         }
     }
 
@@ -149,6 +171,9 @@ impl Copy {
             && *of == receives_wal
         {
             return reach.clone();
+        }
+        if receives_wal && self.chains.is_none() {
+            self.chains = self.chains();
         }
         let reach = self.compute(receives_wal);
         self.reach = Some((receives_wal, reach.clone()));
@@ -165,25 +190,26 @@ impl Copy {
                 ..Reach::default()
             };
         }
-        let consistent = self.backups.iter().map(|backup| backup.consistent_at);
-        let Some(consistent) = consistent.max() else {
+        let Some(Chains {
+            consistent,
+            runs,
+            cut,
+        }) = &self.chains
+        else {
             return Reach {
                 trouble,
                 ..Reach::default()
             };
         };
-        let runs = self.runs();
-        let proved = self.proved(&runs);
+        let proved = self.proved(runs);
         let goes_on = self.moving.iter().filter(|stretch| {
             let last = stretch.last;
             runs.iter().any(|run| run.holds(last.lineage, last.lsn))
         });
-        let newest = self.backups.iter();
-        let newest = newest.max_by_key(|backup| (backup.consistent_at, backup.id));
         Reach {
-            frontier: Some(proved.map_or(consistent, |proved| proved.max(consistent))),
+            frontier: proved.max(Some(*consistent)),
             level: goes_on.min_by_key(|stretch| stretch.peak).cloned(),
-            cut: newest.is_some_and(|newest| self.run(newest).to.is_some()),
+            cut: *cut,
             trouble,
         }
     }
@@ -197,6 +223,16 @@ impl Copy {
             from: backup.stop_lsn,
             to: hole.map(|hole| hole.from_lsn),
         }
+    }
+
+    fn chains(&self) -> Option<Chains> {
+        let newest = self.backups.iter();
+        let newest = newest.max_by_key(|backup| (backup.consistent_at, backup.id))?;
+        Some(Chains {
+            consistent: newest.consistent_at,
+            runs: self.runs(),
+            cut: self.run(newest).to.is_some(),
+        })
     }
 
     /// The runs of all backups, as few as say the same.

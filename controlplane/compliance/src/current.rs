@@ -56,7 +56,7 @@ impl Current {
     /// Takes a claim in that was said of a repository, before or without it being
     /// kept as part of a stretch.
     pub fn claim(&mut self, repository: &Name, claim: Claim) -> Result<(), Late> {
-        self.insert(claim.at, Event::Claims(repository.clone(), claim))
+        self.insert(claim.at, Event::Claims(Arc::new(repository.clone()), claim))
     }
 
     fn insert(&mut self, at: Timestamp, event: Event) -> Result<(), Late> {
@@ -96,8 +96,9 @@ impl Current {
     /// The cluster at a moment.
     pub(crate) fn look(&self, now: Timestamp) -> Look {
         let (mut sweep, mut tracker) = (self.sweep.clone(), self.tracker.clone());
-        let mut ended = self.ended.clone();
-        let mut visit = |segment: Segment| ended.extend(tracker.push(&segment));
+        let mut visit = |segment: Segment| {
+            tracker.push(&segment);
+        };
         let happened = self.pending.iter().take_while(|(at, _)| *at <= now);
         for (at, event) in happened {
             sweep.advance(*at, &mut visit);
@@ -105,6 +106,6 @@ impl Current {
         }
         let now = sweep.at().map_or(now, |at| at.max(now));
         sweep.advance(now, &mut visit);
-        Look::new(sweep, tracker, ended, now)
+        Look::new(sweep, tracker, now)
     }
 }

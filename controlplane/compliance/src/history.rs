@@ -90,10 +90,11 @@ impl History {
 
     /// The cluster at a moment, as it was known at another.
     pub(crate) fn look(&self, known: Timestamp, now: Timestamp) -> Look {
-        let (mut tracker, mut ended) = (Tracker::default(), Vec::new());
-        let mut visit = |segment: Segment| ended.extend(tracker.push(&segment));
-        let sweep = self.sweep(known, now, &mut visit);
-        Look::new(sweep, tracker, ended, now)
+        let mut tracker = Tracker::default();
+        let sweep = self.sweep(known, now, &mut |segment| {
+            tracker.push(&segment);
+        });
+        Look::new(sweep, tracker, now)
     }
 
     /// What happened, in its order.
@@ -105,11 +106,18 @@ impl History {
         for (at, _, fact) in facts {
             events.push((*at, Event::Fact(fact.clone())));
         }
+        let mut names: Vec<Arc<Name>> = Vec::new();
         for kept in &self.stretches {
             let Some(stretch) = kept.as_known_at(known) else {
                 continue;
             };
-            let name: Name = kept.repository.clone();
+            let name = match names.iter().find(|name| ***name == kept.repository) {
+                Some(name) => name.clone(),
+                None => {
+                    names.push(Arc::new(kept.repository.clone()));
+                    names[names.len() - 1].clone()
+                }
+            };
             let (first, last) = (stretch.first.at, stretch.last.at);
             events.push((first, Event::Begins(name.clone(), stretch.clone())));
             if stretch.first != stretch.last {

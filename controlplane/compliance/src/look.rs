@@ -18,20 +18,13 @@ pub(crate) struct Look {
     pub(crate) sweep: Sweep,
     /// The violation that is not over.
     pub(crate) open: Option<Violation>,
-    /// Those that are.
-    pub(crate) ended: Vec<Violation>,
 }
 
 impl Look {
-    pub(crate) fn new(
-        mut sweep: Sweep,
-        mut tracker: Tracker,
-        mut ended: Vec<Violation>,
-        now: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(mut sweep: Sweep, mut tracker: Tracker, now: Timestamp) -> Self {
         let until = after(now, Duration::from_micros(1));
         let segment = sweep.segment(now, until);
-        ended.extend(tracker.push(&segment));
+        tracker.push(&segment);
         // At the very moment of the crossing the exposure is not above the RPO yet.
         let begun = |open: &Violation| open.started_at < now || segment.is_above(now);
         let open = tracker.finish(until).filter(begun);
@@ -40,7 +33,6 @@ impl Look {
             segment,
             sweep,
             open,
-            ended,
         }
     }
 }

@@ -208,6 +208,6 @@ impl PeriodResult {
 }
 
 fn part_kept(violated: Duration, eligible: Duration) -> Option<f64> {
-    let eligible = (!eligible.is_zero()).then(|| eligible.as_secs_f64())?;
+    let eligible = (!eligible.is_zero()).then_some(eligible.as_secs_f64())?;
     Some(1.0 - violated.as_secs_f64() / eligible)
 }

@@ -66,7 +66,8 @@ impl Crossings {
 
 /// 80 % of an RPO.
 fn four_fifths(rpo: Duration) -> Duration {
-    rpo / 5 * 4 + rpo % 5 * 4 / 5
+    // By a fifth, for four times the longest duration there is would not fit.
+    rpo - rpo / 5
 }
 
 /// Whether the age of what is there says all: no WAL is received, or it comes by
@@ -86,27 +87,35 @@ impl Segment {
     /// The state at a moment in it; `None` in the outer option when the cluster is
     /// not declared.
     pub(crate) fn status(&self, at: Timestamp) -> Option<Option<Compliance>> {
+        let crossings = self.force().map(|force| Crossings::of(self, force));
+        self.status_by(crossings, at)
+    }
+
+    fn status_by(&self, crossings: Option<Crossings>, at: Timestamp) -> Option<Option<Compliance>> {
         let force = match &self.standing {
             Standing::Absent => return None,
             _ if self.exempt => return Some(Some(Compliance::Exempt)),
             Standing::Unpromised => return Some(Some(Compliance::Unprotected)),
             Standing::Promised(force) => force,
         };
-        if self.exposure(force.promise.scope, at).is_none() {
-            return Some(Some(Compliance::Unprotected));
-        }
-        Some(Crossings::of(self, force).status(force, at))
+        let bounded = self.exposure(force.promise.scope, at).is_some();
+        let crossings = crossings.filter(|_| bounded);
+        Some(match crossings {
+            Some(crossings) => crossings.status(force, at),
+            None => Some(Compliance::Unprotected),
+        })
     }
 
     /// Its phases. None where the cluster is not declared.
     pub fn phases(&self) -> Vec<Phase> {
         let mut bends = vec![self.from, self.until];
-        if let Standing::Promised(force) = &self.standing {
-            let Crossings {
-                violated,
-                blind,
-                at_risk,
-            } = Crossings::of(self, force);
+        let crossings = self.force().map(|force| Crossings::of(self, force));
+        if let Some(Crossings {
+            violated,
+            blind,
+            at_risk,
+        }) = crossings
+        {
             let inside = |bend: &Timestamp| self.from < *bend && *bend < self.until;
             bends.extend(
                 [violated, blind, at_risk]
@@ -120,7 +129,7 @@ impl Segment {
             let &[from, until] = pair else { continue };
             // A crossing is the last moment before: what is so at the end of a
             // piece is so in all of it.
-            let Some(status) = self.status(until).filter(|_| from < until) else {
+            let Some(status) = self.status_by(crossings, until).filter(|_| from < until) else {
                 continue;
             };
             match phases.last_mut() {

@@ -80,8 +80,8 @@ impl Promise {
             rpo: policy.rpo(),
             scope: RpoScope::default(),
             window: policy.window(),
-            rto: None,
-            drill_every: None,
+            rto: policy.rto(),
+            drill_every: policy.drills_fresh_for(),
             wal: policy.wal_mode(),
             flush_every: policy.flush_every(),
             places: std::iter::once(own).chain(copies).collect(),
@@ -105,5 +105,37 @@ impl Promise {
     pub fn grace(&self) -> Duration {
         let rpo = self.rpo.map_or(Duration::ZERO, Span::get);
         rpo.max(GRACE_LEAST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_policy_promises_what_it_says() {
+        let policy: Policy = serde_json::from_value(json!({
+            "selector": {}, "repository": "eu", "copies": [{"repository": "us", "within": "15m"}],
+            "objectives": {"rpo": "30s", "rto": "30m", "window": "14d"},
+        }))
+        .unwrap();
+        let regions = BTreeMap::from([("eu".parse().unwrap(), "west".to_owned())]);
+        let promise = Promise::of("gold".parse().unwrap(), &policy, &regions);
+        let said = [promise.rpo, promise.rto, promise.window].map(|span| span.unwrap().to_string());
+        assert_eq!(said, ["30s", "30m", "2w"]);
+        let places = promise.places.iter();
+        let places: Vec<_> = places
+            .map(|place| {
+                (
+                    place.repository.as_str(),
+                    place.region.as_deref(),
+                    place.within,
+                )
+            })
+            .collect();
+        let within = Some(Span::from_secs(900));
+        assert_eq!(places, [("eu", Some("west"), None), ("us", None, within)]);
     }
 }

@@ -1,5 +1,6 @@
 //! A time in which no fact changes: all of it follows from a few numbers.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,12 +52,17 @@ impl Segment {
     }
 
     /// The part of it between two moments.
-    pub(crate) fn clip(&self, from: Timestamp, until: Timestamp) -> Option<Self> {
+    pub(crate) fn clip(&self, from: Timestamp, until: Timestamp) -> Option<Cow<'_, Self>> {
+        if from <= self.from && self.until <= until {
+            return Some(Cow::Borrowed(self));
+        }
         let (from, until) = (self.from.max(from), self.until.min(until));
-        (from < until).then(|| Self {
-            from,
-            until,
-            ..self.clone()
+        (from < until).then(|| {
+            Cow::Owned(Self {
+                from,
+                until,
+                ..self.clone()
+            })
         })
     }
 

@@ -61,11 +61,18 @@ impl Spread {
     /// another.
     pub fn add_rising(&mut self, from: Duration, to: Duration) {
         let (mut at, end) = (micros(from), micros(to));
+        let mut bucket = bucket(at / 1000);
+        // The buckets follow each other, in the spread too.
+        let mut place = self.0.partition_point(|(known, _)| *known < bucket);
         while at < end {
-            let bucket = bucket(at / 1000);
             let until = edge(bucket).saturating_mul(1000).min(end);
-            self.put(bucket, until - at);
-            at = until;
+            match self.0.get_mut(place) {
+                Some((known, spent)) if *known == bucket => {
+                    *spent = spent.saturating_add(until - at);
+                }
+                _ => self.0.insert(place, (bucket, until - at)),
+            }
+            (at, bucket, place) = (until, bucket + 1, place + 1);
         }
     }
 

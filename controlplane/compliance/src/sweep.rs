@@ -17,10 +17,10 @@ use crate::segment::{Segment, Standing};
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
     Fact(Arc<Fact>),
-    Begins(Name, Arc<Stretch>),
-    Ends(Name, Arc<Stretch>),
+    Begins(Arc<Name>, Arc<Stretch>),
+    Ends(Arc<Name>, Arc<Stretch>),
     /// Said live; whether it becomes part of a stretch is not known yet.
-    Claims(Name, Claim),
+    Claims(Arc<Name>, Claim),
 }
 
 /// What is so at one moment.

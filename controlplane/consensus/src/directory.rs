@@ -64,14 +64,23 @@ impl DirectoryLock {
 
 /// Makes `dir` for its owner alone, with its parents, durably.
 pub(crate) fn create(dir: &Path) -> io::Result<()> {
+    let missing = dir
+        .ancestors()
+        .take_while(|one| !one.as_os_str().is_empty() && !one.is_dir())
+        .count();
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(dir)?;
-    match dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
-        _ => Ok(()),
-    }
+    // Syncing what is in a directory does not cover the name of the directory.
+    let above = dir.ancestors().skip(1).take(missing.max(1));
+    above.into_iter().try_for_each(|above| {
+        let above = match above.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => above,
+        };
+        sync_directory(above)
+    })
 }
 
 /// Makes the names in `dir` durable.

@@ -358,8 +358,12 @@ impl App {
                 }
             }
             // What belongs to no cluster is seen by whoever sees any.
-            Kind::Policy | Kind::Repository if permission == read_permission(kind) => Ok(()),
-            Kind::Policy | Kind::Repository | Kind::Fleet | Kind::RoleBinding => {
+            Kind::Policy | Kind::DrillPlan | Kind::Repository
+                if permission == read_permission(kind) =>
+            {
+                Ok(())
+            }
+            Kind::Policy | Kind::DrillPlan | Kind::Repository | Kind::Fleet | Kind::RoleBinding => {
                 self.demand(view, by, permission).await
             }
         }
@@ -371,7 +375,7 @@ pub(crate) const fn read_permission(kind: Kind) -> Permission {
     match kind {
         Kind::Repository => Permission::RepositoriesRead,
         Kind::Fleet | Kind::Cluster => Permission::ClustersRead,
-        Kind::Policy => Permission::PoliciesRead,
+        Kind::Policy | Kind::DrillPlan => Permission::PoliciesRead,
         Kind::RoleBinding => Permission::AccessRead,
     }
 }
@@ -382,7 +386,7 @@ pub(crate) const fn write_permission(kind: Kind) -> Permission {
         Kind::Repository => Permission::RepositoriesWrite,
         Kind::Fleet => Permission::FleetsWrite,
         Kind::Cluster => Permission::ClustersWrite,
-        Kind::Policy => Permission::PoliciesWrite,
+        Kind::Policy | Kind::DrillPlan => Permission::PoliciesWrite,
         Kind::RoleBinding => Permission::AccessWrite,
     }
 }

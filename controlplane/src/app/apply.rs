@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_consensus::StateView;
 use holdfast_state::Sealed;
 use holdfast_state::command::{
     AppliedDocument, ApplyDocuments, Change, DocumentChange, Expected, RehearsedDocument,
 };
+use holdfast_types::policy::{Affected, Lint};
 use holdfast_types::resource::{Document, Kind, Resource};
 use holdfast_types::{Name, Revision};
 use serde::{Deserialize, Serialize};
@@ -54,6 +56,18 @@ pub struct ApplyResult {
     pub action: ApplyAction,
     /// Its revision now; null for what a dry run would create.
     pub revision: Option<Revision>,
+    /// Of a policy, what speaks against its promises.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lint: Vec<Lint>,
+}
+
+/// What became of documents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// One result per document, in their order.
+    pub results: Vec<ApplyResult>,
+    /// Of a dry run, every cluster that something would change for.
+    pub affected: Option<Vec<Affected>>,
 }
 
 impl From<Change> for ApplyAction {
@@ -73,6 +87,7 @@ impl From<AppliedDocument> for ApplyResult {
             name: applied.name,
             action: applied.change.into(),
             revision: Some(applied.revision),
+            lint: Vec::new(),
         }
     }
 }
@@ -84,6 +99,7 @@ impl From<RehearsedDocument> for ApplyResult {
             name: rehearsed.name,
             action: rehearsed.change.into(),
             revision: rehearsed.revision,
+            lint: Vec::new(),
         }
     }
 }
@@ -96,27 +112,69 @@ impl App {
         by: &Caller,
         documents: Vec<Value>,
         dry_run: bool,
-    ) -> Result<Vec<ApplyResult>> {
-        let changes = read_all(documents)?
-            .into_iter()
-            .map(|document| DocumentChange {
-                document,
-                expected: Expected::Any,
-            });
-        let command = self.command(changes.collect())?;
+    ) -> Result<Applied> {
+        let read = read_all(documents)?;
         let view = match dry_run {
             true => self.read(by).await?,
             false => self.node.read().await?,
         };
-        let documents = command.documents.iter().map(|change| &change.document);
-        let documents: Vec<&Document> = documents.collect();
+        let documents: Vec<&Document> = read.iter().collect();
         self.demand_documents(&view, by, &documents).await?;
         if dry_run {
-            let rehearsed = command.rehearse(view.connection()).await??;
-            return Ok(rehearsed.into_iter().map(Into::into).collect());
+            let results = self.rehearse(&view, read.clone()).await?;
+            return Ok(Applied {
+                results: self.with_lint(&view, &read, results).await?,
+                affected: Some(self.affected_by(&view, &read).await?),
+            });
         }
+        let changes = read.iter().map(|document| DocumentChange {
+            document: document.clone(),
+            expected: Expected::Any,
+        });
+        let command = self.command(changes.collect())?;
         let applied = self.propose_or_ask(by, command).await?;
-        Ok(applied.into_iter().map(Into::into).collect())
+        let results: Vec<ApplyResult> = applied.into_iter().map(Into::into).collect();
+        // It is applied: what cannot be said of it is no reason to say that it is
+        // not.
+        let linted = self.with_lint(&self.local(), &read, results.clone()).await;
+        let results = linted.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was applied could not be looked at");
+            results
+        });
+        Ok(Applied {
+            results,
+            affected: None,
+        })
+    }
+
+    /// What applying these would answer.
+    pub(super) async fn rehearse(
+        &self,
+        view: &StateView,
+        read: Vec<Document>,
+    ) -> Result<Vec<ApplyResult>> {
+        let changes = read.into_iter().map(|document| DocumentChange {
+            document,
+            expected: Expected::Any,
+        });
+        let command = self.command(changes.collect())?;
+        let rehearsed = command.rehearse(view.connection()).await??;
+        Ok(rehearsed.into_iter().map(Into::into).collect())
+    }
+
+    async fn with_lint(
+        &self,
+        view: &StateView,
+        read: &[Document],
+        mut results: Vec<ApplyResult>,
+    ) -> Result<Vec<ApplyResult>> {
+        for (name, found) in self.lint_of(view, read).await? {
+            let policy = |one: &&mut ApplyResult| one.kind == Kind::Policy && one.name == name;
+            if let Some(result) = results.iter_mut().find(policy) {
+                result.lint = found;
+            }
+        }
+        Ok(results)
     }
 
     /// Creates or replaces one resource.
@@ -188,7 +246,7 @@ impl App {
     }
 }
 
-fn read_all(documents: Vec<Value>) -> Result<Vec<Document>> {
+pub(super) fn read_all(documents: Vec<Value>) -> Result<Vec<Document>> {
     let one = documents.len() == 1;
     let mut seen = BTreeSet::new();
     let mut read = Vec::with_capacity(documents.len());

@@ -151,6 +151,9 @@ codes! {
     /// A backup with no available state to restore from.
     NO_BACKUP = "no_backup", Conflict,
         "take a backup first";
+    /// No agent that a drill could be made on.
+    NO_DRILL_AGENT = "no_drill_agent", Conflict,
+        "name an agent, the primary's own if it must be, or enrol one that reaches the repository";
     /// A backup that holds no dump.
     NOT_A_DUMP = "not_a_dump", Conflict,
         "restore it into a directory with restore run, or name a backup of kind logical";

@@ -4,7 +4,7 @@ use holdfast_consensus::StateView;
 use holdfast_state::query;
 use holdfast_types::access::Permission;
 use holdfast_types::schedule::RunId;
-use holdfast_types::{ApprovalId, BackupId, JobId, Name};
+use holdfast_types::{ApprovalId, BackupId, DrillId, JobId, Name};
 use jiff::Timestamp;
 
 use super::caller::Caller;
@@ -30,13 +30,14 @@ impl App {
                 Permission::BackupsRead,
                 cluster_of_backup(&view, key).await?,
             ),
+            "drills" => (Permission::DrillsRead, cluster_of_drill(&view, key).await?),
             "fleets" => {
                 let visible = rights.visible(Permission::ClustersRead);
                 let name = key.parse::<Name>().ok();
                 let seen = query::fleets_seen(conn, &visible).await?;
                 return Ok(visible.is_everything() || name.is_some_and(|name| seen.contains(&name)));
             }
-            "policies" => return Ok(rights.somewhere(Permission::PoliciesRead)),
+            "policies" | "drill-plans" => return Ok(rights.somewhere(Permission::PoliciesRead)),
             "repositories" => return Ok(rights.somewhere(Permission::RepositoriesRead)),
             "approvals" => {
                 let Ok(id) = key.parse::<ApprovalId>() else {
@@ -79,6 +80,14 @@ async fn cluster_of_job(view: &StateView, key: &str) -> Result<Option<Name>> {
     };
     let found = query::job(view.connection(), id).await?;
     Ok(found.map(|job| job.cluster))
+}
+
+async fn cluster_of_drill(view: &StateView, key: &str) -> Result<Option<Name>> {
+    let Ok(id) = key.parse::<DrillId>() else {
+        return Ok(None);
+    };
+    let found = query::drill(view.connection(), id).await?;
+    Ok(found.map(|drill| drill.cluster))
 }
 
 async fn cluster_of_backup(view: &StateView, key: &str) -> Result<Option<Name>> {

@@ -270,6 +270,16 @@ pub(crate) async fn plan_expiry(
     now: Timestamp,
 ) -> Result<PlannedCluster> {
     let effective = query::effective_policy(view.connection(), cluster).await?;
+    plan_expiry_under(view, cluster, effective, now).await
+}
+
+/// The same under a policy that is not in force, to see what would expire.
+pub(crate) async fn plan_expiry_under(
+    view: &StateView,
+    cluster: &Name,
+    effective: Option<(Name, Policy)>,
+    now: Timestamp,
+) -> Result<PlannedCluster> {
     let (rules, nothing_because) = match &effective {
         None => (None, Some(no_policy(cluster).to_string())),
         Some((name, policy)) => match rules(policy) {
@@ -443,6 +453,23 @@ async fn restored(view: &StateView, cluster: &Name) -> Result<BTreeSet<BackupId>
             None => return Ok(found),
             cursor => page.cursor = cursor,
         }
+    }
+}
+
+impl PlannedCluster {
+    /// The backups that would be condemned: kept in none of the repositories that
+    /// hold them.
+    pub(crate) fn expiring(&self) -> BTreeSet<BackupId> {
+        let all = || self.of.iter().flat_map(|one| &one.verdicts.backups);
+        let kept: BTreeSet<BackupId> = all()
+            .filter(|one| !one.why.is_empty())
+            .map(|one| one.backup)
+            .collect();
+        let expired = all().filter(|one| one.why.is_empty());
+        expired
+            .map(|one| one.backup)
+            .filter(|backup| !kept.contains(backup))
+            .collect()
     }
 }
 

@@ -16,7 +16,8 @@ use super::App;
 use super::caller::Caller;
 use super::error::{AppError, Result};
 use crate::plan::exposure::{
-    BackupFacts, ExposureView, Facts, RepositoryFacts, WalFacts, cut, judge_cluster, show_copy,
+    BackupFacts, ExposureView, Facts, InstanceWarning, RepositoryFacts, WalFacts, cut,
+    judge_cluster, show_copy,
 };
 
 impl App {
@@ -56,7 +57,13 @@ impl App {
         let now = Timestamp::now();
         let mut items = Vec::with_capacity(found.items.len());
         for cluster in found.items {
-            items.push(self.judge(&view, &cluster, now).await?);
+            let mut judged = self.judge(&view, &cluster, now).await?;
+            let policy = query::effective_policy(view.connection(), cluster.name()).await?;
+            let policy = policy.map(|(_, policy)| policy);
+            let proof = self.proof_of(&view, &cluster, policy.as_ref(), now).await?;
+            judged.proof = Some(proof);
+            judged.warnings = self.warnings_of(&view, &judged.cluster).await?;
+            items.push(judged);
         }
         Ok(Page {
             items,
@@ -89,6 +96,22 @@ impl App {
                 cursor => page.cursor = cursor,
             }
         }
+    }
+
+    /// What agents that are connected say of the slots that they keep.
+    async fn warnings_of(&self, view: &StateView, cluster: &Name) -> Result<Vec<InstanceWarning>> {
+        let instances = self.instances(view, cluster).await?.into_iter();
+        let online = instances.filter(|(agent, ..)| self.sessions.is_online(*agent));
+        let troubles = online.filter_map(|(_, agent, facts)| {
+            let trouble = facts.slot_trouble?;
+            Some(InstanceWarning {
+                agent,
+                code: trouble.code,
+                message: trouble.message,
+                hint: trouble.hint,
+            })
+        });
+        Ok(troubles.collect())
     }
 
     async fn judge(
@@ -133,6 +156,28 @@ impl App {
                 .map(|(facts, rule, missing)| show_copy(facts, rule, *missing, receives, now)),
         );
         Ok(judged)
+    }
+
+    /// The times that can be restored from a repository.
+    pub(crate) async fn drill_window(
+        &self,
+        view: &StateView,
+        cluster: &query::ResourceView,
+        repository: &Name,
+    ) -> Result<Option<(Timestamp, Timestamp)>> {
+        let name = cluster.name();
+        let policy = query::effective_policy(view.connection(), name).await?;
+        let policy = policy.map(|(_, policy)| policy);
+        let default = "default".parse().expect("\"default\" is a name");
+        let facts = Facts {
+            cluster: name,
+            fleet: cluster.fleet.as_ref().unwrap_or(&default),
+            policy: policy.as_ref(),
+            repository: Some(self.repository_facts(view, name, repository).await?),
+            agent_online: true,
+        };
+        let judged = judge_cluster(&facts, Timestamp::now());
+        Ok(judged.window_start.zip(judged.window_end))
     }
 
     /// What is known of each copy that the policy wants, and how many backups it

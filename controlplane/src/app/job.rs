@@ -4,11 +4,12 @@ use holdfast_state::Digest;
 use holdfast_state::command::{CreateJob, RequestCancel};
 use holdfast_state::query::{self, JobFilter, Page, PageRequest};
 use holdfast_types::access::Permission;
-use holdfast_types::resource::{Checkpoint, Source};
+use holdfast_types::drill::{DrillPoint, DumpToDrill};
+use holdfast_types::resource::{Check, Checkpoint, Source};
 use holdfast_types::schedule::RunId;
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, DumpOptions, DumpRestoreRequest, Failure, Generation,
-    JobId, JobKind, JobPhase, JobState, Lineage, Name, RestorePlan, RestoreRequest,
+    JobId, JobKind, JobPhase, JobState, Lineage, Name, RestorePlan, RestoreRequest, RestoreTarget,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,30 @@ pub(crate) enum WorkSpec {
         /// The repository that has it.
         from: Name,
     },
+    /// Rehearse a restore.
+    Drill(Box<DrillSpec>),
+}
+
+/// What is rehearsed. The point is decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DrillSpec {
+    /// Where it ends.
+    pub(crate) at: RestoreTarget,
+    /// How that was asked for.
+    pub(crate) asked: DrillPoint,
+    /// The dump that is restored; without it, a base backup and WAL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dump: Option<DumpToDrill>,
+    /// In which database queries are asked that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) database: Option<String>,
+    /// On a host of this region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<String>,
+    /// What is checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) checks: Vec<Check>,
 }
 
 impl JobSpec {
@@ -96,6 +121,7 @@ impl JobSpec {
             WorkSpec::Backup { .. } => JobKind::Backup,
             WorkSpec::Restore { .. } | WorkSpec::RestoreDump { .. } => JobKind::Restore,
             WorkSpec::Copy { .. } => JobKind::Copy,
+            WorkSpec::Drill(_) => JobKind::Drill,
         }
     }
 }
@@ -174,6 +200,9 @@ pub struct JobView {
     /// The run of a schedule that it is the job of.
     #[schema(value_type = Option<String>)]
     pub run: Option<RunId>,
+    /// Why the control plane asked for it itself, such as `wal_gap`: a gap in the
+    /// WAL cut the cluster off from its newest backup.
+    pub because: Option<String>,
 }
 
 /// A phase that an attempt entered.
@@ -467,6 +496,8 @@ impl App {
     ) -> Result<JobView> {
         let progress = assignment.and_then(|id| self.progress.progress(id, job.generation));
         let waiting_for = queue.waiting_for(self, view, &job).await?;
+        let spec = JobSpec::read(&job.spec).ok();
+        let (run, because) = spec.map_or((None, None), |spec| (spec.run, spec.because));
         Ok(JobView {
             id: job.id,
             kind: job.kind,
@@ -487,7 +518,8 @@ impl App {
             error: job.failure,
             cancel_requested: job.cancel_requested,
             waiting_for,
-            run: JobSpec::read(&job.spec).ok().and_then(|spec| spec.run),
+            run,
+            because,
         })
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod backup;
 pub mod caller;
 pub mod code;
 pub(crate) mod copy;
+pub(crate) mod drill;
 mod dump;
 mod enroll;
 pub mod error;
@@ -20,6 +21,7 @@ mod join;
 mod limiter;
 pub mod login;
 mod node;
+mod policy;
 mod repository;
 mod resource;
 mod restore;
@@ -44,15 +46,20 @@ use uuid::Uuid;
 
 pub use access::{AccessView, RoleView};
 pub use agent::AgentView;
-pub use apply::{ApplyAction, ApplyResult, Condition};
+pub use apply::{Applied, ApplyAction, ApplyResult, Condition};
 pub use approval::ApprovalView;
 pub use backup::WantedBackup;
+pub use drill::{DrillView, WantedDrill};
 pub use enroll::{EnrollRequest, Enrollment};
 pub use expiry::{Condemnation, ExpiryView, Hold, Kept};
 pub use job::{AttemptView, JobView, LateResultOfJobView, PhaseView};
 pub use join::{JoinRequest, Welcome};
 pub use login::Login;
 pub use node::{NodeAddresses, NodeRemovalView, NodeView, QuorumView};
+pub use policy::{
+    Expiring, ExpiringOfCluster, PassedOver, PolicyInForce, PolicyPreview, Preview, PreviewedRun,
+    RevisionAction, RevisionView, SuggestionView, Wanted,
+};
 pub use resource::{ResourceView, Written};
 pub use restore::PlannedRestore;
 pub use scan::{FindingView, FindingsView};

@@ -2,7 +2,8 @@
 
 use holdfast_state::command::{DeleteResource, Deleted};
 use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
-use holdfast_types::resource::{API_VERSION, Kind, Metadata, Policy};
+use holdfast_types::policy::contract;
+use holdfast_types::resource::{API_VERSION, Kind, Metadata, Policy, Resource};
 use holdfast_types::{InstanceFacts, Name, RepositoryId, Revision};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -49,6 +50,9 @@ pub struct ResourceStatus {
     /// Of a cluster.
     #[serde(flatten)]
     pub cluster: Option<ClusterStatus>,
+    /// Of a policy: what it promises, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
     /// Of a repository: the id its marker object names, once an agent saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -180,11 +184,23 @@ impl App {
         let name = found.document.metadata.name.clone();
         let cluster = match kind {
             Kind::Cluster => Some(self.cluster_status(view, &name, found.retired_at).await?),
-            Kind::Repository | Kind::Fleet | Kind::Policy | Kind::RoleBinding => None,
+            Kind::Repository | Kind::Fleet | Kind::Policy | Kind::DrillPlan | Kind::RoleBinding => {
+                None
+            }
         };
         let repository_id = match kind {
             Kind::Repository => query::repository_identity(view.connection(), &name).await?,
-            Kind::Cluster | Kind::Fleet | Kind::Policy | Kind::RoleBinding => None,
+            Kind::Cluster | Kind::Fleet | Kind::Policy | Kind::DrillPlan | Kind::RoleBinding => {
+                None
+            }
+        };
+        let promised = match &found.document.resource {
+            Resource::Policy(policy) => Some(contract(policy)),
+            Resource::Repository(_)
+            | Resource::Fleet(_)
+            | Resource::Cluster(_)
+            | Resource::DrillPlan(_)
+            | Resource::RoleBinding(_) => None,
         };
         let mut document = found.document.to_value();
         let spec = document
@@ -202,6 +218,7 @@ impl App {
                 updated_at: found.updated_at,
                 retired_at: found.retired_at,
                 cluster,
+                contract: promised,
                 repository_id,
             },
         })

@@ -43,6 +43,15 @@ impl App {
         if !request.tablespace_map.is_empty() || request.action == TargetAction::Standby {
             refuse_below(&view, schema::SOURCES).await?;
         }
+        if request.force && !request.delta {
+            return Err(AppError::invalid(
+                "force",
+                "only a delta writes over anything; leave force out",
+            ));
+        }
+        if request.delta {
+            refuse_below(&view, schema::DELTAS).await?;
+        }
         let agent = query::agent_named(view.connection(), &request.agent).await?;
         let agent = agent
             .ok_or_else(|| AppError::not_found("agent", &request.agent).with_field("agent"))?;

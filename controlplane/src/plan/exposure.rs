@@ -6,15 +6,22 @@
 //! the gap can be restored until a later backup exists. Unknown is not
 //! compliant (I-13).
 
+mod copy;
+mod warning;
+
 use std::time::Duration;
 
-use holdfast_types::resource::{Policy, PolicyCopy, WalMode};
+use holdfast_types::drill::Proof;
+use holdfast_types::resource::{Policy, WalMode};
 use holdfast_types::{
-    BackupId, Compliance, CopyExposure, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name,
-    ReceivedBy, RepositoryExposure, Timeline, blind_after, judge, judge_age,
+    BackupId, Compliance, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name, ReceivedBy,
+    RepositoryExposure, Timeline, blind_after, judge, judge_age,
 };
 use jiff::Timestamp;
 use serde::Serialize;
+
+pub use self::copy::show_copy;
+pub use self::warning::InstanceWarning;
 
 /// What is known of a cluster.
 #[derive(Debug, Clone)]
@@ -108,6 +115,13 @@ pub struct ExposureView {
     pub window_end: Option<Timestamp>,
     /// Why it is not compliant: a stable code.
     pub cause: Option<String>,
+    /// What is wrong at its instances besides, as their agents say now: a failover
+    /// to one of them could lose WAL, or its volume fills up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<InstanceWarning>,
+    /// What its drills prove; without one that is young enough, nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// Judges one cluster at `now`.
@@ -163,45 +177,8 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
         window_start: oldest.map(|backup| backup.finished_at),
         window_end: oldest.and(frontier).map(|frontier| frontier.time),
         cause,
-    }
-}
-
-/// How a copy stands. It changes no verdict: what an RPO promises is of the policy's
-/// own repository.
-pub fn show_copy(
-    facts: &RepositoryFacts,
-    rule: &PolicyCopy,
-    missing: u64,
-    receives: bool,
-    now: Timestamp,
-) -> RepositoryExposure {
-    let seen = if receives {
-        see(facts)
-    } else {
-        see_points(facts)
-    };
-    let frontier = seen
-        .restorable
-        .or(facts.frontier.map(|(_, frontier)| frontier));
-    let within = rule.within.map(holdfast_types::Span::get);
-    let late = within.map(|within| {
-        // Nothing can be restored from it: that is as late as it gets (I-13).
-        let behind = seen.restorable.map(|frontier| since(frontier.time, now));
-        behind.is_none_or(|behind| behind > within)
-    });
-    RepositoryExposure {
-        name: facts.name.to_string(),
-        frontier: frontier.map(|frontier| frontier.time),
-        frontier_lsn: frontier.map(|frontier| frontier.lsn),
-        gaps: seen.gaps,
-        receiver: None,
-        copy: Some(CopyExposure {
-            backups: (facts.backups.len() + facts.dumps.len()) as u64,
-            missing,
-            within_seconds: within.map(|within| within.as_secs()),
-            late,
-            trouble: facts.trouble.as_ref().map(|trouble| trouble.code.clone()),
-        }),
+        warnings: Vec::new(),
+        proof: None,
     }
 }
 

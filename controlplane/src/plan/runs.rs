@@ -59,6 +59,8 @@ pub(crate) struct Work<'a> {
     pub(crate) schedule: &'a Schedule,
     pub(crate) repository: &'a Name,
     pub(crate) spec: &'a dyn Fn(Timestamp) -> Value,
+    /// Of a drill: on which agent, if one is named.
+    pub(crate) drill: Option<Option<&'a Name>>,
 }
 
 /// Decides on everything that came due after `after` and not after `now`.
@@ -103,6 +105,8 @@ pub(crate) fn job(
         idle_timeout: schedule.idle_timeout(),
         late,
         replaces,
+        drill: work.drill.is_some(),
+        agent: work.drill.flatten().cloned(),
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_consensus::StateView;
 use holdfast_proto::{
-    Assignment, Assignments, BackupWork, CopyWork, DumpRestoreWork, KeptSlot, ObservedInstance,
-    PinnedParent, RepositoryAccess, RestoreWork, WalWork, Work,
+    Assignment, Assignments, BackupWork, CopyWork, DrillWork, DumpRestoreWork, KeptSlot,
+    ObservedInstance, PinnedParent, RepositoryAccess, RestoreWork, WalWork, Work,
 };
 use holdfast_state::PinHolder;
 use holdfast_state::query::{self, AgentView, AssignmentView, JobView};
+use holdfast_types::drill::{DrillBefore, DrillOrder};
 use holdfast_types::resource::{Checkpoint, Cluster, InstanceSpec, Policy, Source};
 use holdfast_types::{
     AssignmentId, BackupId, BackupKind, DumpOptions, Generation, JobId, JobState, Name,
@@ -20,7 +21,7 @@ use super::orders;
 use crate::app::App;
 use crate::app::backup::no_policy;
 use crate::app::error::{AppError, Result};
-use crate::app::job::{JobSpec, WorkSpec, backup_of};
+use crate::app::job::{DrillSpec, JobSpec, WorkSpec, backup_of};
 
 /// The incarnation of every lineage until copies can archive.
 pub(crate) const INCARNATION: u32 = 1;
@@ -135,6 +136,7 @@ async fn work_of(
                     from: known.repository(&from).await?,
                     to: known.repository(&job.repository).await?,
                 })),
+                WorkSpec::Drill(spec) => Work::Drill(Box::new(drill(known, job, *spec).await?)),
             };
             (work, spec.traceparent, job.cancel_requested)
         }
@@ -146,6 +148,33 @@ async fn work_of(
         cancel_requested,
         work,
     }))
+}
+
+/// A drill with what its agent compares with.
+async fn drill(known: &Known<'_>, job: &JobView, spec: DrillSpec) -> Result<DrillWork> {
+    let view = known.view;
+    let before = query::drill_before(view.connection(), &job.cluster).await?;
+    let frontier = known
+        .app
+        .frontier_of(view, &job.cluster, &job.repository)
+        .await?;
+    // What was due and spread over a while begins to wait when its start has come.
+    let start = job.not_before.filter(|_| job.attempts <= 1);
+    let asked_at = start.map_or(job.created_at, |start| start.max(job.created_at));
+    Ok(DrillWork {
+        job: job.id,
+        repository: known.repository(&job.repository).await?,
+        order: DrillOrder {
+            cluster: job.cluster.clone(),
+            at: spec.at,
+            dump: spec.dump,
+            asked_at,
+            database: spec.database,
+            checks: spec.checks,
+            before: before.map(DrillBefore::of),
+        },
+        frontier,
+    })
 }
 
 /// What was asked for of a backup.

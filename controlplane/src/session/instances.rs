@@ -75,10 +75,11 @@ impl OnRecord {
         }
         self.found = None;
         let mut instances = seen.to_vec();
-        if schema::version(view.connection()).await? < schema::RECEIVERS {
-            for facts in &mut instances {
-                facts.patroni = None;
-            }
+        let asks_patroni = schema::version(view.connection()).await? >= schema::RECEIVERS;
+        for facts in &mut instances {
+            facts.patroni.take_if(|_| !asks_patroni);
+            // It comes and goes: what is live stays out of the log.
+            facts.slot_trouble = None;
         }
         let command = RecordInstances {
             agent: agent.id,

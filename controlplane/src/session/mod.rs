@@ -9,6 +9,7 @@
 
 pub(crate) mod access;
 mod assign;
+mod copies;
 mod declared;
 mod facts;
 mod identity;

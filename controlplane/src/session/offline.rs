@@ -30,6 +30,7 @@ pub(super) async fn take(app: &App, agent: &AgentView, report: &OfflineReport) -
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Policy(_)
+        | Resource::DrillPlan(_)
         | Resource::RoleBinding(_) => false,
     });
     if !here {
@@ -120,6 +121,7 @@ fn attempt(
         schedule: &schedule,
         repository: &policy.repository,
         spec: &|_: Timestamp| spec.clone(),
+        drill: None,
     };
     let start = Start {
         not_before: began.due,

@@ -14,8 +14,8 @@ use holdfast_proto::{
     WalReport,
 };
 use holdfast_state::command::{
-    self as commands, AdvanceJob, BackupCommit, CopiedBy, FinishJob, FrontierCheckpoint,
-    RecordBackupStarted, RecordCopy, RecordWal, RequeueJob, StartJob,
+    self as commands, AdvanceJob, BackupCommit, FinishJob, FrontierCheckpoint, RecordBackupStarted,
+    RecordWal, RequeueJob, StartJob,
 };
 use holdfast_state::query::{self, AgentView};
 use holdfast_state::{Cause, Principal, Refusal};
@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use super::instances::{OnRecord, SetsSent};
 use super::wal::WalKey;
-use super::{identity, late, offline};
+use super::{copies, identity, late, offline};
 use crate::app::App;
 use crate::app::error::Result;
 use crate::app::job::{JobSpec, WorkSpec, backup_of};
@@ -84,7 +84,9 @@ pub(super) async fn work(
                 take_transition(&app, &agent, &mut known, (&sender, &close), &report).await
             }
             Report::Wal(key, report) => take_wal(&app, &agent, key, report).await,
-            Report::Copy(key, copy, report) => take_copy(&app, &agent, (key, copy), report).await,
+            Report::Copy(key, copy, report) => {
+                copies::take(&app, &agent, (key, copy), report).await
+            }
             Report::Instances(facts) => on_record.take(&app, &agent, facts).await,
             Report::Interrupted(assignment, generation) => {
                 take_interrupted(&app, &agent, &mut known, *assignment, *generation).await
@@ -261,14 +263,14 @@ impl HeldJobs {
 
 /// A job that is in the hands of the agent that reports of it.
 #[derive(Debug, Clone)]
-struct HeldJob {
-    job: JobId,
-    assignment: AssignmentId,
-    generation: Generation,
-    repository: Name,
-    traceparent: Option<String>,
+pub(super) struct HeldJob {
+    pub(super) job: JobId,
+    pub(super) assignment: AssignmentId,
+    pub(super) generation: Generation,
+    pub(super) repository: Name,
+    pub(super) traceparent: Option<String>,
     /// Of a copy: which cluster, and which backup.
-    copies: Option<(Name, BackupId)>,
+    pub(super) copies: Option<(Name, BackupId)>,
 }
 
 /// The job of a report, when the reporting agent holds it under the report's
@@ -372,7 +374,7 @@ async fn finish(
     };
     let mut verdict = same_repository(app, &cx, &held.repository, outcome).await?;
     if verdict.is_ok() {
-        verdict = record_copy(app, &cx, held, outcome).await?;
+        verdict = copies::record(app, &cx, held, outcome).await?;
     }
     if verdict.is_ok() {
         verdict = propose(app, cx.clone(), command).await?;
@@ -393,35 +395,6 @@ async fn finish(
             Ok(verdict)
         }
     }
-}
-
-/// What a copy job has put into its repository is in the catalog before the job has
-/// succeeded: whoever sees that finds it there.
-async fn record_copy(
-    app: &App,
-    cx: &ProposeContext,
-    held: &HeldJob,
-    outcome: &JobOutcome,
-) -> Result<Verdict> {
-    let (Some((cluster, backup)), JobOutcome::Succeeded(success)) = (&held.copies, outcome) else {
-        return Ok(Ok(()));
-    };
-    let Some(wal) = &success.wal else {
-        return Ok(Ok(()));
-    };
-    let command = RecordCopy {
-        by: CopiedBy::Job {
-            job: held.job,
-            generation: held.generation,
-        },
-        cluster: cluster.clone(),
-        repository: held.repository.clone(),
-        lineage: wal.lineage,
-        backups: vec![*backup],
-        timelines: timelines(wal),
-        frontier: None,
-    };
-    propose(app, cx.clone(), command).await
 }
 
 /// A backup counts only in the repository that the catalog means by the name.
@@ -481,7 +454,7 @@ pub(super) fn commit_of(success: &JobSuccess) -> Option<BackupCommit> {
     })
 }
 
-fn timelines(wal: &LineageWal) -> Vec<commands::TimelineWal> {
+pub(super) fn timelines(wal: &LineageWal) -> Vec<commands::TimelineWal> {
     let timelines = wal.timelines.iter().map(|timeline| commands::TimelineWal {
         timeline: timeline.timeline,
         ranges: timeline.coverage.ranges().to_vec(),
@@ -543,10 +516,7 @@ async fn take_wal(app: &App, agent: &AgentView, key: &WalKey, report: &WalReport
         repository: key.1.clone(),
         lineage: wal.lineage,
         timelines: timelines(wal),
-        frontier: report.frontier.map(|reported| FrontierCheckpoint {
-            timeline: reported.timeline,
-            frontier: reported.frontier,
-        }),
+        frontier: checkpoint(report),
     };
     // Facts of a duty, not a change by a principal: no audit row each.
     match app
@@ -560,48 +530,12 @@ async fn take_wal(app: &App, agent: &AgentView, key: &WalKey, report: &WalReport
     Ok(())
 }
 
-/// Takes in what is in a copy; nothing is told of it by the original's report.
-async fn take_copy(
-    app: &App,
-    agent: &AgentView,
-    (key, copy): (&WalKey, &Name),
-    report: &WalReport,
-) -> Result<()> {
-    let Some(wal) = &report.wal else {
-        return Ok(());
-    };
-    let (cx, view) = (context(agent, None), app.look_up());
-    if let Err(refusal) = identity::settle(app, &view, &cx, copy, report.repository).await? {
-        tracing::warn!(cluster = %key.0, repository = %copy, "a copy was not recorded: {refusal}");
-        return Ok(());
-    }
-    let command = RecordCopy {
-        by: CopiedBy::Duty {
-            assignment: report.assignment,
-            generation: report.generation,
-            repository: key.1.clone(),
-        },
-        cluster: key.0.clone(),
-        repository: copy.clone(),
-        lineage: wal.lineage,
-        backups: Vec::new(),
-        timelines: timelines(wal),
-        frontier: report.frontier.map(|reported| FrontierCheckpoint {
-            timeline: reported.timeline,
-            frontier: reported.frontier,
-        }),
-    };
-    match app
-        .node
-        .propose(ProposeContext::internal(), command)
-        .await?
-    {
-        Ok(_) => app.wal.recorded(&(key.0.clone(), copy.clone()), report),
-        Err(refusal) => {
-            tracing::warn!(cluster = %key.0, repository = %copy, "a copy was not recorded: {refusal}");
-        }
-    }
-    Ok(())
+/// The frontier of a report, to be recorded.
+pub(super) fn checkpoint(report: &WalReport) -> Option<FrontierCheckpoint> {
+    report.frontier.map(|reported| FrontierCheckpoint {
+        timeline: reported.timeline,
+        frontier: reported.frontier,
+    })
 }
 
 pub(super) async fn propose<C: holdfast_state::ReplicatedCommand>(

@@ -54,7 +54,7 @@ impl Task for IdleJobs {
             }
             let patience = match job.kind {
                 JobKind::Backup => runs.get(&job.id).map_or(IDLE, |run| run.idle_timeout),
-                JobKind::Restore => app.config.jobs.restore_idle_timeout,
+                JobKind::Restore | JobKind::Drill => app.config.jobs.restore_idle_timeout,
                 JobKind::Copy => IDLE,
             };
             let since = watched.get(&key).map(Instant::elapsed).unwrap_or_default();
@@ -108,9 +108,14 @@ impl IdleJobs {
 /// then, and a promotion has an end of its own, which its agent sees to.
 fn can_be_judged(kind: JobKind, told: Option<&Progress>) -> bool {
     match (kind, told.map(|told| (told.phase, told.bytes_done))) {
-        (JobKind::Backup | JobKind::Copy, _) | (JobKind::Restore, None) => true,
-        (JobKind::Restore, Some((JobPhase::Verify | JobPhase::Replay, bytes))) => bytes > 0,
-        (JobKind::Restore, Some((phase, _))) => phase != JobPhase::Promote,
+        (JobKind::Backup | JobKind::Copy, _) | (JobKind::Restore | JobKind::Drill, None) => true,
+        (JobKind::Restore | JobKind::Drill, Some((JobPhase::Verify | JobPhase::Replay, bytes))) => {
+            bytes > 0
+        }
+        // What is checked moves no bytes.
+        (JobKind::Restore | JobKind::Drill, Some((phase, _))) => {
+            !matches!(phase, JobPhase::Promote | JobPhase::Check)
+        }
     }
 }
 
@@ -120,7 +125,7 @@ fn no_progress(kind: JobKind, idle: Duration, patience: Span) -> Failure {
         idle.as_secs()
     );
     let hint = match kind {
-        JobKind::Backup | JobKind::Copy => {
+        JobKind::Backup | JobKind::Copy | JobKind::Drill => {
             "see the job's log for what it was doing; it is tried again as often as it may be"
         }
         JobKind::Restore => {

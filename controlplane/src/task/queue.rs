@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use crate::app::App;
 use crate::app::error::Result;
 use crate::app::job::{JobSpec, WorkSpec};
+use crate::plan::drill::{Candidate, place};
 
 /// What is in agents' hands and what is in force, read once for many jobs.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct Queue {
     timings: BTreeMap<(Name, Name), Option<Arc<Timing>>>,
     /// Every agent, when there is more to look up than one by one.
     agents: Option<BTreeMap<Name, AgentEntry>>,
+    /// Every agent that a drill could be made on, once one is to be placed.
+    candidates: Option<Vec<Candidate>>,
 }
 
 /// From so many jobs on, all clusters and agents are read at once: thousands
@@ -45,6 +48,8 @@ struct Held {
     all: u64,
     /// The backup of each cluster that is backed up.
     backups: BTreeMap<Name, JobId>,
+    /// The drill of each cluster that is rehearsed.
+    drills: BTreeMap<Name, JobId>,
     repositories: BTreeMap<Name, u64>,
     fleets: BTreeMap<Name, u64>,
     agents: BTreeMap<AgentId, AtAgent>,
@@ -54,6 +59,7 @@ struct Held {
 struct AtAgent {
     all: u64,
     backup: Option<JobId>,
+    drill: Option<JobId>,
 }
 
 /// Something to wait for, for people.
@@ -80,6 +86,7 @@ impl Queue {
             clusters: BTreeMap::new(),
             timings: BTreeMap::new(),
             agents: None,
+            candidates: None,
         };
         if jobs >= MANY || held.len() >= MANY {
             queue.clusters = all_clusters(view).await?;
@@ -124,6 +131,10 @@ impl Queue {
             here.backup = Some(job.id);
             held.backups.insert(job.cluster.clone(), job.id);
         }
+        if job.kind == JobKind::Drill {
+            here.drill = Some(job.id);
+            held.drills.insert(job.cluster.clone(), job.id);
+        }
     }
 
     /// What a job waits for, while it does.
@@ -155,6 +166,9 @@ impl Queue {
             .or_else(|| self.wait_for_place(app, job));
         if let Some(wait) = free {
             return Ok(Err(wait));
+        }
+        if job.kind == JobKind::Drill && job.wanted_agent.is_none() {
+            return self.place_drill(app, view, job).await;
         }
         let chosen = self.agent_for(app, view, job).await?;
         Ok(chosen.map(|(agent, _)| agent))
@@ -220,7 +234,37 @@ impl Queue {
         Some(Timetable::with_timing(&job.cluster, schedule, timing?))
     }
 
+    /// The agent for a drill that may be made anywhere.
+    async fn place_drill(&mut self, app: &App, view: &StateView, job: &JobView) -> Result<Choice> {
+        let Some(cluster) = self.cluster(job) else {
+            return Ok(Err(format!("the cluster \"{}\" is gone", job.cluster)));
+        };
+        let region = match JobSpec::read(&job.spec)?.work {
+            WorkSpec::Drill(spec) => spec.region,
+            _ => None,
+        };
+        let need = app
+            .drill_need(view, cluster, &job.repository, region)
+            .await?;
+        if self.candidates.is_none() {
+            self.candidates = Some(app.drill_candidates(view).await?);
+        }
+        let mut candidates = self.candidates.clone().unwrap_or_default();
+        for candidate in &mut candidates {
+            // With what was given out since they were read.
+            if let Some(here) = self.held.agents.get(&candidate.id) {
+                candidate.load = here.all;
+                candidate.drills = here.drill.is_some();
+            }
+        }
+        Ok(place(&candidates, &need).map(|(agent, _)| agent))
+    }
+
     fn wait_for_cluster(&self, job: &JobView) -> Option<Wait> {
+        if job.kind == JobKind::Drill {
+            let other = self.held.drills.get(&job.cluster)?;
+            return Some(format!("{other} rehearses the same cluster"));
+        }
         if job.kind != JobKind::Backup {
             return None;
         }
@@ -264,6 +308,13 @@ impl Queue {
 
     /// Without a limit a host takes one backup at a time.
     fn wait_for_host(&self, job: &JobView, agent: AgentId, name: &Name) -> Option<Wait> {
+        if job.kind == JobKind::Drill {
+            let other = self.held.agents.get(&agent)?.drill?;
+            return Some(format!(
+                "a place at the agent \"{name}\": {other} runs there, and a host makes one \
+                 drill at a time"
+            ));
+        }
         if job.kind != JobKind::Backup {
             return None;
         }
@@ -304,6 +355,7 @@ impl Queue {
                 Resource::Repository(_)
                 | Resource::Fleet(_)
                 | Resource::Policy(_)
+                | Resource::DrillPlan(_)
                 | Resource::RoleBinding(_) => (Vec::new(), Source::Primary),
             },
             (None, None) => (Vec::new(), Source::Primary),
@@ -372,9 +424,10 @@ fn source_of(job: &JobView) -> Result<Source> {
     }
     Ok(match JobSpec::read(&job.spec)?.work {
         WorkSpec::Backup { from, .. } => from.unwrap_or(Source::Primary),
-        WorkSpec::Restore { .. } | WorkSpec::RestoreDump { .. } | WorkSpec::Copy { .. } => {
-            Source::Primary
-        }
+        WorkSpec::Restore { .. }
+        | WorkSpec::RestoreDump { .. }
+        | WorkSpec::Copy { .. }
+        | WorkSpec::Drill(_) => Source::Primary,
     })
 }
 

@@ -16,17 +16,19 @@ use holdfast_state::command::{Mark, MissRuns, RecordRuns, Recorded, ScheduleDeci
 use holdfast_state::policy::effective;
 use holdfast_state::query::{self, PageRequest, ResourceFilter, ResourceView, ScheduleBasis};
 use holdfast_state::schema;
-use holdfast_types::Name;
-use holdfast_types::resource::{Kind, Policy, Resource, Schedule};
+use holdfast_types::resource::{Drill, Kind, Policy, Resource, Schedule, drill_name, plan_name};
 use holdfast_types::schedule::{RunId, Timetable, Timing, Unfinished};
+use holdfast_types::{Name, RestoreTarget};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::driver::Task;
 use crate::app::App;
+use crate::app::drill::{Decided, WantedDrill};
 use crate::app::error::Result;
-use crate::app::job::{JobSpec, WorkSpec};
+use crate::app::job::{DrillSpec, JobSpec, WorkSpec};
 use crate::plan::runs::{self, Work};
 
 /// Decisions in one log entry.
@@ -172,6 +174,8 @@ struct Plan {
     timing: Arc<Timing>,
     repository: Name,
     anchor: String,
+    /// What is rehearsed; without it, a backup is taken.
+    drill: Option<WantedDrill>,
 }
 
 /// A schedule of a cluster.
@@ -270,7 +274,8 @@ impl Calendar {
             let schedule = &line.plan.schedule.name;
             let unfinished =
                 query::unfinished_runs(view.connection(), &line.cluster, schedule).await?;
-            let decision = line.decide(now, unfinished);
+            let drill = line.decide_drill(left.app, view).await;
+            let decision = line.decide(now, unfinished, drill.as_ref());
             runs += decision.runs.len();
             due.push((index, decision));
         }
@@ -299,13 +304,59 @@ impl Calendar {
 }
 
 impl Line {
-    fn decide(&self, now: Timestamp, unfinished: Unfinished) -> ScheduleDecision {
+    /// What a drill that is due restores. What cannot be decided is restored from what
+    /// is newest: whoever does it finds that there is nothing, and that is evidence.
+    async fn decide_drill(&self, app: &App, view: &StateView) -> Option<Decided> {
+        let wanted = self.plan.drill.as_ref()?;
+        match self.try_drill(app, view, wanted).await {
+            Ok(Some(decided)) => return Some(decided),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(cluster = %self.cluster, "a drill is undecided: {error}"),
+        }
+        Some(Decided {
+            repository: self.plan.repository.clone(),
+            agent: wanted.agent.clone(),
+            spec: DrillSpec {
+                at: RestoreTarget::Latest,
+                asked: wanted.at.clone(),
+                dump: None,
+                database: wanted.database.clone(),
+                region: wanted.region.clone(),
+                checks: wanted.checks.clone().unwrap_or_default(),
+            },
+        })
+    }
+
+    async fn try_drill(
+        &self,
+        app: &App,
+        view: &StateView,
+        wanted: &WantedDrill,
+    ) -> Result<Option<Decided>> {
+        let found = query::resource(view.connection(), Kind::Cluster, &self.cluster).await?;
+        let Some(cluster) = found else {
+            return Ok(None);
+        };
+        let policy = query::effective_policy(view.connection(), &self.cluster).await?;
+        let policy = policy.map(|(_, policy)| policy);
+        let random = Uuid::new_v4().as_u64_pair().0;
+        let decided = app.decide_drill(view, &cluster, policy.as_ref(), wanted, random);
+        Ok(Some(decided.await?))
+    }
+
+    fn decide(
+        &self,
+        now: Timestamp,
+        unfinished: Unfinished,
+        drill: Option<&Decided>,
+    ) -> ScheduleDecision {
         let schedule = &self.plan.schedule;
-        let spec = |due| self.spec(due);
+        let spec = |due| self.spec(due, drill);
         let work = Work {
             schedule,
-            repository: &self.plan.repository,
+            repository: drill.map_or(&self.plan.repository, |drill| &drill.repository),
             spec: &spec,
+            drill: drill.map(|drill| drill.agent.as_ref()),
         };
         let stretch = (self.mark.until, now);
         ScheduleDecision {
@@ -321,17 +372,20 @@ impl Line {
         }
     }
 
-    fn spec(&self, due: Timestamp) -> Value {
+    fn spec(&self, due: Timestamp, drill: Option<&Decided>) -> Value {
         let (cluster, schedule) = (self.cluster.clone(), self.plan.schedule.name.clone());
         let spec = JobSpec {
             traceparent: None,
             run: Some(RunId::new(cluster, schedule, due)),
             because: None,
-            work: WorkSpec::Backup {
-                kind: self.plan.schedule.kind,
-                dump: self.plan.schedule.dump(),
-                from: self.plan.schedule.from,
-                checkpoint: self.plan.schedule.checkpoint,
+            work: match drill {
+                Some(drill) => WorkSpec::Drill(Box::new(drill.spec.clone())),
+                None => WorkSpec::Backup {
+                    kind: self.plan.schedule.kind,
+                    dump: self.plan.schedule.dump(),
+                    from: self.plan.schedule.from,
+                    checkpoint: self.plan.schedule.checkpoint,
+                },
             },
         };
         serde_json::to_value(&spec).expect("a spec is JSON with text keys")
@@ -345,6 +399,7 @@ struct Opening {
     marks: BTreeMap<(Name, Name), Mark>,
     policies: Vec<(Name, Policy)>,
     plans: BTreeMap<Name, Vec<Arc<Plan>>>,
+    drills: BTreeMap<Name, Drill>,
     lines: Vec<Line>,
     decisions: Vec<ScheduleDecision>,
 }
@@ -362,6 +417,7 @@ impl Opening {
             marks: query::schedule_marks(view.connection()).await?,
             policies,
             plans,
+            drills: query::drill_plans(view.connection()).await?,
             lines: Vec::new(),
             decisions: Vec::new(),
         })
@@ -370,10 +426,17 @@ impl Opening {
     /// Adds the schedules of a cluster.
     fn add(&mut self, cluster: &ResourceView) {
         let pairs = self.policies.iter().map(|(name, policy)| (name, policy));
-        let Some((policy, _)) = effective(pairs, cluster.labels()) else {
-            return;
-        };
-        let plans = self.plans.get(policy).cloned().unwrap_or_default();
+        let policy = effective(pairs, cluster.labels());
+        let of_policy = policy.and_then(|(name, _)| self.plans.get(name));
+        let mut plans = of_policy.cloned().unwrap_or_default();
+        for (name, drill) in query::plans_for(&self.drills, cluster.labels()) {
+            let repository = drill.repository.as_ref();
+            let repository = repository.or(policy.map(|(_, policy)| &policy.repository));
+            // What nobody protects cannot be rehearsed, and is shown as that.
+            if let Some(repository) = repository {
+                plans.extend(plan_of(drill, plan_name(name), repository));
+            }
+        }
         for plan in plans {
             let mark = self.mark_of(cluster, &plan);
             let (name, timing) = (cluster.name(), plan.timing.clone());
@@ -443,6 +506,7 @@ fn plans_of(name: &Name, policy: &Policy) -> Vec<Arc<Plan>> {
                 schedule: schedule.clone(),
                 timing: Arc::new(timing),
                 repository: policy.repository.clone(),
+                drill: None,
             })),
             // It was valid when it was applied: another release judged it.
             Err(error) => tracing::warn!(
@@ -451,5 +515,28 @@ fn plans_of(name: &Name, policy: &Policy) -> Vec<Arc<Plan>> {
             ),
         }
     }
+    for (index, drill) in policy.drills.iter().enumerate() {
+        plans.extend(plan_of(drill, drill_name(index, drill), &policy.repository));
+    }
     plans
+}
+
+/// A drill as a schedule of its own, of this name.
+fn plan_of(drill: &Drill, name: Name, repository: &Name) -> Option<Arc<Plan>> {
+    let schedule = drill.schedule(name);
+    match Timing::of(&schedule) {
+        Ok(timing) => Some(Arc::new(Plan {
+            anchor: runs::anchor(&schedule),
+            timing: Arc::new(timing),
+            repository: drill.repository.as_ref().unwrap_or(repository).clone(),
+            drill: Some(WantedDrill::of(drill)),
+            schedule,
+        })),
+        // As with a schedule: another release judged it.
+        Err(error) => {
+            let name = &schedule.name;
+            tracing::warn!(schedule = %name, "a drill cannot be followed: {error}");
+            None
+        }
+    }
 }

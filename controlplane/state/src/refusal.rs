@@ -28,6 +28,8 @@ pub enum Noun {
     Backup,
     /// A cluster.
     Cluster,
+    /// A drill plan.
+    DrillPlan,
     /// A fleet.
     Fleet,
     /// A job.
@@ -63,6 +65,7 @@ impl fmt::Display for Noun {
             Self::Assignment => "assignment",
             Self::Backup => "backup",
             Self::Cluster => "cluster",
+            Self::DrillPlan => "drill plan",
             Self::Fleet => "fleet",
             Self::Job => "job",
             Self::JoinToken => "join token",

@@ -44,8 +44,14 @@ pub const EXPIRY: u32 = 15;
 pub const RETAINED: u32 = 16;
 /// From here on backups and WAL are copied to other repositories.
 pub const COPIES: u32 = 17;
+/// From here on restores may write over what is in a directory.
+pub const DELTAS: u32 = 18;
+/// From here on policies have a history, and say how long a restore may take.
+pub const POLICY_REVISIONS: u32 = 19;
+/// From here on restores are rehearsed, and what that shows is kept.
+pub const DRILLS: u32 = 20;
 /// From here on there are roles, and dangerous acts need the consent of others.
-pub const ACCESS: u32 = 18;
+pub const ACCESS: u32 = 21;
 
 const KEY: &str = "schema";
 
@@ -66,10 +72,12 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         6 => include_str!("migration/m0006.sql"),
         7 => include_str!("migration/m0007.sql"),
         // No tables: a command each, or what documents and jobs may say.
-        8 | 9 | 11 | 12 | 13 | 14 | 16 | 17 => "",
+        8 | 9 | 11 | 12 | 13 | 14 | 16 | 17 | 18 => "",
         10 => include_str!("migration/m0010.sql"),
         15 => include_str!("migration/m0015.sql"),
-        ACCESS => include_str!("migration/m0018.sql"),
+        19 => include_str!("migration/m0019.sql"),
+        20 => include_str!("migration/m0020.sql"),
+        ACCESS => include_str!("migration/m0021.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

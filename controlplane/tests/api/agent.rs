@@ -3,6 +3,7 @@
 use holdfast_proto::v1::agent_service_client::AgentServiceClient;
 use holdfast_proto::v1::{self, agent_message, control_message};
 use holdfast_proto::{Assignment, Assignments, Held, JobEvent, JobReport};
+use holdfast_types::Failure;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -202,12 +203,29 @@ impl Session {
     }
 
     pub async fn observe_as(&self, role: &str, cluster: &str, system_identifier: u64) {
-        let facts = json!({"cluster": cluster, "observedAt": jiff::Timestamp::now(), "reachable": {
+        let seen = Self::seen(role, cluster, system_identifier);
+        self.observe_facts(&seen).await;
+    }
+
+    /// The same of a standby, with what is wrong with the slot that is kept there.
+    pub async fn observe_slot(&self, cluster: &str, trouble: Option<&Failure>) {
+        let mut seen = Self::seen("standby", cluster, 7);
+        if let Some(trouble) = trouble {
+            seen["slotTrouble"] = json!(trouble);
+        }
+        self.observe_facts(&seen).await;
+    }
+
+    fn seen(role: &str, cluster: &str, system_identifier: u64) -> serde_json::Value {
+        json!({"cluster": cluster, "observedAt": jiff::Timestamp::now(), "reachable": {
             "serverVersion": 150_018, "systemIdentifier": system_identifier.to_string(),
             "role": role, "timeline": 1, "dataDirectory": "/d", "databaseBytes": 1,
             "checksums": true, "archiver": {"mode": "off", "lastArchived": null, "lastFailed": null},
-            "slots": [], "disk": null}});
-        let facts_json = vec![facts.to_string()];
+            "slots": [], "disk": null}})
+    }
+
+    async fn observe_facts(&self, seen: &serde_json::Value) {
+        let facts_json = vec![seen.to_string()];
         self.send(agent_message::Message::Instances(v1::InstanceReport {
             facts_json,
         }))

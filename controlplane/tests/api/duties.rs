@@ -1,10 +1,11 @@
 //! WAL duties follow the primary, and end when no policy wants them.
 
 use holdfast_proto::{Assignment, Assignments, Work};
+use holdfast_types::Failure;
 use serde_json::json;
 
 use crate::agent::{Agent, Session};
-use crate::node::{Node, cluster, policy, repository};
+use crate::node::{Node, cluster, eventually, policy, repository};
 
 fn wal(set: &Assignments) -> Option<&Assignment> {
     let is_wal = |assignment: &&Assignment| matches!(assignment.work, Work::ReceiveWal(_));
@@ -91,5 +92,62 @@ async fn a_password_reaches_the_agent_and_nobody_else() {
     session.assigned(|set| holds(set, "geheim-2")).await;
     let shown = node.get("/api/v1/clusters/orders").await.expect(200);
     assert!(!shown.to_string().contains("geheim"), "{shown}");
+    node.stop().await;
+}
+
+/// What an agent says of the slot that it keeps is shown while it is connected,
+/// and never recorded.
+#[tokio::test]
+async fn what_is_wrong_with_a_standbys_slot_is_a_warning() {
+    let mut node = Node::start().await;
+    let (one, other) = (
+        Agent::enrol(&node, "db1").await,
+        Agent::enrol(&node, "db2").await,
+    );
+    let mut pair = cluster("db1");
+    let second = json!({"agent": "db2", "connection": "host=/run/postgresql user=holdfast"});
+    let instances = pair["spec"]["instances"].as_array_mut().unwrap();
+    instances.push(second);
+    node.apply(json!([repository(), policy(), pair]))
+        .await
+        .expect(200);
+    let mut one = one.session(&node, &[]).await.unwrap();
+    let other_session = other.session(&node, &[]).await.unwrap();
+    given(&mut one).await;
+    one.observe_as("primary", "orders", 7).await;
+    let warnings = async || {
+        let exposure = node.get("/api/v1/exposure?cluster=orders").await;
+        exposure.expect(200)["items"][0]["warnings"].clone()
+    };
+    let trouble = Failure::transient("wal_retention_waiting", "not made yet", "wait");
+    other_session.observe_slot("orders", Some(&trouble)).await;
+    let shown = eventually("the warning", async || {
+        Some(warnings().await).filter(|shown| !shown.is_null())
+    })
+    .await;
+    let expected = json!([{"agent": "db2", "code": "wal_retention_waiting",
+                           "message": "not made yet", "hint": "wait"}]);
+    assert_eq!(shown, expected);
+    other_session.observe_slot("orders", None).await;
+    eventually("its end", async || warnings().await.is_null().then_some(())).await;
+    // Who is not connected says nothing.
+    other_session.observe_slot("orders", Some(&trouble)).await;
+    eventually("the warning", async || {
+        (!warnings().await.is_null()).then_some(())
+    })
+    .await;
+    drop(other_session);
+    eventually("its end", async || warnings().await.is_null().then_some(())).await;
+    let agents = async || node.get("/api/v1/agents").await.expect(200).to_string();
+    assert!(
+        agents().await.contains("slotTrouble"),
+        "as it was last seen"
+    );
+    node.restart().await;
+    let agents = node.get("/api/v1/agents").await.expect(200).to_string();
+    assert!(
+        agents.contains("db2") && !agents.contains("slotTrouble"),
+        "{agents}"
+    );
     node.stop().await;
 }

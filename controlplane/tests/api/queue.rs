@@ -64,7 +64,11 @@ async fn queued(node: &Node, cluster: &str) -> String {
 fn job_of(assignment: &Assignment) -> Option<JobId> {
     match &assignment.work {
         Work::Backup(work) => Some(work.job),
-        Work::Restore(_) | Work::RestoreDump(_) | Work::Copy(_) | Work::ReceiveWal(_) => None,
+        Work::Restore(_)
+        | Work::RestoreDump(_)
+        | Work::Copy(_)
+        | Work::Drill(_)
+        | Work::ReceiveWal(_) => None,
     }
 }
 

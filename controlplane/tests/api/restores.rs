@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::agent::Session;
 use crate::jobs::{finished, job_is, lineage, protected};
+use crate::node::eventually;
 
 fn plan(problems: &[Failure]) -> RestorePlan {
     serde_json::from_value(json!({
@@ -105,5 +106,37 @@ async fn a_restore_is_planned_by_its_agent_and_done_as_planned() {
         .await;
     let done = job_is(&node, &id, "succeeded").await;
     assert_eq!(done["result"]["dir"], "/srv/copy");
+    node.stop().await;
+}
+
+/// What a delta may write over is decided where the directory is; that it is asked
+/// for gets there.
+#[tokio::test]
+async fn a_delta_is_asked_for_as_such() {
+    let (mut node, agent) = protected().await;
+    let mut session = agent.session(&node, &[]).await.unwrap();
+    let mut request =
+        json!({"cluster": "orders", "at": "latest", "agent": "db1", "dir": "/srv/copy"});
+    request["force"] = json!(true);
+    let refused = node.post("/api/v1/restores/plan", request.clone()).await;
+    refused.refused(422, "invalid");
+    request["delta"] = json!(true);
+    eventually("the level of deltas", async || {
+        let refused = node.post(
+            "/api/v1/restores/plan",
+            json!({"cluster": "orders",
+            "at": "latest", "agent": "db9", "dir": "/srv/copy", "delta": true}),
+        );
+        (refused.await.body["code"] != "level_too_low").then_some(())
+    })
+    .await;
+    let mut answer = plan(&[]);
+    answer.reuse_bytes = Some(7);
+    let (asked, planned) = tokio::join!(
+        answer_plan(&mut session, Ok(answer)),
+        node.post("/api/v1/restores/plan", request),
+    );
+    assert!(asked.request.delta && asked.request.force);
+    assert_eq!(planned.expect(200)["reuseBytes"], 7);
     node.stop().await;
 }

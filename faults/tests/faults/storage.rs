@@ -7,13 +7,14 @@ use std::time::Duration;
 use holdfast_faults::disk::{Keep, Trouble};
 use holdfast_faults::net::Net;
 use holdfast_faults::privilege;
-use holdfast_faults::world::FaultyNode;
+use holdfast_faults::world::{FaultyAgent, FaultyNode};
 use holdfast_tests::scratch::Scratch;
 use holdfast_tests::until::until;
 
 struct Alone {
     node: FaultyNode,
-    _scratch: Scratch,
+    net: Arc<Net>,
+    scratch: Scratch,
 }
 
 /// One node, founded and logged in.
@@ -23,17 +24,14 @@ fn alone() -> Option<Alone> {
     }
     holdfast_faults::net::clean_up();
     let scratch = Scratch::new();
-    let net = Arc::new(Net::new(&["node-1"]).unwrap());
+    let net = Arc::new(Net::new(&["node-1", "agent-1"]).unwrap());
     let mut node = FaultyNode::place(&net, scratch.path(), "node-1");
     node.start(true);
     node.wait_ready();
     let password = std::fs::read_to_string(node.data().join("bootstrap-admin")).unwrap();
     let password = password.trim().trim_start_matches("admin:").to_owned();
     node.cli(|cli| cli.login("admin", &password));
-    Some(Alone {
-        node,
-        _scratch: scratch,
-    })
+    Some(Alone { node, net, scratch })
 }
 
 impl Alone {
@@ -141,4 +139,26 @@ fn what_is_acknowledged_after_a_failed_sync_survives_a_power_cut() {
         "lost what was acknowledged after the failed sync"
     );
     assert_eq!(alone.has("unsynced"), shown, "what was shown must stay");
+}
+
+/// What `enroll` answered is there: a token can be used once only.
+#[test]
+fn an_enrolment_survives_a_power_cut() {
+    let Some(alone) = alone() else { return };
+    let folder = alone.scratch.path();
+    let mut agent = FaultyAgent::place(&alone.net, folder, "agent-1");
+    let token = alone
+        .node
+        .cli(|cli| cli.json(["agent", "token", "create"])["token"].clone());
+    let server = format!("https://{}:8443", alone.net.address("node-1"));
+    agent.enroll(&server, token.as_str().unwrap());
+    let sessions = |agent: &FaultyAgent| agent.host.log().matches("the session is up").count();
+    let soon = Duration::from_secs(20);
+    until("a session", soon, || (sessions(&agent) > 0).then_some(()));
+    let before = sessions(&agent);
+    agent.host.power_cut(&mut Keep::Nothing);
+    agent.start();
+    until("another session", soon, || {
+        (sessions(&agent) > before).then_some(())
+    });
 }

@@ -3,13 +3,11 @@
 
 use std::fmt;
 use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
+use super::fetch::{Fetcher, Part};
 use super::manifest::PackInfo;
 use super::reader::Shared;
 use crate::block_map;
@@ -31,21 +29,53 @@ pub enum Piece<'a> {
 /// Reads extents on one thread outside the runtime.
 pub struct ExtentReader {
     shared: Arc<Shared>,
-    runtime: Handle,
+    fetcher: Fetcher,
     opener: RecordOpener,
-    plain: Box<[u8]>,
+    run: Run,
 }
 
-/// How much of a pack is fetched at once.
-const FETCH_BYTES: u64 = 4 << 20;
+/// What the sink gets at once at the most. It is written by one call then, and is
+/// still in the cache of the core that opened it.
+const RUN_BYTES: usize = 8 * CHUNK_BYTES;
+
+/// Chunks in a row, opened and not yet given to the sink.
+struct Run {
+    plain: Box<[u8]>,
+    length: usize,
+    extent: usize,
+    /// Where it begins in the extent.
+    offset: u64,
+}
+
+impl Run {
+    /// Gives what there is to the sink.
+    fn give(
+        &mut self,
+        sink: &mut impl FnMut(usize, u64, Piece<'_>) -> io::Result<()>,
+    ) -> Result<()> {
+        let length = std::mem::take(&mut self.length);
+        if length == 0 {
+            return Ok(());
+        }
+        let piece = Piece::Data(&self.plain[..length]);
+        sink(self.extent, self.offset, piece).map_err(Error::Local)
+    }
+
+    /// Whether a chunk at this place may follow.
+    fn takes(&self, extent: usize, offset: u64) -> bool {
+        self.extent == extent
+            && self.offset + self.length as u64 == offset
+            && self.length + CHUNK_BYTES <= self.plain.len()
+    }
+}
+
 /// Unwanted bytes between chunks that are read rather than asked around.
 const FETCH_GAP: u64 = 128 << 10;
 
 /// Items that one request brings.
 #[derive(Debug, PartialEq, Eq)]
 struct Fetch {
-    pack: PackId,
-    range: Range<u64>,
+    part: Part,
     /// Up to which item.
     end: usize,
 }
@@ -57,18 +87,24 @@ struct Item {
     /// Its index in the extent.
     at: usize,
     chunk: Chunk,
+    /// The CRC of its plain bytes, when whoever reads has them already.
+    held: Option<u32>,
 }
 
 static ZEROS: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
 
 impl ExtentReader {
     pub(super) fn new(shared: Arc<Shared>, runtime: Handle) -> Self {
-        let plain = vec![0; CHUNK_BYTES].into_boxed_slice();
         Self {
+            fetcher: Fetcher::new(Arc::clone(&shared), runtime),
             shared,
-            runtime,
             opener: RecordOpener::new(),
-            plain,
+            run: Run {
+                plain: vec![0; RUN_BYTES].into_boxed_slice(),
+                length: 0,
+                extent: 0,
+                offset: 0,
+            },
         }
     }
 
@@ -92,30 +128,71 @@ impl ExtentReader {
         mut sink: impl FnMut(usize, u64, Piece<'_>) -> io::Result<()>,
     ) -> Result<()> {
         let items = self.items(extents)?;
-        let fetches = plan(&items);
-        let mut ahead = fetches
-            .first()
-            .map(|first| self.start(first.pack, first.range.clone()));
+        self.read_items(extents, &items, &mut sink)
+    }
+
+    /// The same for somebody who may have parts of the extent already: `held`
+    /// fills a buffer with what it has at an offset, or says that it has less.
+    /// What is the very same, by its keyed hash, is neither fetched nor given
+    /// to `sink`. Returns how many bytes that were.
+    pub fn read_extent_over(
+        &mut self,
+        extent: &Extent,
+        mut held: impl FnMut(u64, &mut [u8]) -> io::Result<bool>,
+        mut sink: impl FnMut(u64, Piece<'_>) -> io::Result<()>,
+    ) -> Result<u64> {
+        let mut items = self.items(&[extent])?;
+        let mut same_bytes = 0;
+        let mut plain = std::mem::take(&mut self.run.plain);
+        let compared = items.iter_mut().try_for_each(|item| {
+            let length = chunk_length(extent.plain_bytes(), item.at);
+            let there = &mut plain[..length];
+            if held(item.at as u64 * CHUNK_BYTES as u64, there)? && self.is(item.chunk, there) {
+                item.held = Some(crc32c::crc32c(there));
+                same_bytes += length as u64;
+            }
+            Ok(())
+        });
+        self.run.plain = plain;
+        compared.map_err(Error::Local)?;
+        self.read_items(&[extent], &items, &mut |_, offset, piece| {
+            sink(offset, piece)
+        })?;
+        Ok(same_bytes)
+    }
+
+    /// Whether a chunk has these plain bytes.
+    fn is(&self, chunk: Chunk, plain: &[u8]) -> bool {
+        match chunk {
+            Some(record) => self.shared.lineage.hash_key().hash(plain) == record.hash,
+            None => plain == &ZEROS[..plain.len()],
+        }
+    }
+
+    fn read_items(
+        &mut self,
+        extents: &[&Extent],
+        items: &[Item],
+        sink: &mut impl FnMut(usize, u64, Piece<'_>) -> io::Result<()>,
+    ) -> Result<()> {
+        // An error may have left something of the extents before.
+        self.run.length = 0;
+        let fetches = plan(items, self.fetcher.longest());
         let mut crc = 0;
         let mut done = 0;
         for (index, fetch) in fetches.iter().enumerate() {
-            let bytes = self.wait(
-                ahead
-                    .take()
-                    .expect("each fetch is started before the last is used"),
-            )?;
-            // The next request runs while these chunks are unpacked.
-            ahead = fetches
-                .get(index + 1)
-                .map(|next| self.start(next.pack, next.range.clone()));
+            let next = fetches.get(index + 1).map(|next| &next.part);
+            let bytes = self.fetcher.fetch(&fetch.part, next)?;
             for item in &items[done..fetch.end] {
                 let extent = extents[item.extent];
-                crc = self.emit(extent, *item, (&bytes, fetch.range.start), crc, &mut sink)?;
+                let bytes = (&*bytes, fetch.part.range.start);
+                crc = self.emit(extent, *item, bytes, crc, sink)?;
             }
+            self.fetcher.give_back(bytes);
             done = fetch.end;
         }
         for item in &items[done..] {
-            crc = self.emit(extents[item.extent], *item, (&[], 0), crc, &mut sink)?;
+            crc = self.emit(extents[item.extent], *item, (&[], 0), crc, sink)?;
         }
         Ok(())
     }
@@ -129,6 +206,7 @@ impl ExtentReader {
                     extent: index,
                     at,
                     chunk: *chunk,
+                    held: None,
                 }));
             };
             match &extent.content {
@@ -139,9 +217,9 @@ impl ExtentReader {
         Ok(items)
     }
 
-    /// Opens one chunk and gives it to the sink. `bytes` are those of the pack
-    /// from the offset beside them on. Returns the CRC of the extent so far,
-    /// or 0 after its last chunk, when that CRC was right.
+    /// Opens one chunk, which goes to the sink with those that follow it. `bytes` are
+    /// those of the pack from the offset beside them on. Returns the CRC of the extent
+    /// so far, or 0 after its last chunk, when that CRC was right.
     fn emit(
         &mut self,
         extent: &Extent,
@@ -152,18 +230,18 @@ impl ExtentReader {
     ) -> Result<u32> {
         let offset = item.at as u64 * CHUNK_BYTES as u64;
         let length = chunk_length(extent.plain_bytes(), item.at);
-        let crc = if let Some(record) = item.chunk {
+        // What is not a chunk to open comes after those that wait.
+        let opens = item.held.is_none() && item.chunk.is_some();
+        if !opens || !self.run.takes(item.extent, offset) {
+            self.run.give(sink)?;
+        }
+        let crc = if let Some(held) = item.held {
+            crc32c::crc32c_combine(crc, held, length)
+        } else if let Some(record) = item.chunk {
             let from = usize::try_from(u64::from(record.offset) - start).unwrap_or(usize::MAX);
             let sealed = bytes.get(from..from.saturating_add(record.stored as usize));
             let sealed = sealed.ok_or_else(|| self.damaged(record.pack, Damage::Truncated))?;
-            let mut plain = std::mem::take(&mut self.plain);
-            let opened = self.open(&record, sealed, &mut plain[..length]);
-            let piece = Piece::Data(&plain[..length]);
-            let given =
-                opened.and_then(|()| sink(item.extent, offset, piece).map_err(Error::Local));
-            let crc = crc32c::crc32c_append(crc, &plain[..length]);
-            self.plain = plain;
-            given.map(|()| crc)?
+            self.open_behind(&record, sealed, (item.extent, offset, length), crc)?
         } else {
             sink(item.extent, offset, Piece::Hole(length as u64)).map_err(Error::Local)?;
             crc32c::crc32c_append(crc, &ZEROS[..length])
@@ -171,6 +249,7 @@ impl ExtentReader {
         if item.at + 1 < extent.chunk_count() {
             return Ok(crc);
         }
+        self.run.give(sink)?;
         if crc == extent.crc32c() {
             return Ok(0);
         }
@@ -183,6 +262,27 @@ impl ExtentReader {
             object,
             Damage::Structure("the CRC of an extent".into()),
         ))
+    }
+
+    /// Opens a chunk behind those that wait for the sink, and goes on with the CRC.
+    fn open_behind(
+        &mut self,
+        record: &RecordRef,
+        sealed: &[u8],
+        (extent, offset, length): (usize, u64, usize),
+        crc: u32,
+    ) -> Result<u32> {
+        let mut plain = std::mem::take(&mut self.run.plain);
+        let behind = self.run.length..self.run.length + length;
+        let opened = self.open(record, sealed, &mut plain[behind.clone()]);
+        let crc = crc32c::crc32c_append(crc, &plain[behind]);
+        self.run.plain = plain;
+        opened?;
+        if self.run.length == 0 {
+            (self.run.extent, self.run.offset) = (extent, offset);
+        }
+        self.run.length += length;
+        Ok(crc)
     }
 
     fn open(&mut self, record: &RecordRef, sealed: &[u8], plain: &mut [u8]) -> Result<()> {
@@ -202,9 +302,11 @@ impl ExtentReader {
             return Err(self.damaged(pack, Damage::Structure("a block map's length".into())));
         }
         let range = u64::from(map.record.offset)..map.record.end();
-        let sealed = self.wait(self.start(pack, range))?;
+        let sealed = self.fetcher.fetch(&Part { pack, range }, None)?;
         let mut plain = vec![0; map.bytes as usize];
-        self.open(&map.record, &sealed, &mut plain)?;
+        let opened = self.open(&map.record, &sealed, &mut plain);
+        self.fetcher.give_back(sealed);
+        opened?;
         let chunks = block_map::decode(&plain).map_err(|damage| self.damaged(pack, damage))?;
         if chunks.len() == extent.chunk_count() {
             return Ok(chunks);
@@ -215,38 +317,13 @@ impl ExtentReader {
         ))
     }
 
-    fn start(&self, pack: PackId, range: Range<u64>) -> JoinHandle<Result<Bytes>> {
-        let shared = Arc::clone(&self.shared);
-        self.runtime.spawn(async move {
-            let (info, _) = shared.pack(pack)?;
-            let object = shared.lineage.name(&pack.name());
-            if range.end > info.bytes {
-                return Err(Error::damaged(
-                    object,
-                    Damage::Structure("a chunk behind its end".into()),
-                ));
-            }
-            shared
-                .lineage
-                .repository
-                .store
-                .read_range(&object, range)
-                .await
-        })
-    }
-
-    fn wait(&self, fetch: JoinHandle<Result<Bytes>>) -> Result<Bytes> {
-        let fetched = self.runtime.block_on(fetch);
-        fetched.unwrap_or_else(|error| Err(Error::Local(error.into())))
-    }
-
     fn damaged(&self, pack: PackId, damage: Damage) -> Error {
         Error::damaged(self.shared.lineage.name(&pack.name()), damage)
     }
 }
 
 impl Shared {
-    fn pack(&self, pack: PackId) -> Result<(&PackInfo, &Arc<SealingKey>)> {
+    pub(super) fn pack(&self, pack: PackId) -> Result<(&PackInfo, &Arc<SealingKey>)> {
         let found = self.packs.get(&pack);
         let found = found.and_then(|info| Some((info, self.keys.get(&info.key)?)));
         found.ok_or_else(|| {
@@ -259,25 +336,29 @@ impl Shared {
     }
 }
 
-/// Joins neighbouring chunks into requests, in the order of the files.
-fn plan(items: &[Item]) -> Vec<Fetch> {
+/// Joins neighbouring chunks into requests of at most `longest` bytes, in the order
+/// of the files.
+fn plan(items: &[Item], longest: u64) -> Vec<Fetch> {
     let mut fetches: Vec<Fetch> = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let Some(record) = item.chunk else { continue };
+        let wanted = item.chunk.filter(|_| item.held.is_none());
+        let Some(record) = wanted else { continue };
         let start = u64::from(record.offset);
         match fetches.last_mut() {
             Some(last)
-                if last.pack == record.pack
-                    && start >= last.range.end
-                    && start - last.range.end <= FETCH_GAP
-                    && record.end() - last.range.start <= FETCH_BYTES =>
+                if last.part.pack == record.pack
+                    && start >= last.part.range.end
+                    && start - last.part.range.end <= FETCH_GAP
+                    && record.end() - last.part.range.start <= longest =>
             {
-                last.range.end = record.end();
+                last.part.range.end = record.end();
                 last.end = index + 1;
             }
             _ => fetches.push(Fetch {
-                pack: record.pack,
-                range: start..record.end(),
+                part: Part {
+                    pack: record.pack,
+                    range: start..record.end(),
+                },
                 end: index + 1,
             }),
         }

@@ -3,6 +3,7 @@
 
 mod entry;
 mod extent_reader;
+mod fetch;
 mod finish;
 #[cfg(test)]
 mod incremental;

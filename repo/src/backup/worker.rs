@@ -43,7 +43,7 @@ static ZEROS: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
 impl PackWorker {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         shared.workers.fetch_add(1, Ordering::Relaxed);
-        let compressor = Compressor::new(shared.options.codec);
+        let compressor = Compressor::for_chunks(shared.options.codec);
         let plain = vec![0; CHUNK_BYTES].into_boxed_slice();
         Self {
             shared,

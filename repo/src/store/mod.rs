@@ -9,6 +9,7 @@ mod failure;
 mod open;
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Store {
     prefix: String,
     /// Present on `file://`.
     directories: Option<Arc<Directories>>,
+    /// Objects may be read as files, without asking the client.
+    is_plain_files: bool,
     /// How long one operation may be tried.
     retry_for: Duration,
 }
@@ -72,7 +75,32 @@ impl Store {
     pub fn wrap(self, with: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
         Self {
             inner: with(self.inner),
+            // Whoever stands in between sees all that is read.
+            is_plain_files: false,
             ..self
+        }
+    }
+
+    /// Whether objects are files that may be opened without asking the client.
+    pub(crate) const fn is_plain_files(&self) -> bool {
+        self.is_plain_files
+    }
+
+    /// The file that an object is, where objects are files: one thread reads many
+    /// small parts of it with less ado than through the client.
+    pub(crate) fn open_file(&self, name: &str) -> Result<File> {
+        let root = self.url.directory().unwrap_or(std::path::Path::new("/"));
+        File::open(root.join(name)).map_err(|error| self.of_file(name, error))
+    }
+
+    /// What an error at [`Store::open_file`] or while reading means.
+    pub(crate) fn of_file(&self, name: &str, error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::NotFound => Error::Missing {
+                object: name.to_owned(),
+            },
+            io::ErrorKind::UnexpectedEof => Error::damaged(name, Damage::Truncated),
+            _ => Failure::of_io(&error).into_error(self, name, error),
         }
     }
 

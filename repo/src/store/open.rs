@@ -74,6 +74,7 @@ pub fn open_store(url: &RepositoryUrl, options: &StoreOptions) -> Result<Store> 
                 url: url.clone(),
                 prefix: prefix.clone(),
                 directories: None,
+                is_plain_files: false,
                 retry_for: options.retry_for,
             })
         }
@@ -92,6 +93,7 @@ fn open_directory(url: &RepositoryUrl, root: &Path, options: &StoreOptions) -> R
         url: url.clone(),
         prefix: text.trim_start_matches('/').to_owned(),
         directories: Some(Directories::new(root.to_path_buf())),
+        is_plain_files: true,
         retry_for: options.retry_for,
     })
 }

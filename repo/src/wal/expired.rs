@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use holdfast_types::{Coverage, Lsn, LsnRange, Timeline};
 
-use super::{WalObject, WalRepository};
+use super::{AsideFile, WalObject, WalRepository};
 use crate::codec::Codec;
 use crate::envelope::Kind;
 use crate::{Batch, Error, Result};
@@ -75,7 +75,8 @@ impl WalRepository {
     }
 
     /// The batches in which WAL is deleted: segments and slices of which every byte
-    /// is `gone` and none is `needed`. Histories stay: they are small, and tell
+    /// is `gone` and none is `needed`, and the files beside them when nothing is
+    /// left of the WAL that they belong to. Histories stay: they are small, and tell
     /// which WAL belongs together.
     pub async fn expired_batches(
         &self,
@@ -85,27 +86,57 @@ impl WalRepository {
     ) -> Result<Vec<Batch>> {
         let directory = self.lineage.name(&super::timeline_directory(timeline));
         let mut listed = self.lineage.repository.store.list(&directory);
-        let mut names = Vec::new();
+        let (mut names, mut beside, mut kept) = (Vec::new(), Vec::new(), Coverage::default());
         while let Some(item) = listed.try_next().await? {
             let range = match self.recognise(&item.name) {
                 Some(WalObject::Segment(segment)) if segment.timeline() == timeline => {
                     LsnRange::new(segment.start(), segment.end())
                 }
                 Some(WalObject::Slice(of, range)) if of == timeline => Some(range),
+                Some(WalObject::Aside(file)) if file.segment().timeline() == timeline => {
+                    beside.push((file, item.name));
+                    continue;
+                }
                 _ => None,
             };
-            let deletable =
-                |range: &LsnRange| gone.covers(*range) && needed.gaps(*range) == [*range];
-            if range.as_ref().is_some_and(deletable) {
+            let Some(range) = range else { continue };
+            if gone.covers(range) && is_free(needed, range) {
                 names.push(item.name);
+            } else {
+                kept.insert(range);
             }
         }
+        let free = |file: AsideFile| belongs_to(file, gone) && is_alone(file, needed, &kept);
+        let beside = beside.into_iter().filter(|(file, _)| free(*file));
+        names.extend(beside.map(|(_, name)| name));
         names.sort();
         Ok(names
             .chunks(BATCH)
             .map(|some| Batch::Objects(some.to_vec()))
             .collect())
     }
+}
+
+fn is_free(needed: &Coverage, range: LsnRange) -> bool {
+    needed.gaps(range) == [range]
+}
+
+/// Whether a file lies beside WAL that is gone: in its segment, or, where a
+/// timeline was left and its last segment is stored as this file only, before it.
+fn belongs_to(file: AsideFile, gone: &Coverage) -> bool {
+    let segment = file.segment();
+    let from = match file {
+        AsideFile::BackupHistory(..) => segment.start(),
+        AsideFile::Partial(_) => Lsn::new(segment.start().get().saturating_sub(1)),
+    };
+    LsnRange::new(from, segment.end()).is_some_and(|range| !is_free(gone, range))
+}
+
+/// Whether nothing that stays lies in its segment.
+fn is_alone(file: AsideFile, needed: &Coverage, kept: &Coverage) -> bool {
+    let segment = file.segment();
+    let range = LsnRange::new(segment.start(), segment.end());
+    range.is_some_and(|range| is_free(needed, range) && is_free(kept, range))
 }
 
 fn marker_name(timeline: Timeline, range: LsnRange) -> String {

@@ -13,33 +13,13 @@ use holdfast_types::Timeline;
 
 use crate::support::unruly::Unruly;
 use crate::support::{
-    File, Fixture, Place, Random, backup_id, check_restored, cluster, commit_facts, facts,
-    lineage_id, lsn, range, segment, wal_bytes, write_backup,
+    Fixture, Place, SMALL, backup_id, changing_files as files, check_restored, cluster,
+    commit_facts, facts, lineage_id, lsn, range, segment, wal_bytes, write_backup,
 };
 
 crate::on_all_stores! {
     a_copy_is_the_same_objects_and_restores_alone
     a_copy_that_is_killed_anywhere_goes_on
-}
-
-const SMALL: WriteOptions = WriteOptions {
-    codec: Codec::None,
-    pack_bytes: 200_000,
-    uploads: 2,
-};
-
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    Random(seed).fill(&mut bytes);
-    bytes
-}
-
-/// Of which the first is another in every backup.
-fn files(number: u64) -> Vec<File> {
-    vec![
-        File::new("changing", noise(number, 300_000)),
-        File::new("large", noise(1_000, 900_000)),
-    ]
 }
 
 async fn full(fixture: &Fixture, number: u64) -> Backup {

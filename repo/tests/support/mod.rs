@@ -528,6 +528,7 @@ pub async fn check_restored(
                         Piece::Data(bytes) => bytes.len(),
                         Piece::Hole(length) => usize::try_from(length).unwrap(),
                     };
+                    expected.resize(length.max(expected.len()), 0);
                     assert_eq!(file.read_at(at, &mut expected[..length]), length);
                     match piece {
                         Piece::Data(bytes) => assert!(bytes == &expected[..length]),
@@ -546,4 +547,25 @@ pub async fn check_restored(
     }
     assert!(wanted.is_empty(), "{wanted:?} not restored");
     Ok(())
+}
+
+/// Small packs of what no codec makes smaller, so that tests see several.
+pub const SMALL: WriteOptions = WriteOptions {
+    codec: Codec::None,
+    pack_bytes: 200_000,
+    uploads: 2,
+};
+
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    Random(seed).fill(&mut bytes);
+    bytes
+}
+
+/// Two files of which the first is another in every backup.
+pub fn changing_files(number: u64) -> Vec<File> {
+    vec![
+        File::new("changing", noise(number, 300_000)),
+        File::new("large", noise(1_000, 900_000)),
+    ]
 }

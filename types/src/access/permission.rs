@@ -47,6 +47,10 @@ permissions! {
     ClustersRead = "clusters:read",
     /// Declare clusters, change and delete them.
     ClustersWrite = "clusters:write",
+    /// See what drills showed.
+    DrillsRead = "drills:read",
+    /// Rehearse restores.
+    DrillsWrite = "drills:write",
     /// Declare fleets.
     FleetsWrite = "fleets:write",
     /// See jobs and runs.
@@ -59,9 +63,9 @@ permissions! {
     NodesRead = "nodes:read",
     /// Add and remove nodes, and keep snapshots of the state.
     NodesWrite = "nodes:write",
-    /// See policies.
+    /// See policies and drill plans.
     PoliciesRead = "policies:read",
-    /// Declare policies.
+    /// Declare policies and drill plans.
     PoliciesWrite = "policies:write",
     /// See repositories.
     RepositoriesRead = "repositories:read",

@@ -29,9 +29,9 @@ as_word!(BuiltInRole {
 
 use Permission::{
     AccessRead, AgentsRead, ApprovalsRead, ApprovalsVote, AuditRead, BackupsDelete, BackupsRead,
-    BackupsWrite, ClustersRead, ClustersWrite, FleetsWrite, JobsRead, JobsWrite, NodesRead,
-    PoliciesRead, PoliciesWrite, RepositoriesRead, RepositoriesWrite, RestoresWrite, ScansWrite,
-    SecretsRead, SecretsWrite,
+    BackupsWrite, ClustersRead, ClustersWrite, DrillsRead, DrillsWrite, FleetsWrite, JobsRead,
+    JobsWrite, NodesRead, PoliciesRead, PoliciesWrite, RepositoriesRead, RepositoriesWrite,
+    RestoresWrite, ScansWrite, SecretsRead, SecretsWrite,
 };
 
 const VIEWER: &[Permission] = &[
@@ -41,6 +41,7 @@ const VIEWER: &[Permission] = &[
     AuditRead,
     BackupsRead,
     ClustersRead,
+    DrillsRead,
     JobsRead,
     NodesRead,
     PoliciesRead,
@@ -54,6 +55,7 @@ const APPROVER: &[Permission] = &[
     AuditRead,
     BackupsRead,
     ClustersRead,
+    DrillsRead,
     JobsRead,
     NodesRead,
     PoliciesRead,
@@ -69,6 +71,8 @@ const OPERATOR: &[Permission] = &[
     BackupsWrite,
     ClustersRead,
     ClustersWrite,
+    DrillsRead,
+    DrillsWrite,
     FleetsWrite,
     JobsRead,
     JobsWrite,
@@ -112,7 +116,7 @@ impl BuiltInRole {
         match self {
             Self::Viewer => "sees what is declared and how it is, the audit log included",
             Self::Operator => {
-                "declares clusters and policies, takes and deletes backups, runs restores"
+                "declares clusters and policies, takes and deletes backups, runs and rehearses restores"
             }
             Self::Approver => "sees what a viewer sees, and consents to what others ask for",
             Self::Administrator => "may do everything, among it giving and taking roles",

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{Cluster, Fleet, Policy, Repository, RoleBinding};
+use super::{Cluster, Drill, Fleet, Policy, Repository, RoleBinding};
 use crate::Name;
 use crate::backup::{InvalidWord, as_word};
 
@@ -30,6 +30,8 @@ pub enum Kind {
     Cluster,
     /// Objectives bound to clusters by labels.
     Policy,
+    /// Rehearsals of restores, bound to clusters by labels.
+    DrillPlan,
     /// A role that is given to people.
     RoleBinding,
 }
@@ -39,19 +41,21 @@ as_word!(Kind {
     Fleet = "Fleet",
     Cluster = "Cluster",
     Policy = "Policy",
+    DrillPlan = "DrillPlan",
     RoleBinding = "RoleBinding",
 });
 
 /// Kinds of the contract whose work is not built yet.
-const LATER: [&str; 3] = ["Role", "NotificationChannel", "DrillPlan"];
+const LATER: [&str; 2] = ["Role", "NotificationChannel"];
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Repository,
         Self::Fleet,
         Self::Cluster,
         Self::Policy,
+        Self::DrillPlan,
         Self::RoleBinding,
     ];
 
@@ -62,15 +66,16 @@ impl Kind {
             Self::Fleet => "fleets",
             Self::Cluster => "clusters",
             Self::Policy => "policies",
+            Self::DrillPlan => "drill-plans",
             Self::RoleBinding => "role-bindings",
         }
     }
 
     /// The kind that a person means by `word`: singular or plural, any case.
     pub fn from_word(word: &str) -> Option<Self> {
-        let same = |kind: &Self| {
-            word.eq_ignore_ascii_case(kind.as_str()) || word.eq_ignore_ascii_case(kind.plural())
-        };
+        let plain = |word: &str| word.replace('-', "").to_ascii_lowercase();
+        let meant = plain(word);
+        let same = |kind: &Self| [kind.as_str(), kind.plural()].map(plain).contains(&meant);
         Self::ALL.into_iter().find(same)
     }
 }
@@ -105,6 +110,8 @@ pub enum Resource {
     Cluster(Cluster),
     /// Objectives, schedules and limits.
     Policy(Box<Policy>),
+    /// When restores are rehearsed, and what is checked then.
+    DrillPlan(Box<Drill>),
     /// A role that is given to people.
     RoleBinding(RoleBinding),
 }
@@ -192,6 +199,7 @@ impl Document {
             Kind::Fleet => Resource::Fleet(read("spec", spec)?),
             Kind::Cluster => Resource::Cluster(read("spec", spec)?),
             Kind::Policy => Resource::Policy(Box::new(read("spec", spec)?)),
+            Kind::DrillPlan => Resource::DrillPlan(Box::new(read("spec", spec)?)),
             Kind::RoleBinding => Resource::RoleBinding(read("spec", spec)?),
         };
         let document = Self { metadata, resource };
@@ -215,6 +223,7 @@ impl Document {
             Resource::Fleet(_) => Kind::Fleet,
             Resource::Cluster(_) => Kind::Cluster,
             Resource::Policy(_) => Kind::Policy,
+            Resource::DrillPlan(_) => Kind::DrillPlan,
             Resource::RoleBinding(_) => Kind::RoleBinding,
         }
     }
@@ -225,6 +234,7 @@ impl Document {
             Resource::Fleet(_) => Ok(()),
             Resource::Cluster(cluster) => cluster.check(),
             Resource::Policy(policy) => policy.check(),
+            Resource::DrillPlan(drill) => drill.check_plan(&self.metadata.name),
             Resource::RoleBinding(binding) => binding.check(),
         }
     }
@@ -309,8 +319,11 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        let drills = policy(json!({"selector": {}, "repository": "eu", "drills": []}));
-        assert_eq!(refused(drills), ("spec.drills".into(), "not_supported_yet"));
+        let approvals = policy(json!({"selector": {}, "repository": "eu", "approvals": {}}));
+        assert_eq!(
+            refused(approvals),
+            ("spec.approvals".into(), "not_supported_yet")
+        );
         // A relay has no archive_command that could call it.
         for mode in ["archive", "both"] {
             let wal = |wal| policy(json!({"selector": {}, "repository": "eu", "wal": wal}));

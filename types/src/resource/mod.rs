@@ -7,6 +7,7 @@
 mod approvals;
 mod cluster;
 mod document;
+mod drill;
 mod fleet;
 mod policy;
 mod repository;
@@ -18,6 +19,7 @@ mod schedule;
 pub use approvals::Approvals;
 pub use cluster::{Cluster, ConnectionProblem, InstanceSpec, REMOTE, RelaySpec};
 pub use document::{API_VERSION, Document, InvalidDocument, Kind, Labels, Metadata, Resource};
+pub use drill::{Check, Drill, check_all, drill_name, plan_name};
 pub use fleet::Fleet;
 pub use policy::{
     Codec, Compression, Durability, Limits, Objectives, Policy, PolicyCopy, WalMode, WalPolicy,

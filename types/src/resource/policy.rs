@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Approvals, InvalidDocument, Labels, MaxRetained, NotYet, Retention, Schedule, Source, WhenFull,
+    Approvals, Drill, InvalidDocument, Labels, MaxRetained, NotYet, Retention, Schedule, Source,
+    WhenFull,
 };
 use crate::access::ApprovalRule;
 use crate::backup::as_word;
@@ -42,10 +43,9 @@ pub struct Policy {
     /// What is kept, and for how long; without it, nothing expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub drills: NotYet,
+    /// When restores are rehearsed, and what is checked then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drills: Vec<Drill>,
     /// How much may happen at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
@@ -81,10 +81,11 @@ pub struct Objectives {
     #[cfg_attr(feature = "schema", schema(ignore))]
     #[doc(hidden)]
     pub rpo_scope: NotYet,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub rto: NotYet,
+    /// How long a restore may take. Whether it can is shown by `policy preview`
+    /// and with the policy in force, from restores that were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "30m"))]
+    pub rto: Option<Span>,
     /// How far back any point in time shall be restorable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "14d"))]
@@ -267,6 +268,24 @@ impl Limits {
 }
 
 impl Policy {
+    /// A policy that says nothing but where backups go.
+    pub fn into_repository(repository: Name) -> Self {
+        Self {
+            selector: Labels::new(),
+            priority: None,
+            objectives: None,
+            repository,
+            compression: None,
+            wal: None,
+            copies: Vec::new(),
+            schedules: Vec::new(),
+            retention: None,
+            drills: Vec::new(),
+            limits: None,
+            approvals: NotYet::default(),
+        }
+    }
+
     /// Its priority, 0 when it is not said.
     pub fn priority(&self) -> i32 {
         self.priority.unwrap_or(0)
@@ -277,6 +296,13 @@ impl Policy {
         self.objectives
             .as_ref()
             .and_then(|objectives| objectives.rpo)
+    }
+
+    /// Its RTO.
+    pub fn rto(&self) -> Option<Span> {
+        self.objectives
+            .as_ref()
+            .and_then(|objectives| objectives.rto)
     }
 
     /// How far back it promises that any point in time can be restored.
@@ -345,12 +371,18 @@ impl Policy {
         count.unwrap_or(0)
     }
 
+    /// For how long a drill that passed proves something; `None` where no drills are
+    /// ordered. Of several orders the one that comes most often counts.
+    pub fn drills_fresh_for(&self) -> Option<Span> {
+        self.drills.iter().filter_map(Drill::fresh_for).min()
+    }
+
     /// How its data is compressed.
     pub fn compression(&self) -> Compression {
         self.compression.unwrap_or(Compression::DEFAULT)
     }
 
-    pub(super) fn check(&self) -> Result<(), InvalidDocument> {
+    pub(crate) fn check(&self) -> Result<(), InvalidDocument> {
         self.refuse_what_is_not_built()?;
         if let Some(Compression {
             codec,
@@ -377,6 +409,10 @@ impl Policy {
             let message = "an RPO is longer than no time";
             return Err(InvalidDocument::new("spec.objectives.rpo", message));
         }
+        if self.rto().is_some_and(|rto| rto.get().is_zero()) {
+            let message = "an RTO is longer than no time";
+            return Err(InvalidDocument::new("spec.objectives.rto", message));
+        }
         if self.window().is_some_and(|window| window.get().is_zero()) {
             let message = "a window is longer than no time";
             return Err(InvalidDocument::new("spec.objectives.window", message));
@@ -392,7 +428,8 @@ impl Policy {
         if let Some(approvals) = &self.approvals {
             approvals.check()?;
         }
-        super::schedule::check(&self.schedules)
+        super::schedule::check(&self.schedules)?;
+        super::drill::check(&self.drills, &self.schedules)
     }
 
     fn check_copies(&self) -> Result<(), InvalidDocument> {
@@ -457,13 +494,11 @@ impl Policy {
     }
 
     fn refuse_what_is_not_built(&self) -> Result<(), InvalidDocument> {
-        self.drills.refuse("spec.drills")?;
         if let Some(limits) = &self.limits {
             limits.bandwidth.refuse("spec.limits.bandwidth")?;
         }
         if let Some(objectives) = &self.objectives {
             objectives.rpo_scope.refuse("spec.objectives.rpoScope")?;
-            objectives.rto.refuse("spec.objectives.rto")?;
         }
         let Some(wal) = &self.wal else { return Ok(()) };
         wal.synchronous.refuse("spec.wal.synchronous")?;

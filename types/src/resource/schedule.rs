@@ -190,6 +190,32 @@ pub struct Retry {
 }
 
 impl Schedule {
+    /// A schedule that says nothing but how often.
+    pub fn every(name: Name, kind: BackupKind, every: Span) -> Self {
+        Self {
+            name,
+            kind,
+            cron: None,
+            timezone: None,
+            every: Some(every),
+            window: None,
+            jitter: None,
+            from: None,
+            checkpoint: None,
+            catch_up: None,
+            catch_up_max: None,
+            blackouts: Vec::new(),
+            overlap: None,
+            priority: None,
+            retry: None,
+            databases: None,
+            format: None,
+            jobs: None,
+            globals: None,
+            schema_only: None,
+        }
+    }
+
     /// What becomes of due times that nobody could serve.
     pub fn catch_up(&self) -> CatchUp {
         self.catch_up.unwrap_or(CatchUp::Latest)

@@ -290,6 +290,13 @@ impl Session {
         .await
     }
 
+    /// Where replay from the last checkpoint or restartpoint starts: what the
+    /// server itself still needs, and what a new physical slot keeps.
+    pub async fn redo_position(&self) -> Result<Option<Lsn>, Error> {
+        self.position("SELECT redo_lsn FROM pg_control_checkpoint()")
+            .await
+    }
+
     async fn position(&self, expression: &str) -> Result<Option<Lsn>, Error> {
         let row = self
             .row(&format!("SELECT ({expression})::text"), &[])

@@ -5,7 +5,7 @@ use std::future::Future;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{NoTls, Row};
+use tokio_postgres::{NoTls, Row, SimpleQueryMessage};
 
 use crate::error::{Doing, Target};
 use crate::replication::SlotPosition;
@@ -106,6 +106,19 @@ impl Session {
             .query_one(query, parameters)
             .await
             .map_err(|error| self.failed(&error))
+    }
+
+    /// The first column of the first row that a query answers, as the server writes
+    /// it, whatever its type; `None` for null, and where there is no row.
+    pub async fn text(&self, query: &str) -> Result<Option<String>, Error> {
+        let answer = self.client.simple_query(query).await;
+        let answer = answer.map_err(|error| self.failed(&error))?;
+        let row = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        let first = row.filter(|row| !row.is_empty());
+        Ok(first.and_then(|row| row.get(0)).map(str::to_owned))
     }
 
     /// Runs statements that answer nothing.

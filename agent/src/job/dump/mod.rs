@@ -13,6 +13,7 @@ mod copy;
 mod database;
 mod extract;
 mod outcome;
+mod pack;
 mod prepare;
 mod snapshot;
 mod store;
@@ -24,6 +25,7 @@ use holdfast_types::JobPhase;
 pub(in crate::job) use archive::list;
 pub(in crate::job) use database::{quoted, quoted_text};
 pub(crate) use extract::{extract_all, manifest_of};
+pub(crate) use pack::pack_all;
 pub(in crate::job) use prepare::client;
 
 use super::JobContext;

@@ -26,6 +26,20 @@ impl Asker {
         }
     }
 
+    /// The values of several settings, asked for at once: each takes a start of
+    /// PostgreSQL's program.
+    pub(super) fn ask_all<const N: usize>(&self, names: [&str; N]) -> Result<[String; N], Failure> {
+        std::thread::scope(|scope| {
+            let asked = names.map(|name| scope.spawn(move || self.ask(name)));
+            let mut values = [const { String::new() }; N];
+            for (value, asked) in values.iter_mut().zip(asked) {
+                let answer = asked.join();
+                *value = answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            }
+            Ok(values)
+        })
+    }
+
     /// The value of a setting as the files of the directory give it. Runs a
     /// program and waits for it.
     pub(super) fn ask(&self, name: &str) -> Result<String, Failure> {

@@ -14,7 +14,7 @@ use super::command::Asker;
 use super::copy::{Copied, waiting_control_file};
 use super::prepare::{Ready, cannot_write};
 use super::settings::{self, Ending, Settings};
-use super::{Stopped, directory};
+use super::{Stopped, directory, isolate};
 use crate::file::write_atomically;
 use crate::job::JobContext;
 use crate::job::backup::{fact, thread_died};
@@ -92,6 +92,7 @@ pub(super) async fn run(
         },
         cx: cx.clone(),
         start: work.request.start,
+        isolated: ready.isolated,
         config,
     };
     let written = tokio::task::spawn_blocking(move || writer.write().map(|()| writer.config)).await;
@@ -175,6 +176,7 @@ struct Writer {
     fetch: FetchConfig,
     cx: JobContext,
     start: bool,
+    isolated: bool,
     config: Config,
 }
 
@@ -264,14 +266,15 @@ impl Writer {
         })?;
         let required = required(&control.required);
         let mut corrected = Vec::new();
-        for (name, least) in required {
-            let value = self.asker.ask(name)?;
+        let values = self.asker.ask_all(required.map(|(name, _)| name))?;
+        let places = ["unix_socket_directories", "ssl", "log_directory"];
+        let [sockets, ssl, logs] = self.asker.ask_all(places)?;
+        for ((name, least), value) in required.into_iter().zip(values) {
             if value.parse::<u32>().is_ok_and(|value| value < least) {
                 corrected.push((name, least.to_string(), format!("the original had {least}")));
             }
         }
         if !self.start {
-            let sockets = self.asker.ask("unix_socket_directories")?;
             let usable = |place: &str| self.is_usable(Path::new(place.trim()));
             if !sockets.is_empty() && !sockets.split(',').all(usable) {
                 // From the data directory, which may be moved before it starts.
@@ -283,7 +286,7 @@ impl Writer {
                 ));
             }
         }
-        if self.asker.ask("ssl")? == "on" {
+        if ssl == "on" {
             for name in ["ssl_cert_file", "ssl_key_file"] {
                 let file = self.asker.ask(name)?;
                 if !self.dir.join(&file).is_file() {
@@ -292,13 +295,15 @@ impl Writer {
                 }
             }
         }
-        let logs = self.asker.ask("log_directory")?;
         if Path::new(&logs).is_absolute() {
             corrected.push((
                 "log_directory",
                 "log".to_owned(),
                 format!("{logs} is the original's"),
             ));
+        }
+        if self.isolated {
+            corrected.extend(isolate::preloaded(&self.asker)?);
         }
         if corrected.is_empty() {
             return Ok(());

@@ -2,29 +2,37 @@
 //!
 //! One thread reads the manifest of the backup and makes directories, one per
 //! core writes pieces of at most 256 MiB, the largest known piece first. What
-//! is written was authenticated and hashed on the way. The manifest for
-//! `pg_verifybackup` grows alongside, so a million files need no memory.
+//! is written was authenticated and hashed on the way, and every file is read
+//! back when its last piece is there. The manifest for `pg_verifybackup` grows
+//! alongside, so a million files need no memory.
+//!
+//! A delta first removes what the backup does not have. Then every chunk that is
+//! there already, by its keyed hash, stays; the others are written over it.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_pg::control_file;
 use holdfast_repo::{
-    BackupReader, ConfigEntry, DirectoryEntry, EXTENT_BYTES, Entry, Extent, ExtentReader,
-    FileEntry, GeneratedEntry, Piece as Bytes, SymlinkEntry,
+    BackupReader, ConfigEntry, DirectoryEntry, Entry, ExtentReader, FileEntry, GeneratedEntry,
+    Piece as Bytes, SymlinkEntry,
 };
-use holdfast_types::{Failure, JobPhase};
+use holdfast_types::{BackupId, Failure, JobPhase};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use super::backup_manifest::{ManifestFile, ManifestWriter};
+use super::clear::{self, Expected};
+use super::durable::EarlySync;
+use super::marker::Marker;
+use super::piece::{Piece, PieceWriter, Target};
 use super::places::{Places, WAL};
-use super::prepare::{Ready, cannot_copy, cannot_write};
-use super::{Stopped, directory};
+use super::prepare::{Ready, cannot_write};
+use super::{Stopped, directory, occupied};
 use crate::failure::of_repository;
 use crate::job::JobContext;
 use crate::job::backup::{fact, is_tablespace, thread_died};
@@ -52,28 +60,19 @@ pub(super) struct Copied {
     pub(super) outside: Files,
 }
 
-struct Shared {
+pub(super) struct Shared {
     dir: PathBuf,
+    /// Something is there, to be written over.
+    pub(super) over: bool,
+    /// Set when the directory is ours.
+    taken: Arc<AtomicBool>,
+    /// Bytes that were there already.
+    same_bytes: AtomicU64,
     places: Places,
     owner: (u32, u32),
-    queue: Queue<Piece>,
-    cx: JobContext,
+    pub(super) queue: Queue<Piece>,
+    pub(super) cx: JobContext,
     failed: Mutex<Option<Failure>>,
-}
-
-/// A part of a file.
-struct Piece {
-    file: Arc<Target>,
-    index: u32,
-    extent: Option<Extent>,
-}
-
-/// A file some of whose pieces are not written yet.
-struct Target {
-    path: PathBuf,
-    size: u64,
-    mode: u32,
-    left: AtomicU32,
 }
 
 /// Where the control file waits until everything else is in place.
@@ -93,6 +92,9 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
     let reader = ready.lineage.open_backup(ready.backup.clone()).await?;
     let shared = Arc::new(Shared {
         dir: ready.dir.clone(),
+        over: ready.delta && is_occupied(&ready.dir, &ready.places),
+        taken: Arc::clone(&ready.taken),
+        same_bytes: AtomicU64::new(0),
         places: ready.places.clone(),
         owner: ready.owner,
         queue: Queue::new(WAITING),
@@ -100,17 +102,15 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
         failed: Mutex::default(),
     });
     let manifest = on_thread(&shared, {
-        let (version, system) = (
-            ready.plan.server_version,
-            ready.plan.lineage.system_identifier,
-        );
+        let (version, backup) = (ready.plan.server_version, ready.backup.id);
+        let system = ready.plan.lineage.system_identifier;
         let mode = directory_mode(ready);
-        move |shared| shared.begin(mode, version, system)
+        move |shared| shared.begin(mode, version, (system, backup))
     })
     .await?;
     // If this future is dropped, the threads must not go on without it.
     let _guard = StopOnDrop(Arc::clone(&shared));
-    let mut threads = spawn_writers(&shared, &reader);
+    let mut threads = spawn_threads(&shared, &reader);
     let feeder = spawn_feeder(&shared, &reader, manifest);
     let mut cancelled = false;
     loop {
@@ -139,7 +139,19 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready) -> Result<Copied, Stoppe
     {
         return Err(Stopped::Failed(failure));
     }
+    if shared.over {
+        cx.log(format!(
+            "{} of {} bytes were there already",
+            shared.same_bytes.load(Ordering::Relaxed),
+            ready.backup.database_bytes
+        ));
+    }
     Ok(copied?)
+}
+
+fn is_occupied(dir: &Path, places: &Places) -> bool {
+    let mut elsewhere = places.directories();
+    occupied::is_occupied(dir) || elsewhere.any(|(_, place)| occupied::is_occupied(place))
 }
 
 fn directory_mode(ready: &Ready) -> u32 {
@@ -148,19 +160,28 @@ fn directory_mode(ready: &Ready) -> u32 {
         .unwrap_or(0o700)
 }
 
-fn spawn_writers(shared: &Arc<Shared>, reader: &BackupReader) -> tokio::task::JoinSet<()> {
+/// Those that write, and one that has written files go to the disk meanwhile.
+fn spawn_threads(shared: &Arc<Shared>, reader: &BackupReader) -> tokio::task::JoinSet<()> {
     let mut threads = tokio::task::JoinSet::new();
+    let (early, files) = EarlySync::begin();
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     for _ in 0..cores {
-        let (shared, mut reader) = (Arc::clone(shared), reader.extent_reader());
+        let shared = Arc::clone(shared);
+        let mut writer = PieceWriter::new(reader.extent_reader(), early.clone());
         threads.spawn_blocking(move || {
             while let Some(piece) = shared.queue.pop() {
-                if let Err(failure) = shared.write(&mut reader, &piece) {
+                if let Err(failure) = writer.write(&shared, &piece) {
                     shared.fail(failure);
                 }
             }
         });
     }
+    let shared = Arc::clone(shared);
+    threads.spawn_blocking(move || {
+        if let Err(error) = files.sync_all() {
+            shared.fail(cannot_write(&shared.dir, &error));
+        }
+    });
     threads
 }
 
@@ -171,8 +192,13 @@ fn spawn_feeder(
 ) -> tokio::task::JoinHandle<Result<Copied, Failure>> {
     let shared = Arc::clone(shared);
     let (mut entries, extents) = (reader.entries(), reader.extent_reader());
+    let names = shared.over.then(|| reader.entries());
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
+        if let Some(mut names) = names {
+            let pruned = shared.prune(|| runtime.block_on(names.next()));
+            pruned.inspect_err(|failure| shared.fail(failure.clone()))?;
+        }
         let mut feeder = Feeder {
             shared: &shared,
             manifest,
@@ -253,6 +279,9 @@ impl Feeder<'_> {
             modified_at,
             crc32c,
         })?;
+        if self.shared.over {
+            clear::clear_way(&path).map_err(|error| cannot_write(&path, &error))?;
+        }
         let pieces = entry.extents.len().max(1);
         let left = AtomicU32::new(u32::try_from(pieces).unwrap_or(u32::MAX));
         let mode = entry.mode;
@@ -260,6 +289,7 @@ impl Feeder<'_> {
             path,
             size,
             mode,
+            crc32c,
             left,
         });
         if entry.extents.is_empty() {
@@ -348,18 +378,33 @@ impl Shared {
         &self,
         mode: u32,
         server_version: u32,
-        system_identifier: u64,
+        (system_identifier, backup): (u64, BackupId),
     ) -> Result<ManifestWriter<BufWriter<File>>, Failure> {
-        let made = directory::make(&self.dir, self.owner, mode);
-        made.map_err(|error| cannot_write(&self.dir, &error))?;
+        let make = if self.over {
+            directory::take
+        } else {
+            directory::make
+        };
         let ours = directory::ours(&self.dir);
-        let made = fs::DirBuilder::new().mode(0o700).create(&ours);
-        made.and_then(|()| directory::give(&ours, self.owner))
-            .map_err(|error| cannot_write(&ours, &error))?;
+        if self.over {
+            clear::withdraw(&self.dir, self.owner)?;
+        }
+        let made = make(&self.dir, self.owner, mode);
+        made.map_err(|error| cannot_write(&self.dir, &error))?;
+        self.taken.store(true, Ordering::Release);
+        if !self.over {
+            let made = fs::DirBuilder::new().mode(0o700).create(&ours);
+            made.and_then(|()| directory::give(&ours, self.owner))
+                .map_err(|error| cannot_write(&ours, &error))?;
+        }
         for (_, place) in self.places.directories() {
-            let made = directory::make(place, self.owner, 0o700);
+            let made = make(place, self.owner, 0o700);
             made.map_err(|error| cannot_write(place, &error))?;
         }
+        // From here on whoever goes on knows whose it is.
+        Marker::new(system_identifier, backup, &self.dir, &self.places)
+            .and_then(|marker| marker.write(&self.dir, self.owner))
+            .map_err(|error| cannot_write(&ours, &error))?;
         let path = growing_manifest(&self.dir);
         self.create(&path)
             .and_then(|file| {
@@ -367,6 +412,22 @@ impl Shared {
                 ManifestWriter::new(BufWriter::new(file), server_version, system_identifier)
             })
             .map_err(|error| cannot_write(&path, &error))
+    }
+
+    /// Removes what the backup does not have.
+    fn prune(
+        &self,
+        mut next: impl FnMut() -> holdfast_repo::Result<Option<Entry>>,
+    ) -> Result<(), Failure> {
+        let mut expected = Expected::default();
+        while let Some(entry) = next().map_err(|error| of_repository(&error))? {
+            expected.note(&entry, &self.places);
+        }
+        let removed = clear::prune(&self.dir, &self.places, &expected)?;
+        self.cx.log(format!(
+            "{removed} files and directories that the backup does not have are removed"
+        ));
+        Ok(())
     }
 
     fn make_directory(&self, entry: &DirectoryEntry) -> Result<(), Failure> {
@@ -396,10 +457,13 @@ impl Shared {
                 "use a version of Holdfast that knows how to restore it",
             ));
         };
-        self.make_link(&self.dir.join(path), &place.to)
+        self.make_link(&self.dir.join(path), &place.at)
     }
 
     fn make_link(&self, path: &Path, place: &Path) -> Result<(), Failure> {
+        if self.over {
+            clear::clear_way(path).map_err(|error| cannot_write(path, &error))?;
+        }
         std::os::unix::fs::symlink(place, path)
             .and_then(|()| directory::give(path, self.owner))
             .map_err(|error| cannot_write(path, &error))
@@ -414,81 +478,31 @@ impl Shared {
             .open(path)
     }
 
-    fn write(&self, reader: &mut ExtentReader, piece: &Piece) -> Result<(), Failure> {
-        let target = &piece.file;
-        let failed = |error: &io::Error| cannot_write(&target.path, error);
-        // Pieces of one file may be written at once, so none truncates it.
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&target.path).map_err(|error| failed(&error))?;
-        let start = u64::from(piece.index) * EXTENT_BYTES;
-        if let Some(extent) = &piece.extent {
-            let read = reader.read_extent(extent, |offset, bytes| {
-                if self.queue.is_stopped() {
-                    return Err(io::Error::other("the restore was stopped"));
-                }
-                let length = match bytes {
-                    Bytes::Data(data) => {
-                        file.write_all_at(data, start + offset)?;
-                        data.len() as u64
-                    }
-                    // A new file reads as zeros where nothing was written.
-                    Bytes::Hole(zeros) => zeros,
-                };
-                self.cx.add_bytes(length);
-                Ok(())
-            });
-            read.map_err(|error| cannot_copy(&target.path, &error))?;
-        }
-        if target.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // It may end with zeros that were not written.
-            file.set_len(target.size).map_err(|error| failed(&error))?;
-            self.hand_over(&target.path, target.mode)
-                .map_err(|error| failed(&error))?;
+    pub(super) fn note_same(&self, bytes: u64) {
+        self.same_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.cx.add_bytes(bytes);
+    }
+
+    pub(super) fn unless_stopped(&self) -> io::Result<()> {
+        if self.queue.is_stopped() {
+            return Err(io::Error::other("the restore was stopped"));
         }
         Ok(())
     }
 
     /// Gives a path to the directory's owner, with the mode it had.
-    fn hand_over(&self, path: &Path, mode: u32) -> io::Result<()> {
+    pub(super) fn hand_over(&self, path: &Path, mode: u32) -> io::Result<()> {
         directory::give(path, self.owner)?;
         fs::set_permissions(path, Permissions::from_mode(mode & 0o777))
     }
 
-    fn fail(&self, failure: Failure) {
+    pub(super) fn fail(&self, failure: Failure) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.get_or_insert(failure);
         drop(failed);
         self.queue.stop();
     }
 }
-
-impl Piece {
-    fn bytes(&self) -> u64 {
-        self.extent.as_ref().map_or(0, Extent::plain_bytes)
-    }
-}
-
-/// By size; among equals the order does not matter.
-impl Ord for Piece {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.bytes().cmp(&other.bytes())
-    }
-}
-
-impl PartialOrd for Piece {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Piece {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes()
-    }
-}
-
-impl Eq for Piece {}
 
 struct StopOnDrop(Arc<Shared>);
 

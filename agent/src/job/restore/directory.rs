@@ -13,6 +13,7 @@ use holdfast_pg::binaries::{self, RunAs};
 use holdfast_types::{Failure, RestoreRequest};
 
 use super::places::Places;
+use super::{clear, occupied};
 
 /// Our own directory in a restored one.
 pub(super) const OURS: &str = ".holdfast";
@@ -23,28 +24,47 @@ const SOCKET_NAME: &str = ".s.PGSQL.65535";
 /// Beside the files: temporary files, WAL that is fetched while it replays.
 const SLACK: u64 = 128 << 20;
 
+/// What is to be in the directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) bytes: u64,
+    pub(super) places: &'a Places,
+    pub(super) system_identifier: u64,
+    /// PostgreSQL's release.
+    pub(super) major: u32,
+}
+
 /// Everything that speaks against restoring into the directory of `request`,
-/// which will hold so many bytes and fetch its WAL by `executable` from the
+/// which will hold what is wanted and fetch its WAL by `executable` from the
 /// repository at `url`. Touches nothing.
 pub(super) fn problems(
     request: &RestoreRequest,
-    (bytes, places): (u64, &Places),
+    wanted: Wanted<'_>,
     (executable, url): (&Path, &str),
 ) -> Vec<Failure> {
-    let dir = Path::new(&request.dir);
+    let (dir, places) = (Path::new(&request.dir), wanted.places);
     let mut problems = Vec::new();
-    if let Err(failure) = check_path(dir).and_then(|()| check_place(dir)) {
+    if let Err(failure) = check_path(dir).and_then(|()| check_place(dir, request.delta)) {
         problems.push(failure);
         return problems;
+    }
+    if request.delta {
+        let asked = occupied::Asked {
+            dir,
+            force: request.force,
+            system_identifier: wanted.system_identifier,
+            major: wanted.major,
+        };
+        problems.extend(occupied::problems(asked, places));
     }
     match owner(dir) {
         Ok(owner) => problems.extend(check_fetch(owner, executable, url).err()),
         Err(error) => problems.push(of_programs(&error)),
     }
     for (what, place) in places.directories() {
-        problems.extend(check_elsewhere(&what, place).err());
+        problems.extend(check_elsewhere(&what, place, request.delta).err());
     }
-    problems.extend(check_spaces(dir, bytes, places));
+    problems.extend(check_spaces(dir, wanted.bytes, places, request.delta));
     if request.start {
         problems.extend(check_socket(dir).err());
         problems.extend(request.port.and_then(|port| check_port(port).err()));
@@ -55,7 +75,7 @@ pub(super) fn problems(
 /// Refuses a directory that is not new, or too small for so many bytes (I-12).
 pub(crate) fn check_new(dir: &Path, bytes: u64) -> Result<(), Failure> {
     check_path(dir)?;
-    check_place(dir)?;
+    check_place(dir, false)?;
     check_space(dir, bytes)
 }
 
@@ -76,8 +96,9 @@ fn check_path(dir: &Path) -> Result<(), Failure> {
     ))
 }
 
-/// Nothing is overwritten (I-12): the directory is not there, or is empty.
-fn check_place(dir: &Path) -> Result<(), Failure> {
+/// Nothing is overwritten (I-12): the directory is not there, or is empty; what
+/// is in the one of a delta is judged elsewhere.
+fn check_place(dir: &Path, delta: bool) -> Result<(), Failure> {
     match fs::symlink_metadata(dir) {
         Ok(meta) if !meta.is_dir() => Err(Failure::permanent(
             "dir_not_a_directory",
@@ -87,12 +108,13 @@ fn check_place(dir: &Path) -> Result<(), Failure> {
         Ok(_) => {
             let mut entries = fs::read_dir(dir).map_err(|error| unusable(dir, &error))?;
             match entries.next() {
-                None => Ok(()),
-                Some(_) => Err(Failure::permanent(
+                Some(_) if !delta => Err(Failure::permanent(
                     "dir_not_empty",
                     format!("{} is not empty", dir.display()),
-                    "a restore never overwrites: give a directory that is empty or not there yet",
+                    "a restore never overwrites: give a directory that is empty or not there yet, \
+                     or ask for a delta of one that Holdfast restored",
                 )),
+                _ => Ok(()),
             }
         }
         Err(error) if error.kind() == ErrorKind::NotFound => check_parent(dir),
@@ -163,9 +185,9 @@ fn as_owner(owner: RunAs, script: &str, path: &Path) -> Result<(), String> {
 
 /// The directory of a tablespace or of `pg_wal`, which must be as new as the
 /// data directory (I-12).
-fn check_elsewhere(what: &str, place: &Path) -> Result<(), Failure> {
+fn check_elsewhere(what: &str, place: &Path, delta: bool) -> Result<(), Failure> {
     check_path(place)?;
-    check_place(place).map_err(|failure| match failure.code.as_str() {
+    check_place(place, delta).map_err(|failure| match failure.code.as_str() {
         "dir_not_empty" => Failure::permanent(
             "tablespace_not_empty",
             format!("{}, where {what} would go, is not empty", place.display()),
@@ -178,18 +200,21 @@ fn check_elsewhere(what: &str, place: &Path) -> Result<(), Failure> {
     })
 }
 
-/// What goes to one volume must have room there together.
-fn check_spaces(dir: &Path, bytes: u64, places: &Places) -> Vec<Failure> {
+/// What goes to one volume must have room there together, with what a delta
+/// frees or uses again.
+fn check_spaces(dir: &Path, bytes: u64, places: &Places, delta: bool) -> Vec<Failure> {
     let elsewhere: u64 = places.tablespaces.iter().map(|place| place.bytes).sum();
     let mut needs = vec![(dir, bytes.saturating_sub(elsewhere))];
     needs.extend(
         places
             .tablespaces
             .iter()
-            .map(|place| (place.to.as_path(), place.bytes)),
+            .map(|place| (place.at.as_path(), place.bytes)),
     );
     let mut volumes: Vec<(u64, &Path, u64)> = Vec::new();
     for (path, bytes) in needs {
+        let there = if delta { clear::reclaimable(path) } else { 0 };
+        let bytes = bytes.saturating_sub(there);
         let device = fs::metadata(existing(path)).map_or(0, |meta| meta.dev());
         match volumes.iter_mut().find(|(known, ..)| *known == device) {
             Some((_, _, sum)) => *sum = sum.saturating_add(bytes),
@@ -283,9 +308,21 @@ pub(super) fn make(dir: &Path, (uid, gid): (u32, u32), mode: u32) -> io::Result<
         made => made?,
     }
     give(dir, (uid, gid))?;
-    // PostgreSQL starts on no other modes.
-    let mode = if mode & 0o777 == 0o750 { 0o750 } else { 0o700 };
-    fs::set_permissions(dir, Permissions::from_mode(mode))
+    fs::set_permissions(dir, Permissions::from_mode(allowed(mode)))
+}
+
+/// PostgreSQL starts on no other modes.
+const fn allowed(mode: u32) -> u32 {
+    if mode & 0o777 == 0o750 { 0o750 } else { 0o700 }
+}
+
+/// Makes the directory, or takes the one that is there, for a delta.
+pub(super) fn take(dir: &Path, owner: (u32, u32), mode: u32) -> io::Result<()> {
+    if !occupied::is_occupied(dir) {
+        return make(dir, owner, mode);
+    }
+    give(dir, owner)?;
+    fs::set_permissions(dir, Permissions::from_mode(allowed(mode)))
 }
 
 /// Gives a path to the owner of the new directory, when we are root.
@@ -339,11 +376,20 @@ mod tests {
         serde_json::from_value(json).unwrap()
     }
 
+    const fn wanted(bytes: u64, places: &Places) -> Wanted<'_> {
+        Wanted {
+            bytes,
+            places,
+            system_identifier: 7,
+            major: 18,
+        }
+    }
+
     fn codes(request: &RestoreRequest, bytes: u64) -> Vec<String> {
         let places = Places::default();
         problems(
             request,
-            (bytes, &places),
+            wanted(bytes, &places),
             (Path::new("/bin/true"), "s3://bucket"),
         )
         .into_iter()
@@ -409,13 +455,17 @@ mod tests {
         } else {
             &[]
         };
-        let found = problems(&request, (0, &Places::default()), (&program, "s3://bucket"));
+        let found = problems(
+            &request,
+            wanted(0, &Places::default()),
+            (&program, "s3://bucket"),
+        );
         let found: Vec<_> = found.iter().map(|problem| problem.code.as_str()).collect();
         assert_eq!(found, expected);
         let url = format!("file://{}", root.path().display());
         let found = problems(
             &request,
-            (0, &Places::default()),
+            wanted(0, &Places::default()),
             (Path::new("/bin/true"), &url),
         );
         let found: Vec<_> = found.iter().map(|problem| problem.code.as_str()).collect();
@@ -426,7 +476,11 @@ mod tests {
         };
         assert_eq!(found, expected);
         fs::set_permissions(&program, Permissions::from_mode(0o644)).unwrap();
-        let found = problems(&request, (0, &Places::default()), (&program, "s3://bucket"));
+        let found = problems(
+            &request,
+            wanted(0, &Places::default()),
+            (&program, "s3://bucket"),
+        );
         assert_eq!(found[0].code, "own_program_unreachable");
         assert!(
             found[0].message.contains("holdfast-agent"),
@@ -448,6 +502,7 @@ mod tests {
                 name: Some("fast".to_owned()),
                 from: "/t/fast".into(),
                 to: to.to_owned(),
+                at: to.to_owned(),
                 bytes,
             };
             let places = Places {
@@ -457,7 +512,7 @@ mod tests {
             let request = request(&root.path().join("new"));
             let found = problems(
                 &request,
-                (bytes, &places),
+                wanted(bytes, &places),
                 (Path::new("/bin/true"), "s3://b"),
             );
             let codes = found.into_iter().map(|problem| problem.code);

@@ -13,23 +13,33 @@
 //! verification fails or anything after it. So a directory with a control file
 //! is complete, and every byte of it was authenticated when it was read; a
 //! crash at any moment leaves either that or a directory that does not start.
+//! A restore over what is there (`--delta`) takes the control file away before
+//! it changes anything else, so the same holds for it.
 
 mod backup_manifest;
 mod candidate;
 mod chain;
+mod clear;
 mod command;
 mod config;
 mod copy;
 mod directory;
 mod durable;
+mod isolate;
 mod landmark;
+mod marker;
+mod occupied;
+mod overwrite;
+mod piece;
 mod places;
 mod plan;
 mod prepare;
 mod promote;
 mod rate;
+mod rehearse;
 mod replay;
 mod resolve;
+mod reuse;
 mod server;
 mod settings;
 mod verify;
@@ -42,7 +52,10 @@ use holdfast_proto::{JobOutcome, JobSuccess, RestoreWork};
 use holdfast_types::{Failure, JobPhase, RestoreResult, TargetAction};
 
 pub(crate) use directory::check_new;
+pub(crate) use places::{Layout, staged};
 pub use plan::plan;
+pub(crate) use plan::plan_in;
+pub(in crate::job) use rehearse::{rehearse, settings_for};
 
 use super::JobContext;
 use crate::host::Host;
@@ -70,9 +83,20 @@ impl From<holdfast_repo::Error> for Stopped {
 
 /// Executes the plan of `work`.
 pub async fn run(work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
+    run_in(Layout::InPlace, work, cx, host).await
+}
+
+/// The same, written to `layout`.
+pub(crate) async fn run_in(
+    layout: Layout,
+    work: RestoreWork,
+    cx: JobContext,
+    host: &Host,
+) -> JobOutcome {
     // Boxed: it is large, and lives in the futures of all who call.
-    match Box::pin(attempt(&work, &cx, host)).await {
-        Ok(result) => {
+    match Box::pin(attempt(layout, &work, &cx, host)).await {
+        Ok(mut result) => {
+            result.phases = cx.phase_times();
             let result = serde_json::to_value(&result).unwrap_or_default();
             JobOutcome::Succeeded(JobSuccess {
                 result,
@@ -90,12 +114,13 @@ pub async fn run(work: RestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
 }
 
 async fn attempt(
+    layout: Layout,
     work: &RestoreWork,
     cx: &JobContext,
     host: &Host,
 ) -> Result<RestoreResult, Stopped> {
     // Nothing is written before this is done.
-    let ready = or_cancelled(cx, prepare::run(work, cx, host)).await?;
+    let ready = or_cancelled(cx, prepare::run(layout, work, cx, host)).await?;
     match execute(work, cx, host, &ready).await {
         Ok(result) => Ok(result),
         Err(stopped) => {
@@ -123,7 +148,10 @@ async fn execute(
     rate::remember_copy(host, ready.plan.database_bytes, began.elapsed());
     or_cancelled(cx, wal::run(cx, ready)).await?;
     cx.enter(JobPhase::Verify);
+    // Most of what is left for the disk goes there while PostgreSQL's programs are asked.
+    let syncing = verify::begin_sync(ready);
     let config = or_cancelled(cx, config::run(work, cx, ready, &mut copied)).await?;
+    or_cancelled(cx, async { Ok(syncing.await?) }).await?;
     or_cancelled(cx, verify::run(cx, ready, copied)).await?;
     if !work.request.start {
         return or_cancelled(cx, server::not_started(ready)).await;
@@ -141,6 +169,10 @@ async fn execute(
 
 /// Leaves a directory that nobody can take for a whole one, and says so.
 async fn give_up(ready: &Ready) -> String {
+    if !ready.is_taken() {
+        // It is somebody else's, and so is a server that runs there (I-12).
+        return format!("{} is as it was", ready.dir.display());
+    }
     replay::stop(ready).await;
     let mut dir = ready.dir.display().to_string();
     for (what, place) in ready.places.directories() {
@@ -149,7 +181,7 @@ async fn give_up(ready: &Ready) -> String {
     match verify::withdraw_control_file(&ready.dir) {
         Ok(()) => format!(
             "{dir} is left without global/pg_control, so that it cannot be started; delete it \
-             before the next attempt"
+             before the next attempt, or go on with --delta"
         ),
         Err(error) => format!("{dir} is incomplete and must not be started ({error}); delete it"),
     }

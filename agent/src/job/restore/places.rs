@@ -17,6 +17,15 @@ use crate::job::backup::{Tablespace, fact};
 /// How `pg_wal` is named in a map.
 pub(super) const WAL: &str = "pg_wal";
 
+/// Where what is restored is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Where it will be.
+    InPlace,
+    /// Tablespaces beside the data directory, to be packed from there.
+    Staged,
+}
+
 /// Everything of a restored cluster that is not in its data directory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Places {
@@ -31,7 +40,10 @@ pub(super) struct Place {
     pub(super) oid: u32,
     pub(super) name: Option<String>,
     pub(super) from: PathBuf,
+    /// Where PostgreSQL will look for it.
     pub(super) to: PathBuf,
+    /// Where it is written: another place only when it is to be packed.
+    pub(super) at: PathBuf,
     pub(super) bytes: u64,
 }
 
@@ -65,7 +77,20 @@ impl Origins {
 
 impl Places {
     /// Decides, by paths alone. `dir` is the new data directory.
-    pub(super) fn decide(
+    pub(super) fn decide_in(
+        layout: Layout,
+        origins: &Origins,
+        map: &BTreeMap<String, String>,
+        dir: &Path,
+    ) -> Result<Self, Vec<Failure>> {
+        let mut places = Self::decide(origins, map, dir)?;
+        if layout == Layout::Staged {
+            places.stage_beside(dir);
+        }
+        Ok(places)
+    }
+
+    fn decide(
         origins: &Origins,
         map: &BTreeMap<String, String>,
         dir: &Path,
@@ -89,14 +114,17 @@ impl Places {
                 problems.push(named_twice(old));
             }
         }
-        let tablespaces = origins.tablespaces.iter().map(|known| Place {
-            oid: known.oid,
-            name: known.name.clone(),
-            from: known.location.clone(),
-            to: wanted
-                .get(&known.oid)
-                .map_or_else(|| known.location.clone(), PathBuf::from),
-            bytes: known.bytes,
+        let tablespaces = origins.tablespaces.iter().map(|known| {
+            let wanted = wanted.get(&known.oid);
+            let to = wanted.map_or_else(|| known.location.clone(), PathBuf::from);
+            Place {
+                oid: known.oid,
+                name: known.name.clone(),
+                from: known.location.clone(),
+                at: to.clone(),
+                to,
+                bytes: known.bytes,
+            }
         });
         let places = Self {
             tablespaces: tablespaces.collect(),
@@ -110,17 +138,56 @@ impl Places {
         }
     }
 
+    /// Has every tablespace written into a directory beside `dir`, from where it
+    /// is packed: nothing is looked for or touched where it will be.
+    fn stage_beside(&mut self, dir: &Path) {
+        for place in &mut self.tablespaces {
+            place.at = staged(dir, place.oid);
+        }
+    }
+
+    /// One tablespace of that number, at that place.
+    #[cfg(test)]
+    pub(super) fn at(oid: u32, at: &Path) -> Self {
+        let place = Place {
+            oid,
+            name: None,
+            from: at.to_owned(),
+            to: at.to_owned(),
+            at: at.to_owned(),
+            bytes: 0,
+        };
+        Self {
+            tablespaces: vec![place],
+            wal: None,
+        }
+    }
+
+    /// Where a file of the backup is written: what is elsewhere is not looked
+    /// for behind links, which may lead to where they led before.
+    pub(super) fn locate(&self, dir: &Path, relative: &Path) -> PathBuf {
+        for place in &self.tablespaces {
+            let inside = Path::new("pg_tblspc").join(place.oid.to_string());
+            if let Ok(rest) = relative.strip_prefix(inside)
+                && !rest.as_os_str().is_empty()
+            {
+                return place.at.join(rest);
+            }
+        }
+        dir.join(relative)
+    }
+
     /// The place of a tablespace.
     pub(super) fn of(&self, oid: u32) -> Option<&Place> {
         self.tablespaces.iter().find(|place| place.oid == oid)
     }
 
-    /// Every directory, with what it is.
+    /// Every directory that is written, with what it is.
     pub(super) fn directories(&self) -> impl Iterator<Item = (String, &Path)> {
         let tablespaces = self
             .tablespaces
             .iter()
-            .map(|place| (place.shown(), place.to.as_path()));
+            .map(|place| (place.shown(), place.at.as_path()));
         let wal = self.wal.iter();
         tablespaces.chain(wal.map(|path| (WAL.to_owned(), path.as_path())))
     }
@@ -159,8 +226,12 @@ impl Places {
     /// mix them up, and deleting one would delete both.
     fn overlaps(&self, dir: &Path) -> Vec<Failure> {
         let data = ("the data directory".to_owned(), dir);
+        let tablespaces = self.tablespaces.iter();
+        let tablespaces = tablespaces.map(|place| (place.shown(), place.to.as_path()));
+        let wal = self.wal.iter().map(|path| (WAL.to_owned(), path.as_path()));
         let all: Vec<(String, PathBuf)> = std::iter::once(data)
-            .chain(self.directories())
+            .chain(tablespaces)
+            .chain(wal)
             .map(|(what, path)| (what, real(path)))
             .collect();
         let mut problems = Vec::new();
@@ -198,6 +269,13 @@ impl Origins {
         let mut known = self.tablespaces.iter();
         known.find(|known| known.location == Path::new(old) || known.name.as_deref() == Some(old))
     }
+}
+
+/// Where a tablespace waits to be packed, beside the data directory.
+pub(crate) fn staged(dir: &Path, oid: u32) -> PathBuf {
+    let mut name = dir.as_os_str().to_owned();
+    name.push(format!(".{oid}"));
+    name.into()
 }
 
 /// What PostgreSQL can keep in a link and in `tablespace_map` of any release.

@@ -7,16 +7,17 @@ use holdfast_pg::binaries::Programs;
 use holdfast_proto::{PlanRequest, RepositoryAccess};
 use holdfast_repo::{Backup, Repository};
 use holdfast_types::{
-    Failure, PlannedWal, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
+    Failure, Lineage, PlannedWal, RestorePlan, RestoreRequest, RestoreTarget, TargetAction,
 };
 
 use super::candidate::{self, Candidate};
 use super::chain::Chain;
-use super::directory;
+use super::directory::{self, Wanted};
 use super::landmark::Landmark;
-use super::places::{Origins, Places};
+use super::places::{Layout, Origins, Places};
 use super::rate;
 use super::resolve::{Question, Resolved, Unresolved};
+use super::reuse;
 use super::settings;
 use crate::failure::of_repository;
 use crate::host::Host;
@@ -27,6 +28,15 @@ use crate::job::backup::{OWN_WAL, fact};
 /// What rules out any plan is an error; what rules out this one on this host
 /// is among the plan's problems.
 pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Failure> {
+    plan_in(Layout::InPlace, request, host).await
+}
+
+/// The same for what is written to `layout`.
+pub(crate) async fn plan_in(
+    layout: Layout,
+    request: PlanRequest,
+    host: &Host,
+) -> Result<RestorePlan, Failure> {
     let asked = &request.request;
     refuse_exclusive(asked)?;
     refuse_standby(asked)?;
@@ -58,7 +68,7 @@ pub async fn plan(request: PlanRequest, host: &Host) -> Result<RestorePlan, Fail
         };
         match question.resolve(&asked.at).await {
             Ok(resolved) => {
-                let question = (asked, &request.repository);
+                let question = (layout, asked, &request.repository);
                 return describe(question, host, candidate, &chain, resolved, held.warnings).await;
             }
             Err(Unresolved::BeforeBackup) => {}
@@ -112,6 +122,18 @@ fn refuse_exclusive(asked: &RestoreRequest) -> Result<(), Failure> {
     ))
 }
 
+/// Nothing but a delta writes over anything.
+fn refuse_force(asked: &RestoreRequest) -> Result<(), Failure> {
+    if asked.delta || !asked.force {
+        return Ok(());
+    }
+    Err(Failure::permanent(
+        "force_without_delta",
+        "a restore that is no delta writes over nothing, and cannot be forced to",
+        "leave force out, or ask for a delta too",
+    ))
+}
+
 /// A standby goes on replaying: it cannot stop anywhere.
 fn refuse_standby(asked: &RestoreRequest) -> Result<(), Failure> {
     if asked.action != TargetAction::Standby || asked.at == RestoreTarget::Latest {
@@ -128,14 +150,14 @@ fn refuse_standby(asked: &RestoreRequest) -> Result<(), Failure> {
 }
 
 async fn describe(
-    question: (&RestoreRequest, &RepositoryAccess),
+    (layout, asked, access): (Layout, &RestoreRequest, &RepositoryAccess),
     host: &Host,
     candidate: &Candidate,
     chain: &Chain,
     resolved: Resolved,
     mut warnings: Vec<String>,
 ) -> Result<RestorePlan, Failure> {
-    let (asked, backup) = (question.0, &candidate.backup);
+    let backup = &candidate.backup;
     let reader = candidate.lineage.open_backup(backup.clone()).await;
     let reader = reader.map_err(|error| of_repository(&error))?;
     let wal_bytes = resolved.to_lsn.bytes_since(backup.start_lsn);
@@ -146,14 +168,15 @@ async fn describe(
         backup.database_bytes + chain.segments(backup.start_lsn, backup.stop_lsn) * segment;
     warnings.extend(warnings_of(backup));
     warnings.extend(resolved.warning);
-    let (places, unplaced) = match places(backup, asked, &mut warnings) {
+    let (places, unplaced) = match places(layout, backup, asked, &mut warnings) {
         Ok(places) => (places, Vec::new()),
         Err(problems) => (Places::default(), problems),
     };
-    let mut problems = problems(
-        question,
+    let reuse_bytes = reuse::estimate(asked, &places, &reader).await?;
+    let (mut problems, _) = problems(
+        (asked, access),
         host,
-        backup.postgres_version,
+        (backup.lineage, backup.postgres_version),
         (directory_bytes, &places),
     )
     .await;
@@ -177,6 +200,7 @@ async fn describe(
         server_version: backup.postgres_version,
         database_bytes: directory_bytes,
         fetch_bytes: reader.live_bytes() + wal_bytes,
+        reuse_bytes,
         estimated_seconds: rate::estimate(host, directory_bytes, wal_bytes),
         tablespaces: places.planned(),
         wal_directory: places.wal.as_ref().map(|path| path.display().to_string()),
@@ -187,12 +211,14 @@ async fn describe(
 
 /// Where everything goes that is not in the directory.
 fn places(
+    layout: Layout,
     backup: &Backup,
     asked: &RestoreRequest,
     warnings: &mut Vec<String>,
 ) -> Result<Places, Vec<Failure>> {
     let origins = Origins::of(backup).map_err(|failure| vec![failure])?;
-    let places = Places::decide(&origins, &asked.tablespace_map, Path::new(&asked.dir))?;
+    let (map, dir) = (&asked.tablespace_map, Path::new(&asked.dir));
+    let places = Places::decide_in(layout, &origins, map, dir)?;
     if let (Some(was), None) = (&origins.wal, &places.wal) {
         warnings.push(format!(
             "pg_wal was a link to {}; it will be in the data directory, unless it is given a \
@@ -203,30 +229,43 @@ fn places(
     Ok(places)
 }
 
-/// Everything on this host that speaks against it, now.
+/// Everything on this host that speaks against it, now, and PostgreSQL's programs
+/// as they were found on the way.
 pub(super) async fn problems(
     (asked, repository): (&RestoreRequest, &RepositoryAccess),
     host: &Host,
-    server_version: u32,
+    (lineage, server_version): (Lineage, u32),
     (bytes, places): (u64, &Places),
-) -> Vec<Failure> {
+) -> (Vec<Failure>, Option<Programs>) {
     let mut problems = settings::reserved(&asked.set, asked.action);
+    problems.extend(refuse_force(asked).err());
     let (asked, bin_dirs) = (asked.clone(), host.config().postgres.bin_dirs.clone());
     let (executable, url) = (host.executable().to_owned(), repository.url.clone());
     let places = places.clone();
+    let (system_identifier, major) = (lineage.system_identifier, server_version / 10_000);
     // It runs programs and looks at file systems that may be slow.
     let looked = tokio::task::spawn_blocking(move || {
-        let mut problems = directory::problems(&asked, (bytes, &places), (&executable, &url));
-        if let Err(error) = Programs::find(server_version / 10_000, &bin_dirs) {
-            problems.push(directory::of_programs(&error));
-        }
-        problems
+        let wanted = Wanted {
+            bytes,
+            places: &places,
+            system_identifier,
+            major,
+        };
+        let mut problems = directory::problems(&asked, wanted, (&executable, &url));
+        let programs = Programs::find(major, &bin_dirs);
+        let programs = programs.map_err(|error| problems.push(directory::of_programs(&error)));
+        (problems, programs.ok())
     });
     match looked.await {
-        Ok(found) => problems.extend(found),
-        Err(error) => problems.push(crate::job::backup::thread_died(&error)),
+        Ok((found, programs)) => {
+            problems.extend(found);
+            (problems, programs)
+        }
+        Err(error) => {
+            problems.push(crate::job::backup::thread_died(&error));
+            (problems, None)
+        }
     }
-    problems
 }
 
 fn warnings_of(backup: &holdfast_repo::Backup) -> Option<String> {

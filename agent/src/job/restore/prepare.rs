@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use holdfast_pg::binaries::Programs;
 use holdfast_pg::instance::Instance;
@@ -10,7 +12,7 @@ use holdfast_repo::{Backup, LineageRepository};
 use holdfast_types::{Failure, JobPhase, Lsn, RestorePlan};
 
 use super::chain::{Chain, Seen, wal_missing};
-use super::places::{Origins, Places};
+use super::places::{Layout, Origins, Places};
 use super::{Stopped, directory, plan};
 use crate::failure::of_repository;
 use crate::host::Host;
@@ -22,6 +24,11 @@ pub(super) struct Ready {
     pub(super) access: RepositoryAccess,
     pub(super) executable: PathBuf,
     pub(super) dir: PathBuf,
+    /// Whether there may be something in it, to be written over.
+    pub(super) delta: bool,
+    /// Whether the directory is ours by now: until then nothing in it may be
+    /// changed, also when the restore has failed.
+    pub(super) taken: Arc<AtomicBool>,
     /// What is elsewhere.
     pub(super) places: Places,
     /// User and group of everything in it.
@@ -30,9 +37,16 @@ pub(super) struct Ready {
     pub(super) backup: Backup,
     pub(super) chain: Chain,
     pub(super) programs: Programs,
+    /// Nobody but us comes in, and it speaks to nobody: a rehearsal.
+    pub(super) isolated: bool,
 }
 
 impl Ready {
+    /// Whether the directory is ours by now.
+    pub(super) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Acquire)
+    }
+
     /// The server of the new directory.
     pub(super) fn instance(&self) -> Instance {
         Instance::new(self.programs.clone(), &self.dir)
@@ -48,6 +62,7 @@ impl Ready {
 }
 
 pub(super) async fn run(
+    layout: Layout,
     work: &RestoreWork,
     cx: &JobContext,
     host: &Host,
@@ -62,19 +77,19 @@ pub(super) async fn run(
     let backup = lineage.find_backup(plan.backup).await?;
     let dir = PathBuf::from(&work.request.dir);
     let places = Origins::of(&backup)
-        .and_then(|origins| decide(&origins, &work.request.tablespace_map, &dir))?;
-    let problems = plan::problems(
+        .and_then(|origins| decide(layout, &origins, &work.request.tablespace_map, &dir))?;
+    let (problems, programs) = plan::problems(
         (&work.request, &work.repository),
         host,
-        plan.server_version,
+        (plan.lineage, plan.server_version),
         (plan.database_bytes, &places),
     )
     .await;
     if let Some(problem) = problems.into_iter().next() {
         return Err(Stopped::Failed(problem));
     }
+    let programs = programs.expect("that there are none is a problem");
     let chain = open_chain(&lineage, &backup, &plan).await?;
-    let programs = programs(host, plan.server_version).await?;
     let owner = directory::owner(&dir).map_err(|error| directory::of_programs(&error))?;
     cx.log(format!(
         "{} of cluster {} into {}, to {} on timeline {}, with PostgreSQL {}",
@@ -90,22 +105,26 @@ pub(super) async fn run(
         access: work.repository.clone(),
         executable: host.executable().to_owned(),
         dir,
+        delta: work.request.delta,
+        taken: Arc::default(),
         places,
         owner: (owner.uid(), owner.gid()),
         lineage,
         backup,
         chain,
         programs,
+        isolated: false,
     })
 }
 
 /// The first reason will do: the plan has told all of them.
 fn decide(
+    layout: Layout,
     origins: &Origins,
     map: &BTreeMap<String, String>,
     dir: &Path,
 ) -> Result<Places, Failure> {
-    Places::decide(origins, map, dir).map_err(|problems| {
+    Places::decide_in(layout, origins, map, dir).map_err(|problems| {
         let first = problems.into_iter().next();
         first.expect("a refusal has a reason")
     })
@@ -133,16 +152,6 @@ async fn open_chain(
         to_lsn: plan.wal.to_lsn,
     });
     Err(wal_missing(hole, plan.timeline))
-}
-
-async fn programs(host: &Host, server_version: u32) -> Result<Programs, Failure> {
-    let bin_dirs = host.config().postgres.bin_dirs.clone();
-    let found =
-        tokio::task::spawn_blocking(move || Programs::find(server_version / 10_000, &bin_dirs));
-    match found.await {
-        Ok(found) => found.map_err(|error| directory::of_programs(&error)),
-        Err(error) => Err(crate::job::backup::thread_died(&error)),
-    }
 }
 
 /// A failure of the file system at the new directory.

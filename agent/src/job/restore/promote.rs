@@ -39,7 +39,9 @@ pub(super) async fn run(
         cx.log("stays in recovery as asked; its restore_command keeps the repository's key");
         ready.plan.timeline
     };
-    open_to_others(&ready.dir, ready.owner)?;
+    if !ready.isolated {
+        open_to_others(&ready.dir, ready.owner)?;
+    }
     let reloaded = ready.instance().reload().await;
     reloaded.map_err(|error| not_promoted(ready, &error.to_string()))?;
     let last = last_commit(cx, ready, replayed.reached).await;
@@ -52,6 +54,7 @@ pub(super) async fn run(
         reached_lsn: replayed.reached,
         reached_time: committed.or(replayed.progress.last_transaction_at),
         last_xid: last.map(|commit| commit.xid),
+        phases: Vec::new(),
     })
 }
 

@@ -99,6 +99,7 @@ pub(super) async fn not_started(ready: &Ready) -> Result<RestoreResult, Stopped>
             .map(|commit| commit.at)
             .or(ready.plan.last_commit_at),
         last_xid: last.commit.map(|commit| commit.xid),
+        phases: Vec::new(),
     })
 }
 

@@ -37,7 +37,8 @@ pub async fn run(work: DumpRestoreWork, cx: JobContext, host: &Host) -> JobOutco
     }
 }
 
-async fn attempt(
+/// The work; [`run`] tells how it ended, and a rehearsal goes on with it.
+pub(super) async fn attempt(
     work: &DumpRestoreWork,
     cx: &JobContext,
     host: &Host,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use holdfast_types::Failure;
 
+use super::PushName;
 use super::lane::Lane;
-use super::{PushName, read};
+use super::note::FileIdentity;
 
 /// Files stored before they are asked for.
 const AHEAD: usize = 16;
@@ -18,19 +19,22 @@ impl Lane {
     /// order.
     pub(super) async fn read_ahead(self: &Arc<Self>, asked: &PushName) -> Vec<PushName> {
         let (lane, than) = (Arc::clone(self), asked.to_string());
-        let ready = tokio::task::spawn_blocking(move || lane.ready_after(&than)).await;
-        let mut begun = Vec::new();
-        for name in ready.unwrap_or_default() {
-            let noted = match read::identity(&self.path(&name)).await {
-                Ok(file) => self.notes.vouches(&name, file),
-                Err(_) => continue,
-            };
-            if !noted {
-                drop(self.begin(&name));
-                begun.push(name);
-            }
+        let fresh = tokio::task::spawn_blocking(move || lane.fresh_after(&than)).await;
+        let fresh = fresh.unwrap_or_default();
+        for name in &fresh {
+            drop(self.begin(name));
         }
-        begun
+        fresh
+    }
+
+    /// The next files that are ready, but for those that are stored and noted.
+    fn fresh_after(&self, asked: &str) -> Vec<PushName> {
+        let mut ready = self.ready_after(asked);
+        ready.retain(|name| {
+            let seen = std::fs::metadata(self.path(name));
+            seen.is_ok_and(|file| !self.notes.vouches(name, FileIdentity::of(&file)))
+        });
+        ready
     }
 
     /// Stores what [`Lane::read_ahead`] began, here and now. What fails will be

@@ -93,10 +93,11 @@ impl Handler for PushHandler {
             Failure::permanent("wal_name_invalid", format!("{error}"), hint)
         })?;
         let lane = self.lane(&question).await?;
-        // What comes next is stored meanwhile; nobody waits for it here.
-        let (asked, ahead) = (lane.push(&name), lane.read_ahead(&name));
-        let (asked, _) = tokio::join!(asked, ahead);
-        asked?;
+        // What comes next is stored meanwhile; nobody waits for it here, nor for the
+        // look at what that is.
+        let (ahead, of) = (Arc::clone(&lane), name.clone());
+        tokio::spawn(async move { ahead.read_ahead(&of).await });
+        lane.push(&name).await?;
         self.told(&lane, &name).await;
         Ok(Reply::new(PushAnswer::Durable))
     }

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
 
 use super::note::Notes;
 use super::put::Newest;
+use super::read::Memory;
 use super::{PushName, Pushed};
 use crate::wal::copies::Shipping;
 
@@ -52,6 +53,7 @@ pub(super) struct Lane {
     joined: AsyncMutex<Option<WalSegment>>,
     permits: Semaphore,
     pushing: Mutex<HashMap<PushName, Pushing>>,
+    pub(super) memory: Memory,
 }
 
 impl Lane {
@@ -70,6 +72,7 @@ impl Lane {
             joined: AsyncMutex::default(),
             permits: Semaphore::new(usize::try_from(at_once).unwrap_or(1)),
             pushing: Mutex::default(),
+            memory: Memory::default(),
         })
     }
 
@@ -120,6 +123,7 @@ impl Lane {
             })
         };
         let running = running.boxed().shared();
+        self.memory.keep(true);
         pushing.insert(name.clone(), running.clone());
         running
     }
@@ -142,6 +146,9 @@ impl Lane {
     fn ended(&self, name: &PushName) {
         let mut pushing = self.pushing.lock().unwrap_or_else(PoisonError::into_inner);
         pushing.remove(name);
+        if pushing.is_empty() {
+            self.memory.keep(false);
+        }
     }
 
     pub(super) fn tell(&self, pushed: Pushed) {

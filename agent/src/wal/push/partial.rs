@@ -63,7 +63,7 @@ impl Lane {
 
     async fn switch_of(&self, timeline: Timeline, left: Timeline) -> Option<Lsn> {
         let path = self.path(&PushName::History(timeline));
-        let (bytes, _) = read::whole(&path, 1 << 20).await.ok()?;
+        let (bytes, _) = read::whole(&path, 1 << 20, &self.memory).await.ok()?;
         let history = TimelineHistory::parse(timeline, &String::from_utf8_lossy(&bytes)).ok()?;
         history.switchpoint_of(left)
     }

@@ -45,7 +45,7 @@ impl Lane {
             PushName::Segment(text) => {
                 let segment = WalSegment::parse(text, size)
                     .map_err(|error| failure::invalid(text, &error.to_string()))?;
-                let (bytes, file) = read::whole(&path, size.bytes()).await?;
+                let (bytes, file) = read::whole(&path, size.bytes(), &self.memory).await?;
                 self.check_segment(text, segment, &bytes)?;
                 self.require_descent(segment.timeline(), Some(segment.end()))
                     .await?;
@@ -54,7 +54,7 @@ impl Lane {
                 file
             }
             PushName::History(timeline) => {
-                let (bytes, file) = read::whole(&path, SMALL).await?;
+                let (bytes, file) = read::whole(&path, SMALL, &self.memory).await?;
                 self.put_history(*timeline, bytes).await?;
                 file
             }
@@ -109,7 +109,7 @@ impl Lane {
             AsideFile::Partial(_) => self.size().bytes(),
             AsideFile::BackupHistory(..) => SMALL,
         };
-        let (bytes, file) = read::whole(path, most).await?;
+        let (bytes, file) = read::whole(path, most, &self.memory).await?;
         if let AsideFile::Partial(segment) = aside {
             self.check_segment(text, segment, &bytes)?;
             self.require_descent(segment.timeline(), Some(segment.start()))
@@ -170,7 +170,7 @@ impl Lane {
                 .map_err(|error| failure::invalid(&timeline.history_file(), &error.to_string()));
         }
         let path = self.path(&PushName::History(timeline));
-        let Ok((bytes, _)) = read::whole(&path, SMALL).await else {
+        let Ok((bytes, _)) = read::whole(&path, SMALL, &self.memory).await else {
             return Err(failure::history_missing(timeline));
         };
         self.put_history(timeline, bytes.clone()).await?;

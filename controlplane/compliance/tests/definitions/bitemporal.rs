@@ -43,14 +43,11 @@ fn a_late_report_corrects_what_was_and_not_what_was_known() {
 
 #[test]
 fn a_late_fact_is_as_good_as_one_in_time() {
-    let id = 9;
     let backup = |story: Story, known| {
-        let timely = Story::default().backup(120, "eu", id, (40, 41), 119);
-        drop(timely);
         let fact = Fact::BackupAvailable {
             repository: "eu".parse().unwrap(),
             backup: holdfast_compliance::Backup {
-                id: holdfast_types::BackupId::from_uuid(uuid::Uuid::from_u128(id)),
+                id: holdfast_types::BackupId::from_uuid(uuid::Uuid::from_u128(9)),
                 kind: holdfast_types::BackupKind::Full,
                 lineage: super::story::lineage(1),
                 start_lsn: holdfast_types::Lsn::new(40),

@@ -123,7 +123,7 @@ fn dumps_are_points_where_no_wal_is_received_and_nothing_elsewhere() {
 #[test]
 fn a_stretch_holds_the_exposure_at_its_peak() {
     let mut stretch = Stretch::begin(claim(110, 109, 30));
-    for second in (115..=200).step_by(5) {
+    for second in (115i64..=200).step_by(5) {
         let lsn = Lsn::new(30 + second.unsigned_abs());
         let next = holdfast_compliance::Claim {
             lsn,
@@ -150,4 +150,19 @@ fn a_hole_within_a_stretch_takes_it_back_to_its_first_claim() {
         .hole(118, (40, 50));
     assert_eq!(story.judge(117).frontier, Some(at(114)));
     assert_eq!(story.judge(119).frontier, Some(at(109)));
+}
+
+/// Copies come the newest first: what was claimed before the newest backup counts
+/// again once an older one is there.
+#[test]
+fn an_older_backup_that_comes_later_finds_the_claims_from_before() {
+    let story = Story::of(promise())
+        .claim(110, "eu", 109, 30)
+        .backup(121, "eu", 2, (40, 41), 120)
+        .backup(122, "eu", 3, (42, 43), 121)
+        .gone(130, "eu", 3)
+        .backup(140, "eu", 1, (10, 20), 100)
+        .gone(150, "eu", 2);
+    assert_eq!(story.judge(145).frontier, Some(at(120)));
+    assert_eq!(story.judge(155).frontier, Some(at(109)));
 }

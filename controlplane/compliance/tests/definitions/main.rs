@@ -2,6 +2,8 @@
 //! seconds; the RPO is 30 s and WAL is flushed every 5 s unless said otherwise, so
 //! that one is blind after 15 s.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod bitemporal;
 mod causes;
 mod controls;

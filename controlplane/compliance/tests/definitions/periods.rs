@@ -19,10 +19,9 @@ fn period(story: &Story, from: i64, until: i64) -> PeriodResult {
 /// Claims every ten seconds from 110 to 190; silence until 250, then again.
 fn story() -> Story {
     let mut story = Story::protected(promise());
-    for second in (110..=190).chain(250..=390).step_by(10) {
-        if second <= 190 || second >= 250 {
-            story = story.claim(second, "eu", second, second.unsigned_abs());
-        }
+    let teeth = (110i64..=190).step_by(10).chain((250..=390).step_by(10));
+    for second in teeth {
+        story = story.claim(second, "eu", second, second.unsigned_abs());
     }
     story
 }

@@ -1,6 +1,8 @@
 //! The engine against a slow reference that looks at every second on its own, on
 //! random histories with late facts.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod naive;
 mod world;
 
@@ -56,7 +58,7 @@ fn whole(second: Timestamp) -> i64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     /// Exposures of every scope, states and violations, as known at any moment.
     #[test]
@@ -162,9 +164,9 @@ proptest! {
         let most = tolerance(Some(Span::from_secs(rpo)), Span::from_secs(flush));
         let mut folded: Vec<Stretch> = Vec::new();
         for claim in &claims {
-            match folded.last_mut() {
-                Some(last) if last.extend(*claim, most) => {}
-                _ => folded.push(Stretch::begin(*claim)),
+            let goes_on = folded.last_mut().is_some_and(|last| last.extend(*claim, most));
+            if !goes_on {
+                folded.push(Stretch::begin(*claim));
             }
         }
         let exact = world.with_claims(claims.iter().map(|claim| Stretch::begin(*claim)));
@@ -231,7 +233,7 @@ fn histories_are_not_all_alike() {
     let mut runner = TestRunner::deterministic();
     let mut states = std::collections::BTreeMap::new();
     let (mut violations, mut scopes) = (0, std::collections::BTreeSet::new());
-    for _ in 0..100 {
+    for _ in 0..1000 {
         let world = world().new_tree(&mut runner).unwrap().current();
         let history = world.history();
         for phase in history.phases(Timestamp::MAX, at(END)) {
@@ -253,10 +255,10 @@ fn histories_are_not_all_alike() {
         "EXEMPT",
     ] {
         assert!(
-            states.get(state).is_some_and(|count| *count >= 20),
+            states.get(state).is_some_and(|count| *count >= 30),
             "{state}: {states:?}"
         );
     }
-    assert!(violations >= 50, "{violations}");
+    assert!(violations >= 500, "{violations}");
     assert_eq!(scopes.len(), 3);
 }

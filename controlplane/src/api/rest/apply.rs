@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use holdfast_types::policy::Affected;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use utoipa_axum::routes;
 use crate::api::body::Body;
 use crate::api::error::{ApiError, Problems};
 use crate::app::caller::Caller;
-use crate::app::{App, ApplyResult};
+use crate::app::{App, Applied, ApplyResult};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(apply))
@@ -37,6 +38,9 @@ struct ApplyParams {
 struct ApplyView {
     /// One result per document, in their order.
     results: Vec<ApplyResult>,
+    /// Of a dry run, every cluster that something would change for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affected: Option<Vec<Affected>>,
 }
 
 /// Apply documents, all or none
@@ -48,6 +52,7 @@ async fn apply(
     caller: Caller,
     Body(params): Body<ApplyParams>,
 ) -> Result<Json<ApplyView>, ApiError> {
-    let results = app.apply(&caller, params.documents, params.dry_run).await?;
-    Ok(Json(ApplyView { results }))
+    let Applied { results, affected } =
+        app.apply(&caller, params.documents, params.dry_run).await?;
+    Ok(Json(ApplyView { results, affected }))
 }

@@ -10,6 +10,7 @@ mod apply;
 mod approvals;
 mod audit;
 mod backups;
+mod drills;
 mod errors;
 mod events;
 mod expiry;
@@ -20,6 +21,7 @@ mod jobs;
 mod metrics;
 mod nodes;
 mod permissions;
+mod policies;
 mod resources;
 mod restores;
 mod roles;
@@ -88,12 +90,14 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(approvals::router())
         .merge(audit::router())
         .merge(backups::router())
+        .merge(drills::router())
         .merge(events::router())
         .merge(expiry::router())
         .merge(exposure::router())
         .merge(jobs::router())
         .merge(metrics::router())
         .merge(nodes::router())
+        .merge(policies::router())
         .merge(resources::router())
         .merge(restores::router())
         .merge(roles::router())

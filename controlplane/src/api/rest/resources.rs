@@ -1,4 +1,4 @@
-//! Declared resources: repositories, fleets, clusters, policies.
+//! Declared resources: repositories, fleets, clusters, policies, drill plans.
 
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ impl ResourceParams {
     }
 }
 
-fn condition(headers: &HeaderMap) -> Result<Condition, AppError> {
+pub(super) fn condition(headers: &HeaderMap) -> Result<Condition, AppError> {
     let malformed = |name: &str| {
         let message = format!("{name} is a revision such as \"42\"");
         AppError::new(Code::MALFORMED_HEADER, message)
@@ -109,7 +109,7 @@ fn condition(headers: &HeaderMap) -> Result<Condition, AppError> {
     }
 }
 
-fn shown(status: StatusCode, view: ResourceView) -> Response {
+pub(super) fn shown(status: StatusCode, view: ResourceView) -> Response {
     let etag = format!("\"{}\"", view.status.revision);
     (status, [(ETAG, etag)], Json(view)).into_response()
 }
@@ -309,6 +309,20 @@ resource!(
 );
 
 resource!(
+    drill_plans,
+    Kind::DrillPlan,
+    resource::Drill,
+    DrillPlanDocument,
+    "drill-plans",
+    "/api/v1/drill-plans",
+    "/api/v1/drill-plans/{name}",
+    drill_plan_list = "drill_plan_list",
+    drill_plan_show = "drill_plan_show",
+    drill_plan_put = "drill_plan_put",
+    drill_plan_delete = "drill_plan_delete"
+);
+
+resource!(
     role_bindings,
     Kind::RoleBinding,
     resource::RoleBinding,
@@ -328,6 +342,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .merge(fleets::router())
         .merge(clusters::router())
         .merge(policies::router())
+        .merge(drill_plans::router())
         .merge(role_bindings::router())
         .routes(routes!(repository_key_export))
 }

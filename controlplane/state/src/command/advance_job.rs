@@ -73,7 +73,8 @@ impl ReplicatedCommand for AdvanceJob {
             | JobPhase::Wal
             | JobPhase::Verify
             | JobPhase::Replay
-            | JobPhase::Promote => JobState::Running,
+            | JobPhase::Promote
+            | JobPhase::Check => JobState::Running,
         };
         job.state = Text(state);
         job.phase = Some(Text(self.phase));

@@ -24,7 +24,7 @@ use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::{repository_keys, resource_references, resources};
 use crate::lookup::Lookup;
-use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName, schedules, schema};
+use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName, revisions, schedules, schema};
 
 /// The fleet of clusters that name none. It always exists.
 pub(crate) const DEFAULT_FLEET: &str = "default";
@@ -223,13 +223,17 @@ fn level_of(document: &Document) -> u32 {
             let receiver = |wal: &WalPolicy| wal.receiver.is_some();
             policy.wal.as_ref().is_some_and(receiver)
         }
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::RoleBinding(_) => false,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => false,
     };
     let schedules = match &document.resource {
         Resource::Policy(policy) => !policy.schedules.is_empty() || policy.limits.is_some(),
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
+        | Resource::DrillPlan(_)
         | Resource::RoleBinding(_) => false,
     };
     // A node of an earlier level would refuse what the others take (I-02).
@@ -247,6 +251,8 @@ fn level_of(document: &Document) -> u32 {
     .max(level_of_retention(document))
     .max(level_of_copies(document))
     .max(level_of_bounds(document))
+    .max(level_of_objectives(document))
+    .max(level_of_drills(document))
     .max(level_of_access(document))
 }
 
@@ -266,7 +272,10 @@ fn level_of_kinds(document: &Document) -> u32 {
             policy.carries_wal() || policy.schedules.iter().any(Schedule::chooses_source)
         }
         Resource::Cluster(cluster) => cluster.instances.iter().any(InstanceSpec::is_remote),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::RoleBinding(_) => false,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => false,
     };
     if sources {
         return schema::SOURCES;
@@ -283,6 +292,7 @@ fn level_of_kinds(document: &Document) -> u32 {
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
+        | Resource::DrillPlan(_)
         | Resource::RoleBinding(_) => schema::VERSION,
     }
 }
@@ -316,9 +326,27 @@ fn level_of_retention(document: &Document) -> u32 {
 }
 
 /// A node of an earlier level would refuse the field.
+fn level_of_objectives(document: &Document) -> u32 {
+    match &document.resource {
+        Resource::Policy(policy) if policy.rto().is_some() => schema::POLICY_REVISIONS,
+        _ => schema::VERSION,
+    }
+}
+
+/// A node of an earlier level would refuse the field.
 fn level_of_copies(document: &Document) -> u32 {
     match &document.resource {
         Resource::Policy(policy) if !policy.copies.is_empty() => schema::COPIES,
+        _ => schema::VERSION,
+    }
+}
+
+/// The level of what is rehearsed. A node of an earlier one knows neither the kind nor
+/// the field.
+fn level_of_drills(document: &Document) -> u32 {
+    match &document.resource {
+        Resource::DrillPlan(_) => schema::DRILLS,
+        Resource::Policy(policy) if !policy.drills.is_empty() => schema::DRILLS,
         _ => schema::VERSION,
     }
 }
@@ -391,6 +419,7 @@ pub(super) const fn noun(kind: Kind) -> Noun {
         Kind::Fleet => Noun::Fleet,
         Kind::Cluster => Noun::Cluster,
         Kind::Policy => Noun::Policy,
+        Kind::DrillPlan => Noun::DrillPlan,
         Kind::RoleBinding => Noun::RoleBinding,
     }
 }
@@ -472,6 +501,9 @@ pub(super) async fn write(
         })
         .await?;
     }
+    if kind == Kind::Policy {
+        revisions::record(cx, &name, Some(document.clone())).await?;
+    }
     let row = resource_row(cx, document, old);
     cx.put(row).await?;
     cx.changed(kind.plural(), name);
@@ -498,7 +530,7 @@ async fn touch_schedules(
         let mut of_kind = outcome.iter().filter(|applied| applied.kind == kind);
         of_kind.any(|applied| applied.change != Change::Unchanged)
     };
-    let policies = changed(Kind::Policy);
+    let policies = changed(Kind::Policy) || changed(Kind::DrillPlan);
     if (policies || changed(Kind::Cluster)) && cx.has_level(schedules::LEVEL).await? {
         schedules::touched(cx, policies).await?;
         cx.activate(TaskName::Schedules);

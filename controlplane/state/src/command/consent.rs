@@ -151,7 +151,10 @@ pub(super) async fn for_documents(
                 need.clusters = None;
                 after.insert(name, (**policy).clone());
             }
-            Resource::Repository(_) | Resource::Fleet(_) | Resource::RoleBinding(_) => {
+            Resource::Repository(_)
+            | Resource::Fleet(_)
+            | Resource::DrillPlan(_)
+            | Resource::RoleBinding(_) => {
                 need.clusters = None;
             }
         }

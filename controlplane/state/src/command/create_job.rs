@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
-use crate::lookup::Lookup;
 use crate::column::{Count, Flag, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::jobs;
+use crate::lookup::Lookup;
 use crate::{Noun, Refusal, StateError, TaskName, schema};
 
 /// Since v0.1.
@@ -47,6 +47,7 @@ impl ReplicatedCommand for CreateJob {
         match self.kind {
             JobKind::Backup | JobKind::Restore => schema::VERSION,
             JobKind::Copy => schema::COPIES,
+            JobKind::Drill => schema::DRILLS,
         }
     }
 
@@ -113,33 +114,33 @@ pub(super) struct NewJob {
 
 /// Queues a job of an id that is free, for what exists.
 pub(super) async fn queue(cx: &mut ApplyContext<'_>, new: NewJob) -> Result<(), StateError> {
-        cx.insert(jobs::Model {
-            id: Text(new.job),
-            kind: Text(new.kind),
-            state: Text(JobState::Queued),
-            cluster: Text(new.cluster),
-            repository: Text(new.repository),
-            agent: new.agent.map(Text),
-            holder: None,
-            spec: Json(new.spec),
-            created_by: cx.principal().cloned().map(Text),
-            created_at: Moment(cx.now()),
-            updated_at: Moment(cx.now()),
-            started_at: None,
-            finished_at: None,
-            not_before: new.not_before.map(Moment),
-            attempts: Count(0),
-            attempts_max: Count(u64::from(new.attempts_max)),
-            generation: Count(0),
-            phase: None,
-            cancel_requested: Flag(false),
-            backup: None,
-            result: None,
-            failure: None,
-            superseded_by: None,
-            revision: cx.revision().into(),
-        })
-        .await?;
-        cx.changed("jobs", new.job);
-        Ok(())
+    cx.insert(jobs::Model {
+        id: Text(new.job),
+        kind: Text(new.kind),
+        state: Text(JobState::Queued),
+        cluster: Text(new.cluster),
+        repository: Text(new.repository),
+        agent: new.agent.map(Text),
+        holder: None,
+        spec: Json(new.spec),
+        created_by: cx.principal().cloned().map(Text),
+        created_at: Moment(cx.now()),
+        updated_at: Moment(cx.now()),
+        started_at: None,
+        finished_at: None,
+        not_before: new.not_before.map(Moment),
+        attempts: Count(0),
+        attempts_max: Count(u64::from(new.attempts_max)),
+        generation: Count(0),
+        phase: None,
+        cancel_requested: Flag(false),
+        backup: None,
+        result: None,
+        failure: None,
+        superseded_by: None,
+        revision: cx.revision().into(),
+    })
+    .await?;
+    cx.changed("jobs", new.job);
+    Ok(())
 }

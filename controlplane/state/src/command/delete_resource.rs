@@ -17,7 +17,9 @@ use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState, ReferenceKind};
 use crate::entity::{assignments, jobs, resources};
-use crate::{Noun, Refusal, StateError, TaskName, leases, schedules, state_snapshots};
+use crate::{
+    Noun, Refusal, StateError, TaskName, leases, revisions, schedules, schema, state_snapshots,
+};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,14 @@ impl ReplicatedCommand for DeleteResource {
         format!("{}/{}", self.kind.plural(), self.name)
     }
 
+    fn level(&self) -> u32 {
+        match self.kind {
+            Kind::Repository | Kind::Fleet | Kind::Cluster | Kind::Policy => schema::VERSION,
+            Kind::DrillPlan => schema::DRILLS,
+            Kind::RoleBinding => schema::ACCESS,
+        }
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Deleted, Stop> {
         let Self {
             kind,
@@ -74,16 +84,19 @@ impl ReplicatedCommand for DeleteResource {
             Kind::Repository => delete_repository(cx, &name).await?,
             Kind::Policy => {
                 demand(cx, &for_policy(cx, &name).await?)?;
+                revisions::record(cx, &name, None).await?;
                 delete_row(cx, kind, &name).await?
             }
+            Kind::DrillPlan => delete_row(cx, kind, &name).await?,
             Kind::RoleBinding => {
                 refuse_without(cx, &[&name]).await?;
                 delete_row(cx, kind, &name).await?
             }
         };
         cx.changed(kind.plural(), name);
-        if matches!(kind, Kind::Cluster | Kind::Policy) && cx.has_level(schedules::LEVEL).await? {
-            schedules::touched(cx, kind == Kind::Policy).await?;
+        let scheduled = matches!(kind, Kind::Cluster | Kind::Policy | Kind::DrillPlan);
+        if scheduled && cx.has_level(schedules::LEVEL).await? {
+            schedules::touched(cx, kind != Kind::Cluster).await?;
             cx.activate(TaskName::Schedules);
         }
         cx.wake_working_agents().await?;

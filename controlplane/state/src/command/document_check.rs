@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_types::Name;
-use holdfast_types::resource::{Document, Kind, Labels, Policy, Resource};
+use holdfast_types::resource::{Document, Drill, Kind, Labels, Policy, Resource};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::apply_documents::{Change, DEFAULT_FLEET};
@@ -46,6 +46,7 @@ impl Plan {
             Resource::Repository(_)
             | Resource::Fleet(_)
             | Resource::Policy(_)
+            | Resource::DrillPlan(_)
             | Resource::RoleBinding(_) => None,
         });
         let agents = clusters.flat_map(|cluster| {
@@ -121,7 +122,11 @@ pub(super) fn references(document: &Document) -> Vec<Reference> {
                 let field = format!("spec.copies[{index}].repository");
                 add(&field, ReferenceKind::Repository, &copy.repository);
             }
+            for (index, drill) in policy.drills.iter().enumerate() {
+                add_drill(&mut add, &format!("spec.drills[{index}]"), drill);
+            }
         }
+        Resource::DrillPlan(drill) => add_drill(&mut add, "spec", drill),
         Resource::RoleBinding(binding) => {
             for (index, subject) in binding.subjects.iter().enumerate() {
                 if let Some(user) = &subject.user {
@@ -135,6 +140,19 @@ pub(super) fn references(document: &Document) -> Vec<Reference> {
         }
     }
     references
+}
+
+fn add_drill(add: &mut impl FnMut(&str, ReferenceKind, &Name), path: &str, drill: &Drill) {
+    if let Some(agent) = &drill.agent {
+        add(&format!("{path}.agent"), ReferenceKind::Agent, agent);
+    }
+    if let Some(repository) = &drill.repository {
+        add(
+            &format!("{path}.repository"),
+            ReferenceKind::Repository,
+            repository,
+        );
+    }
 }
 
 /// Refuses documents that name what does not exist.
@@ -264,7 +282,10 @@ pub(super) async fn refuse_clashes(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
             Resource::Cluster(_) => {
                 clusters.insert(name, plan.document.metadata.labels.clone());
             }
-            Resource::Repository(_) | Resource::Fleet(_) | Resource::RoleBinding(_) => {}
+            Resource::Repository(_)
+            | Resource::Fleet(_)
+            | Resource::DrillPlan(_)
+            | Resource::RoleBinding(_) => {}
         }
     }
     for (cluster, labels) in &clusters {
@@ -293,6 +314,7 @@ pub(super) async fn stored_policies(
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
+        | Resource::DrillPlan(_)
         | Resource::RoleBinding(_) => None,
     };
     Ok(rows.into_iter().filter_map(policy).collect())

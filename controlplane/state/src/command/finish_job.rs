@@ -4,12 +4,13 @@
 //! repository and its WAL proved to be there (I-05). A failure that may pass by
 //! itself is a matter for `requeue_job`.
 
-use holdfast_types::{BackupId, CommittedBackup, Failure, Generation, JobId, JobState};
+use holdfast_types::{BackupId, CommittedBackup, Failure, Generation, JobId, JobKind, JobState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
 use super::advance_job::{changed, current_attempt};
+use super::finish_drill;
 use super::lease_job::release;
 use super::record_wal::TimelineWal;
 use crate::catalog;
@@ -95,6 +96,9 @@ impl ReplicatedCommand for FinishJob {
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<JobState, Stop> {
         let job = cx.held_job(self.job, self.generation).await?;
+        if job.kind.0 == JobKind::Drill {
+            return finish_drill::finish(cx, job, self.outcome, self.log).await;
+        }
         let mut ended = job.clone();
         let mut failure = None;
         let (state, attempt) = match self.outcome {

@@ -170,6 +170,7 @@ commands! {
 
 mod consent;
 mod document_check;
+mod finish_drill;
 mod role_bindings;
 
 pub use admit_node::Admitted;

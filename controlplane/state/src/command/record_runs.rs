@@ -22,7 +22,7 @@ use crate::column::{Count, Flag, Json, Moment, Rank, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{job_queue, jobs, runs, schedule_marks};
 use crate::schedules::{self, OpenRun, open_runs, settle};
-use crate::{StateError, TaskName, row};
+use crate::{StateError, TaskName, row, schema};
 
 /// Since level 3.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,6 +121,12 @@ pub struct RunJob {
     pub late: bool,
     /// It takes the place of the earlier runs that are not over.
     pub replaces: bool,
+    /// It rehearses a restore; without this it takes a backup. Since level 20.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drill: bool,
+    /// On which agent; the leader chooses when it is not said. Since level 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Name>,
 }
 
 /// What became of a decision.
@@ -152,7 +158,16 @@ impl ReplicatedCommand for RecordRuns {
     }
 
     fn level(&self) -> u32 {
-        schedules::LEVEL
+        let mut runs = self.schedules.iter().flat_map(|one| &one.runs);
+        let drills = runs.any(|run| match &run.decision {
+            RunDecision::Run(job) => job.drill || job.agent.is_some(),
+            RunDecision::Not { .. } | RunDecision::Missed { .. } => false,
+        });
+        if drills {
+            schema::DRILLS
+        } else {
+            schedules::LEVEL
+        }
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Vec<Recorded>, Stop> {
@@ -291,10 +306,14 @@ async fn queue_job(cx: &mut ApplyContext<'_>, run: &RunId, job: RunJob) -> Resul
     }
     let new = NewJob {
         job: id,
-        kind: JobKind::Backup,
+        kind: if job.drill {
+            JobKind::Drill
+        } else {
+            JobKind::Backup
+        },
         cluster: run.cluster().clone(),
         repository: job.repository,
-        agent: None,
+        agent: job.agent,
         spec: job.spec,
         attempts_max: job.attempts_max.max(1),
         not_before: Some(job.not_before),

@@ -74,7 +74,9 @@ impl ReplicatedCommand for RequestApproval {
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Asked, Stop> {
         let user = person(cx).await?;
-        let user = user.ok_or_else(|| Refusal::invalid("command", "only a user or its token asks for consent"))?;
+        let user = user.ok_or_else(|| {
+            Refusal::invalid("command", "only a user or its token asks for consent")
+        })?;
         self.check(cx)?;
         // Before it is frozen: a repeat of the same request finds its own.
         let digest = digest_of(&self.command);
@@ -85,7 +87,10 @@ impl ReplicatedCommand for RequestApproval {
                 expires_at: before.expires_at.0,
             });
         }
-        if row::read::<approvals::Entity>(cx.tx(), Text(self.approval)).await?.is_some() {
+        if row::read::<approvals::Entity>(cx.tx(), Text(self.approval))
+            .await?
+            .is_some()
+        {
             return Err(Refusal::already_exists(Noun::Approval, self.approval).into());
         }
         let mut command = *self.command;
@@ -103,7 +108,9 @@ impl ReplicatedCommand for RequestApproval {
             state: Text(ApprovalState::Pending),
             action: command.name().to_owned(),
             subject: command.target(),
-            clusters: need.clusters.map(|names| Json(names.into_iter().collect::<Vec<Name>>())),
+            clusters: need
+                .clusters
+                .map(|names| Json(names.into_iter().collect::<Vec<Name>>())),
             because: Json(need.because),
             command: Json(held),
             digest: Bytes(digest),
@@ -129,7 +136,10 @@ impl ReplicatedCommand for RequestApproval {
 
 impl RequestApproval {
     fn check(&self, cx: &ApplyContext<'_>) -> Result<(), Stop> {
-        let length = self.reason.as_ref().map_or(0, |reason| reason.chars().count());
+        let length = self
+            .reason
+            .as_ref()
+            .map_or(0, |reason| reason.chars().count());
         if length > REASON_MAX {
             let message = format!("a reason has {REASON_MAX} characters at most");
             return Err(Refusal::invalid("reason", message).into());
@@ -211,7 +221,9 @@ pub(super) async fn need_of(cx: &ApplyContext<'_>, command: &Command) -> Result<
         Command::DeleteResource(delete) => match delete.kind {
             Kind::Cluster => Ok(consent::for_cluster(cx, &delete.name).await?),
             Kind::Policy => Ok(consent::for_policy(cx, &delete.name).await?),
-            Kind::Repository | Kind::Fleet | Kind::RoleBinding => Ok(Need::none()),
+            Kind::Repository | Kind::Fleet | Kind::DrillPlan | Kind::RoleBinding => {
+                Ok(Need::none())
+            }
         },
         Command::ApplyDocuments(apply) => {
             let plans = apply_documents::plan(cx, apply.documents.clone()).await?;

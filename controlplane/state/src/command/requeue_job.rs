@@ -5,18 +5,20 @@
 //! The generation moves on here already, so that nothing the old attempt still
 //! reports can count (I-04, I-14).
 
-use holdfast_types::{Failure, Generation, JobId, JobState};
+use holdfast_types::drill::DrillVerdict;
+use holdfast_types::{Failure, Generation, JobId, JobKind, JobState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
-use super::advance_job::changed;
+use super::advance_job::{changed, current_attempt};
 use super::finish_job::end_attempt;
 use super::revoke_agent::revoked;
 use crate::catalog;
 use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
+use crate::drills::{self, Ended};
 use crate::entity::jobs;
 use crate::entity::word::AttemptOutcome;
 use crate::{StateError, TaskName, leases};
@@ -67,6 +69,11 @@ impl ReplicatedCommand for RequeueJob {
             // Not its agent's word: what that still reports comes too late.
             leases::take_back(cx, &job).await?;
         }
+        if job.kind.0 == JobKind::Drill && state.is_terminal() {
+            let attempt = current_attempt(cx, &job).await?;
+            let why = nobody.clone().unwrap_or_else(|| self.reason.clone());
+            drills::record(cx, &job, &attempt, given_up(state, why)).await?;
+        }
         let outcome = AttemptOutcome::Interrupted;
         end_attempt(cx, &job, outcome, Some(self.reason.clone()), self.log).await?;
         catalog::fail_running(cx, job.id, &self.reason).await?;
@@ -87,6 +94,20 @@ impl ReplicatedCommand for RequeueJob {
         .await?;
         cx.activate(TaskName::Dispatch);
         Ok(state)
+    }
+}
+
+/// A drill that no agent brought to its end.
+fn given_up(state: JobState, why: Failure) -> Ended {
+    let cancelled = state == JobState::Cancelled;
+    Ended {
+        verdict: if cancelled {
+            DrillVerdict::Cancelled
+        } else {
+            DrillVerdict::Failed
+        },
+        cause: (!cancelled).then_some(why),
+        evidence: None,
     }
 }
 

@@ -53,7 +53,8 @@ pub(super) async fn refuse_lockout(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
-        | Resource::Policy(_) => None,
+        | Resource::Policy(_)
+        | Resource::DrillPlan(_) => None,
     });
     let planned: Vec<_> = planned.collect();
     if planned.is_empty()

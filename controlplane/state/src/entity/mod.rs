@@ -16,6 +16,7 @@ pub(crate) mod backup_repositories;
 pub(crate) mod backups;
 pub(crate) mod condemned;
 pub(crate) mod condemned_wal;
+pub(crate) mod drills;
 pub(crate) mod exposure_facts;
 pub(crate) mod findings;
 pub(crate) mod frontiers;
@@ -35,6 +36,7 @@ pub(crate) mod nodes;
 pub(crate) mod offline_runs;
 pub(crate) mod pins;
 pub(crate) mod pki;
+pub(crate) mod policy_revisions;
 pub(crate) mod repository_identities;
 pub(crate) mod repository_keys;
 pub(crate) mod repository_scans;
@@ -85,6 +87,7 @@ mod tests {
             backups,
             condemned,
             condemned_wal,
+            drills,
             exposure_facts,
             findings,
             frontiers,
@@ -104,6 +107,7 @@ mod tests {
             offline_runs,
             pins,
             pki,
+            policy_revisions,
             repository_identities,
             repository_keys,
             repository_scans,

@@ -10,12 +10,14 @@ mod approval;
 mod assignment;
 mod audit;
 mod backup;
+mod drill;
 mod expiry;
 mod job;
 mod late;
 mod node;
 mod page;
 mod pin;
+mod policy;
 mod resource;
 mod scan;
 mod schedule;
@@ -43,6 +45,9 @@ pub use audit::{AuditFilter, audit};
 pub use backup::{
     BackupFilter, BackupView, available_backups, backup, backups, backups_of_job, newest_available,
 };
+pub use drill::{
+    DrillFilter, DrillView, drill, drill_before, drill_plans, drills, newest_drills, plans_for,
+};
 pub use expiry::{
     CondemnedView, CondemnedWalView, HoldView, PinView, condemned_in, condemned_of,
     condemned_wal_of, due_deletions, due_wal, expiry_suspended_until, holds_of, is_deletion_due,
@@ -58,6 +63,10 @@ pub use late::{
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
+pub use policy::{
+    ClusterSize, PolicyRevision, RestoredJob, cluster_labels, cluster_sizes, policy_revision,
+    policy_revision_before, policy_revisions, repository_regions, restored_jobs,
+};
 pub use resource::{
     ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, fleets_seen, policies,
     resource, resources,

@@ -206,6 +206,7 @@ pub async fn policies(conn: &DatabaseConnection) -> Result<Vec<(Name, Policy)>, 
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
+        | Resource::DrillPlan(_)
         | Resource::RoleBinding(_) => None,
     };
     Ok(found.into_iter().filter_map(policy).collect())

@@ -71,7 +71,8 @@ pub async fn rights_of(conn: &DatabaseConnection, user: &Name) -> Result<Rights,
             Resource::Repository(_)
             | Resource::Fleet(_)
             | Resource::Cluster(_)
-            | Resource::Policy(_) => None,
+            | Resource::Policy(_)
+            | Resource::DrillPlan(_) => None,
         });
     Ok(Rights::of(user, bindings))
 }

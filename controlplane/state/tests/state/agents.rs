@@ -133,6 +133,7 @@ async fn what_an_agent_sees_replaces_what_it_saw() {
         observed_at: state.now,
         observation: Observation::Unreachable(Failure::transient("down", "it is down", "wait")),
         patroni: None,
+        slot_trouble: None,
     };
     let record = |agent: u128, instances| RecordInstances {
         agent: agent_id(agent),

@@ -15,13 +15,14 @@ use holdfast_state::query;
 use holdfast_state::{Cause, Command, Entry, PinHolder, Principal, Reply};
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{RunReason, RunState, Unfinished};
-use holdfast_types::{Failure, Frontier, Generation, JobPhase, Lsn, RequestId, Revision};
+use holdfast_types::{Failure, Frontier, Generation, JobKind, JobPhase, Lsn, RequestId, Revision};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::drills::showed;
 use crate::fixture::{
     SECRET_WORD, agent_id, apply, assignment_id, backup_id, backup_job, backup_started, bootstrap,
     cluster, committed, duty, enroll, hash, job_id, join_token_id, lease, lineage, name, password,
@@ -127,6 +128,9 @@ fn working(step: Step, serial: u128) -> Command {
         8 | 9 => {
             let mut create = backup_job(number);
             create.attempts_max = 3;
+            if step.caused && step.two == 3 {
+                create.kind = JobKind::Drill;
+            }
             create.into()
         }
         10..=12 => lease(number, 3 + u128::from(step.two), serial).into(),
@@ -146,6 +150,11 @@ fn working(step: Step, serial: u128) -> Command {
             })
             .into()
         }
+        17 if step.caused => finish(JobOutcome::Succeeded {
+            result: showed(step.two > 0),
+            backup: None,
+        })
+        .into(),
         17 => finish(JobOutcome::Failed(failure())).into(),
         18 => RequestCancel { job }.into(),
         _ => RequeueJob {
@@ -215,6 +224,7 @@ fn scheduled(step: Step, serial: u128) -> Command {
             let job = RunJob {
                 latest,
                 replaces: two == 2,
+                drill: one == 2,
                 ..run_job()
             };
             let mut decided = decision(from, mark(two), vec![runs(two + 1, job)]);

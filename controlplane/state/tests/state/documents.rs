@@ -497,6 +497,7 @@ async fn fields_that_came_later_wait_for_their_level() {
         (15, policy(json!({"objectives": {"window": "14d"}}))),
         (16, policy(json!({"wal": {"maxRetained": "50GiB"}}))),
         (16, policy(json!({"wal": {"whenFull": "stall"}}))),
+        (19, policy(json!({"objectives": {"rto": "30m"}}))),
         (schema::ACCESS, policy(json!({"approvals": {"delete": 1}}))),
         (schema::ACCESS, role_binding()),
     ] {

@@ -61,6 +61,7 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(pinned());
     examples.extend(expiry_commands());
     examples.extend(copy_commands());
+    examples.extend(drill_commands());
     examples.extend(approval_commands());
     examples
 }
@@ -329,6 +330,7 @@ fn agents() -> Vec<(u32, Command)> {
         observed_at: later(),
         observation,
         patroni: None,
+        slot_trouble: None,
     };
     let record = RecordInstances {
         agent: agent_id(1),
@@ -553,6 +555,54 @@ fn expiry_commands() -> Vec<(u32, Command)> {
         (1, condemn_wal.into()),
         (1, begin.into()),
         (1, end.into()),
+    ]
+}
+
+fn drill_commands() -> Vec<(u32, Command)> {
+    let plan = document(
+        "DrillPlan",
+        json!({"name": "weekly"}),
+        json!({"selector": {"tier": "gold"}, "cron": "0 6 * * 1", "timezone": "Europe/Vienna",
+               "window": "4h", "at": "random", "kind": "physical", "repository": "eu",
+               "agent": "db1", "database": "shop",
+               "checks": [{"name": "young", "sql": "select max(at) from orders",
+                           "expect": "within 10m of target", "database": "shop"},
+                          {"amcheck": true}, {"checksums": true},
+                          {"rowCounts": "drift <= 2.5%"}]}),
+    );
+    let change = DocumentChange {
+        document: plan,
+        expected: Expected::Any,
+    };
+    let apply = ApplyDocuments {
+        documents: vec![change],
+        repository_keys: BTreeMap::new(),
+    };
+    let run = RunJob {
+        drill: true,
+        agent: Some(name("db1")),
+        ..run_job()
+    };
+    let ended = FinishJob {
+        job: job_id(7),
+        generation: Generation(3),
+        outcome: JobOutcome::Succeeded {
+            result: crate::drills::showed(true),
+            backup: None,
+        },
+        log: Vec::new(),
+    };
+    vec![
+        (2, apply.into()),
+        (2, crate::drills::drill_job(7).into()),
+        (
+            2,
+            RecordRuns {
+                schedules: vec![decision(mark(0), mark(1), vec![runs(1, run)])],
+            }
+            .into(),
+        ),
+        (5, ended.into()),
     ]
 }
 

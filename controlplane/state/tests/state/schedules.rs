@@ -43,6 +43,8 @@ pub(crate) fn run_job() -> RunJob {
         idle_timeout: Span::from_secs(900),
         late: false,
         replaces: false,
+        drill: false,
+        agent: None,
     }
 }
 
