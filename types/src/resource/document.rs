@@ -319,10 +319,11 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        let approvals = policy(json!({"selector": {}, "repository": "eu", "approvals": {}}));
+        let scoped = json!({"rpo": "30s", "rpoScope": "regionLoss"});
+        let scoped = policy(json!({"selector": {}, "repository": "eu", "objectives": scoped}));
         assert_eq!(
-            refused(approvals),
-            ("spec.approvals".into(), "not_supported_yet")
+            refused(scoped),
+            ("spec.objectives.rpoScope".into(), "not_supported_yet")
         );
         // A relay has no archive_command that could call it.
         for mode in ["archive", "both"] {

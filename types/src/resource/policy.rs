@@ -282,7 +282,7 @@ impl Policy {
             retention: None,
             drills: Vec::new(),
             limits: None,
-            approvals: NotYet::default(),
+            approvals: None,
         }
     }
 
