@@ -66,7 +66,10 @@ impl ReplicatedCommand for VoteApproval {
         let voter = self.voter(cx, &request).await?;
         let mut votes = votes_of(cx, self.approval).await?;
         if votes.iter().any(|vote| vote.user == voter.id) {
-            return Err(Refusal::VotedAlready { approval: self.approval }.into());
+            return Err(Refusal::VotedAlready {
+                approval: self.approval,
+            }
+            .into());
         }
         let principal = cx.principal().cloned();
         let principal = principal.ok_or_else(|| StateError::corrupt("a voter has no name"))?;
@@ -74,7 +77,11 @@ impl ReplicatedCommand for VoteApproval {
             approval: request.id,
             user: voter.id,
             principal: Text(principal),
-            vote: Text(if self.approve { Vote::Approve } else { Vote::Reject }),
+            vote: Text(if self.approve {
+                Vote::Approve
+            } else {
+                Vote::Reject
+            }),
             note: self.note,
             at: Moment(cx.now()),
         };
@@ -85,10 +92,16 @@ impl ReplicatedCommand for VoteApproval {
         }
         // Whoever asked must be there still: what was asked for is done in that name.
         if user_of(cx, request.user.0).await?.is_none() {
-            return Err(Refusal::RequesterGone { approval: self.approval }.into());
+            return Err(Refusal::RequesterGone {
+                approval: self.approval,
+            }
+            .into());
         }
         let (command, needed) = now_needed(cx, &request).await?;
-        let request = approvals::Model { needed: Count(u64::from(needed)), ..request };
+        let request = approvals::Model {
+            needed: Count(u64::from(needed)),
+            ..request
+        };
         if consents(cx, &request, &votes).await? < needed {
             cx.insert(vote).await?;
             return finish(cx, request, &votes, (ApprovalState::Pending, None)).await;
@@ -111,10 +124,18 @@ impl VoteApproval {
             let message = format!("a note has {NOTE_MAX} characters at most");
             return Err(Refusal::invalid("note", message).into());
         }
-        let is_person = cx.principal().is_some_and(|by| by.kind == PrincipalKind::User);
-        let voter = person(cx).await?.filter(|_| is_person).ok_or(Refusal::NotAPerson)?;
+        let is_person = cx
+            .principal()
+            .is_some_and(|by| by.kind == PrincipalKind::User);
+        let voter = person(cx)
+            .await?
+            .filter(|_| is_person)
+            .ok_or(Refusal::NotAPerson)?;
         if voter.id == request.user {
-            return Err(Refusal::SelfApproval { approval: self.approval }.into());
+            return Err(Refusal::SelfApproval {
+                approval: self.approval,
+            }
+            .into());
         }
         // Nobody makes people, or takes over their names, to outvote a rule.
         let since = voter.created_at.max(voter.updated_at);
@@ -162,10 +183,12 @@ async fn now_needed(
     request: &approvals::Model,
 ) -> Result<(Command, u32), Stop> {
     let unreadable = |error: serde_json::Error| {
-        StateError::corrupt(format!("what {} holds is no command: {error}", request.id.0))
+        StateError::corrupt(format!(
+            "what {} holds is no command: {error}",
+            request.id.0
+        ))
     };
-    let command: Command =
-        serde_json::from_value(request.command.0.clone()).map_err(unreadable)?;
+    let command: Command = serde_json::from_value(request.command.0.clone()).map_err(unreadable)?;
     let before = u32::try_from(request.needed.0).unwrap_or(u32::MAX);
     let now = match need_of(cx, &command).await {
         Ok(need) => need.needed,
@@ -226,7 +249,10 @@ async fn finish(
     votes: &[approval_votes::Model],
     (state, outcome): (ApprovalState, Option<Value>),
 ) -> Result<Voted, Stop> {
-    let approved = votes.iter().filter(|vote| vote.vote.0 == Vote::Approve).count();
+    let approved = votes
+        .iter()
+        .filter(|vote| vote.vote.0 == Vote::Approve)
+        .count();
     let decided = state != ApprovalState::Pending;
     let needed = u32::try_from(request.needed.0).unwrap_or(u32::MAX);
     cx.changed("approvals", request.id.0);
