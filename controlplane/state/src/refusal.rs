@@ -563,12 +563,31 @@ impl Refusal {
                 "end the hold with `holdfast backup release` if its reason is over"
             }
             Self::BackupPinned { .. } => "wait until the pin ends: it is never taken back",
-            Self::LastBackup { .. } => {
-                "take another one first; to give up the cluster, delete what holds its repository"
-            }
             Self::BackupState { .. } => "only an available backup can be held or deleted",
             Self::BackupCondemned { .. } => "take a new backup: what is condemned never comes back",
             Self::WalNeeded { .. } => "delete the backup that needs it first",
+            Self::LastBackup { .. }
+            | Self::ExpirySuspended { .. }
+            | Self::PlanStale { .. }
+            | Self::ApprovalNeeded { .. }
+            | Self::ApprovalNotNeeded
+            | Self::ApprovalState { .. }
+            | Self::SelfApproval { .. }
+            | Self::VotedAlready { .. }
+            | Self::NotAPerson
+            | Self::VoterTooNew { .. }
+            | Self::RequesterGone { .. }
+            | Self::LastAdministrator => self.hint_of_later(),
+            Self::IdempotencyMismatch => "use a new Idempotency-Key for a new request",
+        }
+    }
+
+    /// The same of what came with expiry, roles and approvals.
+    const fn hint_of_later(&self) -> &'static str {
+        match self {
+            Self::LastBackup { .. } => {
+                "take another one first; to give up the cluster, delete what holds its repository"
+            }
             Self::ExpirySuspended { .. } => {
                 "wait: by then every pin that may have been given is over"
             }
@@ -590,7 +609,7 @@ impl Refusal {
             Self::LastAdministrator => {
                 "make somebody else an administrator first, with `selector: {}` as the scope"
             }
-            Self::IdempotencyMismatch => "use a new Idempotency-Key for a new request",
+            _ => "",
         }
     }
 }

@@ -298,6 +298,7 @@ async fn a_scope_is_all_that_is_seen_and_touched() {
     for path in [
         "/api/v1/clusters/shop",
         "/api/v1/clusters/shop/expiry",
+        "/api/v1/clusters/shop/policy",
         "/api/v1/clusters/shop/schedule",
         "/api/v1/exposure?cluster=shop",
         "/api/v1/fleets/web",
@@ -310,6 +311,13 @@ async fn a_scope_is_all_that_is_seen_and_touched() {
     }
     ada.get(&own).await.expect(200);
     ada.post(&job("shop"), full).await.refused(404, "not_found");
+    ada.post("/api/v1/clusters/shop/drills", json!({}))
+        .await
+        .refused(404, "not_found");
+    let beside = json!({"agent": "db2"});
+    ada.post("/api/v1/clusters/orders/drills", beside)
+        .await
+        .refused(404, "not_found");
     ada.post(&format!("{foreign}/cancel"), json!({}))
         .await
         .refused(404, "not_found");

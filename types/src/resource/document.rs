@@ -429,8 +429,14 @@ mod tests {
             let spec = json!({"role": role, "subjects": subjects, "scope": scope});
             assert_eq!(refused(binding(spec)), (format!("spec.{field}"), code));
         }
-        let none = binding(json!({"role": "viewer", "subjects": ada}));
-        assert_eq!(refused(none), ("spec".into(), "invalid_document"));
+    }
+
+    #[test]
+    fn a_role_without_a_scope_is_refused() {
+        let spec = json!({"role": "viewer", "subjects": [{"user": "ada"}]});
+        let binding = json!({"apiVersion": API_VERSION, "kind": "RoleBinding",
+                             "metadata": {"name": "b"}, "spec": spec});
+        assert_eq!(refused(binding), ("spec".into(), "invalid_document"));
     }
 
     #[test]
