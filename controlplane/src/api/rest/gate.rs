@@ -7,7 +7,7 @@ use utoipa::openapi::{ObjectBuilder, Required, Type};
 const STATELESS: [&str; 2] = ["event_stream", "openapi_show"];
 
 /// Those to which other people may have to consent.
-const ASKING: [&str; 8] = [
+const ASKING: [&str; 9] = [
     "apply",
     "backup_delete",
     "backup_hold",
@@ -16,6 +16,7 @@ const ASKING: [&str; 8] = [
     "cluster_put",
     "policy_delete",
     "policy_put",
+    "policy_rollback",
 ];
 
 /// Adds the gate's parameters to the operations of a path.
