@@ -58,7 +58,8 @@ soak: soak-majors ## the long runs: every PostgreSQL, time zones, an upgrade, an
 	echo "seed $(SEED)"
 	deploy/dev/previous
 	$(CARGO) build --workspace --bins --tests --locked
-	$(CARGO) test --workspace --locked --test e2e -- --ignored previous_wire_format
+	$(CARGO) test --workspace --locked --test e2e -- --ignored previous_wire_format soak
+	$(CARGO) test --workspace --locked --test failures -- --ignored soak
 	$(CARGO) test --workspace --locked --lib -- --ignored soak
 	"$(TARGET)/debug/holdfast-faults" --seed $(SEED) --faults $(FAULTS) --minutes $(MINUTES) --report docs/reliability.md
 
@@ -79,6 +80,7 @@ lint: ## what a reviewer would otherwise have to say
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) run --locked -q -p xtask -- check-deps
+	$(CARGO) run --locked -q -p xtask -- check-pitfalls
 	$(CARGO) run --locked -q -p xtask -- control-proto --check
 	export PATH="$(DEV_DIR)/deny/bin:$$PATH"
 	if command -v cargo-deny >/dev/null; then

@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn every_name_has_a_place_of_its_own() {
-        // Pitfall 14 of the engine's list: odd names are names.
+        // Pitfall 14: odd names are names.
         let odd = ["a/b", "a=2Fb", "..", ".", "a b", "ü", "[x]#\\", "a", "A"];
         let paths: std::collections::BTreeSet<_> = odd
             .iter()

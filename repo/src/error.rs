@@ -192,6 +192,20 @@ pub enum Error {
         /// The object.
         object: String,
     },
+    /// A store said that it has written an object, and does not have it.
+    #[error("the store said that it has written {object}, and {found}")]
+    NotStored {
+        /// The object.
+        object: String,
+        /// What is there instead.
+        found: String,
+    },
+    /// A store said that it has deleted an object, and has it.
+    #[error("the store said that it has deleted {object}, and still has it")]
+    NotDeleted {
+        /// The object.
+        object: String,
+    },
     /// An object exists with other content. Nothing was overwritten.
     #[error("the object {object} exists with other content; it was not overwritten")]
     Conflict {
@@ -345,6 +359,8 @@ impl Error {
             Self::Store { .. } => "repository_failed",
             Self::Damaged { .. } => "repository_damaged",
             Self::Missing { .. } => "repository_object_missing",
+            Self::NotStored { .. } => "write_not_stored",
+            Self::NotDeleted { .. } => "delete_not_done",
             Self::Conflict { .. } => "repository_conflict",
             Self::CopyDiffers { .. } => "copy_differs",
             Self::CopyOntoItself { .. } => "copy_onto_itself",
@@ -387,18 +403,14 @@ impl Error {
                 "give the key file this repository was made with; `holdfast repository key export` writes it"
             }
             Self::UnsupportedFormat { .. } => "use a version of Holdfast that knows this format",
-            Self::NotWriteOnce { .. } => {
-                "use a store that honours If-None-Match on PUT; without it two agents could overwrite each other"
-            }
-            Self::Unreachable { .. } => {
-                "check the network, the endpoint and the store; the operation can be repeated"
-            }
-            Self::PermissionDenied { .. } => {
-                "grant read, write, list and delete to the account or user that the agent runs as"
-            }
-            Self::ReadOnly { .. } => "mount the file system read-write",
-            Self::NoSpace { .. } => "free space or enlarge the store; nothing half-written counts",
-            Self::Store { .. } => "see the cause; the operation can be repeated",
+            Self::NotWriteOnce { .. }
+            | Self::Unreachable { .. }
+            | Self::PermissionDenied { .. }
+            | Self::ReadOnly { .. }
+            | Self::NoSpace { .. }
+            | Self::Store { .. }
+            | Self::NotStored { .. }
+            | Self::NotDeleted { .. } => self.hint_of_store(),
             Self::Damaged { .. } => {
                 "run `holdfast-agent repo verify` to see what is lost, and take a new full backup"
             }
@@ -438,10 +450,35 @@ impl Error {
         }
     }
 
+    /// What a person should do about the store.
+    fn hint_of_store(&self) -> &'static str {
+        match self {
+            Self::NotWriteOnce { .. } => {
+                "use a store that honours If-None-Match on PUT; without it two agents could overwrite each other"
+            }
+            Self::Unreachable { .. } => {
+                "check the network, the endpoint and the store; the operation can be repeated"
+            }
+            Self::PermissionDenied { .. } => {
+                "grant read, write, list and delete to the account or user that the agent runs as"
+            }
+            Self::ReadOnly { .. } => "mount the file system read-write",
+            Self::NoSpace { .. } => "free space or enlarge the store; nothing half-written counts",
+            Self::NotStored { .. } => {
+                "the store loses what it confirms: nothing was counted on it, and the operation can be repeated; run `holdfast-agent repo verify`, and have the store mended before you rely on it"
+            }
+            Self::NotDeleted { .. } => {
+                "nothing was deleted that depends on it; it is tried again. If it stays, look at the store's rules: retention, legal holds, versions"
+            }
+            _ => "see the cause; the operation can be repeated",
+        }
+    }
+
     /// Whether repeating the same operation later can succeed.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Store { .. } | Self::NoSpace { .. } => true,
+            Self::NotStored { .. } | Self::NotDeleted { .. } => true,
             // The next attempt builds on nothing.
             Self::Parent { .. } => true,
             Self::Aborted(cause) => cause.is_transient(),

@@ -86,9 +86,10 @@ impl KeyRing {
         let id = self.entropy.key_id();
         let bytes: KeyBytes = Zeroizing::new(self.entropy.bytes());
         let wrapped = wrap(&self.wrapping, self.entropy.bytes(), id, purpose, &bytes);
-        self.store
-            .create_own(&name(id, 0), Bytes::from(wrapped))
-            .await?;
+        let object = name(id, 0);
+        self.store.create_own(&object, Bytes::from(wrapped)).await?;
+        // What it seals is lost without it.
+        self.store.prove_stored(&object, WRAPPED as u64).await?;
         self.remember(
             id,
             Known {
@@ -156,8 +157,12 @@ impl KeyRing {
         let next = to.wraps(id).await?.last().map_or(0, |last| last + 1);
         let nonce = to.entropy.bytes();
         let wrapped = wrap(&to.wrapping, nonce, id, known.purpose, &known.bytes);
-        match to.store.create(&name(id, next), wrapped.into()).await? {
-            Created::Yes => to.remember(id, known),
+        let object = name(id, next);
+        match to.store.create(&object, wrapped.into()).await? {
+            Created::Yes => {
+                to.store.prove_stored(&object, WRAPPED as u64).await?;
+                to.remember(id, known)
+            }
             // Somebody else carries it at this moment: theirs counts.
             Created::Exists => {
                 let there = to.load(id).await?;

@@ -18,6 +18,8 @@ mod entropy;
 mod envelope;
 mod error;
 mod expiry;
+#[doc(hidden)]
+pub mod failpoint;
 #[cfg(test)]
 mod golden;
 mod key;

@@ -294,20 +294,9 @@ impl LineageRepository {
 
     /// Puts an object of this lineage, sealed with its WAL key. If one of that
     /// name is there, its plain bytes decide: the same is fine, others are a
-    /// [`Error::Conflict`], and nothing is ever overwritten.
+    /// [`Error::Conflict`], and nothing is ever overwritten. Comes with the
+    /// sealed bytes that are stored.
     pub(crate) async fn put(
-        &self,
-        kind: Kind,
-        below: &str,
-        codec: Codec,
-        plain: Bytes,
-    ) -> Result<Put> {
-        let (put, _) = self.put_seen(kind, below, codec, plain).await?;
-        Ok(put)
-    }
-
-    /// [`LineageRepository::put`], with the sealed bytes that are stored.
-    pub(crate) async fn put_seen(
         &self,
         kind: Kind,
         below: &str,

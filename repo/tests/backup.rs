@@ -101,6 +101,7 @@ async fn a_backup_comes_back(place: Place) {
     assert_eq!(unknown.code(), "backup_not_found");
 }
 
+// Pitfall 5
 async fn a_mark_needs_the_wal(place: Place) {
     let fixture = Fixture::new(place).await;
     let options = WriteOptions::default();
@@ -189,6 +190,7 @@ async fn the_first_mark_of_a_run_wins(place: Place) {
     );
 }
 
+// Pitfall 25
 async fn an_attempt_without_a_mark_is_no_backup(place: Place) {
     let fixture = Fixture::new(place).await;
     let options = small_packs(Codec::None);
@@ -287,6 +289,7 @@ async fn a_dropped_worker_is_noticed(place: Place) {
     );
 }
 
+// Pitfall 11
 async fn damage_is_noticed_when_reading(place: Place) {
     let fixture = Fixture::new(place).await;
     fixture.put_wal("0/300000", "0/500000").await;
@@ -335,6 +338,7 @@ async fn damage_is_noticed_when_reading(place: Place) {
     assert_eq!(backups.unreadable[0].object, mark);
 }
 
+// Pitfall 2
 async fn every_kind_of_entry_comes_back(place: Place) {
     let fixture = Fixture::new(place).await;
     fixture.put_wal("0/300000", "0/500000").await;

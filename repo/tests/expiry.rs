@@ -134,6 +134,7 @@ async fn left_of(fixture: &Fixture, number: u128) -> Vec<String> {
         .collect()
 }
 
+// Pitfalls 31 and 32
 async fn what_a_kept_backup_needs_of_a_dead_one_stays(place: Place) {
     let fixture = fixture(place).await;
     let first = full(&fixture, 1).await;
@@ -222,6 +223,7 @@ async fn nothing_goes_while_a_mark_or_a_manifest_cannot_be_read(place: Place) {
     );
 }
 
+// Pitfall 32
 async fn what_an_attempt_left_is_named_once_it_is_old(place: Place) {
     let fixture = fixture(place).await;
     full(&fixture, 1).await;
@@ -276,6 +278,7 @@ async fn held(fixture: &Fixture) -> Vec<String> {
 }
 
 /// A backup that is kept outside of the window keeps its own WAL.
+// Pitfall 31
 async fn expired_wal_goes_and_is_not_taken_for_lost(place: Place) {
     let fixture = Fixture::new(place).await;
     fixture.put_wal("0/100000", "0/900000").await;
@@ -397,6 +400,7 @@ async fn what_a_kept_backup_needs_of_its_wal_is_missed(place: Place) {
     assert_eq!(findings(&fixture, NOW).await.len(), 1);
 }
 
+// Pitfall 32
 async fn the_mark_of_another_backup_of_the_run_stays(place: Place) {
     let fixture = fixture(place).await;
     let first = full(&fixture, 1).await;

@@ -94,6 +94,7 @@ async fn another_key_is_told_from_damage(place: Place) {
     assert_eq!(error.code(), "repository_damaged");
 }
 
+// Pitfall 25
 async fn another_repository_is_refused(place: Place) {
     let fixture = Fixture::new(place).await;
     let expected = RepositoryId::from_uuid(Uuid::from_u128(1));
@@ -128,6 +129,7 @@ async fn a_newer_format_is_told(place: Place) {
     assert_eq!(error.code(), "unsupported_repository_format");
 }
 
+// Pitfall 23
 async fn lineages_are_kept_apart(place: Place) {
     let fixture = Fixture::new(place).await;
     let clone = Lineage {

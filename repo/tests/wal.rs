@@ -204,6 +204,7 @@ async fn covered_slices_are_deleted_and_only_those(place: Place) {
     assert_eq!(left, [foreign, range("0/400000", "0/4003E8")]);
 }
 
+// Pitfall 17
 async fn absence_is_proved(place: Place) {
     let fixture = Fixture::new(place).await;
     let segment = segment(1, "0/300000");
@@ -237,6 +238,7 @@ async fn absence_is_proved(place: Place) {
     );
 }
 
+// Pitfall 32
 async fn coverage_is_by_timeline(place: Place) {
     let fixture = Fixture::new(place).await;
     fixture.put_wal("0/300000", "0/600000").await;
@@ -304,6 +306,7 @@ async fn coverage_is_by_timeline(place: Place) {
     );
 }
 
+// Pitfall 18
 async fn histories_come_back(place: Place) {
     let fixture = Fixture::new(place).await;
     let two = Timeline::new(2).unwrap();
@@ -343,6 +346,7 @@ async fn histories_come_back(place: Place) {
     assert_eq!(bad.unwrap_err().code(), "invalid_repository_data");
 }
 
+// Pitfall 17
 async fn damaged_wal_is_an_error_and_never_absence(place: Place) {
     let fixture = Fixture::new(place).await;
     let segment = segment(1, "0/300000");

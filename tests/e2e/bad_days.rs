@@ -194,6 +194,7 @@ fn only_backup(fleet: &Fleet, state: &str) -> Value {
     item
 }
 
+// Pitfall 17
 #[test]
 fn a_hole_in_the_middle_is_never_passed_over() {
     let fleet = Fleet::start(&major(15), Store::directory);

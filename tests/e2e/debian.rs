@@ -64,6 +64,7 @@ impl Drop for DebianCluster {
     }
 }
 
+// Pitfall 30
 #[test]
 fn a_cluster_of_pg_createcluster_comes_back_with_its_configuration() {
     if server_user().is_none() {

@@ -31,7 +31,7 @@ const LATER: &[(&str, &str)] = &[
     ("HOLDFAST_EXPIRY__GRACE", "10s"),
 ];
 
-const KEEP_TWO: &str = "  retention: {keep: {last: 2}}\n";
+pub(crate) const KEEP_TWO: &str = "  retention: {keep: {last: 2}}\n";
 
 fn states(cli: &Cli) -> BTreeMap<String, String> {
     let listed = cli.json(["backup", "list", "orders"]);
@@ -43,7 +43,7 @@ fn states(cli: &Cli) -> BTreeMap<String, String> {
     items.iter().map(pair).collect()
 }
 
-fn in_state(cli: &Cli, state: &str) -> BTreeSet<String> {
+pub(crate) fn in_state(cli: &Cli, state: &str) -> BTreeSet<String> {
     let all = states(cli).into_iter();
     all.filter(|(_, found)| found == state)
         .map(|(id, _)| id)
@@ -91,7 +91,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Objects that name this backup.
-fn of_backup(folder: &Path, backup: &str) -> usize {
+pub(crate) fn of_backup(folder: &Path, backup: &str) -> usize {
     let names = files(folder).into_iter();
     names
         .filter(|path| path.to_string_lossy().contains(backup))
@@ -111,7 +111,7 @@ fn segments(folder: &Path) -> usize {
     names.filter(is_segment).count()
 }
 
-fn verified(fleet: &Fleet) -> Value {
+pub(crate) fn verified(fleet: &Fleet) -> Value {
     let key = fleet.scratch.path().join("verify.key");
     let text = key.display().to_string();
     if !key.exists() {

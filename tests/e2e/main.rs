@@ -15,6 +15,7 @@ mod debian;
 mod drills;
 mod dumps;
 mod expiry;
+mod failpoints;
 mod first_light;
 mod incremental;
 mod killed_rebuild;

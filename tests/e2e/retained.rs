@@ -38,6 +38,7 @@ fn load(fleet: &Fleet) {
 }
 
 // I-05, I-13, I-15
+// Pitfall 21
 #[test]
 fn at_the_bound_the_slot_goes_and_a_backup_is_ordered() {
     let fleet = Fleet::start_with(&major(18), Store::directory, &SOON);

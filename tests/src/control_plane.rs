@@ -243,6 +243,23 @@ impl ControlPlane {
         self.keep_addresses();
     }
 
+    /// Ends it if it runs, and starts it again with settings added or changed.
+    pub fn restart_with(&mut self, settings: &[(&'static str, &'static str)]) {
+        self.begin_restart_with(settings);
+        self.wait_ready();
+    }
+
+    /// The same without waiting until it is ready.
+    pub fn begin_restart_with(&mut self, settings: &[(&'static str, &'static str)]) {
+        self.process.stop();
+        drop(std::fs::remove_file(self.data.join("listen.json")));
+        for (name, value) in settings {
+            self.settings.retain(|(known, _)| known != name);
+            self.settings.push((name, value));
+        }
+        self.begin_restart();
+    }
+
     /// Starts it again without waiting: others may have to come back first.
     pub fn begin_restart(&mut self) {
         self.process = start(

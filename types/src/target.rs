@@ -105,6 +105,7 @@ impl<'de> Deserialize<'de> for RestoreTarget {
 mod tests {
     use super::*;
 
+    // Pitfall 28
     #[test]
     fn reads_every_form_and_says_what_is_wrong() {
         for text in [

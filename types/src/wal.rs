@@ -301,6 +301,7 @@ mod tests {
 
     use super::*;
 
+    // Pitfall 14
     #[test]
     fn segment_names_follow_the_segment_size() {
         let small = SegmentSize::new(1 << 20).unwrap();
@@ -333,6 +334,7 @@ mod tests {
     }
 
     proptest! {
+        // Pitfall 14
         #[test]
         fn names_round_trip(number in 0u64..1 << 40, shift in 20u32..=30, timeline in 1u32..) {
             let size = SegmentSize::new(1 << shift).unwrap();

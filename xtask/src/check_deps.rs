@@ -104,6 +104,32 @@ pub(crate) fn run() -> Result<()> {
         bail!("dependencies against the rules:\n  {}", broken.join("\n  "));
     }
     println!("{} crates depend on each other as they may", packages.len());
+    ship_no_failpoints()
+}
+
+/// What is shipped.
+const PROGRAMS: &[&str] = &["holdfastd", "holdfast-agent", "holdfast"];
+
+/// A program that is built to be used has no failpoints: what makes them do anything
+/// is not among its dependencies.
+fn ship_no_failpoints() -> Result<()> {
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args(["tree", "--locked", "--edges", "normal", "--prefix", "none"]);
+    for program in PROGRAMS {
+        tree.args(["--package", program]);
+    }
+    let output = tree.output().context("cargo tree")?;
+    if !output.status.success() {
+        bail!(
+            "cargo tree failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    let tree = String::from_utf8_lossy(&output.stdout);
+    if tree.lines().any(|line| line.starts_with("fail v")) {
+        bail!("a program would be shipped with failpoints: see repo/src/failpoint.rs");
+    }
+    println!("no program is shipped with failpoints");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Tasks of the project that are more than a line of make.
 
 mod check_deps;
+mod check_pitfalls;
 mod control_proto;
 mod demo;
 
@@ -22,6 +23,8 @@ enum Task {
     DemoStop,
     /// Check that crates depend on each other only as DESIGN allows
     CheckDeps,
+    /// Check that each pitfall of docs/pitfalls.md is cited by the tests it names
+    CheckPitfalls,
     /// Write control.proto from the OpenAPI document
     ControlProto {
         /// Only say whether it is current
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::DemoStop => demo::stop(),
         Task::CheckDeps => check_deps::run(),
+        Task::CheckPitfalls => check_pitfalls::run(),
         Task::ControlProto { check } => control_proto::run(check),
     };
     match done {

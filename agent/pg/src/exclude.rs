@@ -254,6 +254,24 @@ mod tests {
         directory.decide(path.file_name().unwrap())
     }
 
+    // Pitfall 8: each name is left out where PostgreSQL leaves it out, and nowhere else.
+    #[test]
+    fn each_name_is_left_out_in_its_own_place_alone() {
+        for (names, decision) in [
+            (EMPTIED.as_slice(), Decision::Empty),
+            (SKIPPED.as_slice(), Decision::Skip),
+        ] {
+            for name in names {
+                assert_eq!(decide(name, &[]), decision, "{name}");
+                for elsewhere in ["base", "base/5", "global", "pg_tblspc/16385", "mine/deep"] {
+                    let path = format!("{elsewhere}/{name}");
+                    assert_eq!(decide(&path, &[]), Decision::Copy, "{path}");
+                }
+            }
+        }
+    }
+
+    // Pitfall 8
     #[test]
     fn names_count_only_in_their_place() {
         for (path, decision) in [
@@ -282,6 +300,7 @@ mod tests {
         }
     }
 
+    // Pitfalls 8 and 23
     #[test]
     fn unlogged_relations_leave_only_their_shape() {
         let names = ["16384", "16384_init", "16384_fsm", "16384.1", "16385"];
@@ -302,6 +321,7 @@ mod tests {
         assert_eq!(decide("elsewhere/16384", &names), Decision::Copy);
     }
 
+    // Pitfall 10: beyond 1 GiB blocks are counted on, and what has no pages is not judged.
     #[test]
     fn pages_are_counted_through_the_segments() {
         let file = relation_file(Path::new("base/5/16384_vm.2")).unwrap();

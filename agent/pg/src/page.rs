@@ -149,6 +149,7 @@ fn mix_row(lanes: &mut [u32; LANES], row: &[u8; LANES * 4]) {
 mod tests {
     use super::*;
 
+    // Pitfall 10
     #[test]
     fn new_pages_are_valid_and_damaged_new_pages_are_not() {
         let mut page = vec![0; DEFAULT_PAGE_SIZE];
@@ -157,6 +158,7 @@ mod tests {
         assert!(matches!(verify(&page, 7), PageState::Bad { found: 0, .. }));
     }
 
+    // Pitfall 10
     #[test]
     fn the_block_number_and_every_bit_count() {
         let mut page: Vec<u8> = (0..DEFAULT_PAGE_SIZE)

@@ -11,6 +11,7 @@ mod queue;
 pub mod restore;
 pub mod restore_dump;
 mod staging;
+mod unfinished;
 
 pub(crate) use backup::Stopped;
 pub use context::{JobContext, JobState};

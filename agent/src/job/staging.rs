@@ -33,7 +33,7 @@ pub(super) struct Staging {
 }
 
 /// One per process: what lies under another name was left by one that died.
-fn process() -> &'static str {
+pub(super) fn process() -> &'static str {
     static PROCESS: OnceLock<String> = OnceLock::new();
     PROCESS.get_or_init(|| Uuid::now_v7().simple().to_string())
 }

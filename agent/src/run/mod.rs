@@ -87,6 +87,7 @@ pub async fn run_until(
         host: host.clone(),
     };
     let tasks = TaskTracker::new();
+    tasks.spawn(crate::job::restore::take_back(host.clone()));
     let (applying, stopped) = (executor.clone(), stop.clone());
     tasks.spawn(async move { applying.run(stopped).await });
     tasks.spawn(Link::new(parts).run(stop.clone()));

@@ -21,7 +21,7 @@ use super::frontier::Sampled;
 use super::quiet::is_quiet;
 use super::retention::{Exceeded, Retained, RetentionBound};
 use super::status::{Part, Status};
-use super::trouble::Trouble;
+use super::trouble::{self, Trouble};
 use crate::host::Host;
 
 /// How long the server may take to say where it is.
@@ -261,16 +261,9 @@ fn unreadable(what: &str) -> Trouble {
 }
 
 async fn within<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    tokio::time::timeout(PATIENCE, work)
-        .await
-        .unwrap_or_else(|_| {
-            Err(Trouble::Waiting(Failure::transient(
-                "pg_timed_out",
-                format!(
-                    "PostgreSQL did not say its WAL position within {} s",
-                    PATIENCE.as_secs()
-                ),
-                "it is tried again; if it stays, look at the server's log and load",
-            )))
-        })
+    let words = (
+        "PostgreSQL did not say its WAL position",
+        "look at the server's log and load",
+    );
+    trouble::within(PATIENCE, words, work).await
 }

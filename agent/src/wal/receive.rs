@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdfast_pg::replication::{Client, StandbyStatus, TimelineEnd, WalEvent, WalStream};
 use holdfast_proto::WalGap;
+use holdfast_repo::failpoint;
 use holdfast_types::{Lsn, Timeline};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -129,8 +130,10 @@ impl Reception<'_> {
         let ours = durable.filter(|durable| durable.timeline == self.timeline());
         if let Some(durable) = ours.filter(|durable| durable.lsn > self.confirmed) {
             // I-07: the only place that moves the slot, behind the repository.
+            failpoint!("receive::confirm::before");
             self.confirmed = durable.lsn;
             self.tell(stream).await?;
+            failpoint!("receive::confirm::done");
         }
         Ok(())
     }
@@ -163,6 +166,7 @@ impl Reception<'_> {
             rest = &rest[taken..];
             if self.buffer.is_full() {
                 let (segment, bytes) = self.buffer.take_full();
+                failpoint!("receive::segment::sealed");
                 self.waiting.push_back(Item::Segment { segment, bytes });
                 self.known = Known::default();
             }

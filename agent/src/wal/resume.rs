@@ -165,6 +165,7 @@ mod tests {
         assert_eq!(decide(None, 9 * SIZE, false), at(1, 2 * SIZE));
     }
 
+    // Pitfall 19
     #[test]
     fn receiving_goes_on_at_the_start_of_the_segment() {
         assert_eq!(
@@ -179,6 +180,7 @@ mod tests {
         assert_eq!(decide(Some(whole), 10 * SIZE, false), at(2, 8 * SIZE));
     }
 
+    // Pitfall 19
     #[test]
     fn stored_wal_past_the_switch_is_pointed_out() {
         let decided = decide(Some(position(1, 7 * SIZE)), 10 * SIZE, false);
@@ -202,6 +204,7 @@ mod tests {
         assert_eq!(standby, Resume::Behind);
     }
 
+    // Pitfall 19
     #[test]
     fn a_gap_is_named_on_each_timeline_it_touches() {
         let history = history();

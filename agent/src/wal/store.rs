@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_repo::{Error, WalRepository};
+use holdfast_repo::{Error, WalRepository, failpoint};
 use holdfast_types::{Failure, LsnRange, Timeline, WalSegment};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -226,7 +226,13 @@ impl Worker {
                 }
             };
             match put {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    match item {
+                        Item::Slice { .. } => failpoint!("receive::slice::put"),
+                        Item::Segment { .. } => failpoint!("receive::segment::put"),
+                    }
+                    return Ok(());
+                }
                 Err(Error::Conflict { object }) => return Err(trouble::conflict(&object)),
                 Err(error @ (Error::LineageMismatch { .. } | Error::Invalid { .. })) => {
                     return Err(failure::of_repository(&error));

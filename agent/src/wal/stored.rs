@@ -124,6 +124,7 @@ mod tests {
         assert!(stored(&[]).tip(SegmentSize::DEFAULT).is_none());
     }
 
+    // Pitfall 19
     #[test]
     fn holes_are_inside_timelines_and_before_switches() {
         let two = Timeline::new(2).unwrap();

@@ -1,5 +1,8 @@
 //! Why an attempt to receive ended.
 
+use std::future::Future;
+use std::time::Duration;
+
 use holdfast_types::Failure;
 
 use crate::failure;
@@ -53,4 +56,23 @@ pub(super) fn diverged(reason: &str) -> Failure {
          primary, give the cluster a new incarnation and take a full backup; if it is the wrong \
          server, correct the connection",
     )
+}
+
+/// What `work` comes to, if that is within `patience`: nothing that hangs may hold its
+/// duty up. `what` did not happen in time; `hint` says where to look.
+pub(super) async fn within<T>(
+    patience: Duration,
+    (what, hint): (&str, &str),
+    work: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    let done = tokio::time::timeout(patience, work).await;
+    done.unwrap_or_else(|_| {
+        let message = format!("{what} within {} s", patience.as_secs());
+        let hint = format!("it is tried again; if it stays, {hint}");
+        Err(Trouble::Waiting(Failure::transient(
+            "pg_timed_out",
+            message,
+            hint,
+        )))
+    })
 }

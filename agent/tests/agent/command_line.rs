@@ -130,6 +130,7 @@ fn doctor_exits_with_1_when_something_is_missing() {
 }
 
 /// PostgreSQL would take 2, clap's own code, for the end of WAL.
+// Pitfall 17
 #[test]
 fn a_misspelt_restore_command_does_not_end_recovery() {
     for arguments in [&["wal-fetch"][..], &["wal-fetch", "--nonsense"]] {

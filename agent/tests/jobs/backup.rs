@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{Fixture, cancelled_in, context, failure, succeeded};
 
+// Pitfall 10
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_page_is_found_named_and_kept() {
     let fixture = Fixture::new(&testkit::major(15)).await;
@@ -76,6 +77,7 @@ async fn a_backup_says_where_it_starts_and_where_it_is() {
     assert_eq!(success.repository, Some(opened.id()));
 }
 
+// Pitfall 9
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_come_and_go_while_they_are_copied() {
     let fixture = Fixture::new(&testkit::major(18)).await;
@@ -121,6 +123,7 @@ async fn churn(info: holdfast_pg::ConnectionInfo, stop: CancellationToken) -> us
 }
 
 // I-03
+// Pitfall 25
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_has_one_backup_whoever_tries_again() {
     let fixture = Fixture::new(&testkit::major(15)).await;
@@ -141,6 +144,7 @@ async fn a_run_has_one_backup_whoever_tries_again() {
     duty.stop().await;
 }
 
+// Pitfalls 4 and 13
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_backed_up_is_refused_by_name() {
     let fixture = Fixture::new(&testkit::major(15)).await;
@@ -209,6 +213,7 @@ async fn what_cannot_be_backed_up_is_refused_by_name() {
     assert_eq!(fixture.backups().await, 0);
 }
 
+// Pitfall 1
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_that_ends_in_any_phase_leaves_nothing_behind() {
     let fixture = Fixture::new(&testkit::major(15)).await;
@@ -231,6 +236,7 @@ async fn a_backup_that_ends_in_any_phase_leaves_nothing_behind() {
     assert_eq!(fixture.backups().await, 1);
 }
 
+// Pitfall 1
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_dies_fails_the_backup_and_the_next_one_succeeds() {
     let fixture = Fixture::new(&testkit::major(15)).await;
@@ -248,6 +254,10 @@ async fn a_server_that_dies_fails_the_backup_and_the_next_one_succeeds() {
     let failed = failure(run.await.unwrap());
     assert!(failed.retryable, "{failed:?}");
     assert_eq!(fixture_backups_offline(&fixture).await, 0);
+    fixture.cluster.start_again();
+    let fixture = fixture.reconnected().await;
+    fixture.archived_backup().await;
+    assert_eq!(fixture.backups().await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

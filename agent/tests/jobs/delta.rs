@@ -100,11 +100,13 @@ fn content(root: &Path) -> Vec<(PathBuf, u64, Vec<u8>)> {
     files
 }
 
+// Pitfall 25
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_what_differs_is_written_on_15() {
     only_what_differs_is_written(15).await;
 }
 
+// Pitfall 25
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_what_differs_is_written_on_18() {
     only_what_differs_is_written(18).await;
@@ -173,6 +175,7 @@ async fn only_what_differs_is_written(major: u32) {
 }
 
 // I-12
+// Pitfall 26
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_not_named_is_left_alone() {
     let (fixture, noted) = story(18).await;
@@ -260,12 +263,23 @@ async fn one_that_fails_at_once_changes_nothing() {
 }
 
 /// Cancelled in every phase: what is left does not start, and is gone on with.
+///
+/// Pitfall 9: what is empty in the backup becomes empty, and what was emptied is filled.
+/// Pitfall 26: the directories, which may be where volumes are mounted, stay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_ends_in_the_middle_is_gone_on_with() {
     let (fixture, noted) = story(15).await;
-    let (request, _) = mapped(&fixture, &noted[9].at.to_string());
+    let (request, place) = mapped(&fixture, &noted[9].at.to_string());
     let copy = fixture.restore(&request).await;
     copy.stop("fast");
+    let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+    let directories = (inode(copy.dir()), inode(&place));
+    let emptied = fixture.cluster.psql("SELECT pg_relation_filepath('one')");
+    fs::write(copy.dir().join(&emptied), "").unwrap();
+    let empty = content(copy.dir()).into_iter();
+    let mut empty = empty.filter(|(path, _, bytes)| bytes.is_empty() && in_base(path));
+    let (empty, ..) = empty.find(|(path, ..)| !path.ends_with(&emptied)).unwrap();
+    fs::write(&empty, [7; 9000]).unwrap();
     for phase in [JobPhase::Copy, JobPhase::Wal, JobPhase::Verify] {
         let plan = fixture.plan(&over(&request)).await.unwrap();
         assert_eq!(plan.problems, [], "{phase}");
@@ -291,7 +305,17 @@ async fn one_that_ends_in_the_middle_is_gone_on_with() {
     }
     let (copy, _, _) = restored(&fixture, &over(&request)).await;
     assert_rows(&copy.connect().await, noted[9].id).await;
+    assert_eq!(fs::metadata(&empty).unwrap().len(), 0);
+    assert_eq!(
+        copy.psql_in("postgres", "SELECT count(*) FROM one"),
+        "60000"
+    );
     copy.check_everything();
+    assert_eq!(directories, (inode(copy.dir()), inode(&place)));
+}
+
+fn in_base(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "base")
 }
 
 /// Killed, in a directory that had to be forced: no force is needed to go on.

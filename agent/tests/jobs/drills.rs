@@ -389,7 +389,7 @@ async fn dump(major: u32) {
         ..fixture.backup_work()
     };
     let taken = holdfast_agent::job::backup::run(work, context(), &fixture.host).await;
-    let dump: CommittedBackup = succeeded(taken).backup.unwrap();
+    let dump: CommittedBackup = *succeeded(taken).backup.unwrap();
     let checks = json!([
         {"sql": "select count(*) from item", "expect": "= 5000"},
         {"name": "owner", "sql": "select tableowner from pg_tables where tablename = 'item'",

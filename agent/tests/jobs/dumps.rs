@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::fixture::{Fixture, context, failure, name, succeeded};
 
-/// Pitfall 14 of the engine's list: what breaks scripts is a name all the same.
+/// Pitfall 14: what breaks scripts is a name all the same.
 const ODD: &str = r"a b'=[#]\ü/..";
 
 /// What a dump must bring back: rows, large objects, owners, grants, sequences.
@@ -156,6 +156,7 @@ fn only(database: &str) -> DumpOptions {
     }
 }
 
+// Pitfall 14
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_custom_dump_comes_back_on_15() {
     comes_back(15, DumpOptions::default(), 1).await;
@@ -171,6 +172,7 @@ async fn a_directory_dump_comes_back_in_parallel_on_15() {
     comes_back(15, directory(3), 2).await;
 }
 
+// Pitfall 14
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_dump_comes_back_on_18() {
     comes_back(18, directory(2), 1).await;

@@ -33,6 +33,7 @@ fn segment_of(lsn: holdfast_types::Lsn) -> WalSegment {
     WalSegment::containing(Timeline::FIRST, lsn, size)
 }
 
+// Pitfall 17
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hole_is_named_and_nothing_goes_past_it() {
     for major in [15, 18] {
@@ -100,6 +101,7 @@ fn wait_until_stopped(copy: &crate::fixture::Restored) {
     );
 }
 
+// Pitfall 26
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_in_the_directory_stays_there() {
     let (fixture, _) = long_story(15).await;
@@ -128,6 +130,7 @@ async fn what_is_in_the_directory_stays_there() {
     );
 }
 
+// Pitfall 4
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_backup_leaves_a_directory_that_cannot_start() {
     let (fixture, _) = long_story(15).await;
@@ -159,6 +162,41 @@ async fn a_damaged_backup_leaves_a_directory_that_cannot_start() {
     let dir = std::path::Path::new(&request.dir);
     assert!(!dir.join("global/pg_control").exists());
     assert!(!dir.join(".holdfast/wal-fetch.toml").exists());
+}
+
+/// Pitfall 2: the label is the one that PostgreSQL gave, and a copy that lost it does
+/// not start. It would begin at a checkpoint from after the copy had begun.
+// I-12
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_without_its_label_does_not_start() {
+    for major in [15, 18] {
+        let fixture = Fixture::new(&testkit::major(major)).await;
+        // What somebody left in the directory is no part of it.
+        let stray = "START WAL LOCATION: 0/100028 (file 000000010000000000000001)\n";
+        fixture.cluster.append("backup_label", stray);
+        fixture.cluster.append("tablespace_map", "16999 /nowhere\n");
+        let backup = fixture.archived_backup().await.backup.unwrap();
+        fixture.archive().await;
+        let copy = fixture.restore(&fixture.request("latest")).await;
+        copy.verify_backup();
+        let (path, kept) = (copy.dir().join("backup_label"), copy.dir().join("aside"));
+        let label = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            label.contains(&format!("LABEL: holdfast {}\n", backup.id)),
+            "{label}"
+        );
+        assert!(!copy.dir().join("tablespace_map").exists());
+
+        std::fs::rename(&path, &kept).unwrap();
+        assert!(
+            !copy.start_plainly(free_port()),
+            "it starts without its label"
+        );
+        let log = std::fs::read_to_string(copy.log()).unwrap();
+        assert!(log.contains("could not locate a valid checkpoint"), "{log}");
+        std::fs::rename(&kept, &path).unwrap();
+        assert!(copy.start_plainly(free_port()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -206,6 +244,7 @@ async fn a_wrong_key_is_told_from_everything_else() {
 
 /// PostgreSQL does not run as root, so what root restores below a directory of
 /// root's belongs to PostgreSQL's usual user.
+// Pitfall 30
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn below_a_directory_of_roots_the_copy_belongs_to_postgres() {
     use std::os::unix::fs::MetadataExt;

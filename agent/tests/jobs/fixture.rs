@@ -146,7 +146,12 @@ impl Fixture {
 
     /// Receives WAL as an agent does.
     pub(crate) fn receive_wal(&self) -> Duty {
-        let work = WalWork {
+        let id = AssignmentId::from_uuid(Uuid::now_v7());
+        Duty::start(id, Generation(1), self.wal_work(), self.host.clone())
+    }
+
+    pub(crate) fn wal_work(&self) -> WalWork {
+        WalWork {
             cluster: name(),
             repository: self.access.clone(),
             instance: self.instance(),
@@ -159,9 +164,7 @@ impl Fixture {
             copies: Vec::new(),
             max_retained: MaxRetained::default(),
             when_full: WhenFull::Drop,
-        };
-        let id = AssignmentId::from_uuid(Uuid::now_v7());
-        Duty::start(id, Generation(1), work, self.host.clone())
+        }
     }
 
     pub(crate) async fn lineage(&self) -> LineageRepository {

@@ -49,11 +49,13 @@ struct History {
     told: Vec<String>,
 }
 
+// Pitfall 24
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_random_history_on_15() {
     history(&testkit::major(15), seed(), 24, 4).await;
 }
 
+// Pitfall 24
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_random_history_on_18() {
     history(&testkit::major(18), seed(), 24, 4).await;

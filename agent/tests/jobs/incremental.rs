@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::fixture::{Fixture, cancelled_in, context, failure, succeeded};
 use crate::ledger::{Ledger, assert_rows};
+use crate::sources::logged;
 
 pub(crate) fn pinned(parent: &CommittedBackup) -> PinnedParent {
     PinnedParent {
@@ -55,11 +56,13 @@ fn full_because(success: &JobSuccess) -> String {
     said["code"].as_str().expect("a code").to_owned()
 }
 
+// Pitfall 24
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_backup_of_a_chain_restores_on_15() {
     chain(&testkit::major(15)).await;
 }
 
+// Pitfall 24
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_backup_of_a_chain_restores_on_18() {
     chain(&testkit::major(18)).await;
@@ -177,6 +180,7 @@ fn plant(fixture: &Fixture, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
+// Pitfalls 7 and 24
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_are_passed_over_only_when_nothing_of_them_can_have_changed() {
     let fixture = Fixture::new(&testkit::major(15)).await;
@@ -234,6 +238,7 @@ async fn files_are_passed_over_only_when_nothing_of_them_can_have_changed() {
 }
 
 /// I-06: without a pin nothing is passed over, whatever the repository holds.
+// Pitfall 23
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_in_doubt_is_copied_whole_and_says_why() {
     let fixture = Fixture::new(&testkit::major(15)).await;
@@ -288,6 +293,7 @@ async fn what_is_in_doubt_is_copied_whole_and_says_why() {
     duty.stop().await;
 }
 
+// Pitfall 11
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn toggled_checksums_are_a_new_beginning() {
     let fixture = Fixture::new(&testkit::major(15)).await;
@@ -301,8 +307,12 @@ async fn toggled_checksums_are_a_new_beginning() {
     );
     fixture.cluster.start_again();
     let duty = fixture.receive_wal();
-    let success = fixture.incremental(&full).await;
+    let (cx, work) = (context(), fixture.incremental_work(Some(pinned(&full))));
+    let success = succeeded(backup::run(work, cx.clone(), &fixture.host).await);
     assert_eq!(full_because(&success), "checksums_toggled");
+    let log = cx.state().log;
+    let said = "page checksums off: damaged pages cannot be noticed";
+    assert!(log.iter().any(|line| line.contains(said)), "{log:?}");
     let next = fixture.incremental(&committed(&success)).await;
     assert_eq!(next.result["kind"], "incremental", "{}", next.result);
     duty.stop().await;
@@ -340,6 +350,7 @@ async fn damage_in_the_middle_ends_the_attempt_and_may_be_tried_again() {
 
 /// What was taken on the way to the present may be built on; what was taken
 /// beside it may not.
+// Pitfalls 22 and 24
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_timeline_builds_on_its_ancestors_alone() {
     let fixture = Fixture::new(&testkit::major(15)).await;
@@ -367,6 +378,65 @@ async fn a_new_timeline_builds_on_its_ancestors_alone() {
     assert_eq!(full_because(&refused), "not_an_ancestor");
     let ids: BTreeSet<_> = [&on_the_way, &beside].map(|backup| backup.id).into();
     assert_eq!(ids.len(), 2);
+    // Pitfall 28: nor does its restore follow the timeline that it is not on.
+    let at = format!("backup:{}", beside.id);
+    let plan = fixture.plan(&fixture.request(&at)).await.unwrap();
+    assert_eq!((plan.backup, plan.timeline), (beside.id, Timeline::FIRST));
+}
+
+/// Pitfall 24: a server that was put back to an older state of its files, on the same
+/// timeline, is not what its last backup says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_went_back_in_time_builds_on_nothing() {
+    let fixture = Fixture::new(&testkit::major(15)).await;
+    let data = fixture.cluster.data_dir();
+    let kept = fixture.cluster.root().join("kept");
+    fixture.cluster.stop("fast");
+    let mut copy = std::process::Command::new("cp");
+    testkit::must_run(copy.arg("-a").arg(&data).arg(&kept));
+    fixture.cluster.start_again();
+    let fixture = fixture.reconnected().await;
+    let later = "CREATE TABLE later AS SELECT generate_series(1, 1000) AS i";
+    fixture.session.execute(later).await.unwrap();
+    let full = committed(&fixture.archived_backup().await);
+    fixture.cluster.stop("fast");
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::rename(&kept, &data).unwrap();
+    fixture.cluster.start_again();
+    let fixture = fixture.reconnected().await;
+    let work = fixture.incremental_work(Some(pinned(&full)));
+    let cx = context();
+    let run = backup::run(work, cx.clone(), &fixture.host);
+    tokio::select! {
+        outcome = run => panic!("it ended as {outcome:?}"),
+        () = logged(&cx, "all is copied (parent_ahead)") => {}
+    }
+}
+
+/// Pitfall 24: pages that are older than the parent and came since, by a copy that WAL
+/// does not hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_old_in_new_files_are_in_the_backup_that_meets_them() {
+    let fixture = Fixture::new(&testkit::major(18)).await;
+    fixture.cluster.psql("CREATE DATABASE filled");
+    let fill = "CREATE TABLE t AS SELECT generate_series(1, 20000) AS i";
+    fixture.cluster.psql_in("filled", fill);
+    let full = committed(&fixture.archived_backup().await);
+    let copy = "CREATE DATABASE copied TEMPLATE filled STRATEGY file_copy";
+    fixture.cluster.psql(copy);
+    // What it was copied from is gone: replay could not copy it again.
+    fixture.cluster.psql("DROP DATABASE filled");
+    let work = fixture.incremental_work(Some(pinned(&full)));
+    let success = fixture.archived(work).await;
+    assert_eq!(success.result["kind"], "incremental", "{}", success.result);
+    let request = RestoreRequest {
+        start: true,
+        ..fixture.request(&format!("backup:{}", committed(&success).id))
+    };
+    let copy = fixture.restore(&request).await;
+    let sum = "SELECT count(*), sum(i) FROM t";
+    assert_eq!(copy.psql_in("copied", sum), "20000|200010000");
+    copy.check_everything();
 }
 
 /// An incremental of the promoted server.
@@ -402,6 +472,7 @@ async fn on_two(fixture: &Fixture, standby: &TestCluster, parent: &CommittedBack
     }
 }
 
+// Pitfall 25
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_incremental_that_ends_in_any_phase_leaves_its_parent_whole() {
     let fixture = Fixture::new(&testkit::major(18)).await;

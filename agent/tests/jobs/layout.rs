@@ -50,6 +50,7 @@ fn move_configuration(fixture: &Fixture, etc: &Path) {
     must_run(start.args(["-o", &options]));
 }
 
+// Pitfalls 29 and 30
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn debians_layout_becomes_one_directory_that_starts() {
     let mut fixture = Fixture::new(&testkit::major(15)).await;

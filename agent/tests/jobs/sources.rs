@@ -62,14 +62,14 @@ impl Pair {
     }
 }
 
-async fn reached(cx: &JobContext, phase: JobPhase) {
+pub(crate) async fn reached(cx: &JobContext, phase: JobPhase) {
     let mut changes = cx.subscribe();
     while cx.state().phase != Some(phase) {
         changes.changed().await.unwrap();
     }
 }
 
-async fn logged(cx: &JobContext, text: &str) {
+pub(crate) async fn logged(cx: &JobContext, text: &str) {
     let mut changes = cx.subscribe();
     while !cx.state().log.iter().any(|line| line.contains(text)) {
         changes.changed().await.unwrap();
@@ -83,11 +83,13 @@ fn started(request: RestoreRequest) -> RestoreRequest {
     }
 }
 
+// Pitfalls 5 and 6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_is_a_source_like_its_primary_on_15() {
     standby(&testkit::major(15)).await;
 }
 
+// Pitfalls 5 and 6
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_is_a_source_like_its_primary_on_18() {
     standby(&testkit::major(18)).await;
@@ -143,8 +145,7 @@ async fn standby(programs: &Programs) {
     pair.duty.stop().await;
 }
 
-/// Pitfall 6 (engine-pitfalls): a standby that lags is no source before it has
-/// replayed what is stored.
+/// Pitfall 6: a standby that lags is no source before it has replayed what is stored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_replays_what_is_stored_before_it_is_copied() {
     let mut pair = Pair::new(&testkit::major(18)).await;
@@ -272,6 +273,7 @@ async fn a_standby_of_a_primary_without_full_pages_is_refused_by_reason() {
     pair.duty.stop().await;
 }
 
+// Pitfall 3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_begins_as_it_was_asked_to() {
     for (checkpoint, said) in [
@@ -415,6 +417,7 @@ async fn a_backup_that_carries_its_wal_ends_in_any_phase_without_a_slot() {
     }
 }
 
+// Pitfall 8
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_is_a_backup_like_a_copy_of_the_files() {
     for programs in testkit::all_majors() {

@@ -80,6 +80,7 @@ async fn it_streams_from_the_primary_it_is_told_to_follow() {
     assert_eq!(row.get::<_, i64>(0), 1);
 }
 
+// Pitfall 29
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_somebody_else_starts_stays_a_standby() {
     let (fixture, mut ledger) = prepared(15).await;

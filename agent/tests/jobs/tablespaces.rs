@@ -55,11 +55,13 @@ fn files(root: &Path) -> BTreeMap<String, u64> {
     files
 }
 
+// Pitfalls 2, 13, 24 and 27
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_with_tablespaces_restores_on_15() {
     chain(&testkit::major(15)).await;
 }
 
+// Pitfalls 2, 13, 24 and 27
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_with_tablespaces_restores_on_18() {
     chain(&testkit::major(18)).await;
@@ -276,6 +278,7 @@ async fn replay_makes_no_tablespace_where_somebody_else_has_one() {
 }
 
 /// A linked pg_wal comes back in the data directory, or where it is told to.
+// Pitfall 13
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_linked_pg_wal_goes_where_it_is_told_to() {
     let fixture = Fixture::new(&testkit::major(15)).await;

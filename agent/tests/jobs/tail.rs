@@ -191,6 +191,7 @@ async fn a_tail_after_a_switch_counts_to_the_end_of_the_segment() {
     assert_eq!(plan.wal.to_lsn, boundary, "the header holds nothing");
 }
 
+// Pitfall 28
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn positions_and_times_have_two_sides() {
     let (fixture, mut ledger) = prepared(15).await;
@@ -241,6 +242,7 @@ async fn positions_and_times_have_two_sides() {
     assert_rows(&copy.connect().await, middle.id - 1).await;
 }
 
+// Pitfall 28
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn targets_that_cannot_be_are_refused_by_name() {
     let (fixture, mut ledger) = prepared(15).await;
@@ -367,6 +369,7 @@ async fn the_frontier_reaches_further_than_the_last_commit() {
     assert_eq!(code(refused), "wal_missing");
 }
 
+// Pitfall 28
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_way_leads_over_a_promotion() {
     for major in [15, 18] {

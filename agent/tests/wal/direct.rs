@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use holdfast_agent::wal::{FetchArgs, FetchExit, PushArgs, PushExit, fetch_command, push_command};
-use holdfast_pg::testkit::{Builder, TestCluster, give_to_server_user, major};
+use holdfast_pg::testkit::{Builder, TestCluster, give_to_server_user, major, must_run};
 use holdfast_repo::{
     AsideFile, Codec, Fetched, LineageRepository, Repository, RepositoryKey, StoreOptions,
     open_store,
@@ -198,6 +198,7 @@ fn some_segments(server: &TestCluster, count: usize) -> Vec<(WalSegment, Vec<u8>
 
 // Pitfall 15: identical bytes are fine, others are not; foreign systems are
 // refused by the segment's header.
+// Pitfall 16
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_same_bytes_are_stored_and_everything_else_is_refused() {
     let store = Store::new().await;
@@ -459,8 +460,49 @@ fn standby_of(server: &TestCluster, store: &Store) -> TestCluster {
     standby
 }
 
+// Pitfall 20: what was fetched ahead is in the way of pg_rewind on neither side, and who
+// was rewound follows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_primary_that_was_left_behind_is_rewound_and_follows() {
+    let store = Store::new().await;
+    let mut server = store.server().setting("wal_log_hints", "on").start();
+    server.psql("CREATE TABLE ledger (n int)\nINSERT INTO ledger VALUES (1)");
+    let standby = standby_of(&server, &store);
+    write(&server, 6);
+    server.psql("INSERT INTO ledger VALUES (2)");
+    archived(&server, switch(&server)).await;
+    let rows = |server: &TestCluster| {
+        server.psql("SELECT string_agg(n::text, ',' ORDER BY n) FROM ledger")
+    };
+    eventually("the second row", async || rows(&standby) == "1,2").await;
+    assert!(standby.data_dir().join(".holdfast/fetch").exists());
+    standby.promote();
+    // Before 16, pg_rewind believes the last checkpoint of which timeline it is.
+    standby.psql("CHECKPOINT\nINSERT INTO ledger VALUES (3)");
+    archived(&standby, switch(&standby)).await;
+    server.psql("INSERT INTO ledger VALUES (4)");
+    server.stop("fast");
+    let mut rewind = server.program("pg_rewind");
+    let from = format!("{} dbname=postgres", standby.socket_conninfo());
+    rewind.arg("--target-pgdata").arg(server.data_dir());
+    must_run(rewind.args(["--source-server", &from]));
+    // It is consistent only with all that its source had written by then.
+    standby.psql("INSERT INTO ledger VALUES (5)");
+    archived(&standby, switch(&standby)).await;
+    let restore = format!("restore_command = '{}'\n", store.fetch_setting());
+    server.append("postgresql.auto.conf", &restore);
+    server.append("standby.signal", "");
+    server.start();
+    let theirs = "1,2,3,5";
+    eventually("the rows of the new primary", async || {
+        rows(&server) == theirs
+    })
+    .await;
+}
+
 // A standby without a connection follows, is promoted, and archives on a new
 // timeline; the primary that was left behind is refused (pitfalls 18 and 19).
+// Pitfall 20
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_standby_follows_is_promoted_and_archives_on() {
     let store = Store::new().await;

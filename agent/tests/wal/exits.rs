@@ -72,6 +72,7 @@ impl Fetching {
     }
 }
 
+// Pitfall 17
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn direct_finds_proves_absence_and_never_guesses() {
     let fetching = Fetching::new().await;

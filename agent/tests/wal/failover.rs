@@ -96,11 +96,13 @@ async fn a_stranded_tail_is_back_filled(number: u32) {
     receiving.duty.stop().await;
 }
 
+// Pitfall 18
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_stranded_tail_is_back_filled_on_15() {
     a_stranded_tail_is_back_filled(15).await;
 }
 
+// Pitfall 18
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_stranded_tail_is_back_filled_on_18() {
     a_stranded_tail_is_back_filled(18).await;
@@ -353,6 +355,7 @@ async fn a_gap_is_filled_from_a_standby() {
 
 /// PostgreSQL serves no segment that is older than the last one it removed, and
 /// the file may be there all the same.
+// Pitfall 18
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_gap_is_filled_from_the_files_of_pg_wal() {
     let server = TestCluster::builder(&major(15)).start();

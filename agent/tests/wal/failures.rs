@@ -16,6 +16,7 @@ async fn stop(receiving: Receiving) {
 }
 
 // I-07
+// Pitfall 19
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_confirmed_while_the_repository_cannot_be_written() {
     let server = TestCluster::builder(&major(18)).start();
@@ -65,6 +66,7 @@ async fn nothing_is_confirmed_while_the_repository_cannot_be_written() {
     stop(receiving).await;
 }
 
+// Pitfall 19
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_ways_to_be_refused_have_codes_and_hints() {
     let server = TestCluster::builder(&major(15))

@@ -8,6 +8,7 @@ use holdfast_types::{ByteSize, Timeline};
 
 use crate::support::{Place, SLOT, eventually, gaps, kept_from, lose_wal, write};
 
+// Pitfall 19
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_lost_slot_is_a_recorded_gap() {
     let server = TestCluster::builder(&major(15)).start();
@@ -85,6 +86,7 @@ async fn a_slot_dropped_under_the_stream_is_made_again() {
 }
 
 // I-15
+// Pitfall 21
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_database_is_not_filled_for_us() {
     let server = TestCluster::builder(&major(15)).start();
@@ -171,6 +173,7 @@ async fn a_slot_that_shall_stay_stays_and_is_an_alarm() {
 }
 
 /// PostgreSQL itself may give the slot up.
+// Pitfall 19
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_invalidated_slot_is_replaced_and_the_gap_told() {
     for number in [15, 18] {

@@ -145,7 +145,7 @@ async fn require_done_is_stored(place: &Place, server: &TestCluster) -> usize {
     told.len()
 }
 
-// I-07, I-13, pitfall 5 and 15.
+// I-07, I-13, pitfalls 5 and 15.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_is_archived_is_what_the_server_wrote_and_the_frontier_follows() {
     let mut archived = Archived::start(WalMode::Archive).await;
@@ -167,9 +167,13 @@ async fn what_is_archived_is_what_the_server_wrote_and_the_frontier_follows() {
     });
     assert!(notes <= 16, "{notes} notes");
     // A backup history file goes along.
+    let (start, stop) = match archived.server.programs().major() {
+        14 => ("pg_start_backup('x', true, false)", "pg_stop_backup(false)"),
+        _ => ("pg_backup_start('x', true)", "pg_backup_stop()"),
+    };
     archived
         .server
-        .psql("SELECT pg_backup_start('x', true)\nSELECT pg_backup_stop()");
+        .psql(&format!("SELECT {start}\nSELECT {stop}"));
     eventually("the .backup file", async || {
         let failed = "SELECT failed_count FROM pg_stat_archiver";
         let last = "SELECT last_archived_wal FROM pg_stat_archiver";
@@ -223,6 +227,8 @@ async fn nothing_is_lost_while_the_repository_is_away() {
     let mut archived = Archived::start(WalMode::Archive).await;
     write(&archived.server, 1);
     archived.archive_all().await;
+    let archiver = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'archiver'";
+    let pid = number(&archived.server, archiver);
     archived.place.break_it();
     write(&archived.server, 4);
     archived.server.psql("SELECT pg_switch_wal()");
@@ -233,6 +239,7 @@ async fn nothing_is_lost_while_the_repository_is_away() {
     .await;
     let trouble = archived.receiving.trouble("wal_archiving_failing").await;
     assert!(trouble.trouble.unwrap().retryable);
+    assert_eq!(number(&archived.server, archiver), pid, "it was not ended");
     archived.place.repair_it();
     require_done_is_stored(&archived.place, &archived.server).await;
     // The next segment wakes the archiver.
@@ -287,6 +294,7 @@ async fn both_at_once_are_one() {
 
 // Pitfall 18: what was marked as done before anybody had it is fetched from
 // pg_wal, and what is gone from there is a gap.
+// Pitfall 21
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn segments_that_nobody_archives_are_stored_from_pg_wal_or_recorded_as_a_gap() {
     let mut archived = Archived::start(WalMode::Archive).await;

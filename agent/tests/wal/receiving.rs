@@ -71,6 +71,7 @@ async fn stores_what_postgresql_15_wrote() {
     stores_what_the_server_wrote(15, "--wal-segsize=16").await;
 }
 
+// Pitfall 14
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn stores_what_postgresql_18_wrote_in_small_segments() {
     stores_what_the_server_wrote(18, "--wal-segsize=1").await;

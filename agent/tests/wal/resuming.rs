@@ -64,6 +64,7 @@ async fn check_slot(place: &Place, server: &TestCluster, first: Lsn) -> Option<L
     Some(confirmed)
 }
 
+// Pitfall 19
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn kill_9_loses_nothing_and_confirms_nothing_too_early() {
     let server = TestCluster::builder(&major(18))

@@ -64,17 +64,20 @@ async fn follows_a_promotion(number: u32) {
     receiving.duty.stop().await;
 }
 
+// Pitfall 19
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_promotion_of_15_is_followed() {
     follows_a_promotion(15).await;
 }
 
+// Pitfall 19
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_promotion_of_18_is_followed() {
     follows_a_promotion(18).await;
 }
 
 /// A copy that left the history before what is stored must not be mixed in.
+// Pitfall 15
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_server_with_another_history_is_refused_and_leaves_no_trace() {
     let primary = TestCluster::builder(&major(15)).start();
@@ -104,6 +107,7 @@ async fn a_server_with_another_history_is_refused_and_leaves_no_trace() {
 }
 
 /// The same name, other bytes: an incident, and nothing is overwritten.
+// Pitfall 15
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn other_bytes_at_the_same_place_stop_everything() {
     let server = TestCluster::builder(&major(15)).start();
@@ -186,4 +190,35 @@ async fn a_standby_behind_the_repository_catches_up_first() {
         })
         .await;
     waiting.duty.stop().await;
+}
+
+/// Pitfall 18: whoever comes after two promotions stores the history of both, and one
+/// that the server itself has lost is no end: timelines are listed, not guessed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_history_that_is_missing_is_no_end() {
+    let primary = TestCluster::builder(&major(15)).start();
+    let second = primary.standby(None);
+    second.promote();
+    let third = second.standby(None);
+    third.promote();
+    let three = Timeline::new(3).unwrap();
+    for lost in [false, true] {
+        if lost {
+            let file = two().history_file();
+            std::fs::remove_file(third.data_dir().join("pg_wal").join(file)).unwrap();
+        }
+        let place = Place::new();
+        let mut receiving = place.start(&third);
+        let report = receiving.caught_up(&third).await;
+        assert_eq!(report.trouble, None);
+        receiving.duty.stop().await;
+        let wal = place.wal(&third).await;
+        let older = wal.fetch_history(two()).await.unwrap();
+        assert_eq!(older.is_none(), lost);
+        let timelines = wal.timelines().await.unwrap();
+        assert_eq!(timelines.last(), Some(&three), "{timelines:?}");
+        let history = wal.history(three).await.unwrap();
+        assert!(history.switchpoint_of(Timeline::FIRST).is_some());
+        assert!(history.switchpoint_of(two()).is_some());
+    }
 }

@@ -379,7 +379,7 @@ async fn facts_of(
                         physical: place,
                         held,
                         pinned: pins.and_then(|pins| pins.last()).map(|pin| pin.until),
-                        restored: restored.contains(&backup.id),
+                        restored: restored.may_be(&backup),
                     });
                     gathered
                         .kinds
@@ -431,29 +431,49 @@ async fn all_backups(view: &StateView, cluster: &Name) -> Result<Vec<BackupView>
     }
 }
 
-/// The backups of a cluster that are being restored.
-async fn restored(view: &StateView, cluster: &Name) -> Result<BTreeSet<BackupId>> {
-    let mut found = BTreeSet::new();
-    let filter = JobFilter {
-        kind: Some(JobKind::Restore),
-        cluster: Some(cluster.clone()),
-        ..JobFilter::default()
-    };
-    let mut page = PageRequest::longest();
-    loop {
-        let jobs = query::jobs(view.connection(), &filter, &page).await?;
-        for job in jobs.items.iter().filter(|job| !job.state.is_terminal()) {
-            match JobSpec::read(&job.spec)?.work {
-                WorkSpec::Restore { plan, .. } => found.insert(plan.backup),
-                WorkSpec::RestoreDump { backup, .. } => found.insert(backup),
-                WorkSpec::Backup { .. } | WorkSpec::Copy { .. } => false,
-            };
-        }
-        match jobs.next_cursor {
-            None => return Ok(found),
-            cursor => page.cursor = cursor,
+/// What of a cluster is being restored, for good or to rehearse it.
+#[derive(Default)]
+struct Restored {
+    backups: BTreeSet<BackupId>,
+    /// A drill is under way that chooses its base backup when it begins, so any may be it.
+    any_base: bool,
+}
+
+impl Restored {
+    fn may_be(&self, backup: &BackupView) -> bool {
+        self.backups.contains(&backup.id) || (self.any_base && backup.kind != BackupKind::Logical)
+    }
+}
+
+async fn restored(view: &StateView, cluster: &Name) -> Result<Restored> {
+    let mut found = Restored::default();
+    for kind in [JobKind::Restore, JobKind::Drill] {
+        let filter = JobFilter {
+            kind: Some(kind),
+            cluster: Some(cluster.clone()),
+            ..JobFilter::default()
+        };
+        let mut page = PageRequest::longest();
+        loop {
+            let jobs = query::jobs(view.connection(), &filter, &page).await?;
+            for job in jobs.items.iter().filter(|job| !job.state.is_terminal()) {
+                match JobSpec::read(&job.spec)?.work {
+                    WorkSpec::Restore { plan, .. } => _ = found.backups.insert(plan.backup),
+                    WorkSpec::RestoreDump { backup, .. } => _ = found.backups.insert(backup),
+                    WorkSpec::Drill(drill) => match drill.dump {
+                        Some(dump) => _ = found.backups.insert(dump.backup),
+                        None => found.any_base = true,
+                    },
+                    WorkSpec::Backup { .. } | WorkSpec::Copy { .. } => {}
+                }
+            }
+            match jobs.next_cursor {
+                None => break,
+                cursor => page.cursor = cursor,
+            }
         }
     }
+    Ok(found)
 }
 
 impl PlannedCluster {

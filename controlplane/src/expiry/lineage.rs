@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_consensus::StateView;
-use holdfast_repo::{Batch, Codec, Error, LineageRepository, Repository, Stock};
+use holdfast_repo::{Batch, Codec, Error, LineageRepository, Repository, Stock, failpoint};
 use holdfast_state::command::{BeginDeletion, Deletable, EndDeletion};
 use holdfast_state::query::{self, BackupFilter, Deletion, PageRequest};
 use holdfast_types::{BackupId, BackupState, Coverage, Timeline};
@@ -83,16 +83,21 @@ async fn run(
     if begun == Deletable::default() {
         return Ok(0);
     }
+    failpoint!("expire::begin::done");
     let lineage = repository.lineage(&place.cluster, place.lineage).await?;
     lineage.prove_there().await?;
     let licence = licence(app, place).await?;
     delete_marks(app, &lineage, &licence).await?;
+    failpoint!("expire::marks::done");
     // Anew: what was committed since is seen to need its own.
     let stock = lineage.stock(&licence.dead).await?;
     refuse_partial(&licence, |id| stock.backup(*id).is_some())?;
     delete_remains(app, &lineage, (&licence, &stock)).await?;
+    failpoint!("expire::remains::done");
     delete_wal(app, &lineage, (&licence, &stock)).await?;
+    failpoint!("expire::wal::done");
     let gone = see(&lineage, (&licence, &stock), begun).await?;
+    failpoint!("expire::see::done");
     if gone == Deletable::default() {
         return Ok(0);
     }
@@ -104,6 +109,7 @@ async fn run(
         wal: gone.wal,
     };
     let ended = app.propose_as(app.own_context(), end).await?;
+    failpoint!("expire::end::done");
     tracing::info!(
         repository = %place.repository, cluster = %place.cluster, ended,
         "what was condemned is deleted"
@@ -227,6 +233,7 @@ async fn delete_wal(
             continue;
         }
         wal.mark_expired(*timeline, gone).await?;
+        failpoint!("expire::wal::marked");
         for batch in batches {
             delete_batch(app, lineage, &batch).await?;
         }

@@ -211,6 +211,7 @@ async fn run_to_commit(node: &Node, session: &mut Session, assignment: &Assignme
     assert_eq!(first_line(node, id).await, "copying");
 }
 
+// Pitfall 5
 #[tokio::test]
 async fn a_backup_whose_wal_is_not_there_fails() {
     let (mut node, agent) = protected().await;

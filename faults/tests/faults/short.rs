@@ -20,7 +20,9 @@ fn what_was_promised_is_kept_under_faults() {
     };
     let outcome = run(&Options {
         seed: seed(),
-        faults: 22,
+        // All kinds, and for long enough that two of the backups that are due every half
+        // minute are done, so that the first expires.
+        faults: 30,
         at_most: Duration::from_secs(100),
         first: vec![all_at_once],
     });

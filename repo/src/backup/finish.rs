@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures_util::TryStreamExt;
 use holdfast_types::{BackupId, Lsn, LsnRange, Timeline};
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,7 +14,7 @@ use super::reader::BackupReader;
 use super::writer::{BackupWriter, Shared};
 use crate::chunk::PackId;
 use crate::codec::Codec;
-use crate::{Error, Result};
+use crate::{Error, Result, failpoint};
 
 /// How long an attempt may take at most: as long as the longest pin.
 const ATTEMPT_MOST: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -125,11 +126,11 @@ impl Shared {
         let name = self
             .lineage
             .name(&section_name(self.backup, section.number));
-        self.lineage
-            .repository
-            .store
-            .create_own(&name, sealed)
-            .await
+        let store = &self.lineage.repository.store;
+        failpoint!("put::section::before");
+        store.create_own(&name, sealed).await?;
+        failpoint!("put::section::after");
+        Ok(())
     }
 }
 
@@ -154,7 +155,48 @@ impl FinishedBackup {
         self.refuse_other_parent(&facts)?;
         self.refuse_late()?;
         self.prove_wal(&facts).await?;
+        self.prove_objects().await?;
         self.mark(facts).put(&self.shared.lineage).await
+    }
+
+    /// I-05: what the store has confirmed is there, with the size that was sent. The
+    /// packs of a parent were seen to be when that was committed.
+    async fn prove_objects(&self) -> Result<()> {
+        let (lineage, id) = (&self.shared.lineage, self.shared.backup);
+        let mut sent: BTreeMap<String, u64> = BTreeMap::new();
+        for (number, bytes) in &*self.shared.packs() {
+            let pack = PackId {
+                backup: id,
+                number: *number,
+            };
+            sent.insert(lineage.name(&pack.name()), *bytes);
+        }
+        for section in &self.template.sections {
+            let name = section_name(id, section.number);
+            sent.insert(lineage.name(&name), section.bytes);
+        }
+        let store = &lineage.repository.store;
+        for directory in ["packs", "manifests"] {
+            let mut listed = store.list(&lineage.name(&format!("{directory}/{id}")));
+            while let Some(one) = listed.try_next().await? {
+                match sent.remove(&one.name) {
+                    Some(bytes) if bytes != one.size => {
+                        return Err(Error::NotStored {
+                            object: one.name,
+                            found: format!("has {} of its {bytes} bytes", one.size),
+                        });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        match sent.pop_first() {
+            None => Ok(()),
+            Some((object, _)) => Err(Error::NotStored {
+                object,
+                found: "does not list it".to_owned(),
+            }),
+        }
     }
 
     /// Reads back what the mark will name, before it exists: whoever commits

@@ -431,6 +431,7 @@ fn what_is_left_of_a_sparse_pack_is_stored_again() {
 }
 
 /// I-06: nothing comes to rest on what is not there.
+// Pitfall 25
 #[test]
 fn a_parent_that_lost_something_is_none() {
     block_on(async {
@@ -461,6 +462,7 @@ fn a_parent_that_lost_something_is_none() {
 }
 
 /// Damage inside a pack shows when its map is asked for.
+// Pitfall 25
 #[test]
 fn a_map_that_cannot_be_read_ends_the_attempt() {
     block_on(async {

@@ -17,7 +17,7 @@ use crate::codec::Codec;
 use crate::crypto::PlainHash;
 use crate::envelope::Kind;
 use crate::error::Damage;
-use crate::{Error, LineageRepository, Result};
+use crate::{Error, LineageRepository, Result, failpoint};
 
 const FORMAT: u32 = 1;
 
@@ -196,11 +196,17 @@ impl Backup {
     pub(super) async fn put(self, lineage: &LineageRepository) -> Result<Self> {
         let below = mark_name(&self.run);
         let text = Bytes::from(serde_json::to_vec(&self).expect("a mark is plain data"));
-        match lineage
+        failpoint!("put::mark::before");
+        let put = lineage
             .put(Kind::Mark, &below, Codec::Zstd { level: 3 }, text)
-            .await
-        {
-            Ok(_) => Ok(self),
+            .await;
+        failpoint!("put::mark::after");
+        match put {
+            Ok((_, sealed)) => {
+                let (store, name) = (&lineage.repository.store, lineage.name(&below));
+                store.prove_stored(&name, sealed.len() as u64).await?; // I-05
+                Ok(self)
+            }
             Err(Error::Conflict { .. }) => {
                 let winner = read(lineage, &below).await?;
                 if winner.id == self.id {

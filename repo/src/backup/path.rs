@@ -171,6 +171,7 @@ mod tests {
     }
 
     proptest! {
+        // Pitfall 14
         #[test]
         fn every_path_has_a_spelling(bytes in proptest::collection::vec(1u8.., 1..20)) {
             if let Ok(path) = EntryPath::from_bytes(&bytes) {

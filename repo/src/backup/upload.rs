@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::store::Store;
-use crate::{Error, FanOut, KeptUp, Result};
+use crate::{Error, FanOut, KeptUp, Result, failpoint};
 
 pub(super) struct Uploader {
     runtime: Handle,
@@ -81,8 +81,14 @@ impl Uploader {
         };
         self.runtime.spawn(async move {
             let length = bytes.len() as u64;
-            let created = running.uploader.store.create_own(&name, bytes.clone());
-            match created.await {
+            failpoint!("put::pack::before");
+            let created = running
+                .uploader
+                .store
+                .create_own(&name, bytes.clone())
+                .await;
+            failpoint!("put::pack::after");
+            match created {
                 Ok(()) => {
                     if let Some(copies) = running.uploader.fan_out.get() {
                         copies.offer(&name, &bytes);

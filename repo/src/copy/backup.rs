@@ -9,7 +9,7 @@ use super::{CopyScope, LineageCopy};
 use crate::backup::{Backup, BackupKind, mark_name};
 use crate::codec::Codec;
 use crate::envelope::{Header, Kind};
-use crate::{BackupReader, Error, Result};
+use crate::{BackupReader, Error, Result, failpoint};
 
 /// A backup that is in both places.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,7 @@ impl LineageCopy {
             }
             Err(error) => return Err(error),
         }
+        failpoint!("copy::content::done");
         // What was deleted meanwhile does not come back as a copy (I-06).
         let mark = self.mark(backup, &name).await?;
         let outcome = self.put(&name, mark).await?;

@@ -125,6 +125,7 @@ impl LineageCopy {
     pub(super) async fn put(&self, name: &str, bytes: Bytes) -> Result<Outcome> {
         let store = &self.to.repository.store;
         if store.create(name, bytes.clone()).await? == Created::Yes {
+            store.prove_stored(name, bytes.len() as u64).await?;
             return Ok(Outcome::Copied);
         }
         if store.read_existing(name).await? == bytes {

@@ -103,7 +103,12 @@ impl LineageRepository {
     pub async fn delete_mark(&self, backup: &Backup) -> Result<()> {
         if self.has_mark(backup).await? {
             let mark = self.name(&mark_name(&backup.run));
-            self.repository.store.delete_durably(&[mark]).await?;
+            let store = &self.repository.store;
+            store.delete_durably(std::slice::from_ref(&mark)).await?;
+            // What is listed restores: its packs go only after its mark.
+            if self.has_mark(backup).await? {
+                return Err(crate::Error::NotDeleted { object: mark });
+            }
         }
         Ok(())
     }

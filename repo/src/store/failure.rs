@@ -59,7 +59,7 @@ impl Failure {
     }
 
     /// The client keeps the type of a refused request to itself, so the status
-    /// is read from its message; `tests/failures.rs` holds this against it.
+    /// is read from its message; `tests/failures/answers.rs` holds this against it.
     fn of_status(text: &str) -> Self {
         let status = text
             .split_once("status code: ")

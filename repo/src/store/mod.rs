@@ -62,6 +62,8 @@ pub(crate) struct Listed {
 /// How often a create-only write is tried again when its answer is lost. The
 /// client repeats reads itself, but not these.
 const CREATE_ATTEMPTS: u32 = 4;
+/// How often a read is tried whose answers end early without an error.
+const READ_ATTEMPTS: u32 = 3;
 
 impl Store {
     /// Where it is.
@@ -120,20 +122,39 @@ impl Store {
 
     /// The whole object, or `None` when there is none of that name.
     pub(crate) async fn read(&self, name: &str) -> Result<Option<Bytes>> {
-        let read = async {
-            self.inner
-                .get_opts(&self.path(name), GetOptions::default())
-                .await?
-                .bytes()
-                .await
-        };
-        match read.await {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) => match Failure::of(&error) {
-                Failure::NotFound => Ok(None),
-                failure => Err(failure.into_error(self, name, error)),
-            },
+        let mut attempt = 1;
+        loop {
+            let read = async {
+                let options = GetOptions::default();
+                let got = self.inner.get_opts(&self.path(name), options).await?;
+                Ok((got.meta.size, got.bytes().await?))
+            };
+            match read.await {
+                Ok((size, bytes)) if bytes.len() as u64 == size => return Ok(Some(bytes)),
+                Ok((size, bytes)) => {
+                    self.ended_early(name, bytes.len() as u64, size, attempt)
+                        .await?;
+                }
+                Err(error) => match Failure::of(&error) {
+                    Failure::NotFound => return Ok(None),
+                    failure => return Err(failure.into_error(self, name, error)),
+                },
+            }
+            attempt += 1;
         }
+    }
+
+    /// An answer was cut short: that is the network's fault or the store's, and says
+    /// nothing of the object. It is asked for again, a few times.
+    async fn ended_early(&self, name: &str, got: u64, of: u64, attempt: u32) -> Result<()> {
+        if attempt == READ_ATTEMPTS {
+            let text = format!("each answer ended early, the last after {got} of {of} bytes");
+            let cause = io::Error::new(io::ErrorKind::UnexpectedEof, text);
+            return Err(Failure::Unreachable.into_error(self, name, cause));
+        }
+        tracing::debug!(object = name, attempt, got, of, "the answer ended early");
+        tokio::time::sleep(pause_after(attempt)).await;
+        Ok(())
     }
 
     /// The whole object, which must be there.
@@ -146,22 +167,31 @@ impl Store {
     /// Part of an object that must be there and reach so far.
     pub(crate) async fn read_range(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
         let length = range.end - range.start;
-        match self.inner.get_range(&self.path(name), range.clone()).await {
-            Ok(bytes) if bytes.len() as u64 == length => Ok(bytes),
-            Ok(_) => Err(Error::damaged(name, Damage::Truncated)),
-            Err(error) => match Failure::of(&error) {
-                Failure::NotFound => Err(Error::Missing {
-                    object: name.to_owned(),
-                }),
-                Failure::Other => match self.size(name).await {
-                    // A range behind the end is an error of its own in every store.
-                    Ok(Some(size)) if size < range.end => {
-                        Err(Error::damaged(name, Damage::Truncated))
-                    }
-                    _ => Err(Failure::Other.into_error(self, name, error)),
-                },
-                failure => Err(failure.into_error(self, name, error)),
+        let mut attempt = 1;
+        let error = loop {
+            let got = match self.inner.get_range(&self.path(name), range.clone()).await {
+                Ok(bytes) if bytes.len() as u64 == length => return Ok(bytes),
+                Ok(bytes) => bytes.len() as u64,
+                Err(error) => break error,
+            };
+            match self.size(name).await? {
+                Some(size) if size < range.end => {
+                    return Err(Error::damaged(name, Damage::Truncated));
+                }
+                _ => self.ended_early(name, got, length, attempt).await?,
+            }
+            attempt += 1;
+        };
+        match Failure::of(&error) {
+            Failure::NotFound => Err(Error::Missing {
+                object: name.to_owned(),
+            }),
+            Failure::Other => match self.size(name).await {
+                // A range behind the end is an error of its own in every store.
+                Ok(Some(size)) if size < range.end => Err(Error::damaged(name, Damage::Truncated)),
+                _ => Err(Failure::Other.into_error(self, name, error)),
             },
+            failure => Err(failure.into_error(self, name, error)),
         }
     }
 
@@ -231,6 +261,21 @@ impl Store {
             synced.map_err(|error| Failure::of_io(&error).into_error(self, name, error))?;
         }
         Ok(Created::Exists)
+    }
+
+    /// Fails unless the store has the object that it has confirmed, with that size.
+    /// The answer to a put is only what the store says; this is asked where something
+    /// is deleted, confirmed or committed because of it.
+    pub(crate) async fn prove_stored(&self, name: &str, bytes: u64) -> Result<()> {
+        let found = match self.size(name).await? {
+            Some(size) if size == bytes => return Ok(()),
+            Some(size) => format!("has {size} of its {bytes} bytes"),
+            None => "does not have it".to_owned(),
+        };
+        Err(Error::NotStored {
+            object: name.to_owned(),
+            found,
+        })
     }
 
     /// Writes an object whose name only this process can have chosen. When it

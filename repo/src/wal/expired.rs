@@ -59,9 +59,13 @@ impl WalRepository {
         for range in gone.ranges() {
             let below = marker_name(timeline, *range);
             let content = Bytes::from_static(CONTENT);
-            self.lineage
-                .put(Kind::Expired, &below, Codec::None, content)
-                .await?;
+            let put = self
+                .lineage
+                .put(Kind::Expired, &below, Codec::None, content);
+            let (_, sealed) = put.await?;
+            // Without it, what is deleted next would be taken for lost.
+            let (store, name) = (&self.lineage.repository.store, self.lineage.name(&below));
+            store.prove_stored(&name, sealed.len() as u64).await?;
         }
         for (of, range, name) in self.markers().await? {
             let longer = |other: &LsnRange| {

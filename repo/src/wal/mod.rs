@@ -23,7 +23,7 @@ pub use self::list::TimelineWal;
 pub(crate) use self::list::WalObject;
 use crate::codec::Codec;
 use crate::lineage::Put;
-use crate::{Error, LineageRepository, Result};
+use crate::{Error, LineageRepository, Result, failpoint};
 
 /// The WAL of one lineage. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -100,10 +100,15 @@ impl WalRepository {
     async fn put(&self, object: WalObject, plain: Bytes) -> Result<Put> {
         let below = object.name();
         let kind = object.kind();
-        let (put, bytes) = self
-            .lineage
-            .put_seen(kind, &below, self.codec, plain)
-            .await?;
+        failpoint!("put::wal::before");
+        let (put, bytes) = self.lineage.put(kind, &below, self.codec, plain).await?;
+        // PostgreSQL deletes what it is told that we have (I-07). Not so for a slice:
+        // until its segment is whole, the server keeps all of it.
+        if put == Put::Created && !matches!(object, WalObject::Slice(..)) {
+            let (store, name) = (&self.lineage.repository.store, self.lineage.name(&below));
+            store.prove_stored(&name, bytes.len() as u64).await?;
+        }
+        failpoint!("put::wal::after");
         let Some(WalTap(tell)) = &self.tap else {
             return Ok(put);
         };

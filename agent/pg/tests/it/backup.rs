@@ -113,6 +113,7 @@ async fn the_facts_are_the_servers() {
     }
 }
 
+// Pitfalls 1 and 2
 #[tokio::test]
 async fn a_backup_gives_its_label_byte_for_byte() {
     for programs in all_majors() {
@@ -143,6 +144,7 @@ fn in_label(lsn: holdfast_types::Lsn, text: &str) -> String {
     }
 }
 
+// Pitfall 1
 #[tokio::test(flavor = "multi_thread")]
 async fn dropping_the_session_takes_postgresql_out_of_backup_mode() {
     let cluster = TestCluster::builder(&major(18)).start();
@@ -157,6 +159,34 @@ async fn dropping_the_session_takes_postgresql_out_of_backup_mode() {
     next.stop().await.unwrap();
 }
 
+/// Pitfall 3: a spread checkpoint, and a copy of hours, outlast every limit that is set
+/// for all sessions.
+#[tokio::test]
+async fn no_time_limit_ends_a_backup_that_waits() {
+    let limits = [
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+        "idle_session_timeout",
+    ];
+    for programs in all_majors() {
+        let builder = TestCluster::builder(&programs);
+        let builder = limits
+            .iter()
+            .fold(builder, |builder, limit| builder.setting(limit, "10min"));
+        let cluster = builder.start();
+        assert_eq!(cluster.psql("SHOW idle_session_timeout"), "10min");
+        let backup = BackupSession::start(&cluster.local(), START).await.unwrap();
+        for limit in limits {
+            let query = "SELECT current_setting($1)";
+            let row = backup.session().row(query, &[&limit]).await.unwrap();
+            assert_eq!(row.get::<_, String>(0), "0", "{limit}");
+        }
+        backup.stop().await.unwrap();
+    }
+}
+
+// Pitfall 1
 #[tokio::test]
 async fn a_backup_notices_that_its_session_died() {
     let cluster = TestCluster::builder(&major(15)).start();

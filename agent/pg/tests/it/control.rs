@@ -120,6 +120,7 @@ fn texts(control: &ControlFile) -> Vec<(&'static str, String)> {
     texts
 }
 
+// Pitfall 2
 #[test]
 fn the_control_file_says_what_pg_controldata_says() {
     for programs in all_majors() {
@@ -148,6 +149,15 @@ fn the_control_file_says_what_pg_controldata_says() {
         assert!(stopped.state.is_cleanly_stopped());
         // One flipped bit is noticed.
         let mut bytes = std::fs::read(cluster.data_dir().join(control_file::PATH)).unwrap();
+        let without = control_file::without_checkpoint(&bytes).unwrap();
+        let known = ControlFile::parse(&without).unwrap();
+        assert_ne!(known.checkpoint_lsn, stopped.checkpoint_lsn);
+        let checkpoint_lsn = stopped.checkpoint_lsn;
+        let restored = ControlFile {
+            checkpoint_lsn,
+            ..known
+        };
+        assert_eq!(restored, stopped, "and nothing else is changed");
         bytes[33] ^= 1;
         assert!(ControlFile::parse(&bytes).is_err());
     }

@@ -114,6 +114,7 @@ fn pg_basebackup(cluster: &TestCluster, space: &Path) -> PathBuf {
     copy
 }
 
+// Pitfall 8
 #[tokio::test]
 async fn we_copy_what_pg_basebackup_copies() {
     for programs in all_majors() {

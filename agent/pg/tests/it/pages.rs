@@ -59,6 +59,7 @@ fn pg_checksums(cluster: &TestCluster) -> (u64, u64) {
     (count("Blocks scanned: "), count("Bad checksums:  "))
 }
 
+// Pitfall 10
 #[test]
 fn every_page_has_the_checksum_that_we_compute() {
     for programs in all_majors() {

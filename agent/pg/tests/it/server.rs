@@ -22,6 +22,7 @@ fn programs_are_found_by_version() {
     assert!(Programs::all(&configured).contains(&eighteen));
 }
 
+// Pitfall 30
 #[test]
 fn programs_run_as_the_owner_with_its_groups() {
     let cluster = TestCluster::without_data(&major(15));

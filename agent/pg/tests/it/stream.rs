@@ -118,6 +118,7 @@ async fn streamed_bytes_are_those_of_pg_wal() {
     }
 }
 
+// Pitfall 19
 #[tokio::test]
 async fn nothing_is_confirmed_that_we_did_not_confirm() {
     let cluster = TestCluster::builder(&major(18))
@@ -150,6 +151,7 @@ async fn nothing_is_confirmed_that_we_did_not_confirm() {
     );
 }
 
+// Pitfall 19
 #[tokio::test]
 async fn a_promotion_is_followed_from_the_servers_answer() {
     for programs in all_majors() {

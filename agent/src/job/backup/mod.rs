@@ -29,6 +29,7 @@ mod walk;
 use std::future::Future;
 
 use holdfast_proto::{BackupWork, JobOutcome};
+use holdfast_repo::failpoint;
 use holdfast_types::{BackupId, BackupKind, Failure};
 
 pub(in crate::job) use beside::{begin as copy_beside, tell as tell_copies};
@@ -111,21 +112,27 @@ async fn attempt(
                 .await;
         }
     };
+    failpoint!("backup::prepare::done");
     let (copied, stopped) = match &prepared.local {
         Some(local) => {
             let started = or_cancelled(cx, start::run(work, cx, host, &prepared)).await?;
+            failpoint!("backup::start::done");
             // The copy stops its own threads on request, and is waited for:
             // they must not go on when the job has ended.
             let copied = copy::run(cx, (&prepared, local), &started).await?;
+            failpoint!("backup::copy::done");
             let stopped = or_cancelled(cx, stop::run(cx, &prepared, started, &copied)).await?;
             (copied, stopped)
         }
         None => remote::run(work, cx, host, &prepared).await?,
     };
+    failpoint!("backup::stop::done");
     let wal = or_cancelled(cx, wal::run(cx, host, &prepared, &stopped)).await?;
+    failpoint!("backup::wal::done");
     prepared.against.still_pinned(host.clock().now_or_local())?; // I-06
     // From here on it cannot be taken back: the mark may be there already.
     let backup = commit::run(work, cx, &prepared, &stopped).await?;
+    failpoint!("backup::commit::done");
     let repository = prepared.lineage.repository().id();
     Ok(outcome::of_backup(
         work,

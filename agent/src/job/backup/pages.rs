@@ -180,6 +180,8 @@ mod tests {
         }
     }
 
+    // Pitfall 10: pages that are new, that WAL repairs, or that are in the making are no
+    // damage, and blocks are counted through the relation.
     #[test]
     fn only_damage_that_wal_does_not_repair_is_reported() {
         let mut content: Vec<u8> = (100..106).flat_map(|block| page(block, 500)).collect();
@@ -195,6 +197,7 @@ mod tests {
         assert_eq!(all, content);
     }
 
+    // Pitfall 9: what grows is read as far as it was seen, what shrinks to its end.
     #[test]
     fn a_file_is_read_as_far_as_it_was_seen_and_no_further() {
         let content: Vec<u8> = (100..104).flat_map(|block| page(block, 500)).collect();
@@ -208,5 +211,35 @@ mod tests {
         let (padded, bad) = read(&content, 3 * page..9 * page, true);
         assert_eq!((padded.len(), bad), (6 * PAGE, vec![]));
         assert!(padded[PAGE..].iter().all(|&byte| byte == 0));
+    }
+
+    // Pitfall 10: a page that is being written is torn in one reading and not, or torn
+    // otherwise, in the next.
+    #[test]
+    fn a_page_that_is_being_written_is_read_again() {
+        let file = tempfile::tempfile().unwrap();
+        let whole = page(100, 500);
+        file.write_all_at(&whole, 0).unwrap();
+        let check = PageCheck {
+            page_bytes: PAGE,
+            first_block: 100,
+            start_lsn: Lsn::new(1000),
+            insert_position: &|| panic!("its position decides nothing"),
+        };
+        let reader = RangeReader::new(&file, 0..PAGE as u64, false, Some(check));
+        let mut read = whole.clone();
+        read[5000] ^= 1;
+        assert!(!reader.is_damaged(check, &mut read, 100, 0).unwrap());
+        assert_eq!(read, whole);
+        let mut torn = whole.clone();
+        torn[6000] ^= 1;
+        file.write_all_at(&torn, 0).unwrap();
+        read[5000] ^= 1;
+        assert!(!reader.is_damaged(check, &mut read, 100, 0).unwrap());
+        assert_eq!(read, torn);
+        // It stays as it is: damage, and as old as the page says.
+        assert!(reader.is_damaged(check, &mut read, 100, 0).unwrap());
+        file.set_len(100).unwrap();
+        assert!(!reader.is_damaged(check, &mut read, 100, 0).unwrap());
     }
 }

@@ -202,17 +202,19 @@ pub(in crate::job) fn check_identity(work: &BackupWork, facts: &Facts) -> Result
              that is a new lineage and must be decided by a person",
         ));
     }
-    if !SUPPORTED.contains(&(facts.server_version_num / 10_000)) {
-        return Err(Failure::permanent(
-            "unsupported_postgres_version",
-            format!(
-                "PostgreSQL {} is not supported",
-                facts.server_version_num / 10_000
-            ),
-            "PostgreSQL 14 to 18 are",
-        ));
+    refuse_unknown_version(facts.server_version_num)
+}
+
+fn refuse_unknown_version(server_version_num: i32) -> Result<(), Failure> {
+    let major = server_version_num / 10_000;
+    if SUPPORTED.contains(&major) {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::permanent(
+        "unsupported_postgres_version",
+        format!("PostgreSQL {major} is not supported"),
+        "PostgreSQL 14 to 18 are",
+    ))
 }
 
 fn check_server(work: &BackupWork, facts: &Facts) -> Result<(), Failure> {
@@ -342,4 +344,22 @@ fn no_slot(work: &BackupWork, slot: &SlotName) -> Failure {
         ),
         "WAL receiving makes it: check why the cluster's WAL is not being received",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Pitfall 29: what restores as those before 12 did, with recovery.conf, is refused
+    // before it is copied.
+    #[test]
+    fn what_has_another_way_to_recover_is_refused() {
+        for version in [90_624, 110_022, 120_022, 130_022, 190_000] {
+            let refused = refuse_unknown_version(version).unwrap_err();
+            assert_eq!(refused.code, "unsupported_postgres_version", "{version}");
+        }
+        for version in [140_000, 150_014, 180_001] {
+            assert_eq!(refuse_unknown_version(version), Ok(()), "{version}");
+        }
+    }
 }

@@ -347,6 +347,7 @@ mod tests {
         }
     }
 
+    // Pitfall 6
     #[test]
     fn a_server_that_is_not_what_was_chosen_is_not_copied() {
         let role = |from, in_recovery| {

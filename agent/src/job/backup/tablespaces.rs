@@ -254,6 +254,7 @@ mod tests {
         assert_eq!(is_tablespace(Path::new("pg_tblspc/16385/PG_15_1")), None);
     }
 
+    // Pitfall 13
     #[test]
     fn a_tablespace_whose_volume_is_not_mounted_is_no_empty_one() {
         let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

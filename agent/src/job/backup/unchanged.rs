@@ -122,6 +122,7 @@ mod tests {
         Rule::new(&parent(), (Timeline::new(2).unwrap(), false), at(300))
     }
 
+    // Pitfall 25
     #[test]
     fn everything_must_be_the_same() {
         let old = found(ns(50));
@@ -146,6 +147,7 @@ mod tests {
     }
 
     /// Written twice within one tick, the second time after the parent looked.
+    // Pitfall 7
     #[test]
     fn what_was_written_when_the_parent_began_is_read() {
         for (second, unchanged) in [(97, true), (98, false), (100, false), (150, false)] {
@@ -159,6 +161,7 @@ mod tests {
         assert!(!rule().is_unchanged(&touched, &entry(&touched)));
     }
 
+    // Pitfalls 7 and 22
     #[test]
     fn whole_seconds_another_timeline_and_a_clock_that_went_back_prove_nothing() {
         let coarse = found(ns(50) - 7);

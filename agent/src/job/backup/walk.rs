@@ -239,6 +239,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
 
     use super::*;
 
@@ -268,6 +269,7 @@ mod tests {
         root
     }
 
+    // Pitfall 8
     #[test]
     fn finds_what_belongs_into_a_backup() {
         let root = tree(&[
@@ -300,15 +302,16 @@ mod tests {
         assert_eq!(found, expected.map(str::to_owned).into());
     }
 
+    // Pitfall 13: no link is copied as a link, and none is passed over in silence.
     #[test]
     fn links_are_followed_emptied_or_refused() {
         let root = tree(&["PG_VERSION"]);
         let elsewhere = tree(&["conf", "dir/segment"]);
-        symlink(
-            elsewhere.path().join("conf"),
-            root.path().join("postgresql.conf"),
-        )
-        .unwrap();
+        let conf = elsewhere.path().join("conf");
+        symlink(conf, elsewhere.path().join("link")).unwrap();
+        // A link to a link is what both lead to.
+        let link = elsewhere.path().join("link");
+        symlink(link, root.path().join("postgresql.conf")).unwrap();
         symlink(elsewhere.path().join("dir"), root.path().join("pg_wal")).unwrap();
         symlink(elsewhere.path().join("dir"), root.path().join("log")).unwrap();
         symlink("/nonexistent", root.path().join("dangling")).unwrap();
@@ -323,6 +326,7 @@ mod tests {
         );
     }
 
+    // Pitfall 13: in `pg_tblspc` there are links, and directories since 15.
     #[test]
     fn a_tablespace_is_its_link_and_what_this_server_keeps_there() {
         let root = tree(&["PG_VERSION", "pg_tblspc/16386/PG_15_1/5/17000"]);
@@ -351,5 +355,38 @@ mod tests {
             "pg_tblspc/16386/PG_15_1/5/17000",
         ];
         assert_eq!(found, expected.map(str::to_owned).into());
+    }
+
+    // Pitfall 13: what is no file is told of, and never opened.
+    #[test]
+    fn special_files_are_named_and_left_out() {
+        use rustix::fs::{CWD, FileType, Mode};
+        let root = tree(&["PG_VERSION"]);
+        let _listening = UnixListener::bind(root.path().join("socket")).unwrap();
+        let pipe = root.path().join("pipe");
+        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        let found = paths(root.path()).unwrap();
+        let expected = [
+            "! pipe is a special file and is not copied",
+            "! socket is a socket and is not copied",
+            "PG_VERSION",
+        ];
+        assert_eq!(found, expected.map(str::to_owned).into());
+    }
+
+    // Pitfall 9: gone is normal; every other reason is none to leave a file out.
+    #[test]
+    fn what_cannot_be_read_ends_the_backup() {
+        let gone = io::Error::from(ErrorKind::NotFound);
+        assert!(vanished::<()>(Err(gone), Path::new("x")).unwrap().is_none());
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::Other] {
+            let failed = vanished::<()>(Err(kind.into()), Path::new("x")).unwrap_err();
+            assert_eq!(failed.code, "data_directory_unreadable", "{kind}");
+        }
+        // Neither a file nor nothing: the link leads in a circle.
+        let root = tree(&["PG_VERSION"]);
+        symlink("circle", root.path().join("circle")).unwrap();
+        let failed = paths(root.path()).unwrap_err();
+        assert_eq!(failed.code, "data_directory_unreadable");
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_proto::{CopyWork, JobOutcome, JobSuccess, LineageWal, TimelineWal};
-use holdfast_repo::{Backup, BackupKind, Codec, CopyProgress, CopyScope, LineageCopy};
+use holdfast_repo::{Backup, BackupKind, Codec, CopyProgress, CopyScope, LineageCopy, failpoint};
 use holdfast_types::{JobPhase, Lsn, Timeline};
 use serde_json::json;
 
@@ -47,12 +47,14 @@ async fn attempt(work: &CopyWork, cx: &JobContext, host: &Host) -> Result<JobSuc
     let to = host.repository(&work.to).await?;
     let progress = Arc::<CopyProgress>::default();
     let copy = LineageCopy::begin(&lineage, &to, progress.clone()).await?;
+    failpoint!("copy::prepare::done");
     cx.enter(JobPhase::Copy);
     let copied = telling(cx, &progress, copy.copy_backup(&backup)).await?;
     cx.log(match copied.was_there {
         true => format!("{} was there already", backup.id),
         false => format!("{} is there, and so is all that it needs", backup.id),
     });
+    failpoint!("copy::commit::done");
     cx.enter(JobPhase::Wal);
     if let Some(scope) = scope(&copy, &backup) {
         let wal = telling(cx, &progress, copy.copy_wal(scope)).await?;
@@ -61,6 +63,7 @@ async fn attempt(work: &CopyWork, cx: &JobContext, host: &Host) -> Result<JobSuc
             wal.copied, wal.there
         ));
     }
+    failpoint!("copy::wal::done");
     cx.enter(JobPhase::Verify);
     let wal = listed(&copy).await?;
     let ends: BTreeMap<Timeline, Option<Lsn>> = wal

@@ -60,7 +60,7 @@ pub(super) async fn run(
             (&server, &database.name),
             manifest.globals.is_some(),
         );
-        restore_dump::attempt(&work, cx, host).await?;
+        restore_dump::attempt(&work, cx, host, restore_dump::Leftover::GoesWithServer).await?;
     }
     if let Some(at) = manifest.consistent_at() {
         findings.reached(at);

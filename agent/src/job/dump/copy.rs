@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use holdfast_proto::{BackupStarted, BackupWork};
 use holdfast_repo::{
     BackupWriter, DUMP_GLOBALS, DUMP_MANIFEST, DumpManifest, DumpedDatabase, DumpedGlobals, Entry,
-    EntryPath, FinishedBackup, GeneratedEntry, PackWorker, dump_path,
+    EntryPath, FinishedBackup, GeneratedEntry, PackWorker, dump_path, failpoint,
 };
 use holdfast_types::{BackupKind, DumpFormat, JobPhase, Lsn};
 use jiff::Timestamp;
@@ -76,6 +76,7 @@ pub(super) async fn run(
         if first.is_none() {
             first = Some((snapshot.lsn, snapshot.at));
             cx.backup_started(started(work, prepared, &snapshot, started_at));
+            failpoint!("dump::start::done");
             cx.enter(JobPhase::Copy);
             cx.expect_bytes(expected(prepared));
         }

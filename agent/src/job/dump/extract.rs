@@ -74,7 +74,7 @@ pub(crate) async fn extract_all(
                 parents.extend(path.parent().map(Path::to_owned));
             }
         }
-        // Pitfall 27 of the engine's list: names are durable by their directory.
+        // Pitfall 27: names are durable by their directory.
         for parent in parents {
             let synced = File::open(&parent).and_then(|parent| parent.sync_all());
             synced.map_err(|error| cannot_write(&parent, &error))?;

@@ -20,6 +20,7 @@ mod store;
 mod verify;
 
 use holdfast_proto::{BackupWork, JobSuccess};
+use holdfast_repo::failpoint;
 use holdfast_types::JobPhase;
 
 pub(in crate::job) use archive::list;
@@ -47,13 +48,17 @@ pub(super) async fn attempt(
             return Ok(outcome::of_committed(work, &committed, &lineage));
         }
     };
+    failpoint!("dump::prepare::done");
     // Programs and threads are ended on request by those that wait for them.
     let dumped = copy::run(work, cx, host, &prepared).await?;
+    failpoint!("dump::copy::done");
     let facts = commit::facts(&prepared, &dumped);
     let reader = dumped.finished.reader(facts.clone()).await?;
     let listed = verify::run(cx, &prepared, &dumped, reader).await?;
+    failpoint!("dump::verify::done");
     // From here on it cannot be taken back: the mark may be there already.
     let committed = commit::run(work, cx, &dumped, facts).await?;
+    failpoint!("dump::commit::done");
     Ok(outcome::of_dump(
         work, &prepared, &dumped, &listed, &committed,
     ))

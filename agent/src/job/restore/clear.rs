@@ -309,6 +309,7 @@ mod tests {
         clear_way(&one).unwrap();
     }
 
+    // Pitfall 4
     #[test]
     fn the_control_file_goes_first_and_comes_back_when_somebody_runs() {
         let root = tempfile::tempdir().unwrap();

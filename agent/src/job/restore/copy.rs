@@ -41,7 +41,7 @@ use crate::job::queue::Queue;
 
 /// Pieces that wait for a thread.
 const WAITING: usize = 1024;
-/// Configuration files are written anew later, and described then.
+/// Configuration files are written anew later, as the control file is, and described then.
 pub(super) const CONFIGURATION: [&str; 4] = [
     "postgresql.conf",
     "pg_hba.conf",
@@ -359,10 +359,8 @@ impl Feeder<'_> {
     }
 
     fn describe(&mut self, file: ManifestFile<'_>) -> Result<(), Failure> {
-        if CONFIGURATION
-            .iter()
-            .any(|name| file.path == Path::new(name))
-        {
+        let mut written_later = CONFIGURATION.iter().chain(&[control_file::PATH]);
+        if written_later.any(|name| file.path == Path::new(name)) {
             return Ok(());
         }
         let path = growing_manifest(&self.shared.dir);

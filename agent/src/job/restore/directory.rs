@@ -397,6 +397,7 @@ mod tests {
         .collect()
     }
 
+    // Pitfall 26
     #[test]
     fn every_reason_has_its_code_and_nothing_is_touched() {
         let root = tempfile::tempdir().unwrap();
@@ -441,6 +442,7 @@ mod tests {
         assert!(!new.exists());
     }
 
+    // Pitfalls 26 and 30
     #[test]
     fn what_postgres_cannot_reach_is_told_before_anything_is_written() {
         let root = tempfile::tempdir().unwrap();

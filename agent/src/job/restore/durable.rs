@@ -109,6 +109,7 @@ impl EarlyFiles {
 mod tests {
     use super::*;
 
+    // Pitfall 27
     #[test]
     fn a_tree_is_synced_to_its_leaves() {
         let root = tempfile::tempdir().unwrap();

@@ -27,6 +27,7 @@ mod directory;
 mod durable;
 mod isolate;
 mod landmark;
+mod left;
 mod marker;
 mod occupied;
 mod overwrite;
@@ -49,15 +50,18 @@ mod watch;
 use std::future::Future;
 
 use holdfast_proto::{JobOutcome, JobSuccess, RestoreWork};
+use holdfast_repo::failpoint;
 use holdfast_types::{Failure, JobPhase, RestoreResult, TargetAction};
 
 pub(crate) use directory::check_new;
+pub use left::take_back;
 pub(crate) use places::{Layout, staged};
 pub use plan::plan;
 pub(crate) use plan::plan_in;
 pub(in crate::job) use rehearse::{rehearse, settings_for};
 
 use super::JobContext;
+use super::unfinished::{Note, Unfinished};
 use crate::host::Host;
 use prepare::Ready;
 
@@ -121,7 +125,9 @@ async fn attempt(
 ) -> Result<RestoreResult, Stopped> {
     // Nothing is written before this is done.
     let ready = or_cancelled(cx, prepare::run(layout, work, cx, host)).await?;
-    match execute(work, cx, host, &ready).await {
+    failpoint!("restore::prepare::done");
+    let mut note = None;
+    let ended = match execute(work, cx, host, &ready, &mut note).await {
         Ok(result) => Ok(result),
         Err(stopped) => {
             let left = give_up(&ready).await;
@@ -134,7 +140,24 @@ async fn attempt(
                 }),
             })
         }
+    };
+    // A server that could not be stopped is for the next start of the agent.
+    if let Some(note) = note
+        && (ended.is_ok() || replay::is_gone(&ready))
+    {
+        note.settle();
     }
+    ended
+}
+
+/// Of the server that is started next, which outlives an agent that is killed. The
+/// directory is ours by then, and whole.
+fn note(work: &RestoreWork, host: &Host, ready: &Ready) -> Result<Note, Failure> {
+    let server = Unfinished::Server {
+        dir: ready.dir.clone(),
+        version: ready.plan.server_version,
+    };
+    Note::write(host.data_dir(), work.job, &server)
 }
 
 async fn execute(
@@ -142,24 +165,32 @@ async fn execute(
     cx: &JobContext,
     host: &Host,
     ready: &Ready,
+    noted: &mut Option<Note>,
 ) -> Result<RestoreResult, Stopped> {
     let began = std::time::Instant::now();
     let mut copied = copy::run(cx, ready).await?;
+    failpoint!("restore::copy::done");
     rate::remember_copy(host, ready.plan.database_bytes, began.elapsed());
     or_cancelled(cx, wal::run(cx, ready)).await?;
+    failpoint!("restore::wal::done");
     cx.enter(JobPhase::Verify);
     // Most of what is left for the disk goes there while PostgreSQL's programs are asked.
     let syncing = verify::begin_sync(ready);
     let config = or_cancelled(cx, config::run(work, cx, ready, &mut copied)).await?;
+    failpoint!("restore::config::done");
     or_cancelled(cx, async { Ok(syncing.await?) }).await?;
     or_cancelled(cx, verify::run(cx, ready, copied)).await?;
+    failpoint!("restore::verify::done");
     if !work.request.start {
         return or_cancelled(cx, server::not_started(ready)).await;
     }
     let began = std::time::Instant::now();
+    *noted = Some(note(work, host, ready)?);
     let replayed = or_cancelled(cx, replay::run(cx, ready, &config)).await?;
+    failpoint!("restore::replay::done");
     rate::remember_replay(host, &ready.plan.wal, began.elapsed());
     let result = or_cancelled(cx, promote::run(work, cx, ready, &config, replayed)).await?;
+    failpoint!("restore::promote::done");
     if work.request.action == TargetAction::Promote {
         // What was fetched ahead for recovery is not asked for any more.
         crate::wal::fetch::clean(&ready.dir.join(directory::OURS));

@@ -277,6 +277,7 @@ mod tests {
     }
 
     // I-12
+    // Pitfall 26
     #[test]
     fn nothing_but_a_data_directory_is_ever_written_over() {
         let root = tempfile::tempdir().unwrap();
@@ -298,6 +299,7 @@ mod tests {
     }
 
     // I-12
+    // Pitfall 26
     #[test]
     fn what_holdfast_did_not_restore_must_be_forced() {
         let root = tempfile::tempdir().unwrap();
@@ -331,6 +333,7 @@ mod tests {
     /// A server that lost its file is one all the same, and so is one that has a
     /// tablespace in common with the directory.
     // I-12
+    // Pitfall 26
     #[test]
     fn a_server_is_known_by_where_it_works() {
         let root = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use holdfast_pg::wal::TransactionEnd;
 use holdfast_proto::RestoreWork;
+use holdfast_repo::failpoint;
 use holdfast_types::{Failure, JobPhase, Lsn, RestoreResult, TargetAction, Timeline};
 
 use super::config::Config;
@@ -31,6 +32,7 @@ pub(super) async fn run(
     let timeline = if work.request.action == TargetAction::Promote {
         cx.enter(JobPhase::Promote);
         let timeline = promote(ready, config, &replayed).await?;
+        failpoint!("restore::promote::promoted");
         cx.log(format!("accepts writes on timeline {timeline}"));
         config.write(&ready.dir, false)?;
         forget_secrets(&ready.dir)?;

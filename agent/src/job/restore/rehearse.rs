@@ -42,7 +42,13 @@ pub(in crate::job) async fn rehearse(
 ) -> Result<Rehearsed, backup::Stopped> {
     let mut ready = or_cancelled(cx, prepare::run(Layout::InPlace, work, cx, host)).await?;
     ready.isolated = true;
-    match execute(work, cx, host, &ready).await {
+    let mut note = None;
+    let ended = execute(work, cx, host, &ready, &mut note).await;
+    // Whoever finds the directory finds its server (`drill::sweep`).
+    if let Some(note) = note {
+        note.settle();
+    }
+    match ended {
         Ok(result) => {
             let superuser = ready.backup.facts.get(fact::SUPERUSER).cloned();
             Ok(Rehearsed {

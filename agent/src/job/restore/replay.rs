@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use holdfast_pg::instance::{StartOptions, StopMode};
 use holdfast_pg::sql::Session;
+use holdfast_repo::failpoint;
 use holdfast_types::{Failure, JobPhase, Lsn};
 use tokio::time::Instant;
 
@@ -28,7 +29,7 @@ const NO_PROGRESS: Duration = Duration::from_secs(15 * 60);
 /// How long `latest` goes on after the end of the plan while more WAL comes in.
 /// Whoever restores a database that still works would wait for ever.
 const BEYOND_MAX: Duration = Duration::from_secs(60);
-const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server that has reached the target.
 pub(super) struct Replayed {
@@ -60,6 +61,7 @@ pub(super) async fn run(
     };
     let done = start(cx, ready, &options).await?;
     cx.log("PostgreSQL runs and is consistent");
+    failpoint!("restore::replay::started");
     follow(cx, ready, config, done).await
 }
 
@@ -185,7 +187,7 @@ pub(super) async fn stop(ready: &Ready) {
     }
 }
 
-fn is_gone(ready: &Ready) -> bool {
+pub(super) fn is_gone(ready: &Ready) -> bool {
     matches!(ready.instance().running(), Ok(None))
 }
 

@@ -239,6 +239,7 @@ mod tests {
             .collect()
     }
 
+    // Pitfall 29
     #[test]
     fn the_copy_follows_nobody_and_archives_nowhere() {
         let base = b"primary_conninfo = 'host=primary'\nrecovery_target_name = 'x'\n\

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_pg::binaries::RunAs;
 use holdfast_pg::control_file;
+use holdfast_repo::failpoint;
 use holdfast_types::Failure;
 use jiff::Timestamp;
 
@@ -49,8 +50,10 @@ pub(super) async fn run(cx: &JobContext, ready: &Ready, copied: Copied) -> Resul
                     .try_for_each(|place| durable::sync_tree(place))
             })
             .and_then(|()| durable::sync_tree(&dir))
+            .inspect(|()| failpoint!("restore::verify::synced"))
             // Every other file is on stable storage now.
             .and_then(|()| place_control_file(&dir))
+            .inspect(|()| failpoint!("restore::verify::placed"))
             .map_err(|error| cannot_write(&dir, &error))
     });
     let began = Instant::now();
@@ -84,6 +87,7 @@ fn complete(
     for name in CONFIGURATION {
         describe(&mut manifest, dir, Path::new(name))?;
     }
+    forget_checkpoint(dir, &mut manifest)?;
     // Ours are there when somebody verifies the directory before its start.
     let growing = growing_manifest(dir);
     for entry in fs::read_dir(directory::ours(dir))? {
@@ -112,6 +116,21 @@ fn describe(
         size,
         modified_at: Timestamp::now(),
         crc32c,
+    })
+}
+
+/// A copy recovers from where its label says and nowhere else: whoever starts it without
+/// the label is refused by PostgreSQL (I-12).
+fn forget_checkpoint(dir: &Path, manifest: &mut ManifestWriter<BufWriter<File>>) -> io::Result<()> {
+    let waiting = waiting_control_file(dir);
+    let bytes = control_file::without_checkpoint(&fs::read(&waiting)?);
+    let bytes = bytes.map_err(io::Error::other)?;
+    fs::write(&waiting, &bytes)?;
+    manifest.add(ManifestFile {
+        path: Path::new(control_file::PATH),
+        size: bytes.len() as u64,
+        modified_at: Timestamp::now(),
+        crc32c: crc32c::crc32c(&bytes),
     })
 }
 

@@ -6,10 +6,13 @@ use holdfast_pg::sql::Session;
 use holdfast_proto::DumpRestoreWork;
 use holdfast_types::Failure;
 
+use super::Leftover;
 use super::prepare::Ready;
+use crate::host::Host;
 use crate::job::JobContext;
 use crate::job::backup::Stopped;
 use crate::job::dump::{quoted, quoted_text};
+use crate::job::unfinished::{self, Note, Unfinished};
 
 /// How often and for how long a database that is still looked at (by autovacuum,
 /// say) is given its name.
@@ -34,6 +37,8 @@ pub(super) struct Target {
     pub(super) name: String,
     /// It was there before and was empty.
     pub(super) in_place: bool,
+    /// That it is there under that name.
+    note: Option<Note>,
 }
 
 impl Target {
@@ -42,7 +47,9 @@ impl Target {
         work: &DumpRestoreWork,
         ready: &Ready,
         cx: &JobContext,
+        (host, leftover): (&Host, Leftover),
     ) -> Result<Self, Stopped> {
+        drop_left(ready, host).await?;
         let into = &work.request.into;
         if exists(&ready.session, into).await? {
             refuse_content(ready, into).await?; // I-12
@@ -52,16 +59,26 @@ impl Target {
             return Ok(Self {
                 name: into.clone(),
                 in_place: true,
+                note: None,
             });
         }
         // Named after the job: what an attempt that was killed left is ours.
         let name = format!("holdfast_{}", work.job.uuid().simple());
+        let database = Unfinished::Database {
+            system_identifier: ready.facts.system_identifier,
+            name: name.clone(),
+        };
+        let note = match leftover {
+            Leftover::Noted => Some(Note::write(host.data_dir(), work.job, &database)?),
+            Leftover::GoesWithServer => None,
+        };
         drop_database(&ready.session, &name).await?;
         let create = create(work, ready, &name).await?;
         ready.session.execute(&create).await?;
         Ok(Self {
             name,
             in_place: false,
+            note,
         })
     }
 
@@ -95,7 +112,7 @@ impl Target {
     }
 
     /// Takes away what was made, and says what is left.
-    pub(super) async fn give_up(&self, ready: &Ready) -> String {
+    pub(super) async fn give_up(mut self, ready: &Ready) -> String {
         let name = &self.name;
         if self.in_place {
             return format!(
@@ -104,10 +121,43 @@ impl Target {
             );
         }
         match drop_database(&ready.session, name).await {
-            Ok(()) => "nothing of it is left on the server".to_owned(),
+            Ok(()) => {
+                self.settle();
+                "nothing of it is left on the server".to_owned()
+            }
             Err(error) => format!("database \"{name}\" is left and can be dropped ({error:?})"),
         }
     }
+}
+
+impl Target {
+    /// Nothing is there any more under a name that only we know.
+    pub(super) fn settle(&mut self) {
+        if let Some(note) = self.note.take() {
+            note.settle();
+        }
+    }
+}
+
+/// Drops what restores into this server have left whose agent died.
+async fn drop_left(ready: &Ready, host: &Host) -> Result<(), Stopped> {
+    for (note, what) in unfinished::left(host.data_dir()) {
+        match what {
+            Unfinished::Database {
+                system_identifier,
+                name,
+            } if system_identifier == ready.facts.system_identifier => {
+                drop_database(&ready.session, &name).await?;
+                tracing::info!(
+                    database = name,
+                    "a database that was never whole is dropped"
+                );
+                note.settle();
+            }
+            Unfinished::Database { .. } | Unfinished::Server { .. } => {}
+        }
+    }
+    Ok(())
 }
 
 async fn exists(session: &Session, name: &str) -> Result<bool, Stopped> {

@@ -10,6 +10,7 @@ mod load;
 mod prepare;
 
 use holdfast_proto::{DumpRestoreWork, JobOutcome, JobSuccess};
+use holdfast_repo::failpoint;
 use holdfast_types::{DumpRestoreResult, JobPhase};
 
 use super::JobContext;
@@ -21,7 +22,7 @@ use prepare::Ready;
 /// Restores what `work` describes.
 pub async fn run(work: DumpRestoreWork, cx: JobContext, host: &Host) -> JobOutcome {
     // Boxed: it is large, and lives in the futures of all who call.
-    match Box::pin(attempt(&work, &cx, host)).await {
+    match Box::pin(attempt(&work, &cx, host, Leftover::Noted)).await {
         Ok(result) => JobOutcome::Succeeded(JobSuccess {
             result: serde_json::to_value(&result).unwrap_or_default(),
             backup: None,
@@ -37,30 +38,46 @@ pub async fn run(work: DumpRestoreWork, cx: JobContext, host: &Host) -> JobOutco
     }
 }
 
+/// What happens to the half-made database of a process that dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leftover {
+    /// A note of it is left, by which the next restore into the server drops it.
+    Noted,
+    /// It goes with its server.
+    GoesWithServer,
+}
+
 /// The work; [`run`] tells how it ended, and a rehearsal goes on with it.
 pub(super) async fn attempt(
     work: &DumpRestoreWork,
     cx: &JobContext,
     host: &Host,
+    leftover: Leftover,
 ) -> Result<DumpRestoreResult, Stopped> {
     cx.enter(JobPhase::Prepare);
     let ready = or_cancelled(cx, prepare::run(work, cx, host)).await?;
+    failpoint!("restore_dump::prepare::done");
     cx.enter(JobPhase::Copy);
     cx.expect_bytes(ready.database.bytes);
     let archive = load::extract(&ready, cx).await?;
     let objects = or_cancelled(cx, load::contents(&ready, &archive, cx)).await?;
+    failpoint!("restore_dump::extract::done");
     cx.enter(JobPhase::Start);
-    let target = or_cancelled(cx, Target::make(work, &ready, cx)).await?;
+    let mut target = or_cancelled(cx, Target::make(work, &ready, cx, (host, leftover))).await?;
+    failpoint!("restore_dump::start::done");
     match fill(work, &ready, &target, &archive, cx).await {
-        Ok(()) => Ok(DumpRestoreResult {
-            backup: work.backup,
-            database: work.request.database.clone(),
-            into: work.request.into.clone(),
-            cluster: work.request.target().clone(),
-            consistent_at: ready.database.snapshot_at,
-            objects,
-            archive_bytes: ready.database.bytes,
-        }),
+        Ok(()) => {
+            target.settle();
+            Ok(DumpRestoreResult {
+                backup: work.backup,
+                database: work.request.database.clone(),
+                into: work.request.into.clone(),
+                cluster: work.request.target().clone(),
+                consistent_at: ready.database.snapshot_at,
+                objects,
+                archive_bytes: ready.database.bytes,
+            })
+        }
         Err(stopped) => {
             let left = target.give_up(&ready).await;
             cx.log(left.clone());
@@ -85,11 +102,13 @@ async fn fill(
     cx.enter(JobPhase::Copy);
     cx.expect_bytes(ready.database.bytes);
     load::run(work, ready, target, archive, cx).await?;
+    failpoint!("restore_dump::copy::done");
     if cx.cancel().is_cancelled() {
         return Err(Stopped::Cancelled);
     }
     cx.enter(JobPhase::Commit);
     target.publish(work, ready).await?;
+    failpoint!("restore_dump::commit::done");
     cx.log(format!("database \"{}\" is there", work.request.into));
     Ok(())
 }

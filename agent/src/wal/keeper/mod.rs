@@ -33,7 +33,7 @@ use crate::wal::refetch::{Hole, Instance, local_directory, oldest_file};
 use crate::wal::retention::{Retained, RetentionBound};
 use crate::wal::slot;
 use crate::wal::stored::Stored;
-use crate::wal::trouble::Trouble;
+use crate::wal::trouble::{self, Trouble};
 use advance::{advance_to, is_on};
 
 /// Looks in a flush interval of the policy: the slot may be that far behind.
@@ -475,16 +475,9 @@ async fn listed(
 }
 
 async fn within<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    tokio::time::timeout(PATIENCE, work)
-        .await
-        .unwrap_or_else(|_| {
-            Err(Trouble::Waiting(Failure::transient(
-                "pg_timed_out",
-                format!(
-                    "PostgreSQL or the repository did not answer within {} s",
-                    PATIENCE.as_secs()
-                ),
-                "it is tried again; if it stays, look at the server's log and at the repository",
-            )))
-        })
+    let words = (
+        "PostgreSQL or the repository did not answer",
+        "look at the server's log and at the repository",
+    );
+    trouble::within(PATIENCE, words, work).await
 }

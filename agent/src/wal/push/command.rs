@@ -154,6 +154,7 @@ fn bad_path(path: &Path, why: &str) -> Failure {
 mod tests {
     use super::*;
 
+    // Pitfall 14
     #[test]
     fn the_path_says_which_data_directory() {
         let root = tempfile::tempdir().unwrap();

@@ -78,6 +78,7 @@ mod tests {
         Some(Lsn::new(lsn))
     }
 
+    // Pitfall 18
     #[test]
     fn a_promoted_standby_goes_on_and_the_old_primary_does_not() {
         let one = history(1, &[]);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use holdfast_pg::control_file::{self, ControlFile};
 use holdfast_repo::{
     Codec, Error, LineageFacts, LineageRepository, Repository, RepositoryKey, RepositoryUrl,
-    StoreOptions, open_store,
+    StoreOptions, failpoint, open_store,
 };
 use holdfast_types::{Failure, Lineage, Name};
 
@@ -46,6 +46,7 @@ pub(super) async fn push(asked: &Asked, to: &To) -> Result<(), Failure> {
     stored?;
     lane.notes.remove(&asked.name);
     lane.settle(&ahead).await;
+    failpoint!("push::answer::before");
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use holdfast_repo::failpoint;
 use holdfast_types::{Failure, Name, WalSegment};
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +100,7 @@ impl Handler for PushHandler {
         tokio::spawn(async move { ahead.read_ahead(&of).await });
         lane.push(&name).await?;
         self.told(&lane, &name).await;
+        failpoint!("push::answer::before");
         Ok(Reply::new(PushAnswer::Durable))
     }
 }

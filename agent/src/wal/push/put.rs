@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_pg::wal::SegmentHeader;
-use holdfast_repo::{AsideFile, Error};
+use holdfast_repo::{AsideFile, Error, failpoint};
 use holdfast_types::{Failure, Lsn, LsnRange, Timeline, TimelineHistory, WalSegment};
 use tokio::time::Instant;
 
@@ -46,10 +46,12 @@ impl Lane {
                 let segment = WalSegment::parse(text, size)
                     .map_err(|error| failure::invalid(text, &error.to_string()))?;
                 let (bytes, file) = read::whole(&path, size.bytes(), &self.memory).await?;
+                failpoint!("push::read::done");
                 self.check_segment(text, segment, &bytes)?;
                 self.require_descent(segment.timeline(), Some(segment.end()))
                     .await?;
                 self.stored(text, self.wal.put_segment(segment, bytes).await)?;
+                failpoint!("push::put::done");
                 self.tell(Pushed::whole(segment, false));
                 file
             }
@@ -64,6 +66,7 @@ impl Lane {
             // The next call stores it again, which changes nothing.
             tracing::debug!(%error, %name, "it is not noted that a file is stored");
         }
+        failpoint!("push::note::done");
         Ok(())
     }
 

@@ -125,7 +125,16 @@ where
     };
     let (mut incoming, mut file) = begin(dir, announced).await?;
     let mut received = announced.offset;
-    while let Some(part) = next_part(frames).await? {
+    loop {
+        let part = match next_part(frames).await {
+            Ok(Some(part)) => part,
+            Ok(None) => break,
+            Err(status) => {
+                // The last write may be under way: its sender asks how much is here.
+                let _ = file.flush().await;
+                return Err(status);
+            }
+        };
         let pb::raft_snapshot_part::Part::Chunk(chunk) = part else {
             return Err(Status::invalid_argument("a snapshot has one header"));
         };

@@ -147,7 +147,7 @@ mod tests {
 
     fn restored(gib: u64, copy: i64, replay: i64) -> RestoredJob {
         let plan = json!({
-            "cluster": "orders", "at": "latest", "lineage": format!("{:032x}-1-0", 7),
+            "cluster": "orders", "at": "latest", "lineage": "7301234567890123456-1",
             "backup": "bkp_00000000000000000000000000000001",
             "backupFinishedAt": "2026-02-03T02:00:00Z", "timeline": 1,
             "wal": {"fromLsn": "0/0", "toLsn": "0/40000000", "lastRecordLsn": "0/30000000",

@@ -281,6 +281,7 @@ mod tests {
 
     /// CONTRACT: outside `pitr` a kept backup keeps the WAL from its start to its
     /// stop.
+    // Pitfall 31
     #[test]
     fn wal_is_kept_for_the_window_and_for_what_is_kept_besides() {
         let mut old = backup(1, (1, 1), 100);
@@ -313,6 +314,7 @@ mod tests {
 
     /// The WAL of a new lineage waits for its first backup; that of an old one whose
     /// backups are all gone is needed by nobody.
+    // Pitfall 31
     #[test]
     fn a_lineage_without_backups_keeps_its_wal_until_it_is_over() {
         let wal: Known<'_> = &[((1, 1), &[(50, 150)]), ((2, 1), &[(10, 90)])];
@@ -326,6 +328,7 @@ mod tests {
         assert_eq!(expired(&verdicts), [(1, 1, 50, 150), (2, 1, 10, 90)]);
     }
 
+    // Pitfall 31
     #[test]
     fn a_backup_under_way_keeps_what_it_needs() {
         let mut facts = facts(vec![backup(9, (1, 1), 900)], &[((1, 1), &[(50, 950)])]);

@@ -463,6 +463,7 @@ fn delete(world: &mut World, pack: Attempt) -> Option<()> {
     Some(())
 }
 
+// Pitfall 31
 #[test]
 fn nothing_that_is_kept_becomes_unrestorable() {
     let checker = Expiry(ALL).checker().threads(2).spawn_bfs().join();
@@ -480,6 +481,7 @@ fn needed(rules: Rules, promise: &'static str) {
 
 const RESTORABLE: &str = "what is kept has all of its packs";
 
+// Pitfall 31
 #[test]
 fn each_rule_is_needed() {
     let lost = [

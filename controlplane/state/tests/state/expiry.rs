@@ -153,6 +153,7 @@ async fn below_level_15_nothing_is_held_or_condemned() {
     assert!(known.unwrap().is_empty());
 }
 
+// Pitfall 32
 #[tokio::test]
 async fn what_is_held_is_not_condemned_until_it_is_released_or_its_end_is_over() {
     let mut state = with_backups().await;
@@ -183,9 +184,18 @@ async fn what_is_held_is_not_condemned_until_it_is_released_or_its_end_is_over()
             })
             .await
     );
+    // What is held holds nothing else up.
+    let verdicts = state.accept(expire(&state, &[2, 1], &[3])).await;
+    assert!(matches!(
+        verdicts.as_slice(),
+        [
+            Verdict::Refused(Refusal::BackupHeld { .. }),
+            Verdict::Condemned(_)
+        ]
+    ));
     state.pass(DAY);
-    let verdicts = state.accept(expire(&state, &[1, 2], &[3])).await;
-    assert_eq!(verdicts, vec![Verdict::Condemned(state.now + DAY); 2]);
+    let verdicts = state.accept(expire(&state, &[2], &[3])).await;
+    assert_eq!(verdicts, [Verdict::Condemned(state.now + DAY)]);
     // What is condemned cannot be saved any more.
     assert_eq!(state.refuse(hold(1, None)).await.code(), "backup_condemned");
     let bad = hold(3, Some(state.now));
@@ -197,6 +207,7 @@ async fn what_is_held_is_not_condemned_until_it_is_released_or_its_end_is_over()
     assert_eq!(state.refuse(silent).await.field(), Some("reason"));
 }
 
+// Pitfall 31
 #[tokio::test]
 async fn what_is_pinned_is_not_condemned_and_what_is_condemned_is_not_pinned() {
     let mut state = with_backups().await;
@@ -292,6 +303,7 @@ async fn nothing_is_condemned_for_the_longest_pin_after_the_state_was_restored()
     state.accept(by_hand(1)).await;
 }
 
+// Pitfall 32
 #[tokio::test]
 async fn each_step_follows_the_one_before_and_none_is_taken_back() {
     let mut state = with_backups().await;
@@ -339,6 +351,7 @@ async fn each_step_follows_the_one_before_and_none_is_taken_back() {
     }
 }
 
+// Pitfall 31
 #[tokio::test]
 async fn while_a_restore_is_under_way_nothing_of_its_cluster_is_deleted() {
     let mut state = with_backups().await;
@@ -362,6 +375,7 @@ async fn while_a_restore_is_under_way_nothing_of_its_cluster_is_deleted() {
     assert_eq!((begun.backups.len(), begun.wal.len()), (1, 1));
 }
 
+// Pitfall 31
 #[tokio::test]
 async fn wal_that_a_backup_needs_is_not_condemned() {
     let mut state = with_backups().await;
@@ -392,6 +406,7 @@ async fn wal_that_a_backup_needs_is_not_condemned() {
 
 /// Whoever remembers having stored it does not bring it back, whether or not it is
 /// still there.
+// Pitfall 32
 #[tokio::test]
 async fn condemned_wal_never_counts_again() {
     let mut state = with_backups().await;
@@ -457,6 +472,7 @@ fn orphans(attempts: &[u128]) -> CondemnOrphans {
     }
 }
 
+// Pitfall 31
 #[tokio::test]
 async fn only_what_no_backup_can_become_is_an_orphan() {
     let mut state = with_backups().await;

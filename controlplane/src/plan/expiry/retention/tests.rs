@@ -163,6 +163,7 @@ fn an_older_backup_keeps_the_wal_that_makes_it_consistent_and_no_more() {
     assert_eq!(ends, [(id(1), stop), (id(2), None)]);
 }
 
+// Pitfall 31
 #[test]
 fn what_was_before_an_upgrade_stays_restorable_while_the_window_reaches_it() {
     let mut rules = rules(1);

@@ -7,19 +7,19 @@
     reason = "tests"
 )]
 
+mod answers;
+#[path = "../support/mod.rs"]
 mod support;
+mod unreliable;
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path as FilePath, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use holdfast_repo::*;
-use holdfast_types::{Secret, Timeline};
+use holdfast_types::Timeline;
 use object_store::path::Path;
 use support::unruly::{Swap, Unruly};
 use support::{
@@ -30,10 +30,13 @@ on_all_stores! {
     a_lost_answer_is_found_to_be_our_own
     a_write_that_never_succeeds_fails_the_backup
     a_store_that_overwrites_is_refused
+    what_a_store_confirms_and_does_not_have_is_no_backup
+    half_a_segment_is_never_acknowledged_nor_overwritten
     slices_deleted_while_we_look_are_no_absence
     slices_deleted_while_we_look_are_no_early_end
 }
 
+// Pitfall 33
 async fn a_lost_answer_is_found_to_be_our_own(place: Place) {
     let key = RepositoryKey::generate();
     // Every first put of this many is answered with a timeout.
@@ -146,6 +149,7 @@ async fn a_write_that_never_succeeds_fails_the_backup(place: Place) {
     );
 }
 
+// Pitfall 33
 async fn a_store_that_overwrites_is_refused(place: Place) {
     let store = place.store().wrap(|inner| {
         Arc::new(Unruly {
@@ -158,6 +162,66 @@ async fn a_store_that_overwrites_is_refused(place: Place) {
         .unwrap_err();
     assert_eq!(error.code(), "store_not_write_once");
     assert!(!place.raw_list().await.contains(&"holdfast.json".to_owned()));
+}
+
+/// The fixture's lineage, behind a store that misbehaves.
+async fn behind(fixture: &Fixture, change: impl FnOnce(&mut Unruly)) -> LineageRepository {
+    let store = fixture.place.store().wrap(|inner| {
+        let mut unruly = Unruly::over(inner);
+        change(&mut unruly);
+        Arc::new(unruly)
+    });
+    let repository = Repository::open(store, &fixture.key, None).await.unwrap();
+    let cluster = support::cluster();
+    let lineage = repository.lineage(&cluster, support::lineage_id());
+    lineage.await.unwrap()
+}
+
+// I-05
+// Pitfall 33
+async fn what_a_store_confirms_and_does_not_have_is_no_backup(place: Place) {
+    let fixture = Fixture::new(place).await;
+    fixture.put_wal("0/300000", "0/500000").await;
+    let files = [File::new("a", vec![1; 100_000]), File::new("b", "c")];
+    let mut number = 0;
+    let mut refused = async |change: fn(&mut Unruly)| {
+        number += 1;
+        let lineage = behind(&fixture, change).await;
+        let written = write_backup(&lineage, backup_id(number), &files, WriteOptions::default());
+        let facts = commit_facts(&format!("run-{number}"), "0/300028", "0/400100");
+        let error = match written.await {
+            Ok(finished) => finished.commit(facts).await.map(drop).unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(error.code(), "write_not_stored", "{number}: {error}");
+        assert!(error.is_transient());
+        let listed = fixture.lineage.list_backups().await.unwrap();
+        assert!(listed.available.is_empty(), "{number}");
+    };
+    refused(|store| store.forget = "/packs/").await;
+    refused(|store| store.truncate = "/packs/").await;
+    refused(|store| store.forget = "/manifests/").await;
+    refused(|store| store.truncate = "/manifests/").await;
+    refused(|store| store.forget = "/marks/").await;
+    refused(|store| store.forget = "/keys/").await;
+}
+
+// I-07
+// Pitfall 16
+async fn half_a_segment_is_never_acknowledged_nor_overwritten(place: Place) {
+    let fixture = Fixture::new(place).await;
+    let segment = segment(1, "0/300000");
+    let name = fixture.name(&format!("wal/00000001/{segment}"));
+    let lying = behind(&fixture, |store| store.truncate = "/wal/").await;
+    let lying = lying.wal(Codec::DEFAULT);
+    let error = lying.put_segment(segment, wal_bytes(segment)).await;
+    assert_eq!(error.unwrap_err().code(), "write_not_stored");
+    let half = fixture.place.raw_read(&name).await;
+    let error = fixture.wal().put_segment(segment, wal_bytes(segment)).await;
+    assert_eq!(error.unwrap_err().code(), "repository_damaged");
+    assert_eq!(fixture.place.raw_read(&name).await, half, "it stays");
+    let error = fixture.wal().fetch_segment(segment).await.unwrap_err();
+    assert_eq!(error.code(), "repository_damaged");
 }
 
 async fn slices_deleted_while_we_look_are_no_absence(place: Place) {
@@ -230,234 +294,6 @@ async fn segment_completed_while_we_look(place: Place, gone: std::ops::Range<usi
     assert_eq!(fetched, Fetched::Full(wal_bytes(segment)));
 }
 
-#[tokio::test]
-async fn an_endpoint_that_does_not_listen_is_unreachable() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let options = StoreOptions {
-        endpoint: Some(format!("http://127.0.0.1:{port}")),
-        retry_for: Duration::from_millis(200),
-        ..options()
-    };
-    let store = open_store(&"s3://bucket/prefix".parse().unwrap(), &options).unwrap();
-    let error = Repository::open(store, &RepositoryKey::generate(), None)
-        .await
-        .unwrap_err();
-    assert_eq!(error.code(), "repository_unreachable", "{error:?}");
-    assert!(error.is_transient());
-}
-
-#[tokio::test]
-async fn a_container_that_nobody_made_is_told() {
-    let url = "az://nobody-made-this/prefix".parse().unwrap();
-    let store = open_store(&url, &support::azure::options()).unwrap();
-    let error = Repository::init(store, &RepositoryKey::generate()).await;
-    assert_eq!(error.unwrap_err().code(), "bucket_not_found");
-}
-
-/// I-10: the setting is named, and what it was set to is not.
-#[test]
-fn a_setting_that_no_client_has_is_refused_by_name() {
-    for url in ["s3://bucket", "gs://bucket", "az://container"] {
-        let unknown = ("HUNTER".to_owned(), Secret::new("hunter2"));
-        let options = StoreOptions {
-            credentials: [unknown].into(),
-            ..StoreOptions::default()
-        };
-        let error = open_store(&url.parse().unwrap(), &options).unwrap_err();
-        assert_eq!(error.code(), "invalid_store_options", "{error}");
-        let text = format!("{error} {error:?}");
-        assert!(
-            text.contains("HUNTER") && !text.contains("hunter2"),
-            "{text}"
-        );
-    }
-}
-
-/// Azure's command line and its SDKs have other names for the same.
-#[tokio::test]
-async fn an_account_may_be_given_under_either_name() {
-    let place = Place::azure();
-    let mut options = place.options.clone();
-    for (long, short) in [
-        ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT"),
-        ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_KEY"),
-    ] {
-        let value = options.credentials.remove(long).unwrap();
-        options.credentials.insert(short.to_owned(), value);
-    }
-    let store = open_store(&place.url, &options).unwrap();
-    let key = RepositoryKey::generate();
-    let made = Repository::init(store, &key).await.unwrap();
-    let found = Repository::open(place.store(), &key, None).await.unwrap();
-    assert_eq!(made.id(), found.id());
-}
-
-/// Answers every request with `status` and `body`.
-fn answering(status: &'static str, body: &'static str) -> StoreOptions {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let mut stream = stream;
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request);
-            let length = body.len();
-            let _ = write!(
-                stream,
-                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-            );
-        }
-    });
-    StoreOptions {
-        endpoint: Some(endpoint),
-        retry_for: Duration::from_millis(100),
-        ..options()
-    }
-}
-
-#[tokio::test]
-async fn each_answer_of_a_server_has_its_name() {
-    let cases = [
-        (
-            "403 Forbidden",
-            "<Error><Code>AccessDenied</Code></Error>",
-            "repository_permission_denied",
-        ),
-        (
-            "403 Forbidden",
-            "<Error><Code>SignatureDoesNotMatch</Code></Error>",
-            "repository_permission_denied",
-        ),
-        ("401 Unauthorized", "", "repository_permission_denied"),
-        (
-            "404 Not Found",
-            "<Error><Code>NoSuchBucket</Code></Error>",
-            "bucket_not_found",
-        ),
-        (
-            "404 Not Found",
-            "<Error><Code>NoSuchKey</Code></Error>",
-            "not_a_repository",
-        ),
-        (
-            "500 Internal Server Error",
-            "<Error><Code>InternalError</Code></Error>",
-            "repository_unreachable",
-        ),
-        (
-            "503 Service Unavailable",
-            "<Error><Code>SlowDown</Code></Error>",
-            "repository_unreachable",
-        ),
-        ("408 Request Timeout", "", "repository_unreachable"),
-        ("429 Too Many Requests", "", "repository_unreachable"),
-        (
-            "507 Insufficient Storage",
-            "<Error><Code>XMinioStorageFull</Code></Error>",
-            "repository_full",
-        ),
-        (
-            "400 Bad Request",
-            "<Error><Code>AuthorizationHeaderMalformed</Code></Error>",
-            "repository_failed",
-        ),
-    ];
-    for (status, body, code) in cases {
-        let store = open_store(
-            &"s3://bucket/prefix".parse().unwrap(),
-            &answering(status, body),
-        )
-        .unwrap();
-        let error = Repository::open(store, &RepositoryKey::generate(), None)
-            .await
-            .unwrap_err();
-        assert_eq!(error.code(), code, "{status} {body}: {error:?}");
-        assert!(!error.hint().is_empty());
-    }
-}
-
-/// The heads of the writes that a client sends, all of which are refused.
-fn refusing_writes() -> (StoreOptions, std::sync::mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let (sender, writes) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            let mut request = [0; 8192];
-            let length = stream.read(&mut request).unwrap_or(0);
-            let head = String::from_utf8_lossy(&request[..length]).to_lowercase();
-            let status = if head.starts_with("put ") {
-                let _ = sender.send(head);
-                "400 Bad Request"
-            } else {
-                "404 Not Found"
-            };
-            let _ = write!(
-                stream,
-                "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-            );
-        }
-    });
-    let options = StoreOptions {
-        endpoint: Some(endpoint),
-        retry_for: Duration::from_millis(100),
-        ..options()
-    };
-    (options, writes)
-}
-
-/// What S3 is to encrypt with is among the settings of its clients. Whatever is
-/// sent, S3 compares with the digest in the signature before it keeps it.
-#[tokio::test]
-async fn a_store_is_told_what_to_encrypt_with_and_the_digest_of_what_it_gets() {
-    let (mut options, writes) = refusing_writes();
-    for (name, value) in [
-        ("AWS_SERVER_SIDE_ENCRYPTION", "aws:kms"),
-        ("AWS_SSE_KMS_KEY_ID", "key-7"),
-    ] {
-        options.credentials.insert(name.into(), Secret::new(value));
-    }
-    let store = open_store(&"s3://bucket/prefix".parse().unwrap(), &options).unwrap();
-    let refused = Repository::init(store, &RepositoryKey::generate()).await;
-    assert_eq!(refused.unwrap_err().code(), "repository_failed");
-    let head = writes.recv_timeout(Duration::from_secs(10)).unwrap();
-    for header in [
-        "x-amz-server-side-encryption: aws:kms",
-        "x-amz-server-side-encryption-aws-kms-key-id: key-7",
-    ] {
-        assert!(head.contains(header), "{header}: {head}");
-    }
-    let digest = head.split("x-amz-content-sha256: ").nth(1).unwrap();
-    let digest = digest.split("\r\n").next().unwrap();
-    assert_eq!(digest.len(), 64, "{digest}");
-}
-
-#[tokio::test]
-async fn credentials_are_not_shown() {
-    let mut options = answering("403 Forbidden", "");
-    options.credentials.insert(
-        "AWS_SECRET_ACCESS_KEY".into(),
-        Secret::new("hunter2hunter2"),
-    );
-    let store = open_store(&"s3://bucket/prefix".parse().unwrap(), &options).unwrap();
-    let error = Repository::open(store.clone(), &RepositoryKey::generate(), None)
-        .await
-        .unwrap_err();
-    assert!(!format!("{error} {error:?} {options:?} {store:?}").contains("hunter2"));
-    options
-        .credentials
-        .insert("AWS_NONSENSE".into(), Secret::new("hunter2hunter2"));
-    let error = open_store(&"s3://bucket/prefix".parse().unwrap(), &options).unwrap_err();
-    assert_eq!(error.code(), "invalid_store_options");
-    assert!(
-        error.to_string().contains("AWS_NONSENSE") && !format!("{error:?}").contains("hunter2")
-    );
-}
-
 /// A small file system of its own, for as long as the test runs.
 struct Mount(PathBuf);
 
@@ -510,6 +346,7 @@ fn place_at(directory: &FilePath) -> Place {
 
 /// Needs the right to mount; without it, `a_write_that_never_succeeds…` and the
 /// permissions below stand for it.
+// Pitfall 16
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_file_system_is_told_and_holds_nothing_half_written() {
     let Some((mount, _directory)) = Mount::new("3m") else {
