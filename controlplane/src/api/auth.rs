@@ -123,6 +123,8 @@ pub fn unauthenticated(message: &str) -> AppError {
     AppError::new(Code::UNAUTHENTICATED, message)
 }
 
+/// Only a read may be stale: what somebody may change is asked of everything that
+/// was acknowledged, or a role that was taken away would count on a node that lags.
 fn consistency(request: &Request) -> Result<Consistency, AppError> {
     let query = request.uri().query().unwrap_or_default();
     let given = query
@@ -130,7 +132,13 @@ fn consistency(request: &Request) -> Result<Consistency, AppError> {
         .find_map(|pair| pair.strip_prefix("consistency="));
     match given {
         None | Some("linearizable") => Ok(Consistency::Linearizable),
-        Some("stale") => Ok(Consistency::Stale),
+        Some("stale") if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            Ok(Consistency::Stale)
+        }
+        Some("stale") => {
+            let message = "only what is read with GET may be stale";
+            Err(AppError::new(Code::MALFORMED_REQUEST, message).with_field("consistency"))
+        }
         Some(other) => {
             let message = format!("\"{other}\" is neither linearizable nor stale");
             Err(AppError::new(Code::MALFORMED_REQUEST, message).with_field("consistency"))

@@ -143,6 +143,7 @@ impl App {
         reach: Reach,
     ) -> Result<()> {
         let view = self.read(by).await?;
+        self.still_counts(&view, by).await?;
         let rights = self.rights(&view, by).await?;
         let (allowed, whereof) = match reach {
             Reach::Everything => (rights.everywhere(permission), " for everything"),
@@ -154,7 +155,13 @@ impl App {
         }
     }
 
-    /// The same by what this node has applied, for what needs no quorum.
+    /// Refuses a caller that is nobody any more, for what needs no permission.
+    pub(crate) async fn admit_known(&self, by: &Caller) -> Result<()> {
+        let view = self.read(by).await?;
+        self.still_counts(&view, by).await
+    }
+
+    /// Asks for a permission by what this node has applied, for what needs no quorum.
     pub(crate) async fn admit_here(&self, by: &Caller, permission: Permission) -> Result<()> {
         let rights = self.rights(&self.local(), by).await?;
         match rights.somewhere(permission) {
@@ -291,7 +298,7 @@ impl App {
     ) -> Result<()> {
         let rights = self.rights(view, by).await?;
         for document in documents {
-            let permission = write_permission(document.kind());
+            let permission = Permission::to_write(document.kind());
             if rights.everywhere(permission) {
                 continue;
             }
@@ -359,7 +366,7 @@ impl App {
             }
             // What belongs to no cluster is seen by whoever sees any.
             Kind::Policy | Kind::DrillPlan | Kind::Repository
-                if permission == read_permission(kind) =>
+                if permission == Permission::to_read(kind) =>
             {
                 Ok(())
             }
@@ -367,26 +374,5 @@ impl App {
                 self.demand(view, by, permission).await
             }
         }
-    }
-}
-
-/// What it takes to see resources of a kind.
-pub(crate) const fn read_permission(kind: Kind) -> Permission {
-    match kind {
-        Kind::Repository => Permission::RepositoriesRead,
-        Kind::Fleet | Kind::Cluster => Permission::ClustersRead,
-        Kind::Policy | Kind::DrillPlan => Permission::PoliciesRead,
-        Kind::RoleBinding => Permission::AccessRead,
-    }
-}
-
-/// What it takes to declare and delete resources of a kind.
-pub(crate) const fn write_permission(kind: Kind) -> Permission {
-    match kind {
-        Kind::Repository => Permission::RepositoriesWrite,
-        Kind::Fleet => Permission::FleetsWrite,
-        Kind::Cluster => Permission::ClustersWrite,
-        Kind::Policy | Kind::DrillPlan => Permission::PoliciesWrite,
-        Kind::RoleBinding => Permission::AccessWrite,
     }
 }

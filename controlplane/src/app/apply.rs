@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_consensus::StateView;
 use holdfast_state::Sealed;
 use holdfast_state::command::{
-    AppliedDocument, ApplyDocuments, Change, DocumentChange, Expected, RehearsedDocument,
+    AppliedDocument, ApplyDocuments, Change, Consent, DocumentChange, Expected, Rehearsal,
+    RehearsedDocument,
 };
 use holdfast_types::policy::{Affected, Lint};
 use holdfast_types::resource::{Document, Kind, Resource};
@@ -68,6 +69,31 @@ pub struct Applied {
     pub results: Vec<ApplyResult>,
     /// Of a dry run, every cluster that something would change for.
     pub affected: Option<Vec<Affected>>,
+    /// Of a dry run, the consent that it would wait for.
+    pub consent: Option<ConsentView>,
+}
+
+/// The consent of others that an act would wait for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ConsentNeeded)]
+pub struct ConsentView {
+    /// How many others must consent.
+    pub needed: u32,
+    /// Why.
+    pub because: Vec<String>,
+}
+
+impl From<Consent> for ConsentView {
+    fn from(Consent { needed, because }: Consent) -> Self {
+        Self { needed, because }
+    }
+}
+
+/// What applying documents would answer.
+pub(super) struct Rehearsed {
+    pub(super) results: Vec<ApplyResult>,
+    pub(super) consent: Option<ConsentView>,
 }
 
 impl From<Change> for ApplyAction {
@@ -121,10 +147,11 @@ impl App {
         let documents: Vec<&Document> = read.iter().collect();
         self.demand_documents(&view, by, &documents).await?;
         if dry_run {
-            let results = self.rehearse(&view, read.clone()).await?;
+            let Rehearsed { results, consent } = self.rehearse(&view, read.clone()).await?;
             return Ok(Applied {
                 results: self.with_lint(&view, &read, results).await?,
                 affected: Some(self.affected_by(&view, &read).await?),
+                consent,
             });
         }
         let changes = read.iter().map(|document| DocumentChange {
@@ -144,22 +171,26 @@ impl App {
         Ok(Applied {
             results,
             affected: None,
+            consent: None,
         })
     }
 
-    /// What applying these would answer.
+    /// What applying these would answer, and the consent that it would wait for.
     pub(super) async fn rehearse(
         &self,
         view: &StateView,
         read: Vec<Document>,
-    ) -> Result<Vec<ApplyResult>> {
+    ) -> Result<Rehearsed> {
         let changes = read.into_iter().map(|document| DocumentChange {
             document,
             expected: Expected::Any,
         });
         let command = self.command(changes.collect())?;
-        let rehearsed = command.rehearse(view.connection()).await??;
-        Ok(rehearsed.into_iter().map(Into::into).collect())
+        let Rehearsal { documents, consent } = command.rehearse(view.connection()).await??;
+        Ok(Rehearsed {
+            results: documents.into_iter().map(Into::into).collect(),
+            consent: consent.map(Into::into),
+        })
     }
 
     async fn with_lint(

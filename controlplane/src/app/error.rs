@@ -232,6 +232,7 @@ fn category_of(refusal: &Refusal) -> Category {
         Refusal::AgentRevoked { .. }
         | Refusal::SelfApproval { .. }
         | Refusal::NotAPerson
+        | Refusal::Forbidden { .. }
         | Refusal::VoterTooNew { .. } => Category::Forbidden,
         Refusal::AlreadyBootstrapped
         | Refusal::AlreadyExists { .. }

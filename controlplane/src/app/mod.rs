@@ -46,7 +46,7 @@ use uuid::Uuid;
 
 pub use access::{AccessView, RoleView};
 pub use agent::AgentView;
-pub use apply::{Applied, ApplyAction, ApplyResult, Condition};
+pub use apply::{Applied, ApplyAction, ApplyResult, Condition, ConsentView};
 pub use approval::ApprovalView;
 pub use backup::WantedBackup;
 pub use drill::{DrillView, WantedDrill};

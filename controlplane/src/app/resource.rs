@@ -2,6 +2,7 @@
 
 use holdfast_state::command::{DeleteResource, Deleted};
 use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
+use holdfast_types::access::Permission;
 use holdfast_types::policy::contract;
 use holdfast_types::resource::{API_VERSION, Kind, Metadata, Policy, Resource};
 use holdfast_types::{InstanceFacts, Name, RepositoryId, Revision};
@@ -11,7 +12,6 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::App;
-use super::access::{read_permission, write_permission};
 use super::caller::Caller;
 use super::code::Code;
 use super::error::{AppError, Result};
@@ -99,7 +99,7 @@ impl App {
     /// One resource.
     pub async fn resource(&self, by: &Caller, kind: Kind, name: &Name) -> Result<ResourceView> {
         let view = self.read(by).await?;
-        let needs = (read_permission(kind), kind);
+        let needs = (Permission::to_read(kind), kind);
         self.demand_resource(&view, by, needs, name).await?;
         let found = query::resource(view.connection(), kind, name).await?;
         let found = found.ok_or_else(|| AppError::not_found(kind.as_str().to_lowercase(), name))?;
@@ -142,7 +142,7 @@ impl App {
     ) -> Result<Page<ResourceView>> {
         let view = self.read(by).await?;
         let filter = ResourceFilter {
-            visible: self.visible(&view, by, read_permission(kind)).await?,
+            visible: self.visible(&view, by, Permission::to_read(kind)).await?,
             ..filter.clone()
         };
         let found = query::resources(view.connection(), kind, &filter, page).await?;
@@ -165,7 +165,7 @@ impl App {
         expected: Option<Revision>,
     ) -> Result<Deleted> {
         let view = self.node.read().await?;
-        let needs = (write_permission(kind), kind);
+        let needs = (Permission::to_write(kind), kind);
         self.demand_resource(&view, by, needs, &name).await?;
         let command = DeleteResource {
             kind,

@@ -34,8 +34,11 @@ impl App {
     }
 
     /// Sets a user's password. The user's other logins end.
+    ///
+    /// One's own only when logged in: with a token alone nobody becomes the person
+    /// that it acts for, who may consent to what tokens may not.
     pub async fn set_password(&self, by: &Caller, name: Name, password: Secret) -> Result<()> {
-        if *by.user().1 != name {
+        if *by.user().1 != name || by.session().is_none() {
             let view = self.node.read().await?;
             self.demand(&view, by, Permission::UsersWrite).await?;
         }

@@ -14,6 +14,13 @@ async fn guard(node: &Node) {
     node.apply(json!([policy])).await.expect(200);
 }
 
+/// The policy as it was applied.
+async fn policy_of(node: &Node) -> Value {
+    let shown = node.get("/api/v1/policies/gold").await.expect(200);
+    json!({"apiVersion": "holdfast/v1", "kind": "Policy",
+        "metadata": {"name": "gold"}, "spec": shown["spec"]})
+}
+
 fn waits(answer: Answer) -> String {
     let location = answer.headers["location"].to_str().unwrap().to_owned();
     let body = answer.refused(409, "approval_pending");
@@ -110,9 +117,23 @@ async fn a_policy_is_not_weakened_alone() {
     };
     let path = "/api/v1/policies/gold";
     let dry = json!({"documents": [shorter], "dryRun": true});
-    ada.post("/api/v1/apply", dry)
-        .await
-        .refused(409, "approval_needed");
+    // A dry run says what it would wait for, and asks nobody.
+    let rehearsed = ada.post("/api/v1/apply", dry).await.expect(200);
+    assert_eq!(rehearsed["results"][0]["action"], "configured");
+    assert_eq!(rehearsed["consent"]["needed"], 1);
+    let because = &rehearsed["consent"]["because"][0];
+    let because = because.as_str().unwrap();
+    assert!(because.contains("pitr goes from 14d to 7d"), "{rehearsed}");
+    assert!(rehearsed["affected"].is_array(), "{rehearsed}");
+    let preview = json!({"documents": [shorter]});
+    let preview = ada.post("/api/v1/policy-previews", preview).await;
+    let preview = preview.expect(200);
+    assert_eq!(preview["consent"], rehearsed["consent"]);
+    let asked = ada.get("/api/v1/approvals").await.expect(200);
+    assert_eq!(asked["items"], json!([]));
+    let same = json!({"documents": [policy_of(&node).await], "dryRun": true});
+    let rehearsed = ada.post("/api/v1/apply", same).await.expect(200);
+    assert_eq!(rehearsed["consent"], Value::Null);
     // Under the caller's key as without.
     let with_key = || {
         let request = ada.request(Method::POST, "/api/v1/apply");

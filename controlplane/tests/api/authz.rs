@@ -198,7 +198,7 @@ async fn what_is_ones_own_needs_no_role() {
     let ada = Person::with(&node, "ada", &[]).await;
     let bob = Person::with(&node, "bob", &[]).await;
     let made = ada.post("/api/v1/tokens", json!({"name": "ci"})).await;
-    made.expect(201);
+    let made = made.expect(201);
     let tokens = |listed: Value| listed["items"].as_array().unwrap().len();
     assert_eq!(tokens(ada.get("/api/v1/tokens").await.expect(200)), 1);
     assert_eq!(tokens(bob.get("/api/v1/tokens").await.expect(200)), 0);
@@ -206,8 +206,18 @@ async fn what_is_ones_own_needs_no_role() {
     bob.delete("/api/v1/tokens/ci")
         .await
         .refused(404, "not_found");
-    ada.delete("/api/v1/tokens/ci").await.expect(200);
+    let token = Person {
+        rest: node.rest.clone(),
+        http: node.http.clone(),
+        token: made["token"].as_str().unwrap().to_owned(),
+    };
     let password = json!({"password": "another long one"});
+    // With a token nobody becomes the person.
+    token
+        .put("/api/v1/users/ada/password", password.clone())
+        .await
+        .refused(403, "forbidden");
+    ada.delete("/api/v1/tokens/ci").await.expect(200);
     bob.put("/api/v1/users/ada/password", password.clone())
         .await
         .refused(403, "forbidden");
@@ -418,6 +428,65 @@ async fn roles_of_ones_own_come_later() {
     node.stop().await;
 }
 
+/// What one may see as a node knows it one does not change by what it knows.
+#[tokio::test]
+async fn only_reads_are_stale() {
+    let mut node = Node::start().await;
+    let ada = Person::with(&node, "ada", &[("operator", everything())]).await;
+    ada.get("/api/v1/clusters?consistency=stale")
+        .await
+        .expect(200);
+    for (method, path) in [
+        (Method::PUT, "/api/v1/fleets/more"),
+        (Method::POST, "/api/v1/apply"),
+        (Method::DELETE, "/api/v1/fleets/more"),
+    ] {
+        let stale = format!("{path}?consistency=stale");
+        let request = ada.request(method, &stale).json(&fleet("more"));
+        answer(request).await.refused(400, "malformed_request");
+    }
+    ada.get("/api/v1/fleets/more")
+        .await
+        .refused(404, "not_found");
+    node.stop().await;
+}
+
+/// The same rights by gRPC: it is the same door.
+#[tokio::test]
+async fn a_viewer_writes_nothing_by_grpc_either() {
+    use crate::control::{apply, client, refused, with_token};
+    use tonic::Code::PermissionDenied;
+
+    let mut node = Node::start().await;
+    let ada = Person::with(&node, "ada", &[("viewer", everything())]).await;
+    let ade = Person::with(&node, "ade", &[("operator", everything())]).await;
+    let mut client = client(&node).await;
+    let documents = [fleet("more")];
+    let by = |person: &Person| with_token(&person.token, apply(&documents));
+    let dry = |person: &Person| {
+        let mut request = apply(&documents);
+        request.body.as_mut().unwrap().dry_run = Some(true);
+        with_token(&person.token, request)
+    };
+    for request in [by(&ada), dry(&ada)] {
+        let answer = client.apply(request).await;
+        refused(answer, PermissionDenied, "forbidden");
+    }
+    let job = holdfast_types::JobId::from_uuid(uuid::Uuid::now_v7());
+    let cancel = holdfast_proto::v1::JobCancelRequest {
+        id: job.to_string(),
+        ..Default::default()
+    };
+    let answer = client.job_cancel(with_token(&ada.token, cancel)).await;
+    refused(answer, PermissionDenied, "forbidden");
+    let backup = holdfast_proto::v1::BackupDeleteRequest::default();
+    let answer = client.backup_delete(with_token(&ada.token, backup)).await;
+    refused(answer, PermissionDenied, "forbidden");
+    client.apply(by(&ade)).await.unwrap();
+    ada.get("/api/v1/fleets/more").await.expect(200);
+    node.stop().await;
+}
+
 /// A token may do what its user may, and no more.
 #[tokio::test]
 async fn a_token_has_the_roles_of_its_user() {
@@ -440,5 +509,19 @@ async fn a_token_has_the_roles_of_its_user() {
         (&me["principal"], &me["user"]),
         (&json!("token:ci"), &json!("ada"))
     );
+    // It is older than what its user may now, and that is what counts.
+    node.delete("/api/v1/role-bindings/ada-viewer")
+        .await
+        .expect(200);
+    token
+        .get("/api/v1/clusters")
+        .await
+        .refused(403, "forbidden");
+    // A token of somebody who may makes no one more than it is.
+    let user = json!({"name": "zoe", "password": PASSWORD});
+    token
+        .post("/api/v1/users", user)
+        .await
+        .refused(403, "forbidden");
     node.stop().await;
 }

@@ -8,7 +8,7 @@ mod scope;
 mod weaken;
 
 pub use permission::Permission;
-pub use rights::Rights;
+pub use rights::{Rights, holders};
 pub use role::BuiltInRole;
 pub use scope::{Place, Scope, Visible};
 pub use weaken::{ApprovalRule, Weakened, weakens};

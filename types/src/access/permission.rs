@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::backup::as_word;
+use crate::resource::Kind;
 
 macro_rules! permissions {
     ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
@@ -83,6 +84,29 @@ permissions! {
     UsersRead = "users:read",
     /// Create and delete users, set their passwords, revoke their tokens.
     UsersWrite = "users:write",
+}
+
+impl Permission {
+    /// What it takes to see resources of a kind.
+    pub const fn to_read(kind: Kind) -> Self {
+        match kind {
+            Kind::Repository => Self::RepositoriesRead,
+            Kind::Fleet | Kind::Cluster => Self::ClustersRead,
+            Kind::Policy | Kind::DrillPlan => Self::PoliciesRead,
+            Kind::RoleBinding => Self::AccessRead,
+        }
+    }
+
+    /// What it takes to declare and delete resources of a kind.
+    pub const fn to_write(kind: Kind) -> Self {
+        match kind {
+            Kind::Repository => Self::RepositoriesWrite,
+            Kind::Fleet => Self::FleetsWrite,
+            Kind::Cluster => Self::ClustersWrite,
+            Kind::Policy | Kind::DrillPlan => Self::PoliciesWrite,
+            Kind::RoleBinding => Self::AccessWrite,
+        }
+    }
 }
 
 #[cfg(test)]

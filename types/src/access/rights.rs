@@ -1,5 +1,7 @@
 //! What one person may do: the roles that bindings give, each in its scope.
 
+use std::collections::BTreeSet;
+
 use super::{BuiltInRole, Permission, Place, Scope, Visible};
 use crate::Name;
 use crate::resource::RoleBinding;
@@ -15,8 +17,10 @@ pub struct Rights {
 impl Rights {
     /// Those of everybody before there were roles.
     pub const fn unlimited() -> Self {
-        let (unlimited, grants) = (true, Vec::new());
-        Self { unlimited, grants }
+        Self {
+            unlimited: true,
+            grants: Vec::new(),
+        }
     }
 
     /// What these bindings give to a user. A role that is not built in gives
@@ -75,6 +79,22 @@ impl Rights {
     }
 }
 
+/// The users whom bindings give a permission for a cluster.
+pub fn holders<'a>(
+    bindings: impl IntoIterator<Item = &'a RoleBinding>,
+    permission: Permission,
+    place: Place<'_>,
+) -> BTreeSet<&'a Name> {
+    let gives = |binding: &&RoleBinding| {
+        let role = binding
+            .built_in()
+            .is_some_and(|role| role.permits(permission));
+        role && binding.scope.scope().is_some_and(|scope| scope.covers(place))
+    };
+    let giving = bindings.into_iter().filter(gives);
+    giving.flat_map(RoleBinding::users).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -121,6 +141,13 @@ mod tests {
         let eve = Rights::of(&name("eve"), &bindings);
         assert!(Permission::ALL.iter().all(|one| eve.everywhere(*one)));
         assert!(eve.visible(Permission::AuditRead).is_everything());
+
+        let reading = |fleet, labels| {
+            let found = holders(&bindings, Permission::BackupsRead, place(fleet, labels));
+            found.into_iter().map(Name::as_str).collect::<Vec<_>>()
+        };
+        assert_eq!(reading(&web, &gold), ["ada", "eve"]);
+        assert_eq!(reading(&web, &none), ["eve"]);
 
         let nobody = Rights::of(&name("bob"), &bindings);
         assert!(!Permission::ALL.iter().any(|one| nobody.somewhere(*one)));

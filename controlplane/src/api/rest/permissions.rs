@@ -189,13 +189,15 @@ fn operations(item: &PathItem) -> Vec<(Method, &Operation)> {
 
 /// Lets in who may call the operation: behind the gate, which has proved who asks.
 pub(super) async fn permit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let admitted = match wanted(&request) {
         Ok(None) => Ok(()),
         Ok(Some((rule, caller, is_stream))) => match rule {
             // Whoever listens is asked again for each event, by what this node knows.
             Needs(permission, _) if is_stream => app.admit_here(&caller, permission).await,
             Needs(permission, reach) => app.admit(&caller, permission, reach).await,
-            Own(_) | Anybody => Ok(()),
+            Own(_) | Anybody if reads => Ok(()),
+            Own(_) | Anybody => app.admit_known(&caller).await,
         },
         Err(refused) => Err(refused),
     };

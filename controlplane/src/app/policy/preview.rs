@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::expires::{Expiring, expiring};
 use super::measure::{Facts, declared};
 use crate::app::App;
-use crate::app::apply::{ApplyResult, read_all};
+use crate::app::apply::{ApplyResult, ConsentView, Rehearsed, read_all};
 use crate::app::caller::Caller;
 use crate::app::error::{AppError, Result};
 
@@ -35,6 +35,10 @@ pub struct Preview {
     pub expires: Expiring,
     /// The next runs of these policies, in the order of their due times.
     pub next_runs: Vec<PreviewedRun>,
+    /// The consent of others that applying them would wait for; left out when it
+    /// would be done at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentView>,
 }
 
 /// What a policy would promise, and to whom.
@@ -88,7 +92,7 @@ impl App {
         // Refused as applying them would be, in the same words.
         let documents: Vec<&Document> = read.iter().collect();
         self.demand_documents(&view, by, &documents).await?;
-        let results = self.rehearse(&view, read.clone()).await?;
+        let Rehearsed { results, consent } = self.rehearse(&view, read.clone()).await?;
         let (before, after) = before_and_after(&view, &read).await?;
         let now = Timestamp::now();
         let policies = promises(&view, &read, &after, now).await?;
@@ -99,6 +103,7 @@ impl App {
             next_runs: next_runs(&policies, &after, now, runs)?,
             policies,
             affected,
+            consent,
         })
     }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
-use super::consent::{demand, for_documents};
+use super::consent::{Consent, Need, demand, for_documents};
 use super::document_check::{Plan, references, refuse_clashes, refuse_dangling, refuse_immutable};
 use super::role_bindings::refuse_lockout;
 use crate::apply::Head;
@@ -77,6 +77,15 @@ pub struct AppliedDocument {
     pub revision: Revision,
 }
 
+/// What applying documents would do, were it proposed now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// Each document, in their order.
+    pub documents: Vec<RehearsedDocument>,
+    /// The consent that it would wait for; `None` when it would be done at once.
+    pub consent: Option<Consent>,
+}
+
 /// What would become of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RehearsedDocument {
@@ -125,7 +134,9 @@ impl ReplicatedCommand for ApplyDocuments {
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Vec<AppliedDocument>, Stop> {
-        let Decision { plans, keys } = self.decide(cx).await?;
+        let Decision { plans, keys, need } = self.decide(cx).await?;
+        // Last: whoever is asked to consent is asked for what could be done.
+        demand(cx, &need)?;
         let mut outcome = Vec::new();
         let mut audit = Vec::new();
         let mut agents = BTreeSet::new();
@@ -170,6 +181,7 @@ impl ReplicatedCommand for ApplyDocuments {
 struct Decision {
     plans: Vec<Plan>,
     keys: Vec<(Name, Sealed)>,
+    need: Need,
 }
 
 impl ApplyDocuments {
@@ -178,7 +190,7 @@ impl ApplyDocuments {
     pub async fn rehearse(
         self,
         conn: &DatabaseConnection,
-    ) -> Result<Result<Vec<RehearsedDocument>, Refusal>, StateError> {
+    ) -> Result<Result<Rehearsal, Refusal>, StateError> {
         // One transaction, so that all of it is decided on one state.
         let tx = conn.begin().await?;
         let head = Head::read(&tx).await?;
@@ -190,7 +202,10 @@ impl ApplyDocuments {
         };
         tx.rollback().await?;
         match decided {
-            Ok(Decision { plans, .. }) => Ok(Ok(plans.iter().map(rehearsed).collect())),
+            Ok(Decision { plans, need, .. }) => Ok(Ok(Rehearsal {
+                documents: plans.iter().map(rehearsed).collect(),
+                consent: Consent::of(need),
+            })),
             Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
             Err(Stop::Failed(error)) => Err(error),
         }
@@ -205,9 +220,8 @@ impl ApplyDocuments {
         refuse_clashes(cx, &plans).await?;
         refuse_lockout(cx, &plans).await?;
         let keys = keys_to_store(cx, &plans, self.repository_keys).await?;
-        // Last: whoever is asked to consent is asked for what could be done.
-        demand(cx, &for_documents(cx, &plans).await?)?;
-        Ok(Decision { plans, keys })
+        let need = for_documents(cx, &plans).await?;
+        Ok(Decision { plans, keys, need })
     }
 }
 

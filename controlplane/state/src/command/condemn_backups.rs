@@ -123,8 +123,8 @@ impl ReplicatedCommand for CondemnBackups {
                 for one in &self.backups {
                     expiry::condemnable(cx, one.backup).await?;
                 }
-                let ids = self.backups.iter().map(|one| one.backup);
-                demand(cx, &for_backups(cx, ids).await?)?;
+                let ids: Vec<BackupId> = self.backups.iter().map(|one| one.backup).collect();
+                demand(cx, &for_backups(cx, &ids).await?)?;
                 CondemnCause::Hand
             }
         };

@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_types::access::{ApprovalRule, weakens};
+use holdfast_types::access::{ApprovalRule, Permission, Place, holders, weakens};
 use holdfast_types::resource::{Kind, Labels, Policy, Resource};
 use holdfast_types::{BackupId, Name};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::apply_documents::Change;
+use super::apply_documents::{Change, DEFAULT_FLEET};
 use super::document_check::{Plan, stored_policies};
+use super::role_bindings::bindings;
 use crate::column::{Json, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{backups, resources};
@@ -28,6 +29,24 @@ pub(super) struct Need {
     pub(super) because: Vec<String>,
     /// The clusters that the act is about; `None` when it is about more.
     pub(super) clusters: Option<BTreeSet<Name>>,
+}
+
+/// The consent of others that an act would wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// How many others must consent; never none.
+    pub needed: u32,
+    /// Why.
+    pub because: Vec<String>,
+}
+
+impl Consent {
+    pub(super) fn of(need: Need) -> Option<Self> {
+        let Need {
+            needed, because, ..
+        } = need;
+        (needed > 0).then_some(Self { needed, because })
+    }
 }
 
 impl Need {
@@ -74,7 +93,7 @@ pub(super) fn demand(cx: &ApplyContext<'_>, need: &Need) -> Result<(), Stop> {
 /// The need of deleting backups, or of ending what keeps them.
 pub(super) async fn for_backups(
     cx: &ApplyContext<'_>,
-    ids: impl IntoIterator<Item = BackupId>,
+    ids: &[BackupId],
 ) -> Result<Need, StateError> {
     let mut need = Need::none();
     let policies = asking(cx).await?;
@@ -83,7 +102,7 @@ pub(super) async fn for_backups(
     }
     let mut clusters = BTreeSet::new();
     for id in ids {
-        if let Some(backup) = row::read::<backups::Entity>(cx.tx(), Text(id)).await? {
+        if let Some(backup) = row::read::<backups::Entity>(cx.tx(), Text(*id)).await? {
             clusters.insert(backup.cluster.0);
         }
     }
@@ -160,7 +179,56 @@ pub(super) async fn for_documents(
         }
     }
     compare(cx, &mut need, (&before, &after), &moved).await?;
+    others_could_consent(cx, &mut need, &before, plans).await?;
     Ok(need)
+}
+
+/// The need of moving clusters to where other people could consent to what is done
+/// to them: nobody gets around a rule by choosing who keeps it.
+async fn others_could_consent(
+    cx: &ApplyContext<'_>,
+    need: &mut Need,
+    policies: &BTreeMap<Name, Policy>,
+    plans: &[Plan],
+) -> Result<(), StateError> {
+    let default: Name = DEFAULT_FLEET.parse().expect("it is a name");
+    let bindings = bindings(cx).await?;
+    for plan in plans.iter().filter(|plan| plan.kind() == Kind::Cluster) {
+        let Some(old) = &plan.old else { continue };
+        let metadata = &plan.document.metadata;
+        let before = Place {
+            fleet: old.fleet.as_ref().map_or(&default, |fleet| &fleet.0),
+            labels: &old.labels.0,
+        };
+        let after = Place {
+            fleet: metadata.fleet.as_ref().unwrap_or(&default),
+            labels: &metadata.labels,
+        };
+        if before == after {
+            continue;
+        }
+        let Some((policy_name, policy)) = policy::effective(policies, before.labels) else {
+            continue;
+        };
+        let asks = ApprovalRule::ALL.map(|rule| policy.approvals(rule));
+        let voters = |place| {
+            let roles = bindings.iter().map(|(_, binding)| binding);
+            holders(roles, Permission::ApprovalsVote, place)
+        };
+        let (can, could) = (voters(before), voters(after));
+        if could.is_subset(&can) {
+            continue;
+        }
+        let needed = asks.into_iter().max().unwrap_or(0);
+        need.add(needed, || {
+            format!(
+                "others than now could consent to what the policy \"{policy_name}\" guards of \
+                 \"{}\"",
+                plan.name()
+            )
+        });
+    }
+    Ok(())
 }
 
 /// The need of deleting a policy.

@@ -71,7 +71,7 @@ impl ReplicatedCommand for HoldBackup {
         if let Some(before) = expiry::hold(cx, backup).await? {
             let ends = |until: Option<Timestamp>| until.unwrap_or(Timestamp::MAX);
             if ends(self.until) < ends(before.until.map(|until| until.0)) {
-                demand(cx, &for_backups(cx, [backup]).await?)?;
+                demand(cx, &for_backups(cx, &[backup]).await?)?;
             }
         }
         let by = cx.principal().map(ToString::to_string);

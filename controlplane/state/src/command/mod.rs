@@ -5,7 +5,6 @@
 //! one is proposed only once every node knows it.
 
 use std::future::Future;
-use std::pin::Pin;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -89,7 +88,7 @@ macro_rules! commands {
             pub(crate) fn apply<'a>(
                 self,
                 cx: &'a mut ApplyContext<'_>,
-            ) -> Pin<Box<dyn Future<Output = Result<Reply, StateError>> + Send + 'a>> {
+            ) -> std::pin::Pin<Box<dyn Future<Output = Result<Reply, StateError>> + Send + 'a>> {
                 match self { $(Self::$name(command) => Box::pin(run(*command, cx)),)* }
             }
         }
@@ -174,9 +173,12 @@ mod finish_drill;
 mod role_bindings;
 
 pub use admit_node::Admitted;
-pub use apply_documents::{AppliedDocument, Change, DocumentChange, Expected, RehearsedDocument};
+pub use apply_documents::{
+    AppliedDocument, Change, DocumentChange, Expected, Rehearsal, RehearsedDocument,
+};
 pub use begin_deletion::{Deletable, DeletableWal};
 pub use condemn_backups::{Basis, Condemn, CondemnedBy, Verdict};
+pub use consent::Consent;
 pub use delete_resource::Deleted;
 pub use enroll_agent::{Certificate, Enrolled};
 pub use finish_job::{BackupCommit, JobOutcome};

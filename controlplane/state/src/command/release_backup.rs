@@ -37,7 +37,7 @@ impl ReplicatedCommand for ReleaseBackup {
             return Err(Refusal::not_found(Noun::Backup, self.backup).into());
         }
         if expiry::hold(cx, self.backup).await?.is_some() {
-            demand(cx, &for_backups(cx, [self.backup]).await?)?;
+            demand(cx, &for_backups(cx, &[self.backup]).await?)?;
         }
         let sql = "DELETE FROM holds WHERE backup = ?";
         let released = cx.execute(sql, [id.into()]).await? > 0;

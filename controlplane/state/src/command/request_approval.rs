@@ -2,7 +2,7 @@
 //! itself, so that what is done is what was consented to.
 
 use holdfast_types::resource::Kind;
-use holdfast_types::{ApprovalId, Name, Revision, UserId};
+use holdfast_types::{ApprovalId, BackupId, Name, Revision, UserId};
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
@@ -122,6 +122,7 @@ impl ReplicatedCommand for RequestApproval {
             expires_at: Moment(self.expires_at),
             decided_at: None,
             outcome: None,
+            asked_revision: cx.revision().into(),
             revision: cx.revision().into(),
         })
         .await?;
@@ -213,11 +214,11 @@ fn digest_of(command: &Command) -> Digest {
 pub(super) async fn need_of(cx: &ApplyContext<'_>, command: &Command) -> Result<Need, Stop> {
     match command {
         Command::CondemnBackups(condemn) if condemn.by == CondemnedBy::Hand => {
-            let ids = condemn.backups.iter().map(|one| one.backup);
-            Ok(consent::for_backups(cx, ids).await?)
+            let ids: Vec<BackupId> = condemn.backups.iter().map(|one| one.backup).collect();
+            Ok(consent::for_backups(cx, &ids).await?)
         }
-        Command::ReleaseBackup(release) => Ok(consent::for_backups(cx, [release.backup]).await?),
-        Command::HoldBackup(hold) => Ok(consent::for_backups(cx, [hold.backup]).await?),
+        Command::ReleaseBackup(release) => Ok(consent::for_backups(cx, &[release.backup]).await?),
+        Command::HoldBackup(hold) => Ok(consent::for_backups(cx, &[hold.backup]).await?),
         Command::DeleteResource(delete) => match delete.kind {
             Kind::Cluster => Ok(consent::for_cluster(cx, &delete.name).await?),
             Kind::Policy => Ok(consent::for_policy(cx, &delete.name).await?),

@@ -1,6 +1,8 @@
-//! The rules of giving roles: somebody may always give them.
+//! The rules of giving roles: somebody may always give them. And what they give,
+//! asked where a command is applied.
 
 use holdfast_types::Name;
+use holdfast_types::access::{Permission, Place, Rights};
 use holdfast_types::resource::{
     BindingScope, Document, Kind, Metadata, Resource, RoleBinding, Subject,
 };
@@ -68,22 +70,67 @@ pub(super) async fn refuse_lockout(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
     refuse_without(cx, &gone).await
 }
 
-/// Refuses when no binding but these makes anybody an administrator of everything.
-pub(super) async fn refuse_without(cx: &ApplyContext<'_>, gone: &[&Name]) -> Result<(), Stop> {
+/// Every binding of a role, by name.
+pub(super) async fn bindings(
+    cx: &ApplyContext<'_>,
+) -> Result<Vec<(Name, RoleBinding)>, StateError> {
     let rows = resources::Entity::find()
         .filter(resources::Column::Kind.eq(Text(Kind::RoleBinding)))
         .order_by_asc(resources::Column::Name)
         .all(cx.tx())
         .await?;
-    let mut before = false;
-    for row in rows {
-        let Resource::RoleBinding(binding) = &row.document.0.resource else {
-            continue;
+    let binding = |row: resources::Model| match row.document.0.resource {
+        Resource::RoleBinding(binding) => Some((row.name.0, binding)),
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::Cluster(_)
+        | Resource::Policy(_)
+        | Resource::DrillPlan(_) => None,
+    };
+    Ok(rows.into_iter().filter_map(binding).collect())
+}
+
+/// What a user may do, as the bindings are now.
+pub(super) async fn rights(cx: &ApplyContext<'_>, user: &Name) -> Result<Rights, StateError> {
+    let bindings = bindings(cx).await?;
+    Ok(Rights::of(user, bindings.iter().map(|(_, binding)| binding)))
+}
+
+/// Whether a permission reaches to all of these clusters where they are now; to
+/// everything when there are none to ask for.
+pub(super) async fn reaches(
+    cx: &ApplyContext<'_>,
+    rights: &Rights,
+    permission: Permission,
+    clusters: Option<&[Name]>,
+) -> Result<bool, StateError> {
+    if rights.everywhere(permission) {
+        return Ok(true);
+    }
+    let Some(clusters) = clusters else {
+        return Ok(false);
+    };
+    for cluster in clusters {
+        let found = cx.resource(Kind::Cluster, cluster).await?;
+        let Some((Some(fleet), labels)) = found.map(|row| (row.fleet, row.labels)) else {
+            return Ok(false);
         };
+        let (fleet, labels) = (&fleet.0, &labels.0);
+        if !rights.at(permission, Place { fleet, labels }) {
+            return Ok(false);
+        }
+    }
+    Ok(!clusters.is_empty())
+}
+
+/// Refuses when no binding but these makes anybody an administrator of everything.
+pub(super) async fn refuse_without(cx: &ApplyContext<'_>, gone: &[&Name]) -> Result<(), Stop> {
+    let mut before = false;
+    for (name, binding) in bindings(cx).await? {
         if !binding.makes_administrators() {
             continue;
         }
-        if !gone.contains(&&row.name.0) {
+        if !gone.contains(&&name) {
             return Ok(());
         }
         before = true;

@@ -2,20 +2,25 @@
 //! needed and the act itself are one entry: nothing comes between.
 //!
 //! Nobody consents to his own request, nobody counts twice, and a token is not a
-//! person. A refusal by one ends the request.
+//! person. A refusal by one ends the request. Who asked and who consented must be
+//! allowed to when it is done: a role that was taken away meanwhile counts no more.
 
-use holdfast_types::ApprovalId;
+use holdfast_types::access::{Permission, Place, Rights};
+use holdfast_types::resource::{Kind, Resource};
+use holdfast_types::{ApprovalId, Name};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::apply_documents::DEFAULT_FLEET;
 use super::request_approval::{need_of, person, user_of};
-use super::{Command, ReplicatedCommand};
+use super::role_bindings::{reaches, rights};
+use super::{Command, DocumentChange, ReplicatedCommand};
 use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{ApprovalState, Vote};
 use crate::entity::{approval_votes, approvals, users};
-use crate::{Noun, Principal, PrincipalKind, Refusal, StateError, row, schema};
+use crate::{Noun, Principal, PrincipalKind, Refusal, StateError, expiry, row, schema};
 
 /// A note is read by people, not a file.
 const NOTE_MAX: usize = 500;
@@ -90,14 +95,13 @@ impl ReplicatedCommand for VoteApproval {
             cx.insert(vote).await?;
             return finish(cx, request, &votes, (ApprovalState::Rejected, None)).await;
         }
-        // Whoever asked must be there still: what was asked for is done in that name.
-        if user_of(cx, request.user.0).await?.is_none() {
+        let (command, needed) = now_needed(cx, &request).await?;
+        if !requester_may(cx, &request, &command).await? {
             return Err(Refusal::RequesterGone {
                 approval: self.approval,
             }
             .into());
         }
-        let (command, needed) = now_needed(cx, &request).await?;
         let request = approvals::Model {
             needed: Count(u64::from(needed)),
             ..request
@@ -142,6 +146,11 @@ impl VoteApproval {
         if since >= request.created_at {
             let user = voter.name.0;
             return Err(Refusal::VoterTooNew { user }.into());
+        }
+        // Asked before it was proposed too; here nothing comes between (I-04).
+        if !may_vote(cx, &voter.name.0, request).await? {
+            let permission = Permission::ApprovalsVote;
+            return Err(Refusal::Forbidden { permission }.into());
         }
         Ok(voter)
     }
@@ -199,7 +208,124 @@ async fn now_needed(
     Ok((command, before.max(now)))
 }
 
-/// How many have consented who are users still, the requester apart.
+fn clusters_of(request: &approvals::Model) -> Option<&[Name]> {
+    request
+        .clusters
+        .as_ref()
+        .map(|clusters| clusters.0.as_slice())
+}
+
+/// Whether a user may consent to all that a request is about, as roles are now.
+async fn may_vote(
+    cx: &ApplyContext<'_>,
+    user: &Name,
+    request: &approvals::Model,
+) -> Result<bool, StateError> {
+    let rights = rights(cx, user).await?;
+    let clusters = clusters_of(request);
+    reaches(cx, &rights, Permission::ApprovalsVote, clusters).await
+}
+
+/// Whether whoever asked is there still, the token too if it was one, and may do
+/// it: what was asked for is done in that name.
+async fn requester_may(
+    cx: &ApplyContext<'_>,
+    request: &approvals::Model,
+    command: &Command,
+) -> Result<bool, StateError> {
+    let Some(user) = user_of(cx, request.user.0).await? else {
+        return Ok(false);
+    };
+    let by = &request.requested_by.0;
+    if by.kind == PrincipalKind::Token && !token_counts(cx, request).await? {
+        return Ok(false);
+    }
+    let rights = rights(cx, &user.name.0).await?;
+    let clusters = clusters_of(request);
+    match command {
+        Command::CondemnBackups(_) | Command::ReleaseBackup(_) => {
+            reaches(cx, &rights, Permission::BackupsDelete, clusters).await
+        }
+        Command::HoldBackup(_) => reaches(cx, &rights, Permission::BackupsWrite, clusters).await,
+        Command::DeleteResource(delete) => {
+            let name = [delete.name.clone()];
+            let clusters = (delete.kind == Kind::Cluster).then_some(name.as_slice());
+            reaches(cx, &rights, Permission::to_write(delete.kind), clusters).await
+        }
+        Command::ApplyDocuments(apply) => may_apply(cx, &rights, &apply.documents).await,
+        // Nothing else is ever held.
+        _ => Ok(false),
+    }
+}
+
+/// Whether the token under whose name was asked is that user's and is still good.
+async fn token_counts(
+    cx: &ApplyContext<'_>,
+    request: &approvals::Model,
+) -> Result<bool, StateError> {
+    let sql = "SELECT 1 FROM api_tokens WHERE name = ? AND user = ? AND created_at <= ? \
+               AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)";
+    let values = [
+        request.requested_by.0.name.as_str().into(),
+        request.user.into(),
+        request.created_at.into(),
+        Moment(cx.now()).into(),
+    ];
+    cx.exists(sql, values).await
+}
+
+/// Whether documents may be applied: clusters where they are and where they would
+/// be, and all else by who may for everything.
+async fn may_apply(
+    cx: &ApplyContext<'_>,
+    rights: &Rights,
+    documents: &[DocumentChange],
+) -> Result<bool, StateError> {
+    for DocumentChange { document, .. } in documents {
+        let permission = Permission::to_write(document.kind());
+        if rights.everywhere(permission) {
+            continue;
+        }
+        let Resource::Cluster(_) = &document.resource else {
+            return Ok(false);
+        };
+        let metadata = &document.metadata;
+        let default: Name = DEFAULT_FLEET.parse().expect("it is a name");
+        let place = Place {
+            fleet: metadata.fleet.as_ref().unwrap_or(&default),
+            labels: &metadata.labels,
+        };
+        let here = [metadata.name.clone()];
+        let there = cx.resource(Kind::Cluster, &metadata.name).await?.is_some();
+        if !rights.at(permission, place)
+            || (there && !reaches(cx, rights, permission, Some(&here)).await?)
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What keeps from doing what was consented to, because it is something else by
+/// now: a hold that was placed since, by somebody else for another reason. What is
+/// done to documents names the revision that it changes.
+async fn changed_since(
+    cx: &ApplyContext<'_>,
+    request: &approvals::Model,
+    command: &Command,
+) -> Result<Option<Refusal>, StateError> {
+    let backup = match command {
+        Command::HoldBackup(hold) => hold.backup,
+        Command::ReleaseBackup(release) => release.backup,
+        _ => return Ok(None),
+    };
+    let hold = expiry::hold(cx, backup).await?;
+    let newer = hold.is_some_and(|hold| hold.revision.0 > request.asked_revision.0);
+    let what = format!("the hold of {backup}");
+    Ok(newer.then_some(Refusal::PlanStale { what }))
+}
+
+/// How many have consented who are users still and may still, the requester apart.
 async fn consents(
     cx: &ApplyContext<'_>,
     request: &approvals::Model,
@@ -207,8 +333,13 @@ async fn consents(
 ) -> Result<u32, StateError> {
     let mut count = 0;
     for vote in votes {
-        let counts = vote.vote.0 == Vote::Approve && vote.user != request.user;
-        if counts && user_of(cx, vote.user.0).await?.is_some() {
+        if vote.vote.0 != Vote::Approve || vote.user == request.user {
+            continue;
+        }
+        let Some(user) = user_of(cx, vote.user.0).await? else {
+            continue;
+        };
+        if may_vote(cx, &user.name.0, request).await? {
             count += 1;
         }
     }
@@ -230,17 +361,21 @@ async fn execute(
         "requestedBy": request.requested_by.0,
         "approvedBy": approved_by,
     });
+    if let Some(refusal) = changed_since(cx, request, &command).await? {
+        return Ok((ApprovalState::Failed, Some(told(&refusal))));
+    }
     let by = request.requested_by.0.clone();
     let reply = cx.run_approved(by, consent, command).await?;
     let unreadable = |error: crate::ReplyError| StateError::corrupt(error.to_string());
     if let Some(refusal) = reply.refusal().map_err(unreadable)? {
-        let outcome = json!({
-            "code": refusal.code(), "message": refusal.to_string(), "hint": refusal.hint(),
-        });
-        return Ok((ApprovalState::Failed, Some(outcome)));
+        return Ok((ApprovalState::Failed, Some(told(&refusal))));
     }
     let outcome = reply.accepted().map_err(unreadable)?;
     Ok((ApprovalState::Executed, outcome))
+}
+
+fn told(refusal: &Refusal) -> Value {
+    json!({"code": refusal.code(), "message": refusal.to_string(), "hint": refusal.hint()})
 }
 
 async fn finish(

@@ -36,6 +36,8 @@ pub struct Model {
     pub decided_at: Option<Moment>,
     /// What executing it gave, or why it could not be.
     pub outcome: Option<Json<Value>>,
+    /// The revision at which it was asked for: what is newer nobody consented to.
+    pub asked_revision: Count,
     pub revision: Count,
 }
 

@@ -17,6 +17,7 @@ CREATE TABLE approvals (
   expires_at INTEGER NOT NULL,
   decided_at INTEGER,
   outcome TEXT,
+  asked_revision INTEGER NOT NULL,
   revision INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX approvals_created ON approvals (created_at, id);

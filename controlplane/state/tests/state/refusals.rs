@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use holdfast_state::{ApprovalState, Noun, Refusal};
+use holdfast_types::access::Permission;
 use holdfast_types::{BackupState, Generation, JobState, Revision};
 
 use crate::approvals::approval_id;
@@ -171,6 +172,9 @@ pub(crate) fn examples_of_access() -> Vec<Refusal> {
         Refusal::NotAPerson,
         Refusal::VoterTooNew { user: name("zoe") },
         Refusal::RequesterGone { approval },
+        Refusal::Forbidden {
+            permission: Permission::ApprovalsVote,
+        },
         Refusal::LastAdministrator,
     ]
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use holdfast_types::access::Permission;
 use holdfast_types::{
     ApprovalId, BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name, RepositoryId,
     Revision,
@@ -12,75 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::entity::word::ApprovalState;
 
-/// What a refusal is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Noun {
-    /// An agent.
-    Agent,
-    /// An API token.
-    ApiToken,
-    /// A request for approval.
-    Approval,
-    /// An assignment.
-    Assignment,
-    /// A backup.
-    Backup,
-    /// A cluster.
-    Cluster,
-    /// A drill plan.
-    DrillPlan,
-    /// A fleet.
-    Fleet,
-    /// A job.
-    Job,
-    /// A join token.
-    JoinToken,
-    /// A node of the control plane.
-    Node,
-    /// A node's join token.
-    NodeToken,
-    /// A policy.
-    Policy,
-    /// A repository.
-    Repository,
-    /// A binding of a role.
-    RoleBinding,
-    /// A secret.
-    Secret,
-    /// A session.
-    Session,
-    /// A snapshot of the control plane's state.
-    StateSnapshot,
-    /// A user.
-    User,
-}
+mod hint;
+mod noun;
 
-impl fmt::Display for Noun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Agent => "agent",
-            Self::ApiToken => "API token",
-            Self::Approval => "request for approval",
-            Self::Assignment => "assignment",
-            Self::Backup => "backup",
-            Self::Cluster => "cluster",
-            Self::DrillPlan => "drill plan",
-            Self::Fleet => "fleet",
-            Self::Job => "job",
-            Self::JoinToken => "join token",
-            Self::Node => "node",
-            Self::NodeToken => "node token",
-            Self::Policy => "policy",
-            Self::Repository => "repository",
-            Self::RoleBinding => "role binding",
-            Self::Secret => "secret",
-            Self::Session => "session",
-            Self::StateSnapshot => "state snapshot",
-            Self::User => "user",
-        })
-    }
-}
+pub use noun::Noun;
 
 /// A replicated "no".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -378,11 +314,17 @@ pub enum Refusal {
         /// The voter.
         user: Name,
     },
-    /// Whoever asked is a user no more.
-    #[error("who asked for {approval} is a user no more")]
+    /// Whoever asked is a user no more, or may not do it any more.
+    #[error("who asked for {approval} is gone, or may not do it any more")]
     RequesterGone {
         /// The request.
         approval: ApprovalId,
+    },
+    /// Whoever acts has no role for it, as the bindings are when it is applied.
+    #[error("this needs the permission {permission} for all that it is about")]
+    Forbidden {
+        /// Which.
+        permission: Permission,
     },
     /// Nobody could give roles any more.
     #[error("nobody would be an administrator of everything any more")]
@@ -454,6 +396,7 @@ impl Refusal {
             Self::NotAPerson => "not_a_person",
             Self::VoterTooNew { .. } => "voter_too_new",
             Self::RequesterGone { .. } => "requester_gone",
+            Self::Forbidden { .. } => "forbidden",
             Self::LastAdministrator => "last_administrator",
             Self::IdempotencyMismatch => "idempotency_mismatch",
         }
@@ -504,112 +447,9 @@ impl Refusal {
             | Self::NotAPerson
             | Self::VoterTooNew { .. }
             | Self::RequesterGone { .. }
+            | Self::Forbidden { .. }
             | Self::LastAdministrator
             | Self::IdempotencyMismatch => None,
-        }
-    }
-
-    /// What the caller can do about it.
-    pub const fn hint(&self) -> &'static str {
-        match self {
-            Self::AlreadyBootstrapped => {
-                "start holdfastd without --bootstrap, or choose an empty data directory"
-            }
-            Self::NotFound { .. } => "check the spelling, or list what exists",
-            Self::AlreadyExists { .. } => "choose another name, or change the existing one",
-            Self::StaleRevision { .. } => {
-                "read it again and repeat the change on what is there now"
-            }
-            Self::StaleGeneration { .. } => {
-                "the work is in other hands: stop it, and report nothing more for it"
-            }
-            Self::DanglingReference { .. } => {
-                "create what is named, in the same apply if you like, or correct the name"
-            }
-            Self::Immutable { .. } => {
-                "create a new repository for the new place and bind the policies to it"
-            }
-            Self::Invalid { .. } => "correct the value",
-            Self::PolicyClash { .. } => "give one of the policies another priority or selector",
-            Self::InUse { .. } => "remove what depends on it first",
-            Self::LastUser => "create another user first",
-            Self::TokenUnknown => {
-                "make a new token with `holdfast agent token create` and copy it whole"
-            }
-            Self::TokenExpired | Self::TokenUsed => {
-                "make a new token with `holdfast agent token create`: each enrols one agent"
-            }
-            Self::RegionMismatch { .. } => {
-                "leave out --region, or make a token for the region of this host"
-            }
-            Self::AgentNameTaken { .. } => {
-                "choose another name, or `holdfast agent revoke` the enrolled one first"
-            }
-            Self::AgentRevoked { .. } => "enrol it again with a new token",
-            Self::SessionUnknown => "log in again",
-            Self::JobFinal { .. } => "nothing is left to do: a job that has ended stays as it is",
-            Self::JobState { .. } => "look at the job with `holdfast job show`",
-            Self::WrongAgent { .. } => "give it to the agent it names",
-            Self::ClusterRetired { .. } => "apply the cluster again to bring it back",
-            Self::WalMissing { .. } => "store the missing WAL, then report the backup again",
-            Self::RepositoryMismatch { .. } => {
-                "check the URL and what is mounted there; a new repository needs an empty place"
-            }
-            Self::LevelTooLow { .. } => {
-                "upgrade every node; the leader raises the level once all of them know it"
-            }
-            Self::LastNode => "add another node first; to end a control plane, stop its nodes",
-            Self::BackupHeld { .. } => {
-                "end the hold with `holdfast backup release` if its reason is over"
-            }
-            Self::BackupPinned { .. } => "wait until the pin ends: it is never taken back",
-            Self::BackupState { .. } => "only an available backup can be held or deleted",
-            Self::BackupCondemned { .. } => "take a new backup: what is condemned never comes back",
-            Self::WalNeeded { .. } => "delete the backup that needs it first",
-            Self::LastBackup { .. }
-            | Self::ExpirySuspended { .. }
-            | Self::PlanStale { .. }
-            | Self::ApprovalNeeded { .. }
-            | Self::ApprovalNotNeeded
-            | Self::ApprovalState { .. }
-            | Self::SelfApproval { .. }
-            | Self::VotedAlready { .. }
-            | Self::NotAPerson
-            | Self::VoterTooNew { .. }
-            | Self::RequesterGone { .. }
-            | Self::LastAdministrator => self.hint_of_later(),
-            Self::IdempotencyMismatch => "use a new Idempotency-Key for a new request",
-        }
-    }
-
-    /// The same of what came with expiry, roles and approvals.
-    const fn hint_of_later(&self) -> &'static str {
-        match self {
-            Self::LastBackup { .. } => {
-                "take another one first; to give up the cluster, delete what holds its repository"
-            }
-            Self::ExpirySuspended { .. } => {
-                "wait: by then every pin that may have been given is over"
-            }
-            Self::PlanStale { .. } => "plan again on what is there now",
-            Self::ApprovalNeeded { .. } => {
-                "ask for it: the same request without a dry run waits for their consent"
-            }
-            Self::ApprovalNotNeeded => "make the request again: it is done at once",
-            Self::ApprovalState { .. } => {
-                "look at it with `holdfast approval show`; ask again if it is still wanted"
-            }
-            Self::SelfApproval { .. } => "somebody else has to consent",
-            Self::VotedAlready { .. } => "wait for the others: each counts once",
-            Self::NotAPerson => "log in with `holdfast login` and vote as yourself",
-            Self::VoterTooNew { .. } => {
-                "somebody has to consent who could log in before; or have it asked for again"
-            }
-            Self::RequesterGone { .. } => "reject it; somebody who is there has to ask again",
-            Self::LastAdministrator => {
-                "make somebody else an administrator first, with `selector: {}` as the scope"
-            }
-            _ => "",
         }
     }
 }
