@@ -63,7 +63,7 @@ fn retention_is_shortened_by_three_people() {
     assert_eq!(waits["code"], "approval_pending", "{waits}");
     let id = waits["approval"].as_str().expect("a request").to_owned();
     assert_eq!(ada.refused(4, apply)["approval"], id.as_str());
-    assert_eq!(pitr(&admin), "14d");
+    assert_eq!(pitr(&admin), "2w");
 
     let listed = bob.json(["approval", "list", "--state", "pending"]);
     assert_eq!(listed["items"][0]["id"], id.as_str());
@@ -88,7 +88,7 @@ fn retention_is_shortened_by_three_people() {
         (ran.code, ran.stdout.trim()),
         (0, &*format!("{id}: apply_documents is done"))
     );
-    assert_eq!(pitr(&admin), "7d");
+    assert_eq!(pitr(&admin), "1w");
     let refused = eve.refused(4, ["approval", "reject", &id]);
     assert_eq!(refused["code"], "approval_state");
 

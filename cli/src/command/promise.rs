@@ -154,12 +154,12 @@ mod tests {
         assert_eq!(affected(&groups), expected);
         assert_eq!(affected(&json!([])), "no cluster is affected");
         assert!(consent(&json!(null)).is_empty());
-        let needed = json!({"needed": 2, "because": ["policy \"gold\": pitr goes from 14d to 7d"]});
+        let needed = json!({"needed": 2, "because": ["policy \"gold\": pitr goes from 2w to 1w"]});
         assert_eq!(
             consent(&needed),
             [
                 "! 2 others must consent first:",
-                "  policy \"gold\": pitr goes from 14d to 7d"
+                "  policy \"gold\": pitr goes from 2w to 1w"
             ]
         );
     }

@@ -123,7 +123,7 @@ async fn a_policy_is_not_weakened_alone() {
     assert_eq!(rehearsed["consent"]["needed"], 1);
     let because = &rehearsed["consent"]["because"][0];
     let because = because.as_str().unwrap();
-    assert!(because.contains("pitr goes from 14d to 7d"), "{rehearsed}");
+    assert!(because.contains("pitr goes from 2w to 1w"), "{rehearsed}");
     assert!(rehearsed["affected"].is_array(), "{rehearsed}");
     let preview = json!({"documents": [shorter]});
     let preview = ada.post("/api/v1/policy-previews", preview).await;
@@ -152,11 +152,11 @@ async fn a_policy_is_not_weakened_alone() {
         .refused(404, "not_found");
     let shown = bob.get(&place).await.expect(200);
     let because = shown["because"][0].as_str().unwrap();
-    assert!(because.contains("pitr goes from 14d to 7d"), "{shown}");
+    assert!(because.contains("pitr goes from 2w to 1w"), "{shown}");
     let done = bob.post(&approve, json!({})).await.expect(200);
     assert_eq!(done["state"], "executed", "{done}");
     let shown = node.get(path).await.expect(200);
-    assert_eq!(shown["spec"]["retention"]["pitr"], "7d");
+    assert_eq!(shown["spec"]["retention"]["pitr"], "1w");
     node.stop().await;
 }
 

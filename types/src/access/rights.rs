@@ -89,7 +89,10 @@ pub fn holders<'a>(
         let role = binding
             .built_in()
             .is_some_and(|role| role.permits(permission));
-        role && binding.scope.scope().is_some_and(|scope| scope.covers(place))
+        role && binding
+            .scope
+            .scope()
+            .is_some_and(|scope| scope.covers(place))
     };
     let giving = bindings.into_iter().filter(gives);
     giving.flat_map(RoleBinding::users).collect()

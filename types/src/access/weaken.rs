@@ -1,8 +1,11 @@
 //! In what a policy protects less than another: what its own rules say that
 //! other people must consent to.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+use crate::Name;
 use crate::backup::as_word;
 use crate::resource::{Policy, Retention};
 
@@ -87,12 +90,28 @@ fn shortens(before: &Policy, after: &Policy) -> Vec<String> {
     {
         what.push(format!("the window of {old} is not promised any more"));
     }
-    let gone = before.copies.iter().filter(|copy| {
-        let kept = |other: &&crate::resource::PolicyCopy| other.repository == copy.repository;
-        !after.copies.iter().any(|other| kept(&other)) && after.repository != copy.repository
-    });
-    what.extend(gone.map(|copy| format!("the copy in \"{}\" is given up", copy.repository)));
+    if before.receives_wal() && !after.receives_wal() {
+        what.push("no WAL is received any more".to_owned());
+    }
+    let gone = given_up(before, after).into_iter();
+    what.extend(gone.map(|place| format!("what is kept in \"{place}\" is given up")));
     what
+}
+
+/// The repositories that hold a copy before and nothing after; of the original too
+/// when that leaves fewer places than there were.
+fn given_up<'a>(before: &'a Policy, after: &'a Policy) -> Vec<&'a Name> {
+    let (old, new) = (places(before), places(after));
+    let fewer = new.len() < old.len();
+    let gone = old.difference(&new);
+    gone.filter(|place| fewer || ***place != before.repository)
+        .copied()
+        .collect()
+}
+
+fn places(policy: &Policy) -> BTreeSet<&Name> {
+    let copies = policy.copies.iter().map(|copy| &copy.repository);
+    copies.chain([&policy.repository]).collect()
 }
 
 fn keeps_less(old: &Retention, new: &Retention) -> Vec<String> {
@@ -161,11 +180,17 @@ mod tests {
             json!({"objectives": {"window": "13d"}}),
             json!({"objectives": null}),
             json!({"copies": []}),
+            json!({"copies": [{"repository": "ap"}]}),
+            json!({"wal": {"mode": "none"}, "objectives": null}),
         ] {
             assert_eq!(needs(less.clone()), 3, "{less}");
         }
-        // The copy became the original.
-        assert_eq!(needs(json!({"copies": [], "repository": "us"})), 0);
+        // The copy became the original: with another in its place, or with none.
+        let swapped = json!({"copies": [{"repository": "ap"}], "repository": "us"});
+        assert_eq!(needs(swapped), 0);
+        assert_eq!(needs(json!({"copies": [], "repository": "us"})), 3);
+        // Another original, and the copy as before.
+        assert_eq!(needs(json!({"repository": "ap"})), 0);
         // No policy at all: nothing expires, and no rule is left.
         let gone = weakens(&policy(json!({})), None);
         assert_eq!(gone.iter().map(|one| one.needed).max(), Some(3));

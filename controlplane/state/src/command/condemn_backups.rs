@@ -182,7 +182,8 @@ async fn condemn(
             deleted_at: None,
         })
         .await?;
-        cx.put(backup_repositories::Model { state, ..place }).await?;
+        cx.put(backup_repositories::Model { state, ..place })
+            .await?;
     }
     cx.changed("backups", backup.id.0);
     cx.put(backups::Model {

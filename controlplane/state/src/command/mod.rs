@@ -167,6 +167,7 @@ commands! {
     cancel_approval::CancelApproval,
 }
 
+mod approval_rights;
 mod consent;
 mod document_check;
 mod finish_drill;

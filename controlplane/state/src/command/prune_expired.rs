@@ -127,11 +127,7 @@ async fn end_approvals(cx: &mut ApplyContext<'_>) -> Result<(), StateError> {
     Ok(())
 }
 
-async fn delete(
-    cx: &ApplyContext<'_>,
-    sql: &str,
-    kept: SignedDuration,
-) -> Result<u64, StateError> {
+async fn delete(cx: &ApplyContext<'_>, sql: &str, kept: SignedDuration) -> Result<u64, StateError> {
     // Saturates at the beginning of time, before which nothing has ended.
     let limit = cx.now().checked_sub(kept).unwrap_or(jiff::Timestamp::MIN);
     cx.execute(sql, [Value::from(Moment(limit))]).await

@@ -93,7 +93,10 @@ pub(super) async fn bindings(
 /// What a user may do, as the bindings are now.
 pub(super) async fn rights(cx: &ApplyContext<'_>, user: &Name) -> Result<Rights, StateError> {
     let bindings = bindings(cx).await?;
-    Ok(Rights::of(user, bindings.iter().map(|(_, binding)| binding)))
+    Ok(Rights::of(
+        user,
+        bindings.iter().map(|(_, binding)| binding),
+    ))
 }
 
 /// Whether a permission reaches to all of these clusters where they are now; to

@@ -1,9 +1,7 @@
 //! What changes between asking and the last consent: what is done is what was
 //! consented to, by people who may, or nothing is.
 
-use holdfast_state::command::{
-    CreateApiToken, HoldBackup, ReleaseBackup, RevokeApiToken,
-};
+use holdfast_state::command::{CreateApiToken, HoldBackup, ReleaseBackup, RevokeApiToken};
 use holdfast_state::{ApprovalState, Principal, Refusal, query};
 use holdfast_types::BackupState;
 use holdfast_types::resource::Kind;
@@ -61,7 +59,7 @@ async fn what_was_consented_to_is_done_or_fails() {
         .unwrap();
     assert_eq!(
         held.unwrap().document.to_value()["spec"]["retention"]["pitr"],
-        "7d"
+        "1w"
     );
 }
 

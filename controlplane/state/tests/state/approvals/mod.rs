@@ -21,7 +21,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::fixture::{apply, backup_id, committed, document, hash, name, password, token_id, user_id};
+use crate::fixture::{
+    apply, backup_id, committed, document, hash, name, password, token_id, user_id,
+};
 use crate::harness::TestState;
 
 const PEOPLE: [&str; 4] = ["ada", "bob", "eve", "kim"];
@@ -181,4 +183,3 @@ fn binding(called: &str, role: &str, users: &[&str], scope: Value) -> Document {
     let spec = json!({"role": role, "subjects": subjects, "scope": scope});
     document("RoleBinding", json!({"name": called}), spec)
 }
-

@@ -201,4 +201,3 @@ async fn list_all_else(state: &TestState, visible: &Visible) {
         .await
         .unwrap();
 }
-

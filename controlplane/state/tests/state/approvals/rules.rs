@@ -5,9 +5,7 @@ use holdfast_state::{ApprovalState, Refusal, query};
 use holdfast_types::resource::Kind;
 use serde_json::json;
 
-use super::{
-    HOUR, ask, binding, delete, deleting, everything, guarded, person, ready, user, yes,
-};
+use super::{HOUR, ask, binding, delete, deleting, everything, guarded, person, ready, user, yes};
 use crate::fixture::{apply, backup_id, cluster, document, name, policy, repository};
 
 #[tokio::test]
@@ -118,16 +116,19 @@ async fn a_hold_is_not_ended_alone_nor_shortened() {
     assert!(holds.is_empty());
 }
 
-
 /// Whoever may consent for one fleet is not chosen by moving a cluster there.
 #[tokio::test]
 async fn a_cluster_is_not_moved_to_where_others_consent() {
     let mut state = ready().await;
-    let fleets = ["web", "spare"].map(|called| {
-        document("Fleet", json!({"name": called}), json!({}))
-    });
+    let fleets =
+        ["web", "spare"].map(|called| document("Fleet", json!({"name": called}), json!({})));
     state.accept(apply(fleets)).await;
-    person(&mut state, (20, "zoe"), ("approver", json!({"fleet": "web"}))).await;
+    person(
+        &mut state,
+        (20, "zoe"),
+        ("approver", json!({"fleet": "web"})),
+    )
+    .await;
     let of_team = ("approver", json!({"selector": {"team": "x"}}));
     person(&mut state, (21, "tom"), of_team).await;
     state.pass(HOUR);
@@ -141,7 +142,10 @@ async fn a_cluster_is_not_moved_to_where_others_consent() {
         document.metadata.fleet = Some(name(fleet));
         apply([document])
     };
-    let (gold, team) = (json!({"tier": "gold"}), json!({"tier": "gold", "team": "x"}));
+    let (gold, team) = (
+        json!({"tier": "gold"}),
+        json!({"tier": "gold", "team": "x"}),
+    );
     for (fleet, labels) in [("web", gold.clone()), ("default", team)] {
         let refused = state.by(user("ada"), moved(fleet, labels)).await;
         let refused = refused.unwrap_err();

@@ -36,7 +36,9 @@ proptest! {
     /// distinct others as its policy says have consented.
     #[test]
     fn no_sequence_of_votes_does_anything_twice_or_alone(moves in moves()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build().unwrap();
         runtime.block_on(async {
             let mut state = ready().await;
             let mut consents: [BTreeSet<usize>; 3] = Default::default();

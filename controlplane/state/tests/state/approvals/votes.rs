@@ -12,8 +12,7 @@ use holdfast_types::resource::Kind;
 use jiff::SignedDuration;
 
 use super::{
-    HOUR, approval_id, ask, asking, backup_state, delete, deleting, ready, user, where_is,
-    yes,
+    HOUR, approval_id, ask, asking, backup_state, delete, deleting, ready, user, where_is, yes,
 };
 use crate::fixture::{apply, backup_id, name, password, repository, user_id};
 
@@ -251,4 +250,3 @@ async fn only_what_needs_consent_is_asked_for() {
         }
     );
 }
-
