@@ -58,6 +58,13 @@ fn retention_is_shortened_by_three_people() {
     let file = scratch.path().join("shorter.yaml");
     std::fs::write(&file, policy("7d")).expect("a file is written");
     let file = file.to_str().expect("its path is text");
+    // What it would wait for is said before anybody is asked.
+    let ran = ada.run(["apply", "-f", file, "--dry-run"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let said = "! 2 others must consent first:\n  policy \"gold\": pitr goes from 2w to 1w";
+    assert!(ran.stdout.contains(said), "{}", ran.stdout);
+    let waiting = bob.json(["approval", "list"]);
+    assert_eq!(waiting["items"].as_array().map(Vec::len), Some(0));
     let apply = ["apply", "-f", file, "--because", "für den Plattenplatz"];
     let waits = ada.refused(4, apply);
     assert_eq!(waits["code"], "approval_pending", "{waits}");

@@ -88,7 +88,7 @@ impl Refusal {
             }
             Self::PlanStale { .. } => "plan again on what is there now",
             Self::ApprovalNeeded { .. } => {
-                "ask for it: the same request without a dry run waits for their consent"
+                "ask for it with the CLI or over the API: it waits for their consent"
             }
             Self::ApprovalNotNeeded => "make the request again: it is done at once",
             Self::ApprovalState { .. } => {
