@@ -16,6 +16,10 @@ impl App {
     /// roles may have changed since it began to listen.
     pub(crate) async fn may_hear(&self, by: &Caller, change: &Changed) -> Result<bool> {
         let view = self.local();
+        // Its login or token may have ended.
+        if self.still_counts(&view, by).await.is_err() {
+            return Ok(false);
+        }
         let rights = self.rights(&view, by).await?;
         let conn = view.connection();
         let key = change.key.as_str();

@@ -20,6 +20,17 @@ pub struct Person {
 }
 
 impl Person {
+    /// An API token of this name, which acts for the user.
+    pub async fn with_token(&self, name: &str) -> Self {
+        let made = self.post("/api/v1/tokens", json!({"name": name})).await;
+        let made = made.expect(201);
+        Self {
+            rest: self.rest.clone(),
+            http: self.http.clone(),
+            token: made["token"].as_str().unwrap().to_owned(),
+        }
+    }
+
     /// A user of this name with roles: each with its scope.
     pub async fn with(node: &Node, name: &str, roles: &[(&str, Value)]) -> Self {
         let user = json!({"name": name, "password": PASSWORD});
@@ -197,8 +208,7 @@ async fn what_is_ones_own_needs_no_role() {
     let mut node = Node::start().await;
     let ada = Person::with(&node, "ada", &[]).await;
     let bob = Person::with(&node, "bob", &[]).await;
-    let made = ada.post("/api/v1/tokens", json!({"name": "ci"})).await;
-    let made = made.expect(201);
+    let token = ada.with_token("ci").await;
     let tokens = |listed: Value| listed["items"].as_array().unwrap().len();
     assert_eq!(tokens(ada.get("/api/v1/tokens").await.expect(200)), 1);
     assert_eq!(tokens(bob.get("/api/v1/tokens").await.expect(200)), 0);
@@ -206,11 +216,6 @@ async fn what_is_ones_own_needs_no_role() {
     bob.delete("/api/v1/tokens/ci")
         .await
         .refused(404, "not_found");
-    let token = Person {
-        rest: node.rest.clone(),
-        http: node.http.clone(),
-        token: made["token"].as_str().unwrap().to_owned(),
-    };
     let password = json!({"password": "another long one"});
     // With a token nobody becomes the person.
     token
@@ -232,7 +237,7 @@ async fn what_is_ones_own_needs_no_role() {
     node.stop().await;
 }
 
-fn in_fleet(name: &str, fleet: &str, agent: &str) -> Value {
+pub fn in_fleet(name: &str, fleet: &str, agent: &str) -> Value {
     let mut document = cluster(agent);
     document["metadata"] = json!({"name": name, "fleet": fleet, "labels": {"tier": "gold"}});
     document
@@ -244,7 +249,7 @@ fn fleet(name: &str) -> Value {
 
 /// Clusters `orders` of `payments` on `db1` and `shop` of `web` on `db2`, and a
 /// spare agent.
-async fn two_fleets() -> Node {
+pub async fn two_fleets() -> Node {
     let node = Node::start().await;
     for agent in ["db1", "db2", "spare"] {
         drop(Agent::enrol(&node, agent).await);
@@ -492,13 +497,7 @@ async fn a_viewer_writes_nothing_by_grpc_either() {
 async fn a_token_has_the_roles_of_its_user() {
     let mut node = Node::start().await;
     let ada = Person::with(&node, "ada", &[("viewer", everything())]).await;
-    let made = ada.post("/api/v1/tokens", json!({"name": "ci"})).await;
-    let made = made.expect(201);
-    let token = Person {
-        rest: node.rest.clone(),
-        http: node.http.clone(),
-        token: made["token"].as_str().unwrap().to_owned(),
-    };
+    let token = ada.with_token("ci").await;
     token.get("/api/v1/clusters").await.expect(200);
     token
         .apply(json!([fleet("more")]))
