@@ -269,6 +269,37 @@ impl App {
         }
     }
 
+    /// Refuses a repository that the policy of a cluster does not name and that holds
+    /// no backup of it: the agent that reads or writes one is given its keys. Who may
+    /// for everything names any.
+    pub(crate) async fn demand_repository(
+        &self,
+        view: &StateView,
+        by: &Caller,
+        permission: Permission,
+        (cluster, repository): (&Name, &Name),
+    ) -> Result<()> {
+        let conn = view.connection();
+        if self.rights(view, by).await?.everywhere(permission) {
+            return Ok(());
+        }
+        let named = query::effective_policy(conn, cluster).await?;
+        let named = named.is_some_and(|(_, policy)| {
+            let mut copies = policy.copies.iter().map(|copy| &copy.repository);
+            policy.repository == *repository || copies.any(|copy| copy == repository)
+        });
+        let backups = query::available_backups(conn, cluster).await?;
+        let mut places = backups.iter().flat_map(|backup| &backup.repositories);
+        if named || places.any(|place| place == repository) {
+            return Ok(());
+        }
+        let whereof = format!(
+            " for everything: \"{repository}\" holds nothing of \"{cluster}\", and its policy \
+             does not name it"
+        );
+        Err(forbidden(permission, &whereof).with_field("repository"))
+    }
+
     /// Whether an agent serves a cluster that is seen, or none.
     pub(crate) async fn sees_agent(
         &self,

@@ -37,6 +37,9 @@ impl App {
             Some(to) => to,
             None => self.only_copy(&view, &found.cluster).await?,
         };
+        let place = (&found.cluster, &to);
+        self.demand_repository(&view, by, Permission::BackupsWrite, place)
+            .await?;
         let named = query::resource(view.connection(), Kind::Repository, &to).await?;
         if named.is_none() {
             return Err(AppError::not_found("repository", &to).with_field("repository"));

@@ -235,6 +235,10 @@ impl App {
         if let Some(agent) = &wanted.agent {
             self.demand_agent(&view, by, needed, agent).await?;
         }
+        if let Some(repository) = &wanted.repository {
+            let place = (&name, repository);
+            self.demand_repository(&view, by, needed, place).await?;
+        }
         if let Some(job) = self.replayed_job(by).await? {
             return Ok(job);
         }

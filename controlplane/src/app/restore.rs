@@ -110,7 +110,14 @@ impl App {
     ) -> Result<()> {
         let needed = Permission::RestoresWrite;
         self.demand_at(view, by, needed, &request.cluster).await?;
-        self.demand_agent(view, by, needed, &request.agent).await
+        self.demand_agent(view, by, needed, &request.agent).await?;
+        match &request.repository {
+            None => Ok(()),
+            Some(repository) => {
+                let place = (&request.cluster, repository);
+                self.demand_repository(view, by, needed, place).await
+            }
+        }
     }
 
     async fn restore_repository(&self, view: &StateView, request: &RestoreRequest) -> Result<Name> {

@@ -254,8 +254,12 @@ pub async fn two_fleets() -> Node {
     for agent in ["db1", "db2", "spare"] {
         drop(Agent::enrol(&node, agent).await);
     }
+    let mut foreign = repository();
+    foreign["metadata"]["name"] = json!("foreign");
+    foreign["spec"]["url"] = json!("file:///srv/foreign");
     node.apply(json!([
         repository(),
+        foreign,
         policy(),
         fleet("payments"),
         fleet("web"),
@@ -333,6 +337,10 @@ async fn a_scope_is_all_that_is_seen_and_touched() {
     ada.post("/api/v1/clusters/orders/drills", beside)
         .await
         .refused(404, "not_found");
+    let from = json!({"repository": "foreign"});
+    ada.post("/api/v1/clusters/orders/drills", from)
+        .await
+        .refused(403, "forbidden");
     ada.post(&format!("{foreign}/cancel"), json!({}))
         .await
         .refused(404, "not_found");
@@ -345,6 +353,16 @@ async fn a_scope_is_all_that_is_seen_and_touched() {
             let refused = ada.post(path, restore(cluster, agent)).await;
             refused.refused(404, "not_found");
         }
+        // Whoever reads a repository is given its keys.
+        let mut elsewhere = restore("orders", "spare");
+        elsewhere["repository"] = json!("foreign");
+        ada.post(path, elsewhere.clone())
+            .await
+            .refused(403, "forbidden");
+        elsewhere["repository"] = json!("eu");
+        ada.post(path, elsewhere)
+            .await
+            .refused(503, "agent_offline");
         // The spare one is anybody's; it has no session here.
         let mine = ada.post(path, restore("orders", "spare")).await;
         mine.refused(503, "agent_offline");
