@@ -22,15 +22,33 @@ pub(crate) async fn follow(
     started: &Value,
     wait: Wait,
 ) -> Result<ExitCode, Failure> {
-    let job = started["job"].as_str().unwrap_or_default().to_owned();
-    if !wait.wait {
-        match format {
-            Format::Table => println!("{job}"),
-            Format::Json | Format::Yaml => output::value(format, &json!({ "job": job }))?,
-        }
-        return Ok(ExitCode::SUCCESS);
+    match ended(client, format, started, wait).await? {
+        Some(ended) => print(format, &ended),
+        None => Ok(ExitCode::SUCCESS),
     }
-    let ended = until_ended(client, &job, wait).await?;
+}
+
+/// Prints `{job}`, or waits for the job and answers how it ended.
+pub(crate) async fn ended(
+    client: &mut Client,
+    format: Format,
+    started: &Value,
+    wait: Wait,
+) -> Result<Option<Value>, Failure> {
+    let job = started["job"].as_str().unwrap_or_default();
+    if wait.wait {
+        return Ok(Some(until_ended(client, job, wait).await?));
+    }
+    match format {
+        Format::Table => println!("{job}"),
+        Format::Json | Format::Yaml => output::value(format, &json!({ "job": job }))?,
+    }
+    Ok(None)
+}
+
+/// Prints how a job ended.
+pub(crate) fn print(format: Format, ended: &Value) -> Result<ExitCode, Failure> {
+    let job = ended["id"].as_str().unwrap_or_default();
     let state = ended["state"].as_str().unwrap_or_default();
     let mut result = json!({ "job": job, "state": state });
     for field in ["backup", "result", "error"] {

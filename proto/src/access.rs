@@ -28,6 +28,10 @@ pub struct RepositoryAccess {
     pub credentials: BTreeMap<String, Secret>,
     /// Its key: 64 hex characters.
     pub key: Secret,
+    /// How many bytes a second all that has this access may send there together, from
+    /// one agent; `None` is without a limit.
+    #[serde(default)]
+    pub bandwidth: Option<u64>,
 }
 
 impl From<&RepositoryAccess> for v1::RepositoryAccess {
@@ -41,6 +45,7 @@ impl From<&RepositoryAccess> for v1::RepositoryAccess {
             endpoint: access.endpoint.clone().unwrap_or_default(),
             credentials: access.credentials.iter().map(exposed).collect(),
             key: access.key.expose().to_owned(),
+            bandwidth: access.bandwidth.unwrap_or_default(),
         }
     }
 }
@@ -59,6 +64,7 @@ impl TryFrom<v1::RepositoryAccess> for RepositoryAccess {
                 .map(|(name, secret)| (name, Secret::new(secret)))
                 .collect(),
             key: Secret::new(access.key),
+            bandwidth: (access.bandwidth != 0).then_some(access.bandwidth),
         })
     }
 }

@@ -76,6 +76,7 @@ mod tests {
             endpoint: None,
             credentials: std::collections::BTreeMap::new(),
             key: holdfast_types::Secret::new("00"),
+            bandwidth: None,
         }
     }
 

@@ -80,6 +80,7 @@ mod tests {
             endpoint: None,
             credentials: std::collections::BTreeMap::new(),
             key: holdfast_types::Secret::new("00"),
+            bandwidth: None,
         };
         let at = "2026-02-03T02:41:07Z".parse().unwrap();
         DrillWork {

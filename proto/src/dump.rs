@@ -144,6 +144,7 @@ mod tests {
                 endpoint: None,
                 credentials: std::collections::BTreeMap::new(),
                 key: holdfast_types::Secret::new("00"),
+                bandwidth: None,
             },
             backup: "bkp_00000000000000000000000000000002".parse().unwrap(),
             lineage: "7-1".parse().unwrap(),

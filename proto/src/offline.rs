@@ -375,6 +375,7 @@ mod tests {
                 endpoint: None,
                 credentials: std::collections::BTreeMap::new(),
                 key: Secret::new("00".repeat(32)),
+                bandwidth: None,
             },
             instance: InstanceAccess {
                 connection: "host=/run/postgresql".to_owned(),

@@ -51,7 +51,7 @@ pub use job::{JobKind, JobPhase, JobState, PhaseTime};
 pub use lineage::{InvalidLineage, Lineage};
 pub use lsn::{InvalidLsn, Lsn};
 pub use name::{InvalidName, Name};
-pub use quantity::{ByteSize, InvalidQuantity, Span};
+pub use quantity::{ByteRate, ByteSize, InvalidQuantity, Span};
 pub use restore::{
     PlannedTablespace, PlannedWal, RestorePlan, RestoreRequest, RestoreResult, StopBefore,
     TargetAction, parse_tablespace_mapping,

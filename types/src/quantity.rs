@@ -15,6 +15,9 @@ pub enum InvalidQuantity {
     /// Not a size.
     #[error("\"{0}\" is not a size such as 512B, 64KiB, 200MiB or 2TiB")]
     Size(String),
+    /// Not a rate.
+    #[error("\"{0}\" is not a rate such as 512KiB/s or 200MiB/s")]
+    Rate(String),
 }
 
 /// A span of time, written `\d+(ms|s|m|h|d|w)`.
@@ -125,6 +128,38 @@ impl fmt::Display for ByteSize {
     }
 }
 
+/// A number of bytes in a second, written as a size and `/s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ByteRate(ByteSize);
+
+impl ByteRate {
+    /// So many bytes in each second.
+    pub const fn per_second(bytes: u64) -> Self {
+        Self(ByteSize::new(bytes))
+    }
+
+    /// Its bytes in a second.
+    pub const fn bytes_per_second(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl FromStr for ByteRate {
+    type Err = InvalidQuantity;
+
+    fn from_str(text: &str) -> Result<Self, InvalidQuantity> {
+        let size = text.strip_suffix("/s").and_then(|size| size.parse().ok());
+        size.map(Self)
+            .ok_or_else(|| InvalidQuantity::Rate(text.to_owned()))
+    }
+}
+
+impl fmt::Display for ByteRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", self.0)
+    }
+}
+
 fn split_count(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (count, unit) = text.split_at(end);
@@ -147,7 +182,7 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(Span ByteSize);
+as_text!(Span ByteSize ByteRate);
 
 #[cfg(test)]
 mod tests {
@@ -177,6 +212,16 @@ mod tests {
         }
         for bad in ["", "5", "5KB", "1.5MiB", "99999999TiB"] {
             assert!(bad.parse::<ByteSize>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_size_in_a_second() {
+        let rate: ByteRate = "200MiB/s".parse().unwrap();
+        assert_eq!(rate.bytes_per_second(), 200 << 20);
+        assert_eq!(rate.to_string(), "200MiB/s");
+        for bad in ["200MiB", "200MiB/m", "/s", "200/s", "200MiB/s/s", "-1MiB/s"] {
+            assert!(bad.parse::<ByteRate>().is_err(), "{bad}");
         }
     }
 }

@@ -37,7 +37,8 @@ struct Entry {
 /// The repositories that this process has opened.
 pub(super) struct Repositories {
     file: PathBuf,
-    entries: Mutex<HashMap<Name, Entry>>,
+    /// By name and bandwidth: what has a limit does not displace what has none.
+    entries: Mutex<HashMap<(Name, Option<u64>), Entry>>,
     /// Where (a hash of URL and key) which one was found.
     known: Mutex<BTreeMap<String, RepositoryId>>,
 }
@@ -72,7 +73,8 @@ impl Repositories {
 
     fn entry(&self, access: &RepositoryAccess) -> Arc<OnceCell<Arc<Repository>>> {
         let mut entries = lock(&self.entries);
-        if let Some(entry) = entries.get(&access.name)
+        let key = (access.name.clone(), access.bandwidth);
+        if let Some(entry) = entries.get(&key)
             && entry.access == *access
         {
             return entry.opened.clone();
@@ -82,7 +84,7 @@ impl Repositories {
             access: access.clone(),
             opened: opened.clone(),
         };
-        entries.insert(access.name.clone(), entry);
+        entries.insert(key, entry);
         opened
     }
 
@@ -107,6 +109,10 @@ impl Repositories {
         let place = place(access);
         let expected = lock(&self.known).get(&place).copied();
         let store = open_store(&url, &options)?;
+        let store = match access.bandwidth {
+            Some(bandwidth) => store.paced(bandwidth),
+            None => store,
+        };
         let repository = match Repository::open(store.clone(), &key, expected).await {
             Err(Error::NotARepository { .. }) if absent == Absent::Init && expected.is_none() => {
                 Repository::init(store, &key).await?
@@ -165,6 +171,7 @@ mod tests {
             endpoint: None,
             credentials: BTreeMap::new(),
             key: Secret::new("ab".repeat(32)),
+            bandwidth: None,
         }
     }
 

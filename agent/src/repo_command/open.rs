@@ -114,6 +114,7 @@ impl Place {
             endpoint: self.endpoint.clone().or_else(|| endpoint.and_then(set)),
             credentials: credentials(url.scheme()),
             key: Secret::new(key.to_text().expose().trim_end()),
+            bandwidth: None,
         })
     }
 }

@@ -279,6 +279,7 @@ pub(crate) fn repository() -> RepositoryAccess {
         endpoint: None,
         credentials: std::collections::BTreeMap::new(),
         key: Secret::new("00".repeat(32)),
+        bandwidth: None,
     }
 }
 

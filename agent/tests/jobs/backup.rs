@@ -313,3 +313,51 @@ async fn fixture_backups_offline(fixture: &Fixture) -> usize {
     }
     backups
 }
+
+/// Never faster than allowed, whatever the machine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_keeps_to_its_bandwidth() {
+    const RATE: u64 = 512 << 10;
+    let fixture = Fixture::new(&testkit::major(18)).await;
+    fixture.lineage().await;
+    let mut work = fixture.backup_work();
+    work.repository.bandwidth = Some(RATE);
+    let before = stored(&fixture).0;
+    let began = std::time::Instant::now();
+    fixture.archived(work).await;
+    let took = began.elapsed().as_secs_f64();
+    // WAL is put meanwhile, without a limit; the last object needs not be waited for.
+    let (bytes, largest, wal) = stored(&fixture);
+    let limited = bytes - before - wal - largest;
+    assert!(limited > RATE, "{limited} bytes are too few to tell");
+    assert!(
+        took * RATE as f64 >= limited as f64,
+        "{limited} in {took} s"
+    );
+}
+
+/// The bytes in the fixture's repository, of its largest object and of its WAL.
+fn stored(fixture: &Fixture) -> (u64, u64, u64) {
+    let (mut bytes, mut largest, mut wal) = (0, 0, 0);
+    let mut pending = vec![fixture.cluster.root().join("repo")];
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                pending.push(entry.path());
+                continue;
+            }
+            let size = entry.metadata().unwrap().len();
+            bytes += size;
+            largest = largest.max(size);
+            if entry
+                .path()
+                .components()
+                .any(|part| part.as_os_str() == "wal")
+            {
+                wal += size;
+            }
+        }
+    }
+    (bytes, largest, wal)
+}

@@ -62,6 +62,7 @@ impl Fixture {
             endpoint: None,
             credentials: Default::default(),
             key: Secret::new("5e".repeat(32)),
+            bandwidth: None,
         };
         let session = Session::connect(&cluster.local()).await.unwrap();
         let slot = SlotName::for_cluster(&name());

@@ -63,6 +63,7 @@ impl Place {
             endpoint: None,
             credentials: std::collections::BTreeMap::default(),
             key: self.key.clone(),
+            bandwidth: None,
         }
     }
 

@@ -96,7 +96,11 @@ pub(super) async fn run(cx: &mut Context, command: Drill) -> Outcome {
             }
             let path = format!("clusters/{cluster}/drills");
             let started = cx.client.post(&path, body).await?;
-            wait::follow(&mut cx.client, cx.format, &started, wait).await
+            let ended = wait::ended(&mut cx.client, cx.format, &started, wait).await?;
+            match ended {
+                Some(job) => show_ended(cx, &job).await,
+                None => DONE,
+            }
         }
         Drill::List {
             cluster,
@@ -112,15 +116,32 @@ pub(super) async fn run(cx: &mut Context, command: Drill) -> Outcome {
             DONE
         }
         Drill::Show { id } => {
-            // A job makes one drill, under the same number.
-            let id = match id.strip_prefix("job_") {
-                Some(number) => format!("drl_{number}"),
-                None => id,
-            };
-            let path = format!("drills/{}", encoded(&id));
-            let body = cx.client.get(&path, &[]).await?;
+            let body = cx.client.get(&path_of(&id), &[]).await?;
             show(cx, &body)
         }
+    }
+}
+
+/// Where a drill is found by its id or by that of its job: a job makes one drill, under
+/// the same number.
+fn path_of(id: &str) -> String {
+    match id.strip_prefix("job_") {
+        Some(number) => format!("drills/{}", encoded(&format!("drl_{number}"))),
+        None => format!("drills/{}", encoded(id)),
+    }
+}
+
+/// To people, what the drill showed; to programs, how its job ended.
+async fn show_ended(cx: &mut Context, job: &Value) -> Outcome {
+    if cx.format != Format::Table {
+        return wait::print(cx.format, job);
+    }
+    let path = path_of(job["id"].as_str().unwrap_or_default());
+    match cx.client.get(&path, &[]).await {
+        Ok(drill) => show(cx, &drill),
+        // It ended before it was a drill.
+        Err(failure) if failure.code == "not_found" => wait::print(cx.format, job),
+        Err(failure) => Err(failure),
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) async fn repository(
         endpoint: repository.endpoint,
         credentials,
         key: key(app, view, name).await?,
+        bandwidth: None,
     })
 }
 

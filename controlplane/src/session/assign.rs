@@ -134,7 +134,7 @@ async fn work_of(
                     backup,
                     lineage,
                     from: known.repository(&from).await?,
-                    to: known.repository(&job.repository).await?,
+                    to: known.paced(&job.cluster, &job.repository).await?,
                 })),
                 WorkSpec::Drill(spec) => Work::Drill(Box::new(drill(known, job, *spec).await?)),
             };
@@ -201,7 +201,7 @@ async fn backup(
         backup: backup_of_attempt(known.view, job.id, assignment).await?,
         cluster: job.cluster.clone(),
         kind: order.kind,
-        repository: known.repository(&job.repository).await?,
+        repository: known.paced(&job.cluster, &job.repository).await?,
         instance: known.instance(&job.cluster, agent).await?,
         compression,
         incarnation: INCARNATION,
@@ -212,7 +212,12 @@ async fn backup(
         own_wal,
         copies: match policy {
             Some(policy) if policy.repository == job.repository => {
-                copies(known, &job.cluster, &policy).await
+                let copies = copies(known, &job.cluster, &policy).await;
+                let paced = |copy| RepositoryAccess {
+                    bandwidth: policy.bandwidth(),
+                    ..copy
+                };
+                copies.into_iter().map(paced).collect()
             }
             _ => Vec::new(),
         },

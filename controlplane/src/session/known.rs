@@ -112,6 +112,22 @@ impl<'a> Known<'a> {
         access::instance(app, view, &reached, known.identifier).await
     }
 
+    /// Access to a repository for what a cluster's jobs put there, no faster than its
+    /// policy allows.
+    pub(super) async fn paced(
+        &mut self,
+        cluster: &Name,
+        repository: &Name,
+    ) -> Result<RepositoryAccess> {
+        let policy = &self.cluster(cluster).await?.policy;
+        let bandwidth = policy.as_ref().and_then(|policy| policy.bandwidth());
+        let access = self.repository(repository).await?;
+        Ok(RepositoryAccess {
+            bandwidth,
+            ..access
+        })
+    }
+
     /// Access to a repository.
     pub(super) async fn repository(&self, name: &Name) -> Result<RepositoryAccess> {
         let found = self

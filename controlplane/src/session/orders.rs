@@ -31,7 +31,7 @@ pub(super) async fn in_force(view: &StateView) -> Result<bool> {
 /// The orders for one cluster; `None` where this agent is not to take its
 /// backups, or nothing is scheduled.
 pub(super) async fn of_cluster(
-    known: &Known<'_>,
+    known: &mut Known<'_>,
     agent: &AgentView,
     (name, declared, policy): (&Name, &Cluster, Option<Policy>),
     instance: &InstanceAccess,
@@ -53,7 +53,7 @@ pub(super) async fn of_cluster(
     }
     Ok(Some(StandingOrders {
         cluster: name.clone(),
-        repository: known.repository(&policy.repository).await?,
+        repository: known.paced(name, &policy.repository).await?,
         instance: instance.clone(),
         compression: policy.compression(),
         incarnation: INCARNATION,

@@ -167,6 +167,7 @@ async fn without_wal_being_received_backups_carry_their_own() {
     let mut gold = policy();
     gold["spec"]["wal"] = json!({"mode": "none"});
     gold["spec"]["objectives"] = json!({"rpo": "1d"});
+    gold["spec"]["limits"] = json!({"bandwidth": "3MiB/s"});
     gold["spec"]["schedules"] = json!([{"name": "often", "kind": "full", "every": "300d"}]);
     eventually("the level of sources", async || {
         let answer = node.apply(json!([gold])).await;
@@ -176,6 +177,11 @@ async fn without_wal_being_received_backups_carry_their_own() {
     let id = ask(&node, json!({"kind": "full"})).await;
     let assignment = take(&node, &mut session, &id).await;
     assert!(work(&assignment).own_wal);
+    assert_eq!(work(&assignment).repository.bandwidth, Some(3 << 20));
+    let limited = |orders: &holdfast_proto::StandingOrders| {
+        orders.repository.bandwidth == Some(3 << 20) && !orders.schedules.is_empty()
+    };
+    session.assigned(|set| set.orders.iter().any(limited)).await;
     let exposure = node
         .get("/api/v1/exposure?cluster=orders")
         .await

@@ -7,6 +7,7 @@
 mod directories;
 mod failure;
 mod open;
+mod pace;
 
 use std::fmt;
 use std::fs::File;
@@ -38,6 +39,8 @@ pub struct Store {
     is_plain_files: bool,
     /// How long one operation may be tried.
     retry_for: Duration,
+    /// How fast objects may be sent; without it, as fast as they go.
+    pace: Option<Arc<pace::Pace>>,
 }
 
 /// What became of a create-only write.
@@ -79,6 +82,17 @@ impl Store {
             inner: with(self.inner),
             // Whoever stands in between sees all that is read.
             is_plain_files: false,
+            ..self
+        }
+    }
+
+    /// The same place for what may send it no more than so many bytes a second, with
+    /// all else that this is given to. Nothing that is read is slowed down.
+    #[must_use]
+    pub fn paced(self, bytes_per_second: u64) -> Self {
+        let pace = pace::Pace::new(bytes_per_second);
+        Self {
+            pace: Some(Arc::new(pace)),
             ..self
         }
     }
@@ -208,6 +222,10 @@ impl Store {
 
     /// Writes an object that must not be there yet.
     pub(crate) async fn create(&self, name: &str, bytes: Bytes) -> Result<Created> {
+        if let Some(pace) = &self.pace {
+            // Before the time that a write is given begins.
+            pace.wait(bytes.len()).await;
+        }
         let path = self.path(name);
         if let Some(directories) = &self.directories {
             let prepared = directories.prepare(name).await;

@@ -76,6 +76,7 @@ pub fn open_store(url: &RepositoryUrl, options: &StoreOptions) -> Result<Store> 
                 directories: None,
                 is_plain_files: false,
                 retry_for: options.retry_for,
+                pace: None,
             })
         }
     }
@@ -95,6 +96,7 @@ fn open_directory(url: &RepositoryUrl, root: &Path, options: &StoreOptions) -> R
         directories: Some(Directories::new(root.to_path_buf())),
         is_plain_files: true,
         retry_for: options.retry_for,
+        pace: None,
     })
 }
 

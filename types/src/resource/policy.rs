@@ -8,7 +8,7 @@ use super::{
 };
 use crate::access::ApprovalRule;
 use crate::backup::as_word;
-use crate::{BackupKind, Name, Span};
+use crate::{BackupKind, ByteRate, Name, Span};
 
 /// A policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -227,15 +227,19 @@ pub struct WalPolicy {
     pub when_full: Option<WhenFull>,
 }
 
-/// How many jobs may run at once; without a number there is no limit.
+/// The least that `limits.bandwidth` may be: an object is sent as a whole.
+const LEAST_BANDWIDTH: ByteRate = ByteRate::per_second(64 << 10);
+
+/// How many jobs may run at once, and how fast; without a number there is no limit.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Limits {
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub bandwidth: NotYet,
+    /// How much the jobs on one host may send to one repository in a second,
+    /// together; at least 64KiB/s. WAL and restores are never slowed down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "200MiB/s"))]
+    pub bandwidth: Option<ByteRate>,
     /// On one host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(minimum = 1))]
@@ -252,6 +256,12 @@ pub struct Limits {
 
 impl Limits {
     fn check(&self) -> Result<(), InvalidDocument> {
+        if self.bandwidth.is_some_and(|rate| rate < LEAST_BANDWIDTH) {
+            return Err(InvalidDocument::new(
+                "spec.limits.bandwidth",
+                format!("it is at least {LEAST_BANDWIDTH}; leave it out to have no limit"),
+            ));
+        }
         let limits = [
             ("jobsPerHost", self.jobs_per_host),
             ("jobsPerRepository", self.jobs_per_repository),
@@ -289,6 +299,12 @@ impl Policy {
     /// Its priority, 0 when it is not said.
     pub fn priority(&self) -> i32 {
         self.priority.unwrap_or(0)
+    }
+
+    /// How many bytes a second its jobs may send from a host to a repository.
+    pub fn bandwidth(&self) -> Option<u64> {
+        let limits = self.limits.as_ref()?;
+        limits.bandwidth.map(ByteRate::bytes_per_second)
     }
 
     /// Its RPO.
@@ -494,9 +510,6 @@ impl Policy {
     }
 
     fn refuse_what_is_not_built(&self) -> Result<(), InvalidDocument> {
-        if let Some(limits) = &self.limits {
-            limits.bandwidth.refuse("spec.limits.bandwidth")?;
-        }
         if let Some(objectives) = &self.objectives {
             objectives.rpo_scope.refuse("spec.objectives.rpoScope")?;
         }

@@ -76,6 +76,10 @@ pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
     let before = report.step("incremental-backup", what, || {
         incremental(&cli, &postgres, entries)
     })?;
+    report.step("drill", "Prove it: restore, check, throw away", || {
+        show(&cli, &["drill", "run", "demo", "--agent", "demo", "--wait"])?;
+        show(&cli, &["drill", "list"])
+    })?;
     report.step("accident", "Somebody drops the wrong tables", || {
         accident(&postgres, &before)
     })?;
@@ -269,6 +273,13 @@ spec:
   objectives: {{rpo: 30s}}
   repository: local
   wal: {{mode: streaming, flushEvery: 1s}}
+  drills:
+    - cron: \"0 6 * * 1\"
+      agent: demo
+      checks:
+        - {{sql: select count(*) from pgbench_accounts, expect: \"> 0\"}}
+        - {{amcheck: true}}
+        - {{checksums: true}}
 ",
         place.repository()?.display(),
         postgres.connection("holdfast"),

@@ -329,6 +329,7 @@ mod tests {
                 endpoint: None,
                 credentials: Default::default(),
                 key: holdfast_types::Secret::new("k"),
+                bandwidth: None,
             },
             instance: holdfast_proto::InstanceAccess {
                 connection: "host=/s".to_owned(),

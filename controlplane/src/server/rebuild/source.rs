@@ -98,6 +98,7 @@ pub(super) fn read(from: &RebuildFrom) -> Result<Sources, RebuildError> {
             endpoint: repository.endpoint.clone(),
             credentials,
             key: Secret::new(key.expose().trim_end()),
+            bandwidth: None,
         };
         sources.repositories.push(Source { document, access });
     }

@@ -361,6 +361,8 @@ fn level_of_drills(document: &Document) -> u32 {
     match &document.resource {
         Resource::DrillPlan(_) => schema::DRILLS,
         Resource::Policy(policy) if !policy.drills.is_empty() => schema::DRILLS,
+        // One of an earlier level cannot read it.
+        Resource::Policy(policy) if policy.bandwidth().is_some() => schema::DRILLS,
         _ => schema::VERSION,
     }
 }

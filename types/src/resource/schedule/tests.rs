@@ -220,6 +220,9 @@ fn limits_are_at_least_one() {
         assert_eq!(limits(json!({field: 0})).unwrap_err(), invalid);
         assert_eq!(limits(json!({field: -1})).unwrap_err(), invalid);
     }
-    let later = ("not_supported_yet", "spec.limits.bandwidth".to_owned());
-    assert_eq!(limits(json!({"bandwidth": "1MiB"})).unwrap_err(), later);
+    assert!(limits(json!({"bandwidth": "64KiB/s"})).is_ok());
+    let invalid = ("invalid", "spec.limits.bandwidth".to_owned());
+    for slow in ["63KiB/s", "0B/s", "1MiB", "fast"] {
+        assert_eq!(limits(json!({"bandwidth": slow})).unwrap_err(), invalid);
+    }
 }
