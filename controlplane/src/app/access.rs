@@ -80,6 +80,7 @@ pub struct HeldRole {
     pub fleet: Option<Name>,
     /// For the clusters with these labels, `{}` is everything; null when it holds
     /// for a fleet.
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
     pub selector: Option<Labels>,
 }
 
