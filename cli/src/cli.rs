@@ -56,6 +56,9 @@ pub(crate) struct Global {
     /// The control plane's CA certificate, for https
     #[arg(long, env = "HOLDFAST_CA", global = true, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    /// Why, for the others who have to consent to this
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(crate) because: Option<String>,
     /// How to print results
     #[arg(
         short,
@@ -86,7 +89,7 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Show resources
     Get {
-        /// repositories, fleets, clusters, policies or drill-plans
+        /// repositories, fleets, clusters, policies, drill-plans or role-bindings
         kind: String,
         /// One by name
         name: Option<Name>,
@@ -96,7 +99,7 @@ pub(crate) enum Command {
     },
     /// Delete a resource
     Delete {
-        /// repository, fleet, cluster, policy or drill-plan
+        /// repository, fleet, cluster, policy, drill-plan or role-binding
         kind: String,
         /// Its name
         name: Name,
@@ -144,6 +147,12 @@ pub(crate) enum Command {
         #[arg(long)]
         fleet: Option<Name>,
     },
+    /// See what others ask for, and consent to it or refuse
+    #[command(subcommand)]
+    Approval(Approval),
+    /// See what roles permit
+    #[command(subcommand)]
+    Role(Role),
     /// Show who changed what
     #[command(subcommand)]
     Audit(Audit),
@@ -189,6 +198,52 @@ pub(crate) enum Secret {
     Delete {
         /// Its name
         name: Name,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Approval {
+    /// List requests, newest first
+    List {
+        /// pending, rejected, expired, cancelled, executed or failed
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// Show a request: what exactly would be done
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Consent; with the last consent needed it is done
+    Approve {
+        /// Its id
+        id: String,
+        /// For the record
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Refuse, which ends the request
+    Reject {
+        /// Its id
+        id: String,
+        /// For the record
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Take a request back
+    Cancel {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// List the roles there are
+    List {
+        /// Only the roles of whoever asks, with their scopes
+        #[arg(long)]
+        mine: bool,
     },
 }
 

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use reqwest::header::HeaderValue;
 use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +25,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub(crate) struct Client {
     http: reqwest::Client,
     config: Config,
+    /// Why, for those who have to consent to what is asked for.
+    because: Option<HeaderValue>,
 }
 
 /// An answer of the API.
@@ -60,7 +63,17 @@ impl Client {
         Ok(Self {
             http: builder.build().map_err(unusable)?,
             config,
+            because: None,
         })
+    }
+
+    /// The same, which says why it asks for what it does.
+    pub(crate) fn because(mut self, because: Option<&str>) -> Result<Self, Failure> {
+        let header = because.map(|text| HeaderValue::from_bytes(text.as_bytes()));
+        self.because = header.transpose().map_err(|_| {
+            Failure::usage("--because is one line of text", "leave out line breaks")
+        })?;
+        Ok(self)
     }
 
     /// Reads.
@@ -308,7 +321,10 @@ impl Client {
             let separator = if index == 0 { '?' } else { '&' };
             url.push_str(&format!("{separator}{name}={}", encoded(value)));
         }
-        let request = self.http.request(method.clone(), &url);
+        let mut request = self.http.request(method.clone(), &url);
+        if let Some(because) = self.because.as_ref().filter(|_| *method != Method::GET) {
+            request = request.header("Holdfast-Reason", because.clone());
+        }
         match body {
             Some(body) => request.json(body),
             None => request,

@@ -33,6 +33,9 @@ pub(crate) struct Failure {
     /// The field at fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) field: Option<String>,
+    /// The request for approval that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) approval: Option<String>,
     /// The request, for finding its traces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
@@ -56,6 +59,7 @@ impl Failure {
             message: message.into(),
             hint: hint.into(),
             field: None,
+            approval: None,
             request_id: None,
             exit,
         }

@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod approvals;
 mod archive;
 mod bad_days;
 mod bad_input;

@@ -84,6 +84,8 @@ macro_rules! ids {
 ids! {
     /// An enrolled agent.
     AgentId = "agt_";
+    /// A request for the consent of others.
+    ApprovalId = "apr_";
     /// A standing duty or a job in an agent's hands.
     AssignmentId = "asg_";
     /// A backup.

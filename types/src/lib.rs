@@ -3,6 +3,7 @@
 //! Everything here is valid by construction and pure: no I/O, no clock, no
 //! randomness. The words are those of `docs/glossary.md`.
 
+pub mod access;
 mod backup;
 mod coverage;
 pub mod drill;
@@ -42,8 +43,8 @@ pub use facts::{
 pub use failure::Failure;
 pub use generation::{Generation, Revision};
 pub use id::{
-    AgentId, AssignmentId, BackupId, ControlPlaneId, DrillId, ExemptionId, InvalidId, JobId,
-    JoinTokenId, KeyId, NodeTokenId, RepositoryId, RequestId, RestoreId, SessionId,
+    AgentId, ApprovalId, AssignmentId, BackupId, ControlPlaneId, DrillId, ExemptionId, InvalidId,
+    JobId, JoinTokenId, KeyId, NodeTokenId, RepositoryId, RequestId, RestoreId, SessionId,
     StateSnapshotId, TokenId, UserId,
 };
 pub use job::{JobKind, JobPhase, JobState, PhaseTime};

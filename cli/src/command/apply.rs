@@ -47,6 +47,9 @@ pub(super) async fn apply(cx: &mut Context, args: Apply) -> Outcome {
     }
     if args.dry_run {
         println!("{}", promise::affected(&answer["affected"]));
+        for line in promise::consent(&answer["consent"]) {
+            println!("{line}");
+        }
     }
     DONE
 }

@@ -2,6 +2,7 @@
 
 mod agent;
 mod apply;
+mod approval;
 mod audit;
 mod backup;
 mod drill;
@@ -14,6 +15,7 @@ mod promise;
 mod repository;
 mod resource;
 mod restore;
+mod role;
 mod secret;
 mod snapshot;
 mod status;
@@ -55,6 +57,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         _ => {}
     }
     let client = Client::new(Config::load(&cli.global)?)?;
+    let client = client.because(cli.global.because.as_deref())?;
     let mut cx = Context { client, format };
     match cli.command {
         Command::Version | Command::Completion { .. } => DONE,
@@ -81,6 +84,8 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Drill(command) => drill::run(&mut cx, *command).await,
         Command::Job(command) => job::run(&mut cx, command).await,
         Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,
+        Command::Approval(command) => approval::run(&mut cx, command).await,
+        Command::Role(command) => role::run(&mut cx, command).await,
         Command::Audit(command) => audit::run(&mut cx, command).await,
     }
 }

@@ -6,7 +6,7 @@ use holdfast_types::Name;
 use serde_json::{Map, Value, json};
 
 use super::apply::read;
-use super::promise::{affected, against, change_line, items};
+use super::promise::{affected, against, change_line, consent, items};
 use super::{Context, DONE, Outcome, done};
 use crate::cli::{Policy as Command, Suggest};
 use crate::failure::{Exit, Failure};
@@ -83,6 +83,9 @@ fn show_preview(cx: &Context, answer: &Value) -> Outcome {
     }
     println!("{}", affected(&answer["affected"]));
     for line in expiring(&answer["expires"]) {
+        println!("{line}");
+    }
+    for line in consent(&answer["consent"]) {
         println!("{line}");
     }
     if !items(&answer["nextRuns"]).is_empty() {

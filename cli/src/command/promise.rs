@@ -65,6 +65,20 @@ pub(super) fn against(lint: &Value) -> Vec<String> {
     items(lint).iter().map(line).collect()
 }
 
+/// The consent of others that a change would wait for, a line for each reason;
+/// nothing when it would be done at once.
+pub(super) fn consent(consent: &Value) -> Vec<String> {
+    let Some(needed) = consent["needed"].as_u64() else {
+        return Vec::new();
+    };
+    let others = if needed == 1 { "other" } else { "others" };
+    let because = items(&consent["because"]).iter().map(text);
+    let reasons = because.map(|reason| format!("  {reason}"));
+    std::iter::once(format!("! {needed} {others} must consent first:"))
+        .chain(reasons)
+        .collect()
+}
+
 /// Every cluster that something changes for, and what.
 pub(super) fn affected(affected: &Value) -> String {
     let mut lines = Vec::new();
@@ -139,5 +153,14 @@ mod tests {
                         ! no policy is in force";
         assert_eq!(affected(&groups), expected);
         assert_eq!(affected(&json!([])), "no cluster is affected");
+        assert!(consent(&json!(null)).is_empty());
+        let needed = json!({"needed": 2, "because": ["policy \"gold\": pitr goes from 2w to 1w"]});
+        assert_eq!(
+            consent(&needed),
+            [
+                "! 2 others must consent first:",
+                "  policy \"gold\": pitr goes from 2w to 1w"
+            ]
+        );
     }
 }

@@ -64,6 +64,25 @@ const DRILL_PLANS: &[Column] = &[
     }),
 ];
 
+const ROLE_BINDINGS: &[Column] = &[
+    ("name", |item| text(&item["metadata"]["name"])),
+    ("role", |item| text(&item["spec"]["role"])),
+    ("users", |item| {
+        let subjects = item["spec"]["subjects"].as_array();
+        let users = subjects.map(|all| all.iter().map(|one| text(&one["user"])).collect());
+        users
+            .map(|users: Vec<_>| users.join(", "))
+            .unwrap_or_default()
+    }),
+    ("scope", |item| match &item["spec"]["scope"] {
+        scope if scope["fleet"].is_string() => format!("fleet {}", text(&scope["fleet"])),
+        scope => match text(&scope["selector"]) {
+            labels if labels.is_empty() => "everything".to_owned(),
+            labels => labels,
+        },
+    }),
+];
+
 pub(super) async fn get(
     cx: &mut Context,
     word: &str,
@@ -96,6 +115,7 @@ pub(super) async fn get(
         Kind::Cluster => CLUSTERS,
         Kind::Policy => POLICIES,
         Kind::DrillPlan => DRILL_PLANS,
+        Kind::RoleBinding => ROLE_BINDINGS,
     };
     output::list(cx.format, &body, columns)?;
     DONE
@@ -121,7 +141,7 @@ fn kind(word: &str) -> Result<Kind, Failure> {
         let message = format!("\"{word}\" is no kind of resource");
         Failure::usage(
             message,
-            "kinds are repositories, fleets, clusters, policies",
+            "kinds are repositories, fleets, clusters, policies, drill-plans, role-bindings",
         )
     })
 }

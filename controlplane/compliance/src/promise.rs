@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use holdfast_types::access::ApprovalRule;
 use holdfast_types::resource::{Policy, WalMode};
 use holdfast_types::{Name, RpoScope, Span, blind_after};
 use serde::{Deserialize, Serialize};
@@ -85,7 +86,7 @@ impl Promise {
             wal: policy.wal_mode(),
             flush_every: policy.flush_every(),
             places: std::iter::once(own).chain(copies).collect(),
-            delete_approvals: 0,
+            delete_approvals: policy.approvals(ApprovalRule::Delete),
         }
     }
 

@@ -67,6 +67,7 @@ async fn admit(app: &App, mut request: Request) -> Result<(Request, Consistency)
     let token = bearer(request.headers())?;
     let identity = app.authenticate(&token).await?;
     let consistency = consistency(&request)?;
+    let reason = reason(request.headers())?;
     let key = header(request.headers(), "idempotency-key");
     let idempotency = match key {
         Some(key) if request.method() == Method::POST => {
@@ -86,9 +87,22 @@ async fn admit(app: &App, mut request: Request) -> Result<(Request, Consistency)
         remote: context.remote.map(|remote| remote.ip()),
         traceparent: context.traceparent,
         consistency,
+        reason,
         idempotency,
     });
     Ok((request, consistency))
+}
+
+/// Why something is asked for, as its header says: people write it in their own
+/// language.
+fn reason(headers: &HeaderMap) -> Result<Option<String>, AppError> {
+    let Some(given) = headers.get("holdfast-reason") else {
+        return Ok(None);
+    };
+    let read = std::str::from_utf8(given.as_bytes()).map(|text| text.trim().to_owned());
+    let read =
+        read.map_err(|_| AppError::new(Code::MALFORMED_HEADER, "Holdfast-Reason is no UTF-8"))?;
+    Ok(Some(read).filter(|reason| !reason.is_empty()))
 }
 
 /// The token of a request.
@@ -109,6 +123,8 @@ pub fn unauthenticated(message: &str) -> AppError {
     AppError::new(Code::UNAUTHENTICATED, message)
 }
 
+/// Only a read may be stale: what somebody may change is asked of everything that
+/// was acknowledged, or a role that was taken away would count on a node that lags.
 fn consistency(request: &Request) -> Result<Consistency, AppError> {
     let query = request.uri().query().unwrap_or_default();
     let given = query
@@ -116,7 +132,13 @@ fn consistency(request: &Request) -> Result<Consistency, AppError> {
         .find_map(|pair| pair.strip_prefix("consistency="));
     match given {
         None | Some("linearizable") => Ok(Consistency::Linearizable),
-        Some("stale") => Ok(Consistency::Stale),
+        Some("stale") if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            Ok(Consistency::Stale)
+        }
+        Some("stale") => {
+            let message = "only what is read with GET may be stale";
+            Err(AppError::new(Code::MALFORMED_REQUEST, message).with_field("consistency"))
+        }
         Some(other) => {
             let message = format!("\"{other}\" is neither linearizable nor stale");
             Err(AppError::new(Code::MALFORMED_REQUEST, message).with_field("consistency"))

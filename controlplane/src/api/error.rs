@@ -11,7 +11,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use holdfast_types::RequestId;
@@ -50,6 +50,10 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "spec.wal.flushEvery")]
     pub field: Option<String>,
+    /// The request for approval that waits, by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "apr_…")]
+    pub approval: Option<String>,
     /// By which the node's log finds this request.
     pub request_id: String,
 }
@@ -113,6 +117,11 @@ pub fn render(request: RequestId, mut response: Response<Body>) -> Response<Body
     if let Some(after) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
     }
+    if let Some(approval) = error.approval()
+        && let Ok(place) = HeaderValue::try_from(format!("/api/v1/approvals/{approval}"))
+    {
+        headers.insert(LOCATION, place);
+    }
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
@@ -132,6 +141,7 @@ pub fn problem_of(error: &AppError, status: StatusCode, request: RequestId) -> P
         message: error.message().to_owned(),
         hint: error.hint().to_owned(),
         field: error.field().map(str::to_owned),
+        approval: error.approval().map(|approval| approval.to_string()),
         request_id: request.to_string(),
     }
 }
@@ -208,6 +218,7 @@ impl utoipa::IntoResponses for Problems {
         [
             ("400", "The request cannot be read"),
             ("401", "Nobody is proved to be asking"),
+            ("403", "Whoever asks may not"),
             ("404", "There is no such thing"),
             ("409", "It does not fit the state of things"),
             ("412", "The state has changed since it was read"),

@@ -3,6 +3,7 @@
 use holdfast_consensus::StateView;
 use holdfast_state::command::RevokeAgent;
 use holdfast_state::query::{self, Page, PageRequest};
+use holdfast_types::access::{Permission, Visible};
 use holdfast_types::{AgentId, InstanceFacts, Name, Observation};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -55,8 +56,18 @@ impl App {
     /// Every agent.
     pub async fn agents(&self, by: &Caller, page: &PageRequest) -> Result<Page<AgentView>> {
         let view = self.read(by).await?;
+        let visible = self.visible(&view, by, Permission::AgentsRead).await?;
         let found = query::agents(view.connection(), page).await?;
-        Ok(found.map(|agent| self.show_agent(agent)))
+        let mut items = Vec::with_capacity(found.items.len());
+        for agent in found.items {
+            if self.sees_agent(&view, &visible, &agent.name).await? {
+                items.push(self.show_seen(&view, &visible, agent).await?);
+            }
+        }
+        Ok(Page {
+            items,
+            next_cursor: found.next_cursor,
+        })
     }
 
     /// One agent.
@@ -64,7 +75,31 @@ impl App {
         let view = self.read(by).await?;
         let found = query::agent_named(view.connection(), name).await?;
         let found = found.ok_or_else(|| AppError::not_found("agent", name))?;
-        Ok(self.show_agent(found))
+        let visible = self.visible(&view, by, Permission::AgentsRead).await?;
+        if !self.sees_agent(&view, &visible, name).await? {
+            return Err(AppError::not_found("agent", name));
+        }
+        self.show_seen(&view, &visible, found).await
+    }
+
+    /// An agent with those of its instances that are of clusters that are seen.
+    async fn show_seen(
+        &self,
+        view: &StateView,
+        visible: &Visible,
+        agent: query::AgentView,
+    ) -> Result<AgentView> {
+        let mut shown = self.show_agent(agent);
+        if !visible.is_everything() {
+            let mut seen = Vec::new();
+            for instance in shown.instances {
+                if query::sees_cluster(view.connection(), visible, &instance.cluster).await? {
+                    seen.push(instance);
+                }
+            }
+            shown.instances = seen;
+        }
+        Ok(shown)
     }
 
     /// Revokes an agent: its session ends and its certificate counts no more.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_consensus::StateView;
 use holdfast_state::Sealed;
 use holdfast_state::command::{
-    AppliedDocument, ApplyDocuments, Change, DocumentChange, Expected, RehearsedDocument,
+    AppliedDocument, ApplyDocuments, Change, Consent, DocumentChange, Expected, Rehearsal,
+    RehearsedDocument,
 };
 use holdfast_types::policy::{Affected, Lint};
 use holdfast_types::resource::{Document, Kind, Resource};
@@ -68,6 +69,31 @@ pub struct Applied {
     pub results: Vec<ApplyResult>,
     /// Of a dry run, every cluster that something would change for.
     pub affected: Option<Vec<Affected>>,
+    /// Of a dry run, the consent that it would wait for.
+    pub consent: Option<ConsentView>,
+}
+
+/// The consent of others that an act would wait for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ConsentNeeded)]
+pub struct ConsentView {
+    /// How many others must consent.
+    pub needed: u32,
+    /// Why.
+    pub because: Vec<String>,
+}
+
+impl From<Consent> for ConsentView {
+    fn from(Consent { needed, because }: Consent) -> Self {
+        Self { needed, because }
+    }
+}
+
+/// What applying documents would answer.
+pub(super) struct Rehearsed {
+    pub(super) results: Vec<ApplyResult>,
+    pub(super) consent: Option<ConsentView>,
 }
 
 impl From<Change> for ApplyAction {
@@ -114,12 +140,18 @@ impl App {
         dry_run: bool,
     ) -> Result<Applied> {
         let read = read_all(documents)?;
+        let view = match dry_run {
+            true => self.read(by).await?,
+            false => self.node.read().await?,
+        };
+        let documents: Vec<&Document> = read.iter().collect();
+        self.demand_documents(&view, by, &documents).await?;
         if dry_run {
-            let view = self.read(by).await?;
-            let results = self.rehearse(&view, read.clone()).await?;
+            let Rehearsed { results, consent } = self.rehearse(&view, read.clone()).await?;
             return Ok(Applied {
                 results: self.with_lint(&view, &read, results).await?,
                 affected: Some(self.affected_by(&view, &read).await?),
+                consent,
             });
         }
         let changes = read.iter().map(|document| DocumentChange {
@@ -127,7 +159,7 @@ impl App {
             expected: Expected::Any,
         });
         let command = self.command(changes.collect())?;
-        let applied = self.propose(by, command).await?;
+        let applied = self.propose_or_ask(by, command).await?;
         let results: Vec<ApplyResult> = applied.into_iter().map(Into::into).collect();
         // It is applied: what cannot be said of it is no reason to say that it is
         // not.
@@ -139,22 +171,26 @@ impl App {
         Ok(Applied {
             results,
             affected: None,
+            consent: None,
         })
     }
 
-    /// What applying these would answer.
+    /// What applying these would answer, and the consent that it would wait for.
     pub(super) async fn rehearse(
         &self,
         view: &StateView,
         read: Vec<Document>,
-    ) -> Result<Vec<ApplyResult>> {
+    ) -> Result<Rehearsed> {
         let changes = read.into_iter().map(|document| DocumentChange {
             document,
             expected: Expected::Any,
         });
         let command = self.command(changes.collect())?;
-        let rehearsed = command.rehearse(view.connection()).await??;
-        Ok(rehearsed.into_iter().map(Into::into).collect())
+        let Rehearsal { documents, consent } = command.rehearse(view.connection()).await??;
+        Ok(Rehearsed {
+            results: documents.into_iter().map(Into::into).collect(),
+            consent: consent.map(Into::into),
+        })
     }
 
     async fn with_lint(
@@ -198,9 +234,11 @@ impl App {
             Condition::Revision(revision) => Expected::Revision(revision),
             Condition::Absent => Expected::Absent,
         };
+        let view = self.node.read().await?;
+        self.demand_documents(&view, by, &[&document]).await?;
         let change = DocumentChange { document, expected };
         let command = self.command(vec![change])?;
-        let applied = self.propose(by, command).await?;
+        let applied = self.propose_or_ask(by, command).await?;
         let applied = applied.into_iter().next();
         applied
             .map(Into::into)

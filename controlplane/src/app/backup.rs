@@ -3,6 +3,7 @@
 use holdfast_consensus::StateView;
 use holdfast_state::query::{self, BackupFilter, BackupView, Page, PageRequest};
 use holdfast_state::{Refusal, schema};
+use holdfast_types::access::Permission;
 use holdfast_types::resource::{Checkpoint, Cluster, Kind, Policy, Resource, Source};
 use holdfast_types::{
     AgentId, BackupId, BackupKind, DumpOptions, InstanceFacts, InvalidDump, JobId, Name,
@@ -64,7 +65,11 @@ impl App {
         page: &PageRequest,
     ) -> Result<Page<(BackupView, Kept)>> {
         let view = self.read(by).await?;
-        let found = query::backups(view.connection(), filter, page).await?;
+        let filter = BackupFilter {
+            visible: self.visible(&view, by, Permission::BackupsRead).await?,
+            ..filter.clone()
+        };
+        let found = query::backups(view.connection(), &filter, page).await?;
         let mut kept = self.kept_of(&view, &found.items).await?;
         let with = |backup: BackupView| {
             let kept = kept.remove(&backup.id).unwrap_or_default();
@@ -80,6 +85,8 @@ impl App {
         id: BackupId,
     ) -> Result<(BackupView, Kept, Option<Timestamp>)> {
         let view = self.read(by).await?;
+        self.demand_backup(&view, by, Permission::BackupsRead, id)
+            .await?;
         let found = query::backup(view.connection(), id).await?;
         let found = found.ok_or_else(|| AppError::not_found("backup", id))?;
         let pinned = query::pinned_until(view.connection(), id).await?;
@@ -102,13 +109,15 @@ impl App {
             from,
             checkpoint,
         } = wanted;
+        let view = self.node.read().await?;
+        self.demand_at(&view, by, Permission::BackupsWrite, &name)
+            .await?;
         if let Some(job) = self.replayed_job(by).await? {
             return Ok(job);
         }
         if let Some(dump) = &dump {
             dump.check().map_err(invalid_dump)?;
         }
-        let view = self.node.read().await?;
         match kind {
             BackupKind::Full => {}
             BackupKind::Incremental => refuse_below(&view, schema::PINS).await?,

@@ -53,6 +53,8 @@ pub struct Caller {
     pub traceparent: Option<String>,
     /// How current answers must be.
     pub consistency: Consistency,
+    /// Why it asks, for those who must consent.
+    pub reason: Option<String>,
     /// The caller's name for the request, and a digest of it.
     pub idempotency: Option<(String, Digest)>,
 }

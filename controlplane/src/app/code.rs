@@ -67,6 +67,12 @@ codes! {
     /// A wrong user or password.
     LOGIN_FAILED = "login_failed", Unauthenticated,
         "check the user name and the password";
+    /// A caller without the permission.
+    FORBIDDEN = "forbidden", Forbidden,
+        "see your roles with `holdfast role list --mine`, and ask an administrator for one that permits it";
+    /// Other people must consent first.
+    APPROVAL_PENDING = "approval_pending", Conflict,
+        "ask others to see `holdfast approval list` and consent; it is done with the last consent";
     /// Too many failed logins.
     TOO_MANY_LOGINS = "too_many_logins", TooMany,
         "wait as long as Retry-After says, then try again";

@@ -4,6 +4,7 @@ use holdfast_consensus::StateView;
 use holdfast_state::command::CreateJob;
 use holdfast_state::query::{self, BackupView};
 use holdfast_state::{Refusal, schema};
+use holdfast_types::access::Permission;
 use holdfast_types::resource::Kind;
 use holdfast_types::{BackupId, BackupState, JobId, Lineage, Name};
 use uuid::Uuid;
@@ -23,10 +24,12 @@ impl App {
         backup: BackupId,
         to: Option<Name>,
     ) -> Result<JobId> {
+        let view = self.node.read().await?;
+        self.demand_backup(&view, by, Permission::BackupsWrite, backup)
+            .await?;
         if let Some(job) = self.replayed_job(by).await? {
             return Ok(job);
         }
-        let view = self.node.read().await?;
         refuse_below(&view, schema::COPIES).await?;
         let found = query::backup(view.connection(), backup).await?;
         let found = found.ok_or_else(|| AppError::not_found("backup", backup))?;
@@ -34,6 +37,9 @@ impl App {
             Some(to) => to,
             None => self.only_copy(&view, &found.cluster).await?,
         };
+        let place = (&found.cluster, &to);
+        self.demand_repository(&view, by, Permission::BackupsWrite, place)
+            .await?;
         let named = query::resource(view.connection(), Kind::Repository, &to).await?;
         if named.is_none() {
             return Err(AppError::not_found("repository", &to).with_field("repository"));

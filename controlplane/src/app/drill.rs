@@ -3,6 +3,7 @@
 use holdfast_consensus::StateView;
 use holdfast_state::query::{self, BackupView, DrillFilter, Page, PageRequest, ResourceView};
 use holdfast_state::schema;
+use holdfast_types::access::Permission;
 use holdfast_types::drill::{
     CheckResult, DrillKind, DrillPoint, DrillVerdict, DumpToDrill, Proof, prove,
 };
@@ -206,7 +207,11 @@ impl App {
         page: &PageRequest,
     ) -> Result<Page<DrillView>> {
         let view = self.read(by).await?;
-        let found = query::drills(view.connection(), filter, page).await?;
+        let filter = DrillFilter {
+            visible: self.visible(&view, by, Permission::DrillsRead).await?,
+            ..filter.clone()
+        };
+        let found = query::drills(view.connection(), &filter, page).await?;
         Ok(found.map(|drill| DrillView::of(drill, false)))
     }
 
@@ -214,17 +219,30 @@ impl App {
     pub async fn drill(&self, by: &Caller, id: DrillId) -> Result<DrillView> {
         let view = self.read(by).await?;
         let found = query::drill(view.connection(), id).await?;
-        let found = found.ok_or_else(|| AppError::not_found("drill", id))?;
+        let unseen = || AppError::not_found("drill", id);
+        let found = found.ok_or_else(unseen)?;
+        let needs = (Permission::DrillsRead, Permission::DrillsRead);
+        self.demand_of(&view, by, needs, &found.cluster, unseen)
+            .await?;
         Ok(DrillView::of(found, true))
     }
 
     /// Queues a drill of a cluster.
     pub async fn start_drill(&self, by: &Caller, name: Name, wanted: WantedDrill) -> Result<JobId> {
+        let view = self.node.read().await?;
+        let needed = Permission::DrillsWrite;
+        self.demand_at(&view, by, needed, &name).await?;
+        if let Some(agent) = &wanted.agent {
+            self.demand_agent(&view, by, needed, agent).await?;
+        }
+        if let Some(repository) = &wanted.repository {
+            let place = (&name, repository);
+            self.demand_repository(&view, by, needed, place).await?;
+        }
         if let Some(job) = self.replayed_job(by).await? {
             return Ok(job);
         }
         check(&wanted)?;
-        let view = self.node.read().await?;
         refuse_below(&view, schema::DRILLS).await?;
         let found = query::resource(view.connection(), Kind::Cluster, &name).await?;
         let found = found.ok_or_else(|| AppError::not_found("cluster", &name))?;

@@ -3,6 +3,7 @@
 use holdfast_consensus::StateView;
 use holdfast_state::query::{self, BackupView};
 use holdfast_state::schema;
+use holdfast_types::access::Permission;
 use holdfast_types::{BackupKind, BackupState, DumpRestoreRequest, JobId};
 
 use super::App;
@@ -20,11 +21,16 @@ impl App {
         by: &Caller,
         mut request: DumpRestoreRequest,
     ) -> Result<JobId> {
+        let view = self.node.read().await?;
+        let needed = Permission::RestoresWrite;
+        self.demand_at(&view, by, needed, &request.cluster).await?;
+        self.demand_at(&view, by, needed, request.target())
+            .await
+            .map_err(|error| error.with_field("toCluster"))?;
         if let Some(job) = self.replayed_job(by).await? {
             return Ok(job);
         }
         request.check().map_err(invalid_dump)?;
-        let view = self.node.read().await?;
         refuse_below(&view, schema::DUMPS).await?;
         self.cluster(&view, &request.cluster).await?;
         let target = request.target().clone();

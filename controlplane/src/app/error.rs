@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use holdfast_consensus::{ProposeError, ReadError};
 use holdfast_state::{Refusal, StateError};
-use holdfast_types::Failure;
 use holdfast_types::resource::InvalidDocument;
+use holdfast_types::{ApprovalId, Failure};
 
 use super::code::{Category, Code};
 use crate::secure::{PkiError, SealError};
@@ -31,6 +31,7 @@ struct Inner {
     hint: String,
     field: Option<String>,
     retry_after: Option<Duration>,
+    approval: Option<ApprovalId>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -44,6 +45,7 @@ impl AppError {
             hint: code.hint.to_owned(),
             field: None,
             retry_after: None,
+            approval: None,
             source: None,
         }))
     }
@@ -111,6 +113,18 @@ impl AppError {
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
+    }
+
+    /// Names the request for approval that waits.
+    #[must_use]
+    pub fn with_approval(mut self, approval: ApprovalId) -> Self {
+        self.0.approval = Some(approval);
+        self
+    }
+
+    /// The request for approval that waits.
+    pub fn approval(&self) -> Option<ApprovalId> {
+        self.0.approval
     }
 
     fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -215,7 +229,11 @@ fn category_of(refusal: &Refusal) -> Category {
         | Refusal::TokenExpired
         | Refusal::TokenUsed
         | Refusal::SessionUnknown => Category::Unauthenticated,
-        Refusal::AgentRevoked { .. } => Category::Forbidden,
+        Refusal::AgentRevoked { .. }
+        | Refusal::SelfApproval { .. }
+        | Refusal::NotAPerson
+        | Refusal::Forbidden { .. }
+        | Refusal::VoterTooNew { .. } => Category::Forbidden,
         Refusal::AlreadyBootstrapped
         | Refusal::AlreadyExists { .. }
         | Refusal::StaleGeneration { .. }
@@ -240,6 +258,12 @@ fn category_of(refusal: &Refusal) -> Category {
         | Refusal::WalNeeded { .. }
         | Refusal::ExpirySuspended { .. }
         | Refusal::PlanStale { .. }
+        | Refusal::ApprovalNeeded { .. }
+        | Refusal::ApprovalNotNeeded
+        | Refusal::ApprovalState { .. }
+        | Refusal::VotedAlready { .. }
+        | Refusal::RequesterGone { .. }
+        | Refusal::LastAdministrator
         | Refusal::IdempotencyMismatch => Category::Conflict,
     }
 }

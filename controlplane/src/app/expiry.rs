@@ -7,6 +7,7 @@ use holdfast_state::command::{Condemn, CondemnBackups, CondemnedBy, HoldBackup, 
 use holdfast_state::query::{
     self, BackupFilter, BackupView, CondemnedView, HoldView, JobFilter, PageRequest,
 };
+use holdfast_types::access::Permission;
 use holdfast_types::resource::Policy;
 use holdfast_types::{
     BackupId, BackupKind, BackupState, JobKind, Lineage, Lsn, LsnRange, Name, Revision, Timeline,
@@ -163,6 +164,8 @@ impl App {
     /// What the leader would condemn of a cluster now: the same plan.
     pub async fn expiry(&self, by: &Caller, cluster: &Name) -> Result<ExpiryView> {
         let view = self.read(by).await?;
+        self.demand_at(&view, by, Permission::BackupsRead, cluster)
+            .await?;
         self.cluster(&view, cluster).await?;
         let at = Timestamp::now();
         let planned = plan_expiry(&view, cluster, at).await?;
@@ -182,28 +185,37 @@ impl App {
         backup: BackupId,
         (reason, until): (String, Option<Timestamp>),
     ) -> Result<Revision> {
+        let view = self.node.read().await?;
+        self.demand_backup(&view, by, Permission::BackupsWrite, backup)
+            .await?;
         let command = HoldBackup {
             backup,
             reason,
             until,
         };
-        self.propose(by, command).await
+        self.propose_or_ask(by, command).await
     }
 
     /// Ends the hold of a backup.
     pub async fn release_backup(&self, by: &Caller, backup: BackupId) -> Result<bool> {
-        self.propose(by, ReleaseBackup { backup }).await
+        let view = self.node.read().await?;
+        self.demand_backup(&view, by, Permission::BackupsDelete, backup)
+            .await?;
+        self.propose_or_ask(by, ReleaseBackup { backup }).await
     }
 
     /// Condemns a backup by hand.
     pub async fn delete_backup(&self, by: &Caller, backup: BackupId) -> Result<()> {
+        let view = self.node.read().await?;
+        self.demand_backup(&view, by, Permission::BackupsDelete, backup)
+            .await?;
         let reason = format!("deleted by {}", by.principal());
         let command = CondemnBackups {
             backups: vec![Condemn { backup, reason }],
             by: CondemnedBy::Hand,
             grace_millis: self.config.expiry.grace.millis(),
         };
-        self.propose(by, command).await.map(drop)
+        self.propose_or_ask(by, command).await.map(drop)
     }
 
     /// What is known of these backups beside their rows.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_consensus::StateView;
 use holdfast_proto::LineageWal;
 use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
+use holdfast_types::access::{Permission, Visible};
 use holdfast_types::resource::{Kind, Policy, PolicyCopy};
 use holdfast_types::{
     BackupKind, Compliance, Coverage, Lineage, LsnRange, Name, ReceivedBy, Timeline,
@@ -29,8 +30,11 @@ impl App {
         page: &PageRequest,
     ) -> Result<Page<ExposureView>> {
         let view = self.read(by).await?;
+        let visible = self.visible(&view, by, Permission::ClustersRead).await?;
         let found = match cluster {
             Some(name) => {
+                self.demand_at(&view, by, Permission::ClustersRead, name)
+                    .await?;
                 let found = query::resource(view.connection(), Kind::Cluster, name).await?;
                 let found = found.ok_or_else(|| AppError::not_found("cluster", name))?;
                 let fits = fleet
@@ -44,6 +48,7 @@ impl App {
             None => {
                 let filter = ResourceFilter {
                     fleet,
+                    visible,
                     ..ResourceFilter::default()
                 };
                 query::resources(view.connection(), Kind::Cluster, &filter, page).await?
@@ -67,12 +72,19 @@ impl App {
     }
 
     /// How many clusters have which verdict.
-    pub(super) async fn verdicts(&self, view: &StateView) -> Result<BTreeMap<String, u64>> {
+    pub(super) async fn verdicts(
+        &self,
+        view: &StateView,
+        visible: &Visible,
+    ) -> Result<BTreeMap<String, u64>> {
         let mut verdicts = BTreeMap::new();
         let mut page = PageRequest::longest();
         let now = Timestamp::now();
         loop {
-            let filter = ResourceFilter::default();
+            let filter = ResourceFilter {
+                visible: visible.clone(),
+                ..ResourceFilter::default()
+            };
             let found = query::resources(view.connection(), Kind::Cluster, &filter, &page).await?;
             for cluster in found.items {
                 let judged = self.judge(view, &cluster, now).await?;

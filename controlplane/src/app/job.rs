@@ -3,6 +3,7 @@
 use holdfast_state::Digest;
 use holdfast_state::command::{CreateJob, RequestCancel};
 use holdfast_state::query::{self, JobFilter, Page, PageRequest};
+use holdfast_types::access::Permission;
 use holdfast_types::drill::{DrillPoint, DumpToDrill};
 use holdfast_types::resource::{Check, Checkpoint, Source};
 use holdfast_types::schedule::RunId;
@@ -306,7 +307,8 @@ impl App {
         page: &PageRequest,
     ) -> Result<Page<LateResultOfJobView>> {
         let view = self.read(by).await?;
-        let found = query::all_late_results(view.connection(), page).await?;
+        let visible = self.visible(&view, by, Permission::JobsRead).await?;
+        let found = query::all_late_results(view.connection(), &visible, page).await?;
         Ok(found.map(|late| LateResultOfJobView {
             job: late.job,
             result: late.into(),
@@ -327,7 +329,11 @@ impl App {
         page: &PageRequest,
     ) -> Result<Page<JobView>> {
         let view = self.read(by).await?;
-        let found = query::jobs(view.connection(), filter, page).await?;
+        let filter = JobFilter {
+            visible: self.visible(&view, by, Permission::JobsRead).await?,
+            ..filter.clone()
+        };
+        let found = query::jobs(view.connection(), &filter, page).await?;
         let held = query::active_job_assignments(view.connection()).await?;
         let mut queue = Queue::load(&view, &held).await?;
         let mut items = Vec::with_capacity(found.items.len());
@@ -346,6 +352,8 @@ impl App {
         let view = self.read(by).await?;
         let detail = query::job_detail(view.connection(), id).await?;
         let detail = detail.ok_or_else(|| AppError::not_found("job", id))?;
+        self.demand_job(&view, by, Permission::JobsRead, &detail.job)
+            .await?;
         let held = query::active_job_assignments(view.connection()).await?;
         let phases = detail.attempts_made.iter().flat_map(|attempt| {
             attempt.phases.iter().map(|entered| PhaseView {
@@ -384,6 +392,8 @@ impl App {
         let view = self.read(by).await?;
         let detail = query::job_detail(view.connection(), id).await?;
         let detail = detail.ok_or_else(|| AppError::not_found("job", id))?;
+        self.demand_job(&view, by, Permission::JobsRead, &detail.job)
+            .await?;
         let held = query::active_job_assignments(view.connection()).await?;
         if let Some(assignment) = assignment_of(&held, id) {
             let agent = held.iter().find(|held| held.id == assignment);
@@ -402,8 +412,25 @@ impl App {
 
     /// Asks for a job's end.
     pub async fn cancel_job(&self, by: &Caller, job: JobId) -> Result<JobView> {
+        let view = self.node.read().await?;
+        let found = query::job(view.connection(), job).await?;
+        let found = found.ok_or_else(|| AppError::not_found("job", job))?;
+        self.demand_job(&view, by, Permission::JobsWrite, &found)
+            .await?;
         let _: JobState = self.propose(by, RequestCancel { job }).await?;
         self.job(by, job).await
+    }
+
+    async fn demand_job(
+        &self,
+        view: &holdfast_consensus::StateView,
+        by: &Caller,
+        permission: Permission,
+        job: &query::JobView,
+    ) -> Result<()> {
+        let unseen = || AppError::not_found("job", job.id);
+        let needs = (permission, Permission::JobsRead);
+        self.demand_of(view, by, needs, &job.cluster, unseen).await
     }
 
     /// The job that an earlier request under the same Idempotency-Key made.

@@ -198,6 +198,26 @@ impl App {
         }
     }
 
+    /// Refuses a caller whose login or token has ended by everything that was
+    /// acknowledged: the gate looked at what its node knew, which may lag.
+    pub(crate) async fn still_counts(&self, view: &StateView, by: &Caller) -> Result<()> {
+        let (conn, now) = (view.connection(), Timestamp::now());
+        let counts = match &by.identity {
+            Identity::User { id, session, .. } => {
+                let found = query::session(conn, *session).await?;
+                found.is_some_and(|found| found.user == *id && now < found.expires_at)
+            }
+            Identity::Token { id, user, .. } => {
+                let found = query::api_token(conn, *id).await?;
+                found.is_some_and(|found| found.user == *user && found.is_usable(now))
+            }
+        };
+        match counts {
+            true => Ok(()),
+            false => Err(not_valid()),
+        }
+    }
+
     /// What a token claims, as far as it can be told without the state.
     fn proof(&self, token: &str) -> Result<Proof> {
         if token.starts_with(API) {

@@ -1,7 +1,9 @@
 //! Use cases: authorise, propose, answer. Free of transport.
 
+pub(crate) mod access;
 mod agent;
 mod apply;
+mod approval;
 mod audit;
 pub(crate) mod backup;
 pub mod caller;
@@ -11,6 +13,7 @@ pub(crate) mod drill;
 mod dump;
 mod enroll;
 pub mod error;
+mod event;
 pub(crate) mod expiry;
 mod exposure;
 pub(crate) mod job;
@@ -41,8 +44,10 @@ use tokio::sync::{Mutex, broadcast};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use access::{AccessView, RoleView};
 pub use agent::AgentView;
-pub use apply::{Applied, ApplyAction, ApplyResult, Condition};
+pub use apply::{Applied, ApplyAction, ApplyResult, Condition, ConsentView};
+pub use approval::ApprovalView;
 pub use backup::WantedBackup;
 pub use drill::{DrillView, WantedDrill};
 pub use enroll::{EnrollRequest, Enrollment};

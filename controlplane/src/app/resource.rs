@@ -2,6 +2,7 @@
 
 use holdfast_state::command::{DeleteResource, Deleted};
 use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
+use holdfast_types::access::Permission;
 use holdfast_types::policy::contract;
 use holdfast_types::resource::{API_VERSION, Kind, Metadata, Policy, Resource};
 use holdfast_types::{InstanceFacts, Name, RepositoryId, Revision};
@@ -98,6 +99,8 @@ impl App {
     /// One resource.
     pub async fn resource(&self, by: &Caller, kind: Kind, name: &Name) -> Result<ResourceView> {
         let view = self.read(by).await?;
+        let needs = (Permission::to_read(kind), kind);
+        self.demand_resource(&view, by, needs, name).await?;
         let found = query::resource(view.connection(), kind, name).await?;
         let found = found.ok_or_else(|| AppError::not_found(kind.as_str().to_lowercase(), name))?;
         self.show(&view, found).await
@@ -138,7 +141,11 @@ impl App {
         page: &PageRequest,
     ) -> Result<Page<ResourceView>> {
         let view = self.read(by).await?;
-        let found = query::resources(view.connection(), kind, filter, page).await?;
+        let filter = ResourceFilter {
+            visible: self.visible(&view, by, Permission::to_read(kind)).await?,
+            ..filter.clone()
+        };
+        let found = query::resources(view.connection(), kind, &filter, page).await?;
         let mut items = Vec::with_capacity(found.items.len());
         for item in found.items {
             items.push(self.show(&view, item).await?);
@@ -157,12 +164,15 @@ impl App {
         name: Name,
         expected: Option<Revision>,
     ) -> Result<Deleted> {
+        let view = self.node.read().await?;
+        let needs = (Permission::to_write(kind), kind);
+        self.demand_resource(&view, by, needs, &name).await?;
         let command = DeleteResource {
             kind,
             name,
             expected,
         };
-        self.propose(by, command).await
+        self.propose_or_ask(by, command).await
     }
 
     async fn show(
@@ -174,18 +184,23 @@ impl App {
         let name = found.document.metadata.name.clone();
         let cluster = match kind {
             Kind::Cluster => Some(self.cluster_status(view, &name, found.retired_at).await?),
-            Kind::Repository | Kind::Fleet | Kind::Policy | Kind::DrillPlan => None,
+            Kind::Repository | Kind::Fleet | Kind::Policy | Kind::DrillPlan | Kind::RoleBinding => {
+                None
+            }
         };
         let repository_id = match kind {
             Kind::Repository => query::repository_identity(view.connection(), &name).await?,
-            Kind::Cluster | Kind::Fleet | Kind::Policy | Kind::DrillPlan => None,
+            Kind::Cluster | Kind::Fleet | Kind::Policy | Kind::DrillPlan | Kind::RoleBinding => {
+                None
+            }
         };
         let promised = match &found.document.resource {
             Resource::Policy(policy) => Some(contract(policy)),
             Resource::Repository(_)
             | Resource::Fleet(_)
             | Resource::Cluster(_)
-            | Resource::DrillPlan(_) => None,
+            | Resource::DrillPlan(_)
+            | Resource::RoleBinding(_) => None,
         };
         let mut document = found.document.to_value();
         let spec = document

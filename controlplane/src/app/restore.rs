@@ -3,6 +3,7 @@
 use holdfast_consensus::StateView;
 use holdfast_proto::{PlanRequest, ReportedFrontier};
 use holdfast_state::{query, schema};
+use holdfast_types::access::Permission;
 use holdfast_types::{JobId, Name, RestorePlan, RestoreRequest, TargetAction};
 
 use super::App;
@@ -37,6 +38,7 @@ impl App {
             ));
         }
         let view = self.node.read().await?;
+        self.may_restore(&view, by, request).await?;
         self.cluster(&view, &request.cluster).await?;
         if !request.tablespace_map.is_empty() || request.action == TargetAction::Standby {
             refuse_below(&view, schema::SOURCES).await?;
@@ -79,6 +81,8 @@ impl App {
 
     /// Plans a restore and queues it, unless something speaks against it.
     pub async fn start_restore(&self, by: &Caller, request: RestoreRequest) -> Result<JobId> {
+        let view = self.node.read().await?;
+        self.may_restore(&view, by, &request).await?;
         if let Some(job) = self.replayed_job(by).await? {
             return Ok(job);
         }
@@ -95,6 +99,25 @@ impl App {
         // nobody but a person decides what becomes of it: it is tried once.
         self.create_job(by, (cluster, repository), Some(agent), work, 1)
             .await
+    }
+
+    /// Refuses to restore what the caller may not, or on a host of others.
+    async fn may_restore(
+        &self,
+        view: &StateView,
+        by: &Caller,
+        request: &RestoreRequest,
+    ) -> Result<()> {
+        let needed = Permission::RestoresWrite;
+        self.demand_at(view, by, needed, &request.cluster).await?;
+        self.demand_agent(view, by, needed, &request.agent).await?;
+        match &request.repository {
+            None => Ok(()),
+            Some(repository) => {
+                let place = (&request.cluster, repository);
+                self.demand_repository(view, by, needed, place).await
+            }
+        }
     }
 
     async fn restore_repository(&self, view: &StateView, request: &RestoreRequest) -> Result<Name> {

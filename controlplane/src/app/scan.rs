@@ -2,6 +2,7 @@
 
 use holdfast_state::command::RequestScans;
 use holdfast_state::query;
+use holdfast_types::access::Permission;
 use holdfast_types::resource::Kind;
 use holdfast_types::{Failure, Name};
 use jiff::Timestamp;
@@ -69,7 +70,20 @@ impl App {
         }
         let scan = query::scan(conn, &repository).await?;
         let found = query::findings(conn, &repository).await?;
-        let items = found.into_iter().map(|finding| FindingView {
+        let visible = self
+            .visible(&view, by, Permission::RepositoriesRead)
+            .await?;
+        let mut seen = Vec::with_capacity(found.len());
+        for finding in found {
+            let shows = match &finding.cluster {
+                Some(cluster) => query::sees_cluster(conn, &visible, cluster).await?,
+                None => visible.is_everything(),
+            };
+            if shows {
+                seen.push(finding);
+            }
+        }
+        let items = seen.into_iter().map(|finding| FindingView {
             kind: finding.kind.to_string(),
             subject: finding.subject,
             cluster: finding.cluster,

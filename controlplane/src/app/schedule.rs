@@ -1,6 +1,7 @@
 //! Schedules: what became of their due times, and what comes next.
 
 use holdfast_state::query::{self, Page, PageRequest, RunFilter};
+use holdfast_types::access::Permission;
 use holdfast_types::schedule::{NextRun, PREVIEW_MAX, RunId, RunReason, RunState, Timetable};
 use holdfast_types::{JobId, Name};
 use jiff::Timestamp;
@@ -96,7 +97,11 @@ impl App {
         page: &PageRequest,
     ) -> Result<Page<RunView>> {
         let view = self.read(by).await?;
-        let found = query::runs(view.connection(), filter, page).await?;
+        let filter = RunFilter {
+            visible: self.visible(&view, by, Permission::JobsRead).await?,
+            ..filter.clone()
+        };
+        let found = query::runs(view.connection(), &filter, page).await?;
         let ids = found.items.iter().map(|run| &run.id);
         let mut offline = query::offline_runs(view.connection(), ids).await?;
         Ok(found.map(|run| {
@@ -122,6 +127,8 @@ impl App {
             return Err(AppError::invalid("n", message));
         }
         let view = self.read(by).await?;
+        self.demand_at(&view, by, Permission::ClustersRead, cluster)
+            .await?;
         self.cluster(&view, cluster).await?;
         let policy = query::effective_policy(view.connection(), cluster).await?;
         let Some((_, policy)) = policy else {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_consensus::Role;
 use holdfast_state::query::{self, PageRequest};
 use holdfast_state::schema;
+use holdfast_types::access::Permission;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -81,7 +82,8 @@ impl App {
     /// How the control plane is doing.
     pub async fn status(&self, by: &Caller) -> Result<StatusView> {
         let view = self.read(by).await?;
-        let counts = query::counts(view.connection()).await?;
+        let visible = self.visible(&view, by, Permission::ClustersRead).await?;
+        let counts = query::counts_seen(view.connection(), &visible).await?;
         let mut page = PageRequest::longest();
         let mut agents = BTreeMap::new();
         for state in ["online", "offline", "revoked"] {
@@ -90,6 +92,9 @@ impl App {
         loop {
             let found = query::agents(view.connection(), &page).await?;
             for agent in found.items {
+                if !self.sees_agent(&view, &visible, &agent.name).await? {
+                    continue;
+                }
                 let state = if agent.revoked_at.is_some() {
                     "revoked"
                 } else if self.sessions.is_online(agent.id) {
@@ -121,7 +126,7 @@ impl App {
                 jobs: counts.jobs,
                 backups: counts.backups,
             },
-            exposure: self.verdicts(&view).await?,
+            exposure: self.verdicts(&view, &visible).await?,
             state_safety: self.state_safety(by).await?,
         })
     }

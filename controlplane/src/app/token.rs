@@ -2,6 +2,7 @@
 
 use holdfast_state::command::{CreateApiToken, CreateJoinToken, RevokeApiToken};
 use holdfast_state::query::{self, ApiTokenView, Page, PageRequest};
+use holdfast_types::access::Permission;
 use holdfast_types::{JoinTokenId, Name, Secret, Span, TokenId};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -36,9 +37,15 @@ pub struct NewJoinToken {
 }
 
 impl App {
-    /// Every API token.
+    /// Every API token, or the caller's own.
     pub async fn tokens(&self, by: &Caller, page: &PageRequest) -> Result<Page<ApiTokenView>> {
-        Ok(query::api_tokens(self.read(by).await?.connection(), page).await?)
+        let view = self.read(by).await?;
+        let all = self
+            .rights(&view, by)
+            .await?
+            .everywhere(Permission::UsersRead);
+        let owner = (!all).then(|| by.user().0);
+        Ok(query::api_tokens(view.connection(), owner, page).await?)
     }
 
     /// Makes an API token that acts for the caller's user.
@@ -80,15 +87,18 @@ impl App {
     /// Revokes an API token, by id or name.
     pub async fn revoke_token(&self, by: &Caller, id_or_name: &str) -> Result<()> {
         let view = self.node.read().await?;
-        let token = match (id_or_name.parse::<TokenId>(), id_or_name.parse::<Name>()) {
-            (Ok(id), _) => Some(id),
-            (Err(_), Ok(name)) => {
-                let row = query::api_token_named(view.connection(), &name).await?;
-                row.map(|row| row.id)
-            }
+        let found = match (id_or_name.parse::<TokenId>(), id_or_name.parse::<Name>()) {
+            (Ok(id), _) => query::api_token(view.connection(), id).await?,
+            (Err(_), Ok(name)) => query::api_token_named(view.connection(), &name).await?,
             (Err(_), Err(_)) => None,
         };
-        let token = token.ok_or_else(|| AppError::not_found("API token", id_or_name))?;
+        let all = self
+            .rights(&view, by)
+            .await?
+            .everywhere(Permission::UsersWrite);
+        let found = found.filter(|token| all || token.user == by.user().0);
+        let found = found.ok_or_else(|| AppError::not_found("API token", id_or_name))?;
+        let token = found.id;
         self.propose(by, RevokeApiToken { token }).await
     }
 

@@ -2,6 +2,7 @@
 
 use holdfast_state::command::{CreateUser, DeleteUser, SetPassword};
 use holdfast_state::query::{self, Page, PageRequest, UserView};
+use holdfast_types::access::Permission;
 use holdfast_types::{Name, Revision, Secret, UserId};
 use uuid::Uuid;
 
@@ -33,7 +34,14 @@ impl App {
     }
 
     /// Sets a user's password. The user's other logins end.
+    ///
+    /// One's own only when logged in: with a token alone nobody becomes the person
+    /// that it acts for, who may consent to what tokens may not.
     pub async fn set_password(&self, by: &Caller, name: Name, password: Secret) -> Result<()> {
+        if *by.user().1 != name || by.session().is_none() {
+            let view = self.node.read().await?;
+            self.demand(&view, by, Permission::UsersWrite).await?;
+        }
         let keep_session = by.session().filter(|_| *by.user().1 == name);
         let password = self.hash(password).await?;
         let command = SetPassword {

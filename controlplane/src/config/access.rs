@@ -15,6 +15,8 @@ pub struct Access {
     pub session: Span,
     /// How long a join token is good for when it is not said.
     pub join_token: Span,
+    /// How long a request for approval waits.
+    pub approval: Span,
     /// How long an agent's certificate is good for. Agents renew theirs when a
     /// third of it is left.
     pub agent_certificate: Span,
@@ -29,6 +31,7 @@ impl Default for Access {
             access_token: Span::from_secs(15 * 60),
             session: Span::from_secs(7 * 24 * 3600),
             join_token: Span::from_secs(3600),
+            approval: Span::from_secs(72 * 3600),
             agent_certificate: Span::from_secs(365 * 24 * 3600),
             node_certificate: Span::from_secs(90 * 24 * 3600),
         }
@@ -52,6 +55,7 @@ impl Access {
         within("accessToken", self.access_token, 30, DAY)
             .or_else(|| within("session", self.session, 60, 90 * DAY))
             .or_else(|| within("joinToken", self.join_token, 1, 30 * DAY))
+            .or_else(|| within("approval", self.approval, 1, 30 * DAY))
             .or_else(|| within("agentCertificate", self.agent_certificate, 10, 3650 * DAY))
             .or_else(|| within("nodeCertificate", self.node_certificate, 10, 3650 * DAY))
     }

@@ -30,7 +30,8 @@ pub(super) async fn take(app: &App, agent: &AgentView, report: &OfflineReport) -
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Policy(_)
-        | Resource::DrillPlan(_) => false,
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => false,
     });
     if !here {
         // It was moved or deleted meanwhile: no record of its runs is wanted. A

@@ -108,7 +108,7 @@ async fn is_backed_up(view: &StateView, cluster: &Name) -> Result<bool> {
     let filter = JobFilter {
         kind: Some(JobKind::Backup),
         cluster: Some(cluster.clone()),
-        state: None,
+        ..JobFilter::default()
     };
     let page = PageRequest::longest();
     let jobs = query::jobs(view.connection(), &filter, &page).await?;

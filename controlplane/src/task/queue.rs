@@ -355,7 +355,8 @@ impl Queue {
                 Resource::Repository(_)
                 | Resource::Fleet(_)
                 | Resource::Policy(_)
-                | Resource::DrillPlan(_) => (Vec::new(), Source::Primary),
+                | Resource::DrillPlan(_)
+                | Resource::RoleBinding(_) => (Vec::new(), Source::Primary),
             },
             (None, None) => (Vec::new(), Source::Primary),
         };

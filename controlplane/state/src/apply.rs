@@ -10,7 +10,7 @@ use sea_orm::DatabaseTransaction;
 use serde::{Deserialize, Serialize};
 
 use crate::column::{Bytes, Moment, Text};
-use crate::context::{ApplyContext, AuditItem};
+use crate::context::{ApplyContext, AuditItem, Executed};
 use crate::entity::idempotency;
 use crate::{
     Cause, Digest, Effect, Entry, IdempotencyKey, Refusal, Reply, StateError, audit, meta, row,
@@ -153,12 +153,20 @@ impl<'a> Batch<'a> {
             detail: entry.command.audit_detail(),
         });
         let reply = entry.command.apply(&mut cx).await?;
-        let (mut effects, items) = (cx.effects, cx.audit);
+        let (mut effects, items, executed) = (cx.effects, cx.audit, cx.executed);
         effects.sort();
         effects.dedup();
         if let (Some(cause), Some(described)) = (&entry.cause, described) {
             let items = items.unwrap_or_else(|| vec![described]);
             self.record(at, cause, name, items, &reply).await?; // I-11
+            if let Some(Executed {
+                action,
+                items,
+                outcome,
+            }) = executed
+            {
+                self.append(at, cause, (action, outcome), items).await?; // I-11
+            }
         }
         Ok(Applied { reply, effects })
     }
@@ -178,6 +186,16 @@ impl<'a> Batch<'a> {
             ))
         })?;
         let outcome = refusal.as_ref().map_or(audit::ACCEPTED, Refusal::code);
+        self.append(at, cause, (action, outcome), items).await
+    }
+
+    async fn append(
+        &mut self,
+        at: At,
+        cause: &Cause,
+        (action, outcome): (&str, &str),
+        items: Vec<AuditItem>,
+    ) -> Result<(), StateError> {
         for AuditItem { target, detail } in items {
             let record = audit::Record {
                 seq: self.head.audit_rows + 1,

@@ -14,7 +14,9 @@ use sea_orm::{
 use crate::column::Text;
 use crate::entity::{agents, jobs, resources};
 use crate::lookup::Lookup;
-use crate::{Effect, Noun, Principal, Refusal, StateError, TaskName, row, schema};
+use crate::{
+    Command, Effect, Noun, Principal, Refusal, Reply, StateError, TaskName, audit, row, schema,
+};
 
 /// Why a command did not do what it says.
 #[derive(Debug)]
@@ -50,6 +52,15 @@ pub(crate) struct AuditItem {
     pub(crate) detail: serde_json::Value,
 }
 
+/// What was done besides, by a command that other people had consented to: rows of
+/// the audit log of their own.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    pub(crate) action: &'static str,
+    pub(crate) items: Vec<AuditItem>,
+    pub(crate) outcome: &'static str,
+}
+
 /// The surroundings of one command.
 ///
 /// A command reads and checks first and writes last: once it wrote, it must
@@ -65,6 +76,9 @@ pub struct ApplyContext<'a> {
     level: OnceLock<u32>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) audit: Option<Vec<AuditItem>>,
+    /// Whether what is applied was consented to as it is.
+    approved: bool,
+    pub(crate) executed: Option<Executed>,
 }
 
 impl<'a> ApplyContext<'a> {
@@ -83,7 +97,51 @@ impl<'a> ApplyContext<'a> {
             level: OnceLock::new(),
             effects,
             audit,
+            approved: false,
+            executed: None,
         }
+    }
+
+    /// Whether those whom the policies ask have consented to this command.
+    pub(crate) fn is_approved(&self) -> bool {
+        self.approved
+    }
+
+    /// Applies a command that was consented to, in the name of who asked for it.
+    /// `consent` says in the audit log who that was and who agreed (I-11).
+    pub(crate) async fn run_approved(
+        &mut self,
+        by: Principal,
+        consent: serde_json::Value,
+        command: Command,
+    ) -> Result<Reply, StateError> {
+        let action = command.name();
+        let described = AuditItem {
+            target: command.target(),
+            detail: command.audit_detail(),
+        };
+        let voter = self.principal.replace(by);
+        let (effects, audit) = (std::mem::take(&mut self.effects), self.audit.take());
+        self.approved = true;
+        let reply = command.apply(self).await;
+        self.approved = false;
+        self.principal = voter;
+        let mut items = self.audit.take().unwrap_or_else(|| vec![described]);
+        self.audit = audit;
+        self.effects.extend(effects);
+        let reply = reply?;
+        let refusal = reply.refusal();
+        let refusal = refusal.map_err(|error| StateError::corrupt(error.to_string()))?;
+        for item in &mut items {
+            let detail = std::mem::take(&mut item.detail);
+            item.detail = serde_json::json!({"detail": detail, "consent": consent});
+        }
+        self.executed = Some(Executed {
+            action,
+            items,
+            outcome: refusal.as_ref().map_or(audit::ACCEPTED, Refusal::code),
+        });
+        Ok(reply)
     }
 
     pub(crate) fn tx(&self) -> &'a DatabaseTransaction {

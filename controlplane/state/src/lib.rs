@@ -47,7 +47,7 @@ mod writer;
 pub use command::{Command, ReplicatedCommand};
 pub use context::{ApplyContext, Stop};
 pub use effect::{Effect, TaskName};
-pub use entity::word::{CondemnCause, Deletion};
+pub use entity::word::{ApprovalState, CondemnCause, Deletion, Vote};
 pub use entry::{Cause, Entry, IdempotencyKey, InvalidPrincipal, Principal, PrincipalKind};
 pub use error::{EntryError, StateError};
 // Which policy is in force is decided in `types`, where previews are made too.

@@ -70,6 +70,16 @@ impl Reply {
         })
     }
 
+    /// What an accepted command answered, as JSON; `None` of a refused one, or of
+    /// nothing to say.
+    pub fn accepted(&self) -> Result<Option<serde_json::Value>, ReplyError> {
+        let body: Body<serde_json::Value> = self.body()?;
+        Ok(match body {
+            Body::Accepted(outcome) => Some(outcome).filter(|outcome| !outcome.is_null()),
+            Body::Refused(_) => None,
+        })
+    }
+
     fn body<T: DeserializeOwned>(&self) -> Result<Body<T>, ReplyError> {
         match self.0.split_first() {
             Some((&VERSION, json)) => Ok(serde_json::from_slice(json)?),

@@ -8,6 +8,8 @@
 
 mod access;
 mod agent;
+mod approvals;
+mod authz;
 mod backups;
 mod control;
 mod copies;

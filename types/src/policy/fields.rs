@@ -50,7 +50,7 @@ pub struct PolicyField {
 }
 
 /// Fields without a default, and what it means not to say them.
-const SILENT: [(&str, &str); 14] = [
+const SILENT: [(&str, &str); 15] = [
     ("objectives.rpo", "no RPO: there is no verdict"),
     ("objectives.rto", "no RTO: how soon is not promised"),
     ("objectives.window", "no window is promised"),
@@ -59,6 +59,7 @@ const SILENT: [(&str, &str); 14] = [
     ("drills", "no drill of its own proves what it promises"),
     ("retention", "nothing expires"),
     ("retention.pitr", "WAL is kept since the oldest kept backup"),
+    ("approvals", "nobody else has to consent to anything"),
     ("limits.bandwidth", "there is no limit"),
     ("limits.jobsPerHost", "there is no limit"),
     ("limits.jobsPerRepository", "there is no limit"),

@@ -4,6 +4,7 @@
 //! whole or refused with the path of the field at fault; a field whose work is
 //! not built yet is refused, never accepted in silence.
 
+mod approvals;
 mod cluster;
 mod document;
 mod drill;
@@ -12,8 +13,10 @@ mod policy;
 mod repository;
 mod retained;
 mod retention;
+mod role_binding;
 mod schedule;
 
+pub use approvals::Approvals;
 pub use cluster::{Cluster, ConnectionProblem, InstanceSpec, REMOTE, RelaySpec};
 pub use document::{API_VERSION, Document, InvalidDocument, Kind, Labels, Metadata, Resource};
 pub use drill::{Check, Drill, check_all, drill_name, plan_name};
@@ -25,6 +28,7 @@ pub use policy::{
 pub use repository::{KeyReference, Repository, SecretReference};
 pub use retained::{InvalidMaxRetained, MaxRetained, WhenFull};
 pub use retention::{Keep, Retention};
+pub use role_binding::{BindingScope, RoleBinding, Subject};
 pub use schedule::{Blackout, CatchUp, Checkpoint, Overlap, Retry, Schedule, Source};
 
 use document::NotYet;

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Drill, InvalidDocument, Labels, MaxRetained, NotYet, Retention, Schedule, Source, WhenFull,
+    Approvals, Drill, InvalidDocument, Labels, MaxRetained, NotYet, Retention, Schedule, Source,
+    WhenFull,
 };
+use crate::access::ApprovalRule;
 use crate::backup::as_word;
 use crate::{BackupKind, ByteRate, Name, Span};
 
@@ -47,10 +49,9 @@ pub struct Policy {
     /// How much may happen at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub approvals: NotYet,
+    /// How many other people must consent to dangerous acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<Approvals>,
 }
 
 /// A repository that backups and WAL are copied to.
@@ -291,7 +292,7 @@ impl Policy {
             retention: None,
             drills: Vec::new(),
             limits: None,
-            approvals: NotYet::default(),
+            approvals: None,
         }
     }
 
@@ -376,6 +377,16 @@ impl Policy {
         self.wal.as_ref().is_some_and(says)
     }
 
+    /// How many others must consent to what this rule is about.
+    pub fn approvals(&self, rule: ApprovalRule) -> u32 {
+        let count = self.approvals.and_then(|rules| match rule {
+            ApprovalRule::Delete => rules.delete,
+            ApprovalRule::ShortenRetention => rules.shorten_retention,
+            ApprovalRule::RestoreOver => rules.restore_over,
+        });
+        count.unwrap_or(0)
+    }
+
     /// For how long a drill that passed proves something; `None` where no drills are
     /// ordered. Of several orders the one that comes most often counts.
     pub fn drills_fresh_for(&self) -> Option<Span> {
@@ -429,6 +440,9 @@ impl Policy {
         }
         if let Some(limits) = &self.limits {
             limits.check()?;
+        }
+        if let Some(approvals) = &self.approvals {
+            approvals.check()?;
         }
         super::schedule::check(&self.schedules)?;
         super::drill::check(&self.drills, &self.schedules)
@@ -496,7 +510,6 @@ impl Policy {
     }
 
     fn refuse_what_is_not_built(&self) -> Result<(), InvalidDocument> {
-        self.approvals.refuse("spec.approvals")?;
         if let Some(objectives) = &self.objectives {
             objectives.rpo_scope.refuse("spec.objectives.rpoScope")?;
         }

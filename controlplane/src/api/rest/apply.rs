@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::api::body::Body;
 use crate::api::error::{ApiError, Problems};
 use crate::app::caller::Caller;
-use crate::app::{App, Applied, ApplyResult};
+use crate::app::{App, Applied, ApplyResult, ConsentView};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(apply))
@@ -41,6 +41,10 @@ struct ApplyView {
     /// Of a dry run, every cluster that something would change for.
     #[serde(skip_serializing_if = "Option::is_none")]
     affected: Option<Vec<Affected>>,
+    /// Of a dry run, the consent of others that it would wait for; left out when it
+    /// would be done at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consent: Option<ConsentView>,
 }
 
 /// Apply documents, all or none
@@ -52,7 +56,14 @@ async fn apply(
     caller: Caller,
     Body(params): Body<ApplyParams>,
 ) -> Result<Json<ApplyView>, ApiError> {
-    let Applied { results, affected } =
-        app.apply(&caller, params.documents, params.dry_run).await?;
-    Ok(Json(ApplyView { results, affected }))
+    let Applied {
+        results,
+        affected,
+        consent,
+    } = app.apply(&caller, params.documents, params.dry_run).await?;
+    Ok(Json(ApplyView {
+        results,
+        affected,
+        consent,
+    }))
 }

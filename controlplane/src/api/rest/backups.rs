@@ -219,6 +219,7 @@ async fn backup_list(
         state: params.state,
         kind: params.kind,
         repository: params.repository,
+        ..BackupFilter::default()
     };
     let page = PageParams::page(params.limit, params.cursor)?;
     let found = app.backups(&caller, &filter, &page).await?;

@@ -55,6 +55,7 @@ async fn drill_list(
         cluster: params.cluster,
         fleet: params.fleet,
         verdict: params.verdict,
+        ..DrillFilter::default()
     };
     let page = PageParams::page(params.limit, params.cursor)?;
     Ok(Json(app.drills(&caller, &filter, &page).await?.into()))

@@ -30,25 +30,44 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), Problems))]
 async fn event_stream(
     State(app): State<Arc<App>>,
-    _caller: Caller,
+    caller: Caller,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = app.changes.subscribe();
     let stop = app.stop.clone();
-    let events = stream::unfold((changes, stop), |(mut changes, stop)| async move {
-        let change = tokio::select! {
-            () = stop.cancelled() => return None,
-            change = changes.recv() => change,
+    let listener = (changes, stop, app, caller);
+    let events = stream::unfold(listener, |(mut changes, stop, app, caller)| async move {
+        let event = loop {
+            let change = tokio::select! {
+                () = stop.cancelled() => return None,
+                change = changes.recv() => change,
+            };
+            match change {
+                Ok(change) => {
+                    if hears(&app, &caller, &change).await {
+                        break event_of(&change);
+                    }
+                }
+                Err(RecvError::Lagged(missed)) => {
+                    let lost = Event::default().event("events.lost");
+                    break lost.data(json!({ "missed": missed }).to_string());
+                }
+                Err(RecvError::Closed) => return None,
+            }
         };
-        let event = match change {
-            Ok(change) => event_of(&change),
-            Err(RecvError::Lagged(missed)) => Event::default()
-                .event("events.lost")
-                .data(json!({ "missed": missed }).to_string()),
-            Err(RecvError::Closed) => return None,
-        };
-        Some((Ok(event), (changes, stop)))
+        Some((Ok(event), (changes, stop, app, caller)))
     });
     Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+}
+
+/// Who cannot be asked for its rights is told nothing.
+async fn hears(app: &App, caller: &Caller, change: &Changed) -> bool {
+    match app.may_hear(caller, change).await {
+        Ok(hears) => hears,
+        Err(error) => {
+            tracing::warn!("nobody is told of a change: {error}");
+            false
+        }
+    }
 }
 
 fn event_of(change: &Changed) -> Event {

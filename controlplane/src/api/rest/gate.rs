@@ -6,6 +6,19 @@ use utoipa::openapi::{ObjectBuilder, Required, Type};
 /// Reads that are of no state.
 const STATELESS: [&str; 2] = ["event_stream", "openapi_show"];
 
+/// Those to which other people may have to consent.
+const ASKING: [&str; 9] = [
+    "apply",
+    "backup_delete",
+    "backup_hold",
+    "backup_release",
+    "cluster_delete",
+    "cluster_put",
+    "policy_delete",
+    "policy_put",
+    "policy_rollback",
+];
+
 /// Adds the gate's parameters to the operations of a path.
 pub(super) fn describe(item: &mut PathItem) {
     if let Some(read) = &mut item.get
@@ -15,6 +28,12 @@ pub(super) fn describe(item: &mut PathItem) {
     }
     if let Some(write) = &mut item.post {
         add(write, idempotency_key());
+    }
+    let writes = [&mut item.put, &mut item.post, &mut item.delete];
+    for write in writes.into_iter().flatten() {
+        if ASKING.contains(&write.operation_id.as_deref().unwrap_or_default()) {
+            add(write, reason());
+        }
     }
 }
 
@@ -37,6 +56,18 @@ fn consistency() -> Parameter {
              names the applied index and its age in headers.",
         ))
         .schema(Some(schema))
+        .build()
+}
+
+fn reason() -> Parameter {
+    ParameterBuilder::new()
+        .name("Holdfast-Reason")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Why, for those who have to consent when the policy in force asks for it.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .build()
 }
 

@@ -76,6 +76,7 @@ async fn job_list(
         state: params.state,
         kind: params.kind,
         cluster: params.cluster,
+        ..JobFilter::default()
     };
     let page = PageParams::page(params.limit, params.cursor)?;
     Ok(Json(app.jobs(&caller, &filter, &page).await?.into()))

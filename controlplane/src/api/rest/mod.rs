@@ -2,11 +2,12 @@
 //!
 //! Everything but login, refresh, the health checks and the pages of error
 //! codes sits behind one gate (`api::auth`), metrics and the OpenAPI document
-//! included.
+//! included, and behind it what a caller may do is asked (`permissions`).
 
 mod access;
 mod agents;
 mod apply;
+mod approvals;
 mod audit;
 mod backups;
 mod drills;
@@ -19,9 +20,11 @@ mod health;
 mod jobs;
 mod metrics;
 mod nodes;
+mod permissions;
 mod policies;
 mod resources;
 mod restores;
+mod roles;
 mod runs;
 mod scans;
 mod secrets;
@@ -41,6 +44,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
+use utoipa::openapi::path::PathItem;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -83,6 +87,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(access::guarded())
         .merge(agents::router())
         .merge(apply::router())
+        .merge(approvals::router())
         .merge(audit::router())
         .merge(backups::router())
         .merge(drills::router())
@@ -95,6 +100,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(policies::router())
         .merge(resources::router())
         .merge(restores::router())
+        .merge(roles::router())
         .merge(runs::router())
         .merge(scans::router())
         .merge(secrets::router())
@@ -114,10 +120,17 @@ fn open() -> OpenApiRouter<Arc<App>> {
         .merge(health::router())
 }
 
+/// The operations behind the gate, by path.
+fn guarded_paths() -> Vec<(String, PathItem)> {
+    let document = guarded().into_openapi();
+    document.paths.paths.into_iter().collect()
+}
+
 fn document() -> utoipa::openapi::OpenApi {
     let mut guarded = guarded();
     for item in guarded.get_openapi_mut().paths.paths.values_mut() {
         gate::describe(item);
+        permissions::describe(item);
     }
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(guarded)
@@ -145,6 +158,7 @@ pub fn router(app: Arc<App>) -> Router {
     let (open, _) = open().split_for_parts();
     let nothing = || async { StatusCode::NOT_FOUND };
     let gate = from_fn_with_state(app.clone(), auth::gate);
+    let permit = from_fn_with_state(app.clone(), permissions::permit);
     let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER);
     let layers = ServiceBuilder::new()
         .layer(from_fn(request::surround))
@@ -154,6 +168,7 @@ pub fn router(app: Arc<App>) -> Router {
     // `route_layer` leaves what is no route to the fallback, so that a path
     // that does not exist answers the same to everybody.
     guarded
+        .route_layer(permit)
         .route_layer(gate)
         .merge(open)
         .fallback(nothing)

@@ -79,6 +79,7 @@ impl ResourceParams {
             labels,
             fleet: self.fleet.clone(),
             retired: self.retired,
+            ..ResourceFilter::default()
         })
     }
 }
@@ -321,6 +322,20 @@ resource!(
     drill_plan_delete = "drill_plan_delete"
 );
 
+resource!(
+    role_bindings,
+    Kind::RoleBinding,
+    resource::RoleBinding,
+    RoleBindingDocument,
+    "access",
+    "/api/v1/role-bindings",
+    "/api/v1/role-bindings/{name}",
+    role_binding_list = "role_binding_list",
+    role_binding_show = "role_binding_show",
+    role_binding_put = "role_binding_put",
+    role_binding_delete = "role_binding_delete"
+);
+
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(repositories::router())
@@ -328,6 +343,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .merge(clusters::router())
         .merge(policies::router())
         .merge(drill_plans::router())
+        .merge(role_bindings::router())
         .routes(routes!(repository_key_export))
 }
 

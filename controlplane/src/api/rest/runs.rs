@@ -56,6 +56,7 @@ async fn run_list(
         cluster: params.cluster,
         schedule: params.schedule,
         state: params.state,
+        ..RunFilter::default()
     };
     let page = PageParams::page(params.limit, params.cursor)?;
     Ok(Json(app.runs(&caller, &filter, &page).await?.into()))

@@ -117,7 +117,8 @@ impl App {
             documents: vec![DocumentChange { document, expected }],
             repository_keys: std::collections::BTreeMap::new(),
         };
-        let applied = self.propose(by, command).await?.into_iter().next();
+        // It may protect less than what is in force: then others are asked.
+        let applied = self.propose_or_ask(by, command).await?.into_iter().next();
         applied
             .map(Into::into)
             .ok_or_else(|| AppError::failed("rolling a policy back had no outcome"))
@@ -136,7 +137,8 @@ fn policy_of(revision: &PolicyRevision) -> Option<&Policy> {
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
-        | Resource::DrillPlan(_) => None,
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => None,
     }
 }
 

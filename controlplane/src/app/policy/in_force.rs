@@ -1,6 +1,7 @@
 //! What is in force for a cluster, and where each field of it comes from.
 
 use holdfast_state::query;
+use holdfast_types::access::Permission;
 use holdfast_types::policy::{Lint, PolicyField, contract, fields, lint};
 use holdfast_types::resource::{Kind, Labels, Policy, selects};
 use holdfast_types::{Name, Revision};
@@ -53,6 +54,8 @@ impl App {
     /// What is in force for a cluster.
     pub async fn policy_in_force(&self, by: &Caller, cluster: &Name) -> Result<PolicyInForce> {
         let view = self.read(by).await?;
+        self.demand_at(&view, by, Permission::PoliciesRead, cluster)
+            .await?;
         self.cluster(&view, cluster).await?;
         let conn = view.connection();
         let Some((name, policy)) = query::effective_policy(conn, cluster).await? else {

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::expires::{Expiring, expiring};
 use super::measure::{Facts, declared};
 use crate::app::App;
-use crate::app::apply::{ApplyResult, read_all};
+use crate::app::apply::{ApplyResult, ConsentView, Rehearsed, read_all};
 use crate::app::caller::Caller;
 use crate::app::error::{AppError, Result};
 
@@ -35,6 +35,10 @@ pub struct Preview {
     pub expires: Expiring,
     /// The next runs of these policies, in the order of their due times.
     pub next_runs: Vec<PreviewedRun>,
+    /// The consent of others that applying them would wait for; left out when it
+    /// would be done at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentView>,
 }
 
 /// What a policy would promise, and to whom.
@@ -86,7 +90,9 @@ impl App {
         let read = read_all(documents)?;
         let view = self.read(by).await?;
         // Refused as applying them would be, in the same words.
-        let results = self.rehearse(&view, read.clone()).await?;
+        let documents: Vec<&Document> = read.iter().collect();
+        self.demand_documents(&view, by, &documents).await?;
+        let Rehearsed { results, consent } = self.rehearse(&view, read.clone()).await?;
         let (before, after) = before_and_after(&view, &read).await?;
         let now = Timestamp::now();
         let policies = promises(&view, &read, &after, now).await?;
@@ -97,6 +103,7 @@ impl App {
             next_runs: next_runs(&policies, &after, now, runs)?,
             policies,
             affected,
+            consent,
         })
     }
 
@@ -142,7 +149,10 @@ async fn before_and_after(view: &StateView, read: &[Document]) -> Result<(Declar
                     .clusters
                     .insert(name, document.metadata.labels.clone());
             }
-            Resource::Repository(_) | Resource::Fleet(_) | Resource::DrillPlan(_) => {}
+            Resource::Repository(_)
+            | Resource::Fleet(_)
+            | Resource::DrillPlan(_)
+            | Resource::RoleBinding(_) => {}
         }
     }
     Ok((before, after))
@@ -166,7 +176,8 @@ async fn promises(
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
-        | Resource::DrillPlan(_) => None,
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => None,
     });
     let promise = |(name, policy): (&Name, &Policy)| {
         let clusters = after.governed_by(name);

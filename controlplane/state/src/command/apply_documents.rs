@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use super::consent::{Consent, Need, demand, for_documents};
 use super::document_check::{Plan, references, refuse_clashes, refuse_dangling, refuse_immutable};
+use super::role_bindings::refuse_lockout;
 use crate::apply::Head;
 use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
@@ -75,6 +77,15 @@ pub struct AppliedDocument {
     pub revision: Revision,
 }
 
+/// What applying documents would do, were it proposed now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// Each document, in their order.
+    pub documents: Vec<RehearsedDocument>,
+    /// The consent that it would wait for; `None` when it would be done at once.
+    pub consent: Option<Consent>,
+}
+
 /// What would become of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RehearsedDocument {
@@ -123,7 +134,9 @@ impl ReplicatedCommand for ApplyDocuments {
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Vec<AppliedDocument>, Stop> {
-        let Decision { plans, keys } = self.decide(cx).await?;
+        let Decision { plans, keys, need } = self.decide(cx).await?;
+        // Last: whoever is asked to consent is asked for what could be done.
+        demand(cx, &need)?;
         let mut outcome = Vec::new();
         let mut audit = Vec::new();
         let mut agents = BTreeSet::new();
@@ -168,6 +181,7 @@ impl ReplicatedCommand for ApplyDocuments {
 struct Decision {
     plans: Vec<Plan>,
     keys: Vec<(Name, Sealed)>,
+    need: Need,
 }
 
 impl ApplyDocuments {
@@ -176,7 +190,7 @@ impl ApplyDocuments {
     pub async fn rehearse(
         self,
         conn: &DatabaseConnection,
-    ) -> Result<Result<Vec<RehearsedDocument>, Refusal>, StateError> {
+    ) -> Result<Result<Rehearsal, Refusal>, StateError> {
         // One transaction, so that all of it is decided on one state.
         let tx = conn.begin().await?;
         let head = Head::read(&tx).await?;
@@ -188,7 +202,10 @@ impl ApplyDocuments {
         };
         tx.rollback().await?;
         match decided {
-            Ok(Decision { plans, .. }) => Ok(Ok(plans.iter().map(rehearsed).collect())),
+            Ok(Decision { plans, need, .. }) => Ok(Ok(Rehearsal {
+                documents: plans.iter().map(rehearsed).collect(),
+                consent: Consent::of(need),
+            })),
             Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
             Err(Stop::Failed(error)) => Err(error),
         }
@@ -201,8 +218,10 @@ impl ApplyDocuments {
         refuse_immutable(cx, &plans).await?;
         refuse_dangling(cx, &plans).await?;
         refuse_clashes(cx, &plans).await?;
+        refuse_lockout(cx, &plans).await?;
         let keys = keys_to_store(cx, &plans, self.repository_keys).await?;
-        Ok(Decision { plans, keys })
+        let need = for_documents(cx, &plans).await?;
+        Ok(Decision { plans, keys, need })
     }
 }
 
@@ -218,14 +237,18 @@ fn level_of(document: &Document) -> u32 {
             let receiver = |wal: &WalPolicy| wal.receiver.is_some();
             policy.wal.as_ref().is_some_and(receiver)
         }
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::DrillPlan(_) => false,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => false,
     };
     let schedules = match &document.resource {
         Resource::Policy(policy) => !policy.schedules.is_empty() || policy.limits.is_some(),
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
-        | Resource::DrillPlan(_) => false,
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => false,
     };
     // A node of an earlier level would refuse what the others take (I-02).
     if let Resource::Repository(repository) = &document.resource
@@ -244,6 +267,7 @@ fn level_of(document: &Document) -> u32 {
     .max(level_of_bounds(document))
     .max(level_of_objectives(document))
     .max(level_of_drills(document))
+    .max(level_of_access(document))
 }
 
 /// The level of what it orders. A node of an earlier one would hand incrementals
@@ -262,7 +286,10 @@ fn level_of_kinds(document: &Document) -> u32 {
             policy.carries_wal() || policy.schedules.iter().any(Schedule::chooses_source)
         }
         Resource::Cluster(cluster) => cluster.instances.iter().any(InstanceSpec::is_remote),
-        Resource::Repository(_) | Resource::Fleet(_) | Resource::DrillPlan(_) => false,
+        Resource::Repository(_)
+        | Resource::Fleet(_)
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => false,
     };
     if sources {
         return schema::SOURCES;
@@ -279,7 +306,8 @@ fn level_of_kinds(document: &Document) -> u32 {
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
-        | Resource::DrillPlan(_) => schema::VERSION,
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => schema::VERSION,
     }
 }
 
@@ -288,6 +316,15 @@ fn level_of_kinds(document: &Document) -> u32 {
 fn level_of_bounds(document: &Document) -> u32 {
     match &document.resource {
         Resource::Policy(policy) if policy.bounds_retained() => schema::RETAINED,
+        _ => schema::VERSION,
+    }
+}
+
+/// A node of an earlier level knows neither the kind nor the field.
+fn level_of_access(document: &Document) -> u32 {
+    match &document.resource {
+        Resource::RoleBinding(_) => schema::ACCESS,
+        Resource::Policy(policy) if policy.approvals.is_some() => schema::ACCESS,
         _ => schema::VERSION,
     }
 }
@@ -349,7 +386,10 @@ fn audit_item(plan: &Plan) -> AuditItem {
     AuditItem { target, detail }
 }
 
-async fn plan(cx: &ApplyContext<'_>, documents: Vec<DocumentChange>) -> Result<Vec<Plan>, Stop> {
+pub(super) async fn plan(
+    cx: &ApplyContext<'_>,
+    documents: Vec<DocumentChange>,
+) -> Result<Vec<Plan>, Stop> {
     let mut seen = BTreeSet::new();
     let mut plans = Vec::new();
     for DocumentChange { document, expected } in documents {
@@ -396,6 +436,7 @@ pub(super) const fn noun(kind: Kind) -> Noun {
         Kind::Cluster => Noun::Cluster,
         Kind::Policy => Noun::Policy,
         Kind::DrillPlan => Noun::DrillPlan,
+        Kind::RoleBinding => Noun::RoleBinding,
     }
 }
 
@@ -459,7 +500,7 @@ pub(super) fn resource_row(
     }
 }
 
-async fn write(
+pub(super) async fn write(
     cx: &mut ApplyContext<'_>,
     document: Document,
     old: Option<resources::Model>,

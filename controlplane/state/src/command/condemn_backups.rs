@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use super::consent::{demand, for_backups};
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::word::{CondemnCause, Deletion};
@@ -122,6 +123,8 @@ impl ReplicatedCommand for CondemnBackups {
                 for one in &self.backups {
                     expiry::condemnable(cx, one.backup).await?;
                 }
+                let ids: Vec<BackupId> = self.backups.iter().map(|one| one.backup).collect();
+                demand(cx, &for_backups(cx, &ids).await?)?;
                 CondemnCause::Hand
             }
         };
@@ -179,7 +182,8 @@ async fn condemn(
             deleted_at: None,
         })
         .await?;
-        cx.put(backup_repositories::Model { state, ..place }).await?;
+        cx.put(backup_repositories::Model { state, ..place })
+            .await?;
     }
     cx.changed("backups", backup.id.0);
     cx.put(backups::Model {

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::apply_documents::{DEFAULT_FLEET, forget_references, noun};
+use super::consent::{demand, for_cluster, for_policy};
 use super::document_check::{holds_data, refuse_if_named};
 use super::request_cancel::cancel;
+use super::role_bindings::refuse_without;
 use super::withdraw_duty::withdraw;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
@@ -54,6 +56,7 @@ impl ReplicatedCommand for DeleteResource {
         match self.kind {
             Kind::Repository | Kind::Fleet | Kind::Cluster | Kind::Policy => schema::VERSION,
             Kind::DrillPlan => schema::DRILLS,
+            Kind::RoleBinding => schema::ACCESS,
         }
     }
 
@@ -80,10 +83,15 @@ impl ReplicatedCommand for DeleteResource {
             Kind::Fleet => delete_fleet(cx, &name).await?,
             Kind::Repository => delete_repository(cx, &name).await?,
             Kind::Policy => {
+                demand(cx, &for_policy(cx, &name).await?)?;
                 revisions::record(cx, &name, None).await?;
                 delete_row(cx, kind, &name).await?
             }
             Kind::DrillPlan => delete_row(cx, kind, &name).await?,
+            Kind::RoleBinding => {
+                refuse_without(cx, &[&name]).await?;
+                delete_row(cx, kind, &name).await?
+            }
         };
         cx.changed(kind.plural(), name);
         let scheduled = matches!(kind, Kind::Cluster | Kind::Policy | Kind::DrillPlan);
@@ -165,6 +173,7 @@ async fn delete_cluster(cx: &mut ApplyContext<'_>, row: resources::Model) -> Res
     let cancels = cx.has_level(leases::LEVEL).await?;
     let working = if cancels { &OPEN[1..] } else { &OPEN };
     refuse_if_working(cx, (jobs::Column::Cluster, working), &name, in_use).await?;
+    demand(cx, &for_cluster(cx, &name).await?)?;
     if cancels {
         cancel_waiting(cx, &name).await?;
     }

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::close_session::end_session;
+use super::document_check::refuse_if_named;
 use crate::column::Moment;
 use crate::context::{ApplyContext, Stop};
+use crate::entity::word::ReferenceKind;
 use crate::entity::{sessions, users};
 use crate::query::user_row_named;
 use crate::{Noun, Refusal};
@@ -36,6 +38,8 @@ impl ReplicatedCommand for DeleteUser {
             // Nobody could ever get in again.
             return Err(Refusal::LastUser.into());
         }
+        // Whoever had its name later would have its roles.
+        refuse_if_named(cx, Noun::User, ReferenceKind::User, &self.name).await?;
         let sessions = sessions::Entity::find()
             .filter(sessions::Column::User.eq(user.id))
             .order_by_asc(sessions::Column::Id)

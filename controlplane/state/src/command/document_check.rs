@@ -12,6 +12,7 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::word::ReferenceKind;
 use crate::entity::{resource_references, resources, secrets};
 use crate::lookup::Lookup;
+use crate::query::user_row_named;
 use crate::{Noun, Refusal, StateError, policy};
 
 /// The field of a repository that names its key.
@@ -45,7 +46,8 @@ impl Plan {
             Resource::Repository(_)
             | Resource::Fleet(_)
             | Resource::Policy(_)
-            | Resource::DrillPlan(_) => None,
+            | Resource::DrillPlan(_)
+            | Resource::RoleBinding(_) => None,
         });
         let agents = clusters.flat_map(|cluster| {
             let instances = cluster.instances.iter().map(|instance| &instance.agent);
@@ -125,6 +127,17 @@ pub(super) fn references(document: &Document) -> Vec<Reference> {
             }
         }
         Resource::DrillPlan(drill) => add_drill(&mut add, "spec", drill),
+        Resource::RoleBinding(binding) => {
+            for (index, subject) in binding.subjects.iter().enumerate() {
+                if let Some(user) = &subject.user {
+                    let field = format!("spec.subjects[{index}].user");
+                    add(&field, ReferenceKind::User, user);
+                }
+            }
+            if let Some(fleet) = &binding.scope.fleet {
+                add("spec.scope.fleet", ReferenceKind::Fleet, fleet);
+            }
+        }
     }
     references
 }
@@ -177,6 +190,10 @@ pub(super) async fn refuse_dangling(cx: &ApplyContext<'_>, plans: &[Plan]) -> Re
                 ReferenceKind::Secret => {
                     let secret = secrets::Entity::find_by_id(Text(target.clone()));
                     (Noun::Secret, secret.only(cx.tx()).await?.is_some())
+                }
+                ReferenceKind::User => {
+                    let user = user_row_named(cx.tx(), &target).await?;
+                    (Noun::User, user.is_some())
                 }
             };
             if !exists {
@@ -265,7 +282,10 @@ pub(super) async fn refuse_clashes(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
             Resource::Cluster(_) => {
                 clusters.insert(name, plan.document.metadata.labels.clone());
             }
-            Resource::Repository(_) | Resource::Fleet(_) | Resource::DrillPlan(_) => {}
+            Resource::Repository(_)
+            | Resource::Fleet(_)
+            | Resource::DrillPlan(_)
+            | Resource::RoleBinding(_) => {}
         }
     }
     for (cluster, labels) in &clusters {
@@ -281,7 +301,9 @@ pub(super) async fn refuse_clashes(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
     Ok(())
 }
 
-async fn stored_policies(cx: &ApplyContext<'_>) -> Result<BTreeMap<Name, Policy>, StateError> {
+pub(super) async fn stored_policies(
+    cx: &ApplyContext<'_>,
+) -> Result<BTreeMap<Name, Policy>, StateError> {
     let rows = resources::Entity::find()
         .filter(resources::Column::Kind.eq(Text(Kind::Policy)))
         .order_by_asc(resources::Column::Name)
@@ -292,7 +314,8 @@ async fn stored_policies(cx: &ApplyContext<'_>) -> Result<BTreeMap<Name, Policy>
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
-        | Resource::DrillPlan(_) => None,
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => None,
     };
     Ok(rows.into_iter().filter_map(policy).collect())
 }

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use super::consent::{demand, for_backups};
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{backups, holds};
-use crate::{Noun, Refusal, row, schema};
+use crate::{Noun, Refusal, expiry, row, schema};
 
 /// A reason is read by people, not a file.
 const REASON_MAX: usize = 500;
@@ -65,6 +66,13 @@ impl ReplicatedCommand for HoldBackup {
         if self.until.is_some_and(|until| until <= cx.now()) {
             let message = "a hold ends at a time to come, or when it is released";
             return Err(Refusal::invalid("until", message).into());
+        }
+        // A hold that is replaced by a shorter one is ended in part.
+        if let Some(before) = expiry::hold(cx, backup).await? {
+            let ends = |until: Option<Timestamp>| until.unwrap_or(Timestamp::MAX);
+            if ends(self.until) < ends(before.until.map(|until| until.0)) {
+                demand(cx, &for_backups(cx, &[backup]).await?)?;
+            }
         }
         let by = cx.principal().map(ToString::to_string);
         cx.put(holds::Model {

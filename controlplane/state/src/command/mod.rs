@@ -84,11 +84,12 @@ macro_rules! commands {
                 match self { $(Self::$name(command) => command.audit_detail(),)* }
             }
 
-            pub(crate) async fn apply(
+            /// Its future has a type of its own, for one command runs another.
+            pub(crate) fn apply<'a>(
                 self,
-                cx: &mut ApplyContext<'_>,
-            ) -> Result<Reply, StateError> {
-                match self { $(Self::$name(command) => Box::pin(run(*command, cx)).await,)* }
+                cx: &'a mut ApplyContext<'_>,
+            ) -> std::pin::Pin<Box<dyn Future<Output = Result<Reply, StateError>> + Send + 'a>> {
+                match self { $(Self::$name(command) => Box::pin(run(*command, cx)),)* }
             }
         }
     };
@@ -161,15 +162,24 @@ commands! {
     begin_deletion::BeginDeletion,
     end_deletion::EndDeletion,
     record_copy::RecordCopy,
+    request_approval::RequestApproval,
+    vote_approval::VoteApproval,
+    cancel_approval::CancelApproval,
 }
 
+mod approval_rights;
+mod consent;
 mod document_check;
 mod finish_drill;
+mod role_bindings;
 
 pub use admit_node::Admitted;
-pub use apply_documents::{AppliedDocument, Change, DocumentChange, Expected, RehearsedDocument};
+pub use apply_documents::{
+    AppliedDocument, Change, DocumentChange, Expected, Rehearsal, RehearsedDocument,
+};
 pub use begin_deletion::{Deletable, DeletableWal};
 pub use condemn_backups::{Basis, Condemn, CondemnedBy, Verdict};
+pub use consent::Consent;
 pub use delete_resource::Deleted;
 pub use enroll_agent::{Certificate, Enrolled};
 pub use finish_job::{BackupCommit, JobOutcome};
@@ -186,9 +196,11 @@ pub use record_runs::{DueRun, Mark, Recorded, RunDecision, RunJob, ScheduleDecis
 pub use record_scan::{Finding, ScanOutcome};
 pub use record_state_snapshot::StateSnapshotOutcome;
 pub use record_wal::{FrontierCheckpoint, TimelineWal, WalGap};
+pub use request_approval::Asked;
 pub(crate) use restore_state::group;
 pub use rotate_session::Rotation;
 pub use set_secret::SecretSet;
+pub use vote_approval::Voted;
 
 async fn apply_at<C: ReplicatedCommand>(
     needed: u32,
@@ -212,6 +224,7 @@ async fn run<C: ReplicatedCommand>(
             // What a refused command had in mind wakes nobody.
             cx.effects.clear();
             cx.audit = None;
+            cx.executed = None;
             Err(refusal)
         }
         Err(Stop::Failed(error)) => return Err(error),

@@ -1,13 +1,15 @@
 //! Forgets what has ended: sessions, join tokens, kept replies.
 
 use jiff::SignedDuration;
-use sea_orm::Value;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Value};
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use crate::apply::IDEMPOTENCY_KEPT;
-use crate::column::Moment;
+use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
+use crate::entity::approvals;
+use crate::entity::word::ApprovalState;
 use crate::{StateError, leases, schema};
 
 /// How long a used or expired join token is kept, so that a second use of it
@@ -65,6 +67,9 @@ impl ReplicatedCommand for PruneExpired {
             delete(cx, pins, SignedDuration::ZERO).await?;
         }
         let runs = prune_history(cx).await?;
+        if cx.has_level(schema::ACCESS).await? {
+            end_approvals(cx).await?;
+        }
         Ok(Pruned {
             runs,
             sessions: delete(cx, sessions, SignedDuration::ZERO).await?,
@@ -95,11 +100,34 @@ async fn prune_history(cx: &ApplyContext<'_>) -> Result<u64, StateError> {
     Ok(pruned)
 }
 
-async fn delete(
-    cx: &ApplyContext<'_>,
-    sql: &str,
-    kept: SignedDuration,
-) -> Result<u64, StateError> {
+/// Ends requests that nobody can consent to any more, and forgets those that were
+/// decided long ago.
+async fn end_approvals(cx: &mut ApplyContext<'_>) -> Result<(), StateError> {
+    let late = approvals::Entity::find()
+        .filter(approvals::Column::State.eq(Text(ApprovalState::Pending)))
+        .filter(approvals::Column::ExpiresAt.lte(Moment(cx.now())))
+        .order_by_asc(approvals::Column::Id)
+        .all(cx.tx())
+        .await?;
+    for row in late {
+        cx.changed("approvals", row.id.0);
+        cx.put(approvals::Model {
+            state: Text(ApprovalState::Expired),
+            decided_at: Some(row.expires_at),
+            revision: cx.revision().into(),
+            ..row
+        })
+        .await?;
+    }
+    let votes = "DELETE FROM approval_votes WHERE approval IN (SELECT id FROM approvals \
+                 WHERE decided_at <= ? AND state <> 'pending')";
+    delete(cx, votes, HISTORY_KEPT).await?;
+    let decided = "DELETE FROM approvals WHERE decided_at <= ? AND state <> 'pending'";
+    delete(cx, decided, HISTORY_KEPT).await?;
+    Ok(())
+}
+
+async fn delete(cx: &ApplyContext<'_>, sql: &str, kept: SignedDuration) -> Result<u64, StateError> {
     // Saturates at the beginning of time, before which nothing has ended.
     let limit = cx.now().checked_sub(kept).unwrap_or(jiff::Timestamp::MIN);
     cx.execute(sql, [Value::from(Moment(limit))]).await

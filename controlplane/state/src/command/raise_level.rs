@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
+use super::role_bindings::keep_powers;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::NodeState;
@@ -46,6 +47,9 @@ impl ReplicatedCommand for RaiseLevel {
             schema::raise(cx.tx(), level).await?;
             if level == 2 {
                 record_founder(cx).await?;
+            }
+            if level == schema::ACCESS {
+                keep_powers(cx).await?;
             }
             if level == schedules::LEVEL {
                 // No schedule reaches back to before there were any.

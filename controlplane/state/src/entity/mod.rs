@@ -8,6 +8,8 @@
 pub(crate) mod agent_certificates;
 pub(crate) mod agents;
 pub(crate) mod api_tokens;
+pub(crate) mod approval_votes;
+pub(crate) mod approvals;
 pub(crate) mod assignments;
 pub(crate) mod audit;
 pub(crate) mod backup_repositories;
@@ -77,6 +79,8 @@ mod tests {
             agent_certificates,
             agents,
             api_tokens,
+            approval_votes,
+            approvals,
             assignments,
             audit,
             backup_repositories,

@@ -52,6 +52,30 @@ words! {
         Repository = "repository",
         /// A secret.
         Secret = "secret",
+        /// A user.
+        User = "user",
+    }
+    /// Where a request for approval is.
+    ApprovalState {
+        /// It waits for consent.
+        Pending = "pending",
+        /// One refused.
+        Rejected = "rejected",
+        /// Nobody can consent any more.
+        Expired = "expired",
+        /// Whoever asked took it back.
+        Cancelled = "cancelled",
+        /// Enough consented, and it was done.
+        Executed = "executed",
+        /// Enough consented, and it could not be done any more.
+        Failed = "failed",
+    }
+    /// What somebody said to a request for approval.
+    Vote {
+        /// Yes.
+        Approve = "approve",
+        /// No.
+        Reject = "reject",
     }
     /// How an attempt at a job ended.
     AttemptOutcome {

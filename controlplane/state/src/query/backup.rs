@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_types::access::Visible;
 use holdfast_types::{
     BackupId, BackupKind, BackupState, Failure, JobId, Lineage, Lsn, Name, Revision, Timeline,
 };
@@ -12,6 +13,7 @@ use sea_orm::{
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, newest_first};
+use super::scope::seen;
 use crate::StateError;
 use crate::column::{Moment, Text, timeline};
 use crate::entity::{backup_repositories as places, backups as rows};
@@ -70,6 +72,8 @@ pub struct BackupFilter {
     pub kind: Option<BackupKind>,
     /// In this repository.
     pub repository: Option<Name>,
+    /// Of clusters that are seen.
+    pub visible: Visible,
 }
 
 /// Backups, newest first.
@@ -82,7 +86,9 @@ pub async fn backups(
     let limit = request.limit() as u64 + 1;
     let found = match (&filter.repository, &filter.cluster) {
         // A repository holds many clusters; a cluster is in few repositories.
-        (Some(repository), None) => in_repository(conn, repository, filter, before, limit).await?,
+        (Some(repository), None) if filter.visible.is_everything() => {
+            in_repository(conn, repository, filter, before, limit).await?
+        }
         _ => {
             let select = newest_first(matching(filter), KEY, before.map(key), limit);
             select.all(conn).await?
@@ -111,6 +117,9 @@ fn matching(filter: &BackupFilter) -> sea_orm::Select<rows::Entity> {
     }
     if let Some(kind) = filter.kind {
         select = select.filter(Column::Kind.eq(Text(kind)));
+    }
+    if let Some(seen) = seen("backups.cluster", &filter.visible) {
+        select = select.filter(seen);
     }
     if let Some(repository) = &filter.repository {
         use sea_orm::sea_query::{ExprTrait, Query};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_types::access::Visible;
 use holdfast_types::drill::{DrillEvidence, DrillKind, DrillVerdict, ProvenBy};
 use holdfast_types::resource::{Drill, Kind, Labels, Resource, selects};
 use holdfast_types::{BackupId, DrillId, Failure, JobId, Lsn, Name, RestoreTarget, Revision, Span};
@@ -10,6 +11,7 @@ use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOr
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, newest_first};
+use super::scope::seen;
 use crate::column::{Moment, Text};
 use crate::entity::{drills as rows, resources};
 use crate::lookup::Lookup;
@@ -119,6 +121,8 @@ pub struct DrillFilter {
     pub fleet: Option<Name>,
     /// That ended so.
     pub verdict: Option<DrillVerdict>,
+    /// Of clusters that are seen.
+    pub visible: Visible,
 }
 
 /// Drills that have ended, the latest first; none below level 20.
@@ -145,6 +149,9 @@ pub async fn drills(
     }
     if let Some(verdict) = filter.verdict {
         select = select.filter(Column::Verdict.eq(Text(verdict)));
+    }
+    if let Some(seen) = seen("drills.cluster", &filter.visible) {
+        select = select.filter(seen);
     }
     let key = (Column::FinishedAt, Column::Id);
     let limit = request.limit() as u64 + 1;

@@ -1,5 +1,6 @@
 //! Jobs with their attempts, phases and logs.
 
+use holdfast_types::access::Visible;
 use holdfast_types::{
     AgentId, BackupId, Failure, Generation, JobId, JobKind, JobPhase, JobState, Name, Revision,
 };
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::page::{Page, PageRequest, newest_first};
+use super::scope::seen;
 use crate::column::{Moment, Text};
 use crate::entity::{job_attempts, job_phases, jobs as rows};
 use crate::lookup::Lookup;
@@ -159,6 +161,8 @@ pub struct JobFilter {
     pub kind: Option<JobKind>,
     /// Of this cluster.
     pub cluster: Option<Name>,
+    /// Of clusters that are seen.
+    pub visible: Visible,
 }
 
 /// Jobs, newest first.
@@ -179,6 +183,9 @@ pub async fn jobs(
     }
     if let Some(cluster) = &filter.cluster {
         select = select.filter(Column::Cluster.eq(cluster.as_str()));
+    }
+    if let Some(seen) = seen("jobs.cluster", &filter.visible) {
+        select = select.filter(seen);
     }
     let key = (Column::CreatedAt, Column::Id);
     let limit = request.limit() as u64 + 1;

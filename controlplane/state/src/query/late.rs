@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_types::access::Visible;
 use holdfast_types::schedule::{RunId, RunReason, RunState};
 use holdfast_types::{AgentId, AssignmentId, BackupId, Failure, Generation, JobId, Name};
 use jiff::Timestamp;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, Condition, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect,
@@ -12,6 +14,7 @@ use sea_orm::{
 use serde::Serialize;
 
 use super::page::{Page, PageRequest};
+use super::scope::seen;
 use crate::column::{Count, Moment, Text};
 use crate::entity::{late_results as rows, offline_runs};
 use crate::leases::{self, LEVEL};
@@ -118,6 +121,7 @@ pub async fn late_results(
 /// level 4.
 pub async fn all_late_results(
     conn: &DatabaseConnection,
+    visible: &Visible,
     request: &PageRequest,
 ) -> Result<Page<LateResultView>, StateError> {
     use rows::Column;
@@ -127,6 +131,14 @@ pub async fn all_late_results(
         return Ok(Page { items, next_cursor });
     }
     let mut select = rows::Entity::find();
+    if let Some(seen) = seen("late_job.cluster", visible) {
+        // Only through its job a result belongs to a cluster.
+        let of_job = Expr::cust_with_exprs(
+            "EXISTS (SELECT 1 FROM jobs AS late_job WHERE late_job.id = late_results.job AND ?)",
+            [seen],
+        );
+        select = select.filter(of_job);
+    }
     if let Some((at, assignment, generation)) = before {
         let (at, assignment) = (Moment(at), Text(assignment));
         let earlier = Condition::all()

@@ -6,6 +6,7 @@
 
 mod access;
 mod agent;
+mod approval;
 mod assignment;
 mod audit;
 mod backup;
@@ -20,6 +21,7 @@ mod policy;
 mod resource;
 mod scan;
 mod schedule;
+mod scope;
 mod state_snapshot;
 mod status;
 mod user;
@@ -34,6 +36,7 @@ pub use agent::{
     AgentEntry, AgentView, InstanceView, agent, agent_by_fingerprint, agent_directory, agent_named,
     agents, instances_of_cluster,
 };
+pub use approval::{ApprovalFilter, ApprovalView, VoteView, approval, approvals};
 pub use assignment::{
     AssignmentView, Work, active_duties, active_job_assignments, assignments_of_agent,
     duties_of_cluster, wal_source, wal_sources,
@@ -65,19 +68,20 @@ pub use policy::{
     policy_revision_before, policy_revisions, repository_regions, restored_jobs,
 };
 pub use resource::{
-    ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, policies, resource,
-    resources,
+    ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, fleets_seen, policies,
+    resource, resources,
 };
 pub use scan::{FindingKind, FindingView, ScanView, findings, scan, scans};
 pub use schedule::{
     OpenRunView, QueuedRun, RunFilter, RunView, ScheduleBasis, job_queue, late_runs, open_runs_of,
     runs, schedule_basis, schedule_mark, schedule_marks, unfinished_runs,
 };
+pub use scope::{rights_of, sees_cluster};
 pub use state_snapshot::{
     StateSnapshotSettings, StateSnapshotState, StateSnapshotView, group, state_snapshot,
     state_snapshot_settings, state_snapshots,
 };
-pub use status::{Counts, Progress, counts, progress};
+pub use status::{Counts, Progress, counts, counts_seen, progress};
 pub(crate) use user::user_row_named;
 pub use user::{
     ApiTokenView, SessionView, UserView, api_token, api_token_by_hash, api_token_named, api_tokens,

@@ -142,7 +142,8 @@ pub async fn repository_regions(
         Resource::Cluster(_)
         | Resource::Fleet(_)
         | Resource::Policy(_)
-        | Resource::DrillPlan(_) => None,
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => None,
     };
     Ok(found.into_iter().filter_map(region).collect())
 }

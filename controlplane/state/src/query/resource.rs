@@ -1,5 +1,8 @@
 //! Declared resources and the policy in force.
 
+use std::collections::BTreeSet;
+
+use holdfast_types::access::{Place, Scope, Visible};
 use holdfast_types::resource::{Document, Kind, Labels, Policy, Resource, selects};
 use holdfast_types::{Name, Revision};
 use jiff::Timestamp;
@@ -7,7 +10,7 @@ use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOr
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, ascending};
-use crate::column::Text;
+use crate::column::{Json, Text};
 use crate::entity::word::ReferenceKind;
 use crate::entity::{resource_references, resources as rows};
 use crate::lookup::Lookup;
@@ -68,6 +71,8 @@ pub struct ResourceFilter {
     pub fleet: Option<Name>,
     /// Retired clusters too.
     pub retired: bool,
+    /// Of clusters and fleets, those that are seen.
+    pub visible: Visible,
 }
 
 /// The resource of this kind and name.
@@ -90,6 +95,10 @@ pub async fn resources(
 ) -> Result<Page<ResourceView>, StateError> {
     let mut after = request.key::<Name>()?;
     let mut found = Vec::new();
+    let fleets = match (kind, &filter.visible) {
+        (Kind::Fleet, Visible::Only(_)) => Some(fleets_seen(conn, &filter.visible).await?),
+        _ => None,
+    };
     // Labels are not indexed: rows are read in pages until one page is full.
     loop {
         let mut select = rows::Entity::find().filter(rows::Column::Kind.eq(Text(kind)));
@@ -103,7 +112,9 @@ pub async fn resources(
         let page = select.all(conn).await?;
         let last = page.last().map(|row| row.name.0.clone());
         let exhausted = page.len() <= request.limit();
-        let wanted = |row: &rows::Model| selects(&filter.labels, &row.labels.0);
+        let wanted = |row: &rows::Model| {
+            selects(&filter.labels, &row.labels.0) && is_seen(row, &filter.visible, fleets.as_ref())
+        };
         found.extend(page.into_iter().filter(wanted));
         if exhausted || found.len() > request.limit() {
             break;
@@ -112,6 +123,54 @@ pub async fn resources(
     }
     let page = Page::cut(found, request, |row| row.name.0.clone());
     Ok(page.map(ResourceView::from))
+}
+
+/// Whether somebody sees a resource: a cluster by its place, a fleet when a cluster
+/// of it is seen. Other kinds belong to no cluster.
+fn is_seen(row: &rows::Model, visible: &Visible, fleets: Option<&BTreeSet<Name>>) -> bool {
+    if let Some(fleets) = fleets {
+        return fleets.contains(&row.name.0);
+    }
+    match &row.fleet {
+        Some(fleet) => visible.sees(Place {
+            fleet: &fleet.0,
+            labels: &row.labels.0,
+        }),
+        None => true,
+    }
+}
+
+/// The fleets that a scope names, and those of clusters that are seen.
+pub async fn fleets_seen(
+    conn: &DatabaseConnection,
+    visible: &Visible,
+) -> Result<BTreeSet<Name>, StateError> {
+    let mut fleets = BTreeSet::new();
+    if let Visible::Only(scopes) = visible {
+        fleets.extend(scopes.iter().filter_map(|scope| match scope {
+            Scope::Fleet(fleet) => Some(fleet.clone()),
+            Scope::Selector(_) => None,
+        }));
+    }
+    let places: Vec<(Option<Text<Name>>, Json<Labels>)> = rows::Entity::find()
+        .select_only()
+        .column(rows::Column::Fleet)
+        .column(rows::Column::Labels)
+        .filter(rows::Column::Kind.eq(Text(Kind::Cluster)))
+        .into_tuple()
+        .all(conn)
+        .await?;
+    for (fleet, labels) in places {
+        if let Some(Text(fleet)) = fleet
+            && visible.sees(Place {
+                fleet: &fleet,
+                labels: &labels.0,
+            })
+        {
+            fleets.insert(fleet);
+        }
+    }
+    Ok(fleets)
 }
 
 /// The clusters that name an agent, by name: found by what names what, for
@@ -147,7 +206,8 @@ pub async fn policies(conn: &DatabaseConnection) -> Result<Vec<(Name, Policy)>, 
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::Cluster(_)
-        | Resource::DrillPlan(_) => None,
+        | Resource::DrillPlan(_)
+        | Resource::RoleBinding(_) => None,
     };
     Ok(found.into_iter().filter_map(policy).collect())
 }

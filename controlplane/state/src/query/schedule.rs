@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_types::access::Visible;
 use holdfast_types::schedule::{RunId, RunReason, RunState, Unfinished};
 use holdfast_types::{JobId, JobState, Name, Span};
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use sea_orm::{
 };
 
 use super::page::{Page, PageRequest, newest_first};
+use super::scope::seen;
 use crate::column::{Moment, Text};
 use crate::command::Mark;
 use crate::entity::{job_queue, runs as rows, schedule_marks};
@@ -63,6 +65,8 @@ pub struct RunFilter {
     pub schedule: Option<Name>,
     /// In this state.
     pub state: Option<RunState>,
+    /// Of clusters that are seen.
+    pub visible: Visible,
 }
 
 /// Runs, those that were due last first; none below feature level 3.
@@ -87,6 +91,9 @@ pub async fn runs(
     }
     if let Some(state) = filter.state {
         select = select.filter(Column::State.eq(Text(state)));
+    }
+    if let Some(seen) = seen("runs.cluster", &filter.visible) {
+        select = select.filter(seen);
     }
     let limit = request.limit() as u64 + 1;
     let found = newest_first(select, (Column::Due, Column::Id), before, limit);

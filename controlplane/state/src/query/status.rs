@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_types::access::Visible;
 use jiff::Timestamp;
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, Value};
 use serde::Serialize;
 
+use super::scope::seen_sql;
 use crate::StateError;
 use crate::apply::Head;
 
@@ -25,29 +27,49 @@ pub struct Counts {
 
 /// Counts everything, from indexes alone.
 pub async fn counts(conn: &DatabaseConnection) -> Result<Counts, StateError> {
+    counts_seen(conn, &Visible::Everything).await
+}
+
+/// Counts what somebody sees who sees this of the clusters.
+pub async fn counts_seen(
+    conn: &DatabaseConnection,
+    visible: &Visible,
+) -> Result<Counts, StateError> {
     let agents = "SELECT '', count(*) FROM agents WHERE revoked_at IS NULL";
-    let resources = "SELECT kind, count(*) FROM resources WHERE retired_at IS NULL GROUP BY kind";
-    let jobs = "SELECT state, count(*) FROM jobs GROUP BY state";
-    let backups = "SELECT state, count(*) FROM backups GROUP BY state";
+    let jobs = "SELECT state, count(*) FROM jobs WHERE";
+    let backups = "SELECT state, count(*) FROM backups WHERE";
+    let resources = "SELECT kind, count(*) FROM resources WHERE retired_at IS NULL AND";
     let mut by_plural = BTreeMap::new();
-    for (kind, count) in grouped(conn, resources).await? {
+    let of_kind = match seen_sql("name", visible) {
+        None => ("1".to_owned(), Vec::new()),
+        Some((sql, values)) => (format!("(kind <> 'Cluster' OR {sql})"), values),
+    };
+    let resources = (format!("{resources} {}", of_kind.0), of_kind.1);
+    for (kind, count) in grouped(conn, resources, "kind").await? {
         let unknown = || StateError::corrupt(format!("\"{kind}\" is no kind of resource"));
         let kind = holdfast_types::resource::Kind::from_word(&kind).ok_or_else(unknown)?;
         by_plural.insert(kind.plural().to_owned(), count);
     }
+    let of = |sql: &str| {
+        let (seen, values) = seen_sql("cluster", visible).unwrap_or(("1".to_owned(), Vec::new()));
+        (format!("{sql} {seen}"), values)
+    };
+    let agents = (agents.to_owned(), Vec::new());
     Ok(Counts {
-        agents: grouped(conn, agents).await?.into_values().sum(),
+        agents: grouped(conn, agents, "''").await?.into_values().sum(),
         resources: by_plural,
-        jobs: grouped(conn, jobs).await?,
-        backups: grouped(conn, backups).await?,
+        jobs: grouped(conn, of(jobs), "state").await?,
+        backups: grouped(conn, of(backups), "state").await?,
     })
 }
 
 async fn grouped(
     conn: &DatabaseConnection,
-    sql: &str,
+    (sql, values): (String, Vec<Value>),
+    by: &str,
 ) -> Result<BTreeMap<String, u64>, StateError> {
-    let statement = Statement::from_string(conn.get_database_backend(), sql);
+    let sql = format!("{sql} GROUP BY {by}");
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
     let mut groups = BTreeMap::new();
     for row in conn.query_all_raw(statement).await? {
         let count: i64 = row.try_get_by_index(1)?;

@@ -169,21 +169,21 @@ impl From<api_tokens::Model> for ApiTokenView {
     }
 }
 
-/// API tokens, revoked ones too, oldest first.
+/// API tokens, revoked ones too, oldest first: of one user, or of all.
 pub async fn api_tokens(
     conn: &DatabaseConnection,
+    owner: Option<UserId>,
     request: &PageRequest,
 ) -> Result<Page<ApiTokenView>, StateError> {
     let after = request.key::<TokenId>()?.map(Text);
     // Ids are made from the time, so their order is that of creation.
-    let rows = ascending(
-        api_tokens::Entity::find(),
-        api_tokens::Column::Id,
-        after,
-        request,
-    )
-    .all(conn)
-    .await?;
+    let mut select = api_tokens::Entity::find();
+    if let Some(owner) = owner {
+        select = select.filter(api_tokens::Column::User.eq(Text(owner)));
+    }
+    let rows = ascending(select, api_tokens::Column::Id, after, request)
+        .all(conn)
+        .await?;
     let page = Page::cut(rows, request, |row| row.id.0);
     Ok(page.map(ApiTokenView::from))
 }

@@ -6,7 +6,7 @@ use holdfast_state::command::{
     JobOutcome, RaiseLevel, SetSecret,
 };
 use holdfast_state::query::{self, AuditFilter, PageRequest, ResourceFilter};
-use holdfast_state::{Noun, Refusal};
+use holdfast_state::{Noun, Refusal, schema};
 use holdfast_types::resource::{Document, Kind};
 use holdfast_types::{JobState, Revision};
 use serde_json::json;
@@ -427,6 +427,12 @@ async fn a_duty_ends_with_its_repository() {
 }
 
 /// An older node would not know the field, and stop.
+fn role_binding() -> Document {
+    let spec = json!({"role": "viewer", "subjects": [{"user": "admin"}],
+        "scope": {"selector": {}}});
+    document("RoleBinding", json!({"name": "late"}), spec)
+}
+
 /// A cluster of one instance, with `more` in either.
 fn late_cluster(more: serde_json::Value) -> Document {
     let mut instance = json!({"agent": "db1", "connection": "host=/run/postgresql"});
@@ -492,6 +498,8 @@ async fn fields_that_came_later_wait_for_their_level() {
         (16, policy(json!({"wal": {"maxRetained": "50GiB"}}))),
         (16, policy(json!({"wal": {"whenFull": "stall"}}))),
         (19, policy(json!({"objectives": {"rto": "30m"}}))),
+        (schema::ACCESS, policy(json!({"approvals": {"delete": 1}}))),
+        (schema::ACCESS, role_binding()),
     ] {
         let mut state = TestState::protecting().await;
         let below = needed - 1;

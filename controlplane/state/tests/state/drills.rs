@@ -322,6 +322,7 @@ async fn drills_are_listed_by_what_they_are_of() {
         verdict: Some(DrillVerdict::Failed),
         cluster: Some(name("orders")),
         fleet: Some(name("default")),
+        ..DrillFilter::default()
     };
     assert_eq!(list(failed, 100).await, ids(&[4, 2]));
     let other = DrillFilter {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use holdfast_state::apply::{Applied, Batch, apply_entry};
-use holdfast_state::command::{AppliedDocument, ApplyDocuments, Change, RehearsedDocument};
+use holdfast_state::command::{
+    AppliedDocument, ApplyDocuments, Change, Consent, Rehearsal, RehearsedDocument,
+};
 use holdfast_state::{
     Cause, Command, Effect, Entry, IdempotencyKey, Principal, Refusal, ReplicatedCommand, Reply,
     dump, schema,
@@ -160,7 +162,7 @@ impl TestState {
 /// A document, what was done to it, and its revision unless that is new.
 type Verdict = Result<Vec<(Kind, Name, Change, Option<Revision>)>, Refusal>;
 
-fn told(rehearsed: Result<Vec<RehearsedDocument>, Refusal>) -> Verdict {
+fn told(rehearsed: Result<Rehearsal, Refusal>) -> Verdict {
     let kept = |one: &RehearsedDocument| match one.change {
         Change::Unchanged => one.revision,
         Change::Created | Change::Configured => {
@@ -169,7 +171,15 @@ fn told(rehearsed: Result<Vec<RehearsedDocument>, Refusal>) -> Verdict {
         }
     };
     let tell = |one: RehearsedDocument| (one.kind, one.name.clone(), one.change, kept(&one));
-    rehearsed.map(|all| all.into_iter().map(tell).collect())
+    let Rehearsal { documents, consent } = rehearsed?;
+    match consent {
+        None => Ok(documents.into_iter().map(tell).collect()),
+        // Proposed alone it is refused; the rehearsal says what it would wait for.
+        Some(Consent { needed, because }) => Err(Refusal::ApprovalNeeded {
+            needed,
+            because: because.join("; "),
+        }),
+    }
 }
 
 fn done(applied: Result<Vec<AppliedDocument>, Refusal>, index: u64) -> Verdict {

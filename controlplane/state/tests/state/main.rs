@@ -5,6 +5,7 @@
 
 mod access;
 mod agents;
+mod approvals;
 mod audit;
 mod backups;
 mod copies;

@@ -9,6 +9,7 @@ use holdfast_state::command::{
 };
 use holdfast_state::query::{self, PageRequest, RunFilter, RunView};
 use holdfast_state::{Entry, Refusal, schema};
+use holdfast_types::access::Visible;
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{Attempt, RunReason, RunState, Unfinished};
 use holdfast_types::{BackupState, Failure, Generation, JobId, JobState};
@@ -531,7 +532,7 @@ async fn late_results_of_all_jobs_are_listed_the_latest_first() {
     let mut request = PageRequest::first(1);
     let mut listed = Vec::new();
     loop {
-        let page = query::all_late_results(&state.conn, &request).await;
+        let page = query::all_late_results(&state.conn, &Visible::Everything, &request).await;
         let page = page.unwrap();
         listed.extend(page.items.iter().map(|late| late.assignment));
         match page.next_cursor {

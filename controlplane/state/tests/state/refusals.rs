@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_state::{Noun, Refusal};
+use holdfast_state::{ApprovalState, Noun, Refusal};
+use holdfast_types::access::Permission;
 use holdfast_types::{BackupState, Generation, JobState, Revision};
 
+use crate::approvals::approval_id;
 use crate::fixture::{backup_id, job_id, name, range};
 
 /// One of each.
@@ -152,11 +154,37 @@ pub(crate) fn examples_of_level_13() -> Vec<Refusal> {
     ]
 }
 
+/// Those that came with roles.
+pub(crate) fn examples_of_access() -> Vec<Refusal> {
+    let approval = approval_id(7);
+    vec![
+        Refusal::ApprovalNeeded {
+            needed: 2,
+            because: "approvals.delete: 2".to_owned(),
+        },
+        Refusal::ApprovalNotNeeded,
+        Refusal::ApprovalState {
+            approval,
+            state: ApprovalState::Rejected,
+        },
+        Refusal::SelfApproval { approval },
+        Refusal::VotedAlready { approval },
+        Refusal::NotAPerson,
+        Refusal::VoterTooNew { user: name("zoe") },
+        Refusal::RequesterGone { approval },
+        Refusal::Forbidden {
+            permission: Permission::ApprovalsVote,
+        },
+        Refusal::LastAdministrator,
+    ]
+}
+
 #[test]
 fn codes_are_unique_and_words_are_there() {
     let mut codes = BTreeSet::new();
     let all = examples().into_iter().chain(examples_of_level_2());
-    for refusal in all.chain(examples_of_level_13()) {
+    let all = all.chain(examples_of_level_13());
+    for refusal in all.chain(examples_of_access()) {
         assert!(codes.insert(refusal.code()), "{} twice", refusal.code());
         assert!(!refusal.hint().is_empty() && !refusal.to_string().is_empty());
         // The code that is answered is the one that is stored.

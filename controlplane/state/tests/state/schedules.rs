@@ -349,6 +349,7 @@ async fn ranges_are_one_row_and_runs_come_in_pages() {
         cluster: Some(name("orders")),
         schedule: Some(name("often")),
         state: Some(RunState::Coalesced),
+        ..RunFilter::default()
     };
     let mut request = PageRequest::first(2);
     let first = query::runs(&state.conn, &filter, &request).await.unwrap();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use holdfast_state::command::CreateUser;
 use holdfast_state::{
-    Cause, Command, Digest, Entry, IdempotencyKey, Principal, Refusal, Reply, ReplyError,
+    Cause, Command, Digest, Entry, IdempotencyKey, Principal, Refusal, Reply, ReplyError, schema,
 };
 use holdfast_types::{RequestId, Revision};
 use uuid::Uuid;
@@ -109,6 +109,7 @@ fn refusals_have_golden_bytes() {
         refusals::examples(),
         refusals::examples_of_level_2(),
         refusals::examples_of_level_13(),
+        refusals::examples_of_access(),
     ];
     for (number, refusals) in (1..).zip(lists) {
         let now = serde_json::to_vec(&refusals).unwrap();
@@ -139,6 +140,7 @@ fn replies_have_golden_bytes() {
 const LATER: &[(&str, u32)] = &[
     ("admit_node", 2),
     ("begin_deletion", 15),
+    ("cancel_approval", schema::ACCESS),
     ("condemn_backups", 15),
     ("condemn_orphans", 15),
     ("condemn_state_snapshots", 5),
@@ -164,11 +166,13 @@ const LATER: &[(&str, u32)] = &[
     ("release_backup", 15),
     ("remove_node", 2),
     ("renew_agent", 2),
+    ("request_approval", schema::ACCESS),
     ("request_scans", 5),
     ("request_state_snapshot", 5),
     ("restore_state", 5),
     ("set_state_snapshots", 5),
     ("transfer_leadership", 2),
+    ("vote_approval", schema::ACCESS),
 ];
 
 #[test]

@@ -45,8 +45,8 @@ pub fn apply(documents: &[Value]) -> ApplyRequest {
         dry_run: None,
     };
     ApplyRequest {
-        idempotency_key: None,
         body: Some(body),
+        ..ApplyRequest::default()
     }
 }
 

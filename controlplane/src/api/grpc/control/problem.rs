@@ -70,6 +70,9 @@ fn details(problem: &Problem, retry_after: Option<Duration>) -> ErrorDetails {
     if let Some(field) = &problem.field {
         about.insert("field".to_owned(), field.clone());
     }
+    if let Some(approval) = &problem.approval {
+        about.insert("approval".to_owned(), approval.clone());
+    }
     let mut details = ErrorDetails::with_error_info(&problem.code, DOMAIN, about);
     details.set_request_info(&problem.request_id, "");
     if let Some(field) = &problem.field {

@@ -1,5 +1,7 @@
 //! An example of every command, for the golden bytes in `wire/`.
 
+mod later;
+
 use std::collections::BTreeMap;
 
 use holdfast_state::command::{
@@ -58,9 +60,10 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(offline_commands());
     examples.extend(state_snapshots());
     examples.extend(pinned());
-    examples.extend(expiry_commands());
-    examples.extend(copy_commands());
-    examples.extend(drill_commands());
+    examples.extend(later::expiry_commands());
+    examples.extend(later::copy_commands());
+    examples.extend(later::drill_commands());
+    examples.extend(later::approval_commands());
     examples
 }
 
@@ -483,155 +486,5 @@ fn wal_commands() -> Vec<(u32, Command)> {
         (2, relayed.into()),
         (1, withdraw.into()),
         (1, record.into()),
-    ]
-}
-
-fn expiry_commands() -> Vec<(u32, Command)> {
-    use holdfast_state::command::{
-        Basis, BeginDeletion, Condemn, CondemnBackups, CondemnOrphans, CondemnWal, CondemnedBy,
-        DeletableWal, EndDeletion, HoldBackup, ReleaseBackup,
-    };
-    let (backup, grace_millis) = (backup_id(7), 86_400_000);
-    let (repository, cluster) = (name("eu"), name("orders"));
-    let basis = Basis {
-        revision: Revision(41),
-        kept: vec![backup_id(8)],
-    };
-    let one = Condemn {
-        backup,
-        reason: "no rule of the policy \"gold\" keeps it".to_owned(),
-    };
-    let wal = vec![DeletableWal {
-        timeline: timeline(1),
-        ranges: vec![range(16, 32)],
-    }];
-    let hold = HoldBackup {
-        backup,
-        reason: "case 4711".to_owned(),
-        until: Some(later()),
-    };
-    let condemn = |by| CondemnBackups {
-        backups: vec![one.clone()],
-        by,
-        grace_millis,
-    };
-    let orphans = CondemnOrphans {
-        repository: repository.clone(),
-        cluster: cluster.clone(),
-        lineage: lineage(),
-        attempts: vec![backup],
-        grace_millis,
-    };
-    let condemn_wal = CondemnWal {
-        cluster: cluster.clone(),
-        repository: repository.clone(),
-        lineage: lineage(),
-        timelines: wal.clone(),
-        basis: basis.clone(),
-        grace_millis,
-    };
-    let begin = BeginDeletion {
-        repository: repository.clone(),
-        cluster: cluster.clone(),
-        lineage: lineage(),
-        backups: vec![backup],
-        wal: wal.clone(),
-    };
-    let end = EndDeletion {
-        repository,
-        cluster,
-        lineage: lineage(),
-        backups: vec![backup],
-        wal,
-    };
-    vec![
-        (1, hold.into()),
-        (1, ReleaseBackup { backup }.into()),
-        (1, condemn(CondemnedBy::Hand).into()),
-        (2, condemn(CondemnedBy::Retention(basis)).into()),
-        (1, orphans.into()),
-        (1, condemn_wal.into()),
-        (1, begin.into()),
-        (1, end.into()),
-    ]
-}
-
-fn drill_commands() -> Vec<(u32, Command)> {
-    let plan = document(
-        "DrillPlan",
-        json!({"name": "weekly"}),
-        json!({"selector": {"tier": "gold"}, "cron": "0 6 * * 1", "timezone": "Europe/Vienna",
-               "window": "4h", "at": "random", "kind": "physical", "repository": "eu",
-               "agent": "db1", "database": "shop",
-               "checks": [{"name": "young", "sql": "select max(at) from orders",
-                           "expect": "within 10m of target", "database": "shop"},
-                          {"amcheck": true}, {"checksums": true},
-                          {"rowCounts": "drift <= 2.5%"}]}),
-    );
-    let change = DocumentChange {
-        document: plan,
-        expected: Expected::Any,
-    };
-    let apply = ApplyDocuments {
-        documents: vec![change],
-        repository_keys: BTreeMap::new(),
-    };
-    let run = RunJob {
-        drill: true,
-        agent: Some(name("db1")),
-        ..run_job()
-    };
-    let ended = FinishJob {
-        job: job_id(7),
-        generation: Generation(3),
-        outcome: JobOutcome::Succeeded {
-            result: crate::drills::showed(true),
-            backup: None,
-        },
-        log: Vec::new(),
-    };
-    vec![
-        (2, apply.into()),
-        (2, crate::drills::drill_job(7).into()),
-        (
-            2,
-            RecordRuns {
-                schedules: vec![decision(mark(0), mark(1), vec![runs(1, run)])],
-            }
-            .into(),
-        ),
-        (5, ended.into()),
-    ]
-}
-
-fn copy_commands() -> Vec<(u32, Command)> {
-    use holdfast_state::command::{CopiedBy, RecordCopy};
-    let of = |by, backups| RecordCopy {
-        by,
-        cluster: name("orders"),
-        repository: name("us"),
-        lineage: lineage(),
-        backups,
-        timelines: vec![wal(&[(16, 32)])],
-        frontier: Some(FrontierCheckpoint {
-            timeline: timeline(1),
-            frontier: Frontier {
-                time: later(),
-                lsn: Lsn::new(32),
-            },
-        }),
-    };
-    let job = CopiedBy::Job {
-        job: job_id(7),
-        generation: Generation(3),
-    };
-    let duty = CopiedBy::Duty {
-        assignment: assignment_id(9),
-        generation: Generation(2),
-        repository: name("eu"),
-    };
-    vec![
-        (1, of(job, vec![backup_id(7)]).into()),
-        (2, of(duty, Vec::new()).into()),
     ]
 }

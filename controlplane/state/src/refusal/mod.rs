@@ -3,75 +3,20 @@
 
 use std::fmt;
 
+use holdfast_types::access::Permission;
 use holdfast_types::{
-    BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name, RepositoryId, Revision,
+    ApprovalId, BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name, RepositoryId,
+    Revision,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What a refusal is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Noun {
-    /// An agent.
-    Agent,
-    /// An API token.
-    ApiToken,
-    /// An assignment.
-    Assignment,
-    /// A backup.
-    Backup,
-    /// A cluster.
-    Cluster,
-    /// A drill plan.
-    DrillPlan,
-    /// A fleet.
-    Fleet,
-    /// A job.
-    Job,
-    /// A join token.
-    JoinToken,
-    /// A node of the control plane.
-    Node,
-    /// A node's join token.
-    NodeToken,
-    /// A policy.
-    Policy,
-    /// A repository.
-    Repository,
-    /// A secret.
-    Secret,
-    /// A session.
-    Session,
-    /// A snapshot of the control plane's state.
-    StateSnapshot,
-    /// A user.
-    User,
-}
+use crate::entity::word::ApprovalState;
 
-impl fmt::Display for Noun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Agent => "agent",
-            Self::ApiToken => "API token",
-            Self::Assignment => "assignment",
-            Self::Backup => "backup",
-            Self::Cluster => "cluster",
-            Self::DrillPlan => "drill plan",
-            Self::Fleet => "fleet",
-            Self::Job => "job",
-            Self::JoinToken => "join token",
-            Self::Node => "node",
-            Self::NodeToken => "node token",
-            Self::Policy => "policy",
-            Self::Repository => "repository",
-            Self::Secret => "secret",
-            Self::Session => "session",
-            Self::StateSnapshot => "state snapshot",
-            Self::User => "user",
-        })
-    }
-}
+mod hint;
+mod noun;
+
+pub use noun::Noun;
 
 /// A replicated "no".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -329,6 +274,61 @@ pub enum Refusal {
         /// What.
         what: String,
     },
+    /// Other people must consent to it first.
+    #[error("{needed} other {} must consent to this: {because}", people(*needed))]
+    ApprovalNeeded {
+        /// How many.
+        needed: u32,
+        /// Why.
+        because: String,
+    },
+    /// Nobody has to consent to it, or not any more.
+    #[error("nobody has to consent to this as things are")]
+    ApprovalNotNeeded,
+    /// The request is decided.
+    #[error("{approval} is {state}")]
+    ApprovalState {
+        /// The request.
+        approval: ApprovalId,
+        /// Where it is.
+        state: ApprovalState,
+    },
+    /// The request is the voter's own.
+    #[error("{approval} is your own request")]
+    SelfApproval {
+        /// The request.
+        approval: ApprovalId,
+    },
+    /// The voter has voted.
+    #[error("you have voted on {approval} already")]
+    VotedAlready {
+        /// The request.
+        approval: ApprovalId,
+    },
+    /// A token, an agent or a node cannot consent.
+    #[error("only a person who is logged in can consent")]
+    NotAPerson,
+    /// The voter was made, or given another password, after the request.
+    #[error("\"{user}\" was created, or was given its password, after this was asked for")]
+    VoterTooNew {
+        /// The voter.
+        user: Name,
+    },
+    /// Whoever asked is a user no more, or may not do it any more.
+    #[error("who asked for {approval} is gone, or may not do it any more")]
+    RequesterGone {
+        /// The request.
+        approval: ApprovalId,
+    },
+    /// Whoever acts has no role for it, as the bindings are when it is applied.
+    #[error("this needs the permission {permission} for all that it is about")]
+    Forbidden {
+        /// Which.
+        permission: Permission,
+    },
+    /// Nobody could give roles any more.
+    #[error("nobody would be an administrator of everything any more")]
+    LastAdministrator,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyMismatch,
@@ -388,6 +388,16 @@ impl Refusal {
             Self::WalNeeded { .. } => "wal_needed",
             Self::ExpirySuspended { .. } => "expiry_suspended",
             Self::PlanStale { .. } => "plan_stale",
+            Self::ApprovalNeeded { .. } => "approval_needed",
+            Self::ApprovalNotNeeded => "approval_not_needed",
+            Self::ApprovalState { .. } => "approval_state",
+            Self::SelfApproval { .. } => "self_approval",
+            Self::VotedAlready { .. } => "voted_already",
+            Self::NotAPerson => "not_a_person",
+            Self::VoterTooNew { .. } => "voter_too_new",
+            Self::RequesterGone { .. } => "requester_gone",
+            Self::Forbidden { .. } => "forbidden",
+            Self::LastAdministrator => "last_administrator",
             Self::IdempotencyMismatch => "idempotency_mismatch",
         }
     }
@@ -429,75 +439,17 @@ impl Refusal {
             | Self::WalNeeded { .. }
             | Self::ExpirySuspended { .. }
             | Self::PlanStale { .. }
+            | Self::ApprovalNeeded { .. }
+            | Self::ApprovalNotNeeded
+            | Self::ApprovalState { .. }
+            | Self::SelfApproval { .. }
+            | Self::VotedAlready { .. }
+            | Self::NotAPerson
+            | Self::VoterTooNew { .. }
+            | Self::RequesterGone { .. }
+            | Self::Forbidden { .. }
+            | Self::LastAdministrator
             | Self::IdempotencyMismatch => None,
-        }
-    }
-
-    /// What the caller can do about it.
-    pub const fn hint(&self) -> &'static str {
-        match self {
-            Self::AlreadyBootstrapped => {
-                "start holdfastd without --bootstrap, or choose an empty data directory"
-            }
-            Self::NotFound { .. } => "check the spelling, or list what exists",
-            Self::AlreadyExists { .. } => "choose another name, or change the existing one",
-            Self::StaleRevision { .. } => {
-                "read it again and repeat the change on what is there now"
-            }
-            Self::StaleGeneration { .. } => {
-                "the work is in other hands: stop it, and report nothing more for it"
-            }
-            Self::DanglingReference { .. } => {
-                "create what is named, in the same apply if you like, or correct the name"
-            }
-            Self::Immutable { .. } => {
-                "create a new repository for the new place and bind the policies to it"
-            }
-            Self::Invalid { .. } => "correct the value",
-            Self::PolicyClash { .. } => "give one of the policies another priority or selector",
-            Self::InUse { .. } => "remove what depends on it first",
-            Self::LastUser => "create another user first",
-            Self::TokenUnknown => {
-                "make a new token with `holdfast agent token create` and copy it whole"
-            }
-            Self::TokenExpired | Self::TokenUsed => {
-                "make a new token with `holdfast agent token create`: each enrols one agent"
-            }
-            Self::RegionMismatch { .. } => {
-                "leave out --region, or make a token for the region of this host"
-            }
-            Self::AgentNameTaken { .. } => {
-                "choose another name, or `holdfast agent revoke` the enrolled one first"
-            }
-            Self::AgentRevoked { .. } => "enrol it again with a new token",
-            Self::SessionUnknown => "log in again",
-            Self::JobFinal { .. } => "nothing is left to do: a job that has ended stays as it is",
-            Self::JobState { .. } => "look at the job with `holdfast job show`",
-            Self::WrongAgent { .. } => "give it to the agent it names",
-            Self::ClusterRetired { .. } => "apply the cluster again to bring it back",
-            Self::WalMissing { .. } => "store the missing WAL, then report the backup again",
-            Self::RepositoryMismatch { .. } => {
-                "check the URL and what is mounted there; a new repository needs an empty place"
-            }
-            Self::LevelTooLow { .. } => {
-                "upgrade every node; the leader raises the level once all of them know it"
-            }
-            Self::LastNode => "add another node first; to end a control plane, stop its nodes",
-            Self::BackupHeld { .. } => {
-                "end the hold with `holdfast backup release` if its reason is over"
-            }
-            Self::BackupPinned { .. } => "wait until the pin ends: it is never taken back",
-            Self::LastBackup { .. } => {
-                "take another one first; to give up the cluster, delete what holds its repository"
-            }
-            Self::BackupState { .. } => "only an available backup can be held or deleted",
-            Self::BackupCondemned { .. } => "take a new backup: what is condemned never comes back",
-            Self::WalNeeded { .. } => "delete the backup that needs it first",
-            Self::ExpirySuspended { .. } => {
-                "wait: by then every pin that may have been given is over"
-            }
-            Self::PlanStale { .. } => "plan again on what is there now",
-            Self::IdempotencyMismatch => "use a new Idempotency-Key for a new request",
         }
     }
 }
@@ -507,6 +459,10 @@ fn revision(current: Option<Revision>) -> String {
         Some(current) => format!("has changed: it is at revision {current}"),
         None => "does not exist any more".to_owned(),
     }
+}
+
+const fn people(count: u32) -> &'static str {
+    if count == 1 { "person" } else { "people" }
 }
 
 fn ending(until: Option<Timestamp>) -> String {

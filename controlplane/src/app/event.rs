@@ -1,0 +1,103 @@
+//! Who is told of what changes: nobody hears of what he may not see.
+
+use holdfast_consensus::StateView;
+use holdfast_state::query;
+use holdfast_types::access::Permission;
+use holdfast_types::schedule::RunId;
+use holdfast_types::{ApprovalId, BackupId, DrillId, JobId, Name};
+use jiff::Timestamp;
+
+use super::caller::Caller;
+use super::error::Result;
+use super::{App, Changed};
+
+impl App {
+    /// Whether a caller is told of a change, by what this node has applied: its
+    /// roles may have changed since it began to listen.
+    pub(crate) async fn may_hear(&self, by: &Caller, change: &Changed) -> Result<bool> {
+        let view = self.local();
+        // Its login or token may have ended.
+        if self.still_counts(&view, by).await.is_err() {
+            return Ok(false);
+        }
+        let rights = self.rights(&view, by).await?;
+        let conn = view.connection();
+        let key = change.key.as_str();
+        let of_cluster = match change.plural {
+            "clusters" | "exposure" => (Permission::ClustersRead, key.parse::<Name>().ok()),
+            "jobs" => (Permission::JobsRead, cluster_of_job(&view, key).await?),
+            "runs" => {
+                let run = key.parse::<RunId>().ok();
+                (Permission::JobsRead, run.map(|run| run.cluster().clone()))
+            }
+            "backups" => (
+                Permission::BackupsRead,
+                cluster_of_backup(&view, key).await?,
+            ),
+            "drills" => (Permission::DrillsRead, cluster_of_drill(&view, key).await?),
+            "fleets" => {
+                let visible = rights.visible(Permission::ClustersRead);
+                let name = key.parse::<Name>().ok();
+                let seen = query::fleets_seen(conn, &visible).await?;
+                return Ok(visible.is_everything() || name.is_some_and(|name| seen.contains(&name)));
+            }
+            "policies" | "drill-plans" => return Ok(rights.somewhere(Permission::PoliciesRead)),
+            "repositories" => return Ok(rights.somewhere(Permission::RepositoriesRead)),
+            "approvals" => {
+                let Ok(id) = key.parse::<ApprovalId>() else {
+                    return Ok(false);
+                };
+                return match query::approval(conn, id, Timestamp::now()).await? {
+                    Some(found) => self.may_see(&view, by, &found).await,
+                    None => Ok(false),
+                };
+            }
+            "agents" => {
+                let visible = rights.visible(Permission::AgentsRead);
+                return match key.parse::<Name>() {
+                    Ok(name) => self.sees_agent(&view, &visible, &name).await,
+                    Err(_) => Ok(visible.is_everything()),
+                };
+            }
+            "users" | "tokens" => return Ok(rights.everywhere(Permission::UsersRead)),
+            "secrets" => return Ok(rights.everywhere(Permission::SecretsRead)),
+            "role-bindings" => return Ok(rights.everywhere(Permission::AccessRead)),
+            _ => return Ok(rights.everywhere(Permission::NodesRead)),
+        };
+        let (permission, cluster) = of_cluster;
+        if rights.everywhere(permission) {
+            return Ok(true);
+        }
+        match cluster {
+            Some(cluster) => {
+                let visible = rights.visible(permission);
+                Ok(query::sees_cluster(conn, &visible, &cluster).await?)
+            }
+            None => Ok(false),
+        }
+    }
+}
+
+async fn cluster_of_job(view: &StateView, key: &str) -> Result<Option<Name>> {
+    let Ok(id) = key.parse::<JobId>() else {
+        return Ok(None);
+    };
+    let found = query::job(view.connection(), id).await?;
+    Ok(found.map(|job| job.cluster))
+}
+
+async fn cluster_of_drill(view: &StateView, key: &str) -> Result<Option<Name>> {
+    let Ok(id) = key.parse::<DrillId>() else {
+        return Ok(None);
+    };
+    let found = query::drill(view.connection(), id).await?;
+    Ok(found.map(|drill| drill.cluster))
+}
+
+async fn cluster_of_backup(view: &StateView, key: &str) -> Result<Option<Name>> {
+    let Ok(id) = key.parse::<BackupId>() else {
+        return Ok(None);
+    };
+    let found = query::backup(view.connection(), id).await?;
+    Ok(found.map(|backup| backup.cluster))
+}
