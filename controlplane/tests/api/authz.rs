@@ -96,6 +96,10 @@ fn operations(document: &Value) -> Vec<Operation> {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let text = |name: &str| operation[name].as_str().map(str::to_owned);
+            let access = |name: &str| {
+                let said = operation["x-holdfast-access"][name].as_str();
+                said.map(str::to_owned)
+            };
             let filled = path
                 .split('/')
                 .map(|part| if part.starts_with('{') { "x" } else { part });
@@ -103,8 +107,8 @@ fn operations(document: &Value) -> Vec<Operation> {
                 id: text("operationId").unwrap(),
                 method: method.to_uppercase().parse().unwrap(),
                 path: filled.collect::<Vec<_>>().join("/"),
-                permission: text("x-holdfast-permission"),
-                reach: text("x-holdfast-reach").unwrap_or_default(),
+                permission: access("permission"),
+                reach: access("reach").unwrap_or_default(),
                 open: !operation["security"].is_null(),
             });
         }
@@ -502,7 +506,10 @@ async fn a_viewer_writes_nothing_by_grpc_either() {
     };
     let answer = client.job_cancel(with_token(&ada.token, cancel)).await;
     refused(answer, PermissionDenied, "forbidden");
-    let backup = holdfast_proto::v1::BackupDeleteRequest::default();
+    let backup = holdfast_proto::v1::BackupDeleteRequest {
+        id: holdfast_types::BackupId::from_uuid(uuid::Uuid::now_v7()).to_string(),
+        ..Default::default()
+    };
     let answer = client.backup_delete(with_token(&ada.token, backup)).await;
     refused(answer, PermissionDenied, "forbidden");
     client.apply(by(&ade)).await.unwrap();

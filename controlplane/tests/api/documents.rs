@@ -49,7 +49,7 @@ fn codes() -> BTreeSet<String> {
     for source in [
         "src/server/rebuild/error.rs",
         "src/server/restore_state.rs",
-        "state/src/refusal.rs",
+        "state/src/refusal/mod.rs",
         "consensus/src/error/call.rs",
         "consensus/src/error/membership.rs",
         "consensus/src/error/open.rs",

@@ -10,6 +10,7 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use holdfast_types::access::Permission::{self, *};
+use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 
@@ -250,9 +251,10 @@ pub(super) fn describe(item: &mut PathItem) {
             Some(Own(permission)) => (permission.as_str(), "own"),
             Some(Anybody) | None => continue,
         };
+        // One: several would come in another order each time.
+        let access = json!({"permission": word, "reach": reach});
         let said = ExtensionsBuilder::new()
-            .add("x-holdfast-permission", word)
-            .add("x-holdfast-reach", reach)
+            .add("x-holdfast-access", access)
             .build();
         operation.extensions = Some(said);
     }

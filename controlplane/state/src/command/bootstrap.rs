@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::ReplicatedCommand;
 use super::apply_documents::{DEFAULT_FLEET, resource_row};
 use super::create_user::user_row;
-use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{pki, signing_keys};
+use crate::lookup::Lookup;
 use crate::{PasswordHash, Refusal, Sealed};
 
 /// Since v0.1. Refused unless the state is empty.

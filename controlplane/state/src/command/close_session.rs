@@ -40,6 +40,8 @@ pub(super) async fn end_session(
         .filter(spent_refreshes::Column::Session.eq(session))
         .exec(cx.tx())
         .await?;
-    let deleted = sessions::Entity::delete_by_id(session).exec(cx.tx()).await?;
+    let deleted = sessions::Entity::delete_by_id(session)
+        .exec(cx.tx())
+        .await?;
     Ok(deleted.rows_affected > 0)
 }

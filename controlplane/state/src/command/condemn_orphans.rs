@@ -65,7 +65,11 @@ impl ReplicatedCommand for CondemnOrphans {
             let over = known.as_ref().is_none_or(|backup| {
                 never_available(backup) || copies && backup.state.0 == BackupState::Deleted
             });
-            if !over || expiry::row_of(cx, backup, &self.repository).await?.is_some() {
+            if !over
+                || expiry::row_of(cx, backup, &self.repository)
+                    .await?
+                    .is_some()
+            {
                 continue;
             }
             cx.insert(condemned::Model {

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
-use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::join_tokens;
+use crate::lookup::Lookup;
 use crate::{Digest, Noun, Refusal};
 
 /// Since v0.1.

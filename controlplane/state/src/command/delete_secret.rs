@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::document_check::refuse_if_named;
-use crate::lookup::Lookup;
 use crate::column::Text;
 use crate::context::{ApplyContext, Stop};
 use crate::entity::secrets;
 use crate::entity::word::ReferenceKind;
+use crate::lookup::Lookup;
 use crate::{Noun, Refusal};
 
 /// Since v0.1.

@@ -91,7 +91,8 @@ async fn end_backup(
         && condemned(place.state.0)
     {
         let state = Text(BackupState::Deleted);
-        cx.put(backup_repositories::Model { state, ..place }).await?;
+        cx.put(backup_repositories::Model { state, ..place })
+            .await?;
     }
     let found = row::read::<backups::Entity>(cx.tx(), Text(backup)).await?;
     // What an attempt left whose backup failed stays a failed backup.
@@ -143,7 +144,9 @@ async fn end_wal(
             row.timeline,
             row.from_lsn,
         );
-        condemned_wal::Entity::delete_by_id(key).exec(cx.tx()).await?;
+        condemned_wal::Entity::delete_by_id(key)
+            .exec(cx.tx())
+            .await?;
         deleted.push((range, row));
     }
     let whole: Vec<LsnRange> = deleted.iter().map(|(range, _)| *range).collect();

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
-use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{agent_certificates, agents, instances, join_tokens};
+use crate::lookup::Lookup;
 use crate::{Digest, Noun, Refusal, TaskName, schema};
 
 /// Since v0.1.
@@ -83,7 +83,10 @@ impl ReplicatedCommand for EnrollAgent {
             .filter(agents::Column::Name.eq(self.name.as_str()))
             .only(cx.tx())
             .await?;
-        if predecessor.as_ref().is_some_and(|old| old.revoked_at.is_none()) {
+        if predecessor
+            .as_ref()
+            .is_some_and(|old| old.revoked_at.is_none())
+        {
             let name = self.name;
             return Err(Refusal::AgentNameTaken { name }.into());
         }

@@ -96,6 +96,7 @@ impl LoseBackup {
         let sql = "SELECT 1 FROM backup_repositories WHERE backup = ? AND repository <> ? \
                    AND state = 'available'";
         let here = Text(self.repository.clone());
-        cx.exists(sql, [Text(self.backup).into(), here.into()]).await
+        cx.exists(sql, [Text(self.backup).into(), here.into()])
+            .await
     }
 }

@@ -6,10 +6,10 @@ use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
-use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{sessions, users};
+use crate::lookup::Lookup;
 use crate::{Digest, Noun, Refusal};
 
 /// Since v0.1.

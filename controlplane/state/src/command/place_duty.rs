@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::ReplicatedCommand;
 use crate::column::{Count, Moment, Text};
 use crate::context::{ApplyContext, Stop};
-use crate::entity::{assignments, wal_sources};
 use crate::entity::word::{AssignmentKind, AssignmentState};
+use crate::entity::{assignments, wal_sources};
 use crate::lookup::Lookup;
 use crate::{Effect, Noun, Refusal, StateError, generations, schema};
 
@@ -53,8 +53,7 @@ impl ReplicatedCommand for PlaceDuty {
     }
 
     fn audit_detail(&self) -> Value {
-        let mut detail =
-            json!({"duty": "wal", "repository": self.repository, "agent": self.agent});
+        let mut detail = json!({"duty": "wal", "repository": self.repository, "agent": self.agent});
         if let Some(instance) = &self.instance {
             detail["instance"] = json!(instance);
         }

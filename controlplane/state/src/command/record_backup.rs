@@ -4,8 +4,8 @@
 //! The repository is the truth and the catalog a cache of it, so what is
 //! restorable there is shown here.
 
-use holdfast_types::resource::Kind;
 use holdfast_types::Revision;
+use holdfast_types::resource::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
-use crate::lookup::Lookup;
 use crate::column::{Moment, Position, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{backup_repositories, backups};
+use crate::lookup::Lookup;
 use crate::wal::refuse_absurd;
 use crate::{Noun, Refusal};
 

@@ -10,10 +10,10 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
-use crate::{TaskName, schema};
 use crate::column::{Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::instances;
+use crate::{TaskName, schema};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

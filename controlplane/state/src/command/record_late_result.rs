@@ -130,7 +130,10 @@ fn claimed(outcome: &JobOutcome) -> (AttemptOutcome, Option<Failure>, Option<Bac
 fn refusal_of(job: Option<&jobs::Model>) -> Failure {
     let message = match job {
         Some(job) if job.state.0.is_terminal() => {
-            format!("the job had ended before the result came: it is {}", job.state.0)
+            format!(
+                "the job had ended before the result came: it is {}",
+                job.state.0
+            )
         }
         Some(job) => format!(
             "the job had been taken back before the result came: it is at generation {}",

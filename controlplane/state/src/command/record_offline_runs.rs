@@ -155,9 +155,7 @@ async fn record_decision(
 ) -> Result<(), Stop> {
     let (state, reason, last, count) = match decided.decision {
         RunDecision::Not { state, reason } => (state, reason, id.due(), 1),
-        RunDecision::Missed { last, count } => {
-            (RunState::Missed, RunReason::TooMany, last, count)
-        }
+        RunDecision::Missed { last, count } => (RunState::Missed, RunReason::TooMany, last, count),
         RunDecision::Run(_) => return Ok(()),
     };
     let known = runs::Entity::find_by_id(Text(id.clone())).only(cx.tx());
@@ -214,7 +212,10 @@ async fn began(
     attempt: OfflineAttempt,
 ) -> Result<OfflineRecorded, Stop> {
     let (assignment, generation) = (attempt.assignment, attempt.generation);
-    if leases::lease(cx.tx(), assignment, generation).await?.is_some() {
+    if leases::lease(cx.tx(), assignment, generation)
+        .await?
+        .is_some()
+    {
         return Ok(OfflineRecorded::Known); // I-14
     }
     let job = jobs::Entity::find_by_id(Text(id.job_id()))
@@ -326,9 +327,8 @@ pub(super) async fn note(
     run: &RunId,
     before: Option<(RunState, Option<Json<RunReason>>)>,
 ) -> Result<(), StateError> {
-    let (state_before, reason_before) = before.map_or((None, None), |(state, reason)| {
-        (Some(Text(state)), reason)
-    });
+    let (state_before, reason_before) =
+        before.map_or((None, None), |(state, reason)| (Some(Text(state)), reason));
     cx.put(offline_runs::Model {
         run: Text(run.clone()),
         agent: agent.name.clone(),
@@ -387,7 +387,9 @@ async fn advance(
     to: Mark,
 ) -> Result<OfflineRecorded, Stop> {
     let key = (Text(cluster), Text(schedule));
-    let known = schedule_marks::Entity::find_by_id(key).only(cx.tx()).await?;
+    let known = schedule_marks::Entity::find_by_id(key)
+        .only(cx.tx())
+        .await?;
     cx.activate(TaskName::Schedules);
     cx.activate(TaskName::Dispatch);
     let Some(mark) = known.filter(|mark| mark.anchor == to.anchor) else {

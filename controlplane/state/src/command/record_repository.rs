@@ -8,10 +8,10 @@ use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
-use crate::lookup::Lookup;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::repository_identities;
+use crate::lookup::Lookup;
 use crate::{Noun, Refusal};
 
 /// Since v0.1.

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::place_duty::{duty_key, is_active};
-use crate::lookup::Lookup;
 use crate::column::{Count, Moment, Position, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{assignments, exposure_facts, frontiers};
+use crate::lookup::Lookup;
 use crate::{Noun, Refusal, TaskName, wal};
 
 /// Since v0.1. Only the holder of the duty may report (I-04); reporting the

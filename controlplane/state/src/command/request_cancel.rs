@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::advance_job::changed;
-use crate::lookup::Lookup;
+use crate::Effect;
 use crate::column::{Flag, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::AssignmentKind;
 use crate::entity::{assignments, jobs};
-use crate::Effect;
+use crate::lookup::Lookup;
 
 /// Since v0.1. Asking twice is fine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,38 +38,35 @@ impl ReplicatedCommand for RequestCancel {
 }
 
 /// Ends a job that has not ended: at once while it waits, else by its agent.
-pub(super) async fn cancel(
-    cx: &mut ApplyContext<'_>,
-    job: jobs::Model,
-) -> Result<JobState, Stop> {
-        let state = job.state.0;
-        if state == JobState::Queued {
-            changed(
-                cx,
-                jobs::Model {
-                    state: Text(JobState::Cancelled),
-                    finished_at: Some(Moment(cx.now())),
-                    cancel_requested: Flag(true),
-                    ..job
-                },
-            )
-            .await?;
-            return Ok(JobState::Cancelled);
+pub(super) async fn cancel(cx: &mut ApplyContext<'_>, job: jobs::Model) -> Result<JobState, Stop> {
+    let state = job.state.0;
+    if state == JobState::Queued {
+        changed(
+            cx,
+            jobs::Model {
+                state: Text(JobState::Cancelled),
+                finished_at: Some(Moment(cx.now())),
+                cancel_requested: Flag(true),
+                ..job
+            },
+        )
+        .await?;
+        return Ok(JobState::Cancelled);
+    }
+    if !job.cancel_requested.0 {
+        if let Some(agent) = holder(cx, &job).await? {
+            cx.effect(Effect::AgentChanged(agent));
         }
-        if !job.cancel_requested.0 {
-            if let Some(agent) = holder(cx, &job).await? {
-                cx.effect(Effect::AgentChanged(agent));
-            }
-            changed(
-                cx,
-                jobs::Model {
-                    cancel_requested: Flag(true),
-                    ..job
-                },
-            )
-            .await?;
-        }
-        Ok(state)
+        changed(
+            cx,
+            jobs::Model {
+                cancel_requested: Flag(true),
+                ..job
+            },
+        )
+        .await?;
+    }
+    Ok(state)
 }
 
 async fn holder(cx: &ApplyContext<'_>, job: &jobs::Model) -> Result<Option<AgentId>, Stop> {

@@ -5,10 +5,10 @@ use sea_orm::EntityTrait;
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
-use crate::lookup::Lookup;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::api_tokens;
+use crate::lookup::Lookup;
 use crate::{Noun, Refusal};
 
 /// Since v0.1. Revoking what is revoked is fine.

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::close_session::end_session;
-use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{sessions, spent_refreshes, users};
+use crate::lookup::Lookup;
 use crate::{Digest, Refusal, StateError};
 
 /// Since v0.1.
@@ -72,7 +72,9 @@ impl ReplicatedCommand for RotateSession {
         if cx.exists(taken, [Bytes(self.new).into()]).await? {
             return Err(Refusal::invalid("new", "the refresh token is in use").into());
         }
-        let user = users::Entity::find_by_id(session.user).only(cx.tx()).await?;
+        let user = users::Entity::find_by_id(session.user)
+            .only(cx.tx())
+            .await?;
         let user = user.ok_or_else(|| StateError::corrupt("a session belongs to no user"))?;
         cx.insert(spent_refreshes::Model {
             refresh: Bytes(self.old),

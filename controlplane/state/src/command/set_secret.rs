@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
 use super::document_check::holds_data;
-use crate::lookup::Lookup;
 use crate::column::{Bytes, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::ReferenceKind;
 use crate::entity::{resource_references, secrets};
+use crate::lookup::Lookup;
 use crate::{Noun, Refusal, Sealed};
 
 /// Since v0.1.

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
 use super::place_duty::{duty_key, is_active};
-use crate::lookup::Lookup;
 use crate::Effect;
 use crate::column::{Count, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::assignments;
 use crate::entity::word::AssignmentState;
+use crate::lookup::Lookup;
 
 /// Since v0.1. Withdrawing what nobody has is fine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
