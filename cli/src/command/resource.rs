@@ -2,6 +2,7 @@
 
 use holdfast_types::Name;
 use holdfast_types::resource::Kind;
+use serde_json::Value;
 
 use super::{Context, DONE, Outcome, done, promise};
 use crate::failure::Failure;
@@ -74,14 +75,19 @@ const ROLE_BINDINGS: &[Column] = &[
             .map(|users: Vec<_>| users.join(", "))
             .unwrap_or_default()
     }),
-    ("scope", |item| match &item["spec"]["scope"] {
-        scope if scope["fleet"].is_string() => format!("fleet {}", text(&scope["fleet"])),
-        scope => match text(&scope["selector"]) {
-            labels if labels.is_empty() => "everything".to_owned(),
-            labels => labels,
-        },
-    }),
+    ("scope", |item| scope(&item["spec"]["scope"])),
 ];
+
+/// Where a role holds.
+pub(super) fn scope(scope: &Value) -> String {
+    if scope["fleet"].is_string() {
+        return format!("fleet {}", text(&scope["fleet"]));
+    }
+    match text(&scope["selector"]) {
+        labels if labels.is_empty() => "everything".to_owned(),
+        labels => labels,
+    }
+}
 
 pub(super) async fn get(
     cx: &mut Context,

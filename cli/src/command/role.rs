@@ -1,5 +1,6 @@
 //! `holdfast role`.
 
+use super::resource::scope;
 use super::{Context, DONE, Outcome};
 use crate::cli::Role;
 use crate::format::text;
@@ -10,11 +11,7 @@ const COLUMNS: &[Column] = &[
     ("what it is for", |item| text(&item["description"])),
 ];
 
-const HELD: &[Column] = &[
-    ("role", |item| text(&item["role"])),
-    ("fleet", |item| text(&item["fleet"])),
-    ("selector", |item| text(&item["selector"])),
-];
+const HELD: &[Column] = &[("role", |item| text(&item["role"])), ("scope", scope)];
 
 pub(super) async fn run(cx: &mut Context, command: Role) -> Outcome {
     match command {

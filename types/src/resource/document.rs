@@ -249,8 +249,19 @@ fn read<T: DeserializeOwned>(prefix: &str, value: Value) -> Result<T, InvalidDoc
             (prefix, ".") => prefix.to_owned(),
             (prefix, path) => format!("{prefix}.{path}"),
         };
-        InvalidDocument::new(field, error.into_inner().to_string())
+        InvalidDocument::new(field, for_people(&error.into_inner().to_string()))
     })
+}
+
+/// Without the names that types have in our code.
+fn for_people(error: &str) -> String {
+    for of_code in ["expected struct ", "expected internally tagged enum "] {
+        if let Some((before, name)) = error.split_once(of_code) {
+            let after = name.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+            return format!("{before}expected an object with fields{after}");
+        }
+    }
+    error.to_owned()
 }
 
 /// A field of the contract that is not built yet: it is read, so that its name
@@ -293,6 +304,15 @@ mod tests {
     fn refused(value: Value) -> (String, &'static str) {
         let error = Document::from_value(value).unwrap_err();
         (error.field, error.code)
+    }
+
+    #[test]
+    fn an_error_names_no_type_of_ours() {
+        let spec = json!({"selector": {}, "repository": "eu", "retention": {"keep": 7}});
+        let error = Document::from_value(policy(spec)).unwrap_err();
+        assert_eq!(error.field, "spec.retention.keep");
+        let expected = "invalid type: integer `7`, expected an object with fields";
+        assert_eq!(error.message, expected);
     }
 
     fn policy(spec: Value) -> Value {

@@ -221,7 +221,7 @@ fn limits_are_at_least_one() {
         assert_eq!(limits(json!({field: -1})).unwrap_err(), invalid);
     }
     assert!(limits(json!({"bandwidth": "64KiB/s"})).is_ok());
-    let invalid = ("invalid", "spec.limits.bandwidth".to_owned());
+    let invalid = ("invalid_document", "spec.limits.bandwidth".to_owned());
     for slow in ["63KiB/s", "0B/s", "1MiB", "fast"] {
         assert_eq!(limits(json!({"bandwidth": slow})).unwrap_err(), invalid);
     }
