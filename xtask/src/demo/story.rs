@@ -56,10 +56,7 @@ pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
         "Apply a policy; the agent streams WAL",
         || protect(place, &cli, &postgres),
     )?;
-    report.step("full-backup", "Take a full backup", || {
-        show(&cli, &["backup", "run", "demo", "--wait"])?;
-        show(&cli, &["backup", "list", "demo"])
-    })?;
+    report.step("full-backup", "Take a full backup", || full(&cli))?;
     if several {
         let what = "Take another; kill the node that leads in the middle";
         report.step("leader-kill-backup", what, || {
@@ -77,8 +74,7 @@ pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
         incremental(&cli, &postgres, entries)
     })?;
     report.step("drill", "Prove it: restore, check, throw away", || {
-        show(&cli, &["drill", "run", "demo", "--agent", "demo", "--wait"])?;
-        show(&cli, &["drill", "list"])
+        drill(&cli)
     })?;
     report.step("accident", "Somebody drops the wrong tables", || {
         accident(&postgres, &before)
@@ -103,8 +99,7 @@ pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
         })?;
     }
     report.step("exposure", "Who could lose how much right now?", || {
-        show(&cli, &["exposure"])?;
-        show(&cli, &["status"])
+        exposure(&cli)
     })?;
     Ok(Running {
         group,
@@ -342,6 +337,21 @@ fn newest_backup(cli: &Cli) -> serde_json::Value {
 
 const ACCOUNTS: &str = "SELECT count(*), sum(abalance), sum(hashint8(aid + abalance)) \
                         FROM pgbench_accounts";
+
+fn full(cli: &Cli) -> Result<()> {
+    show(cli, &["backup", "run", "demo", "--wait"])?;
+    show(cli, &["backup", "list", "demo"])
+}
+
+fn drill(cli: &Cli) -> Result<()> {
+    show(cli, &["drill", "run", "demo", "--agent", "demo", "--wait"])?;
+    show(cli, &["drill", "list"])
+}
+
+fn exposure(cli: &Cli) -> Result<()> {
+    show(cli, &["exposure"])?;
+    show(cli, &["status"])
+}
 
 fn accident(postgres: &Postgres, before: &Before) -> Result<()> {
     postgres.sql("DROP TABLE pgbench_accounts, ledger");
