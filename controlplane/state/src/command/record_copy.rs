@@ -97,7 +97,7 @@ impl ReplicatedCommand for RecordCopy {
             repository: self.repository,
             lineage: self.lineage,
         };
-        facts::refuse_absurd(&self.stretches, &place)?;
+        facts::refuse_absurd(&self.stretches)?;
         let looked = matches!(self.by, CopiedBy::Job { .. });
         // Everything is checked before anything is written.
         for backup in &self.backups {

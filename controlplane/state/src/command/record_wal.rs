@@ -103,7 +103,7 @@ impl ReplicatedCommand for RecordWal {
             repository: self.repository.clone(),
             lineage: self.lineage,
         };
-        facts::refuse_absurd(&self.stretches, &place)?;
+        facts::refuse_absurd(&self.stretches)?;
         for timeline in &self.timelines {
             let there = wal::still_there(cx, &place, timeline).await?;
             wal::record(cx, &place, &there).await?;

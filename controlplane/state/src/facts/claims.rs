@@ -19,7 +19,7 @@ use crate::{Refusal, StateError};
 const MOST: usize = 1000;
 
 /// Refuses stretches that say nothing sensible.
-pub(crate) fn refuse_absurd(stretches: &[Stretch], place: &Place) -> Result<(), Refusal> {
+pub(crate) fn refuse_absurd(stretches: &[Stretch]) -> Result<(), Refusal> {
     let invalid = |message: &str| Err(Refusal::invalid("stretches", message));
     if stretches.len() > MOST {
         return invalid("there are too many at once");
@@ -32,8 +32,8 @@ pub(crate) fn refuse_absurd(stretches: &[Stretch], place: &Place) -> Result<(), 
         if first.time > first.at || last.time > last.at {
             return invalid("nobody knows of commits that are to come");
         }
-        if first.lineage != place.lineage || last.lineage != place.lineage {
-            return invalid("a stretch is of the lineage of the WAL");
+        if first.lineage != last.lineage {
+            return invalid("a stretch is of one lineage");
         }
         wal::refuse_absurd("stretches.lsn", last.lsn)?;
     }
