@@ -165,6 +165,9 @@ commands! {
     request_approval::RequestApproval,
     vote_approval::VoteApproval,
     cancel_approval::CancelApproval,
+    record_discovered::RecordDiscovered,
+    ignore_instance::IgnoreInstance,
+    heed_instance::HeedInstance,
 }
 
 mod approval_rights;
