@@ -324,6 +324,9 @@ fn level_of_bounds(document: &Document) -> u32 {
 fn level_of_access(document: &Document) -> u32 {
     match &document.resource {
         Resource::RoleBinding(_) => schema::ACCESS,
+        Resource::Policy(policy) if policy.approvals(ApprovalRule::RestoreOver) > 0 => {
+            schema::RESTORES
+        }
         Resource::Policy(policy) if policy.approvals.is_some() => schema::ACCESS,
         _ => schema::VERSION,
     }
