@@ -4,5 +4,6 @@ pub mod drill;
 pub(crate) mod expiry;
 pub mod exposure;
 pub mod placement;
+pub mod restoring;
 pub(crate) mod runs;
 pub(crate) mod state_snapshots;

@@ -349,6 +349,11 @@ async fn finish(
     log: Vec<String>,
 ) -> Result<Verdict> {
     let (job, generation) = (held.job, held.generation);
+    if let JobOutcome::Failed(failure) | JobOutcome::Interrupted(failure) = outcome
+        && let Some(verdict) = copy_of_restore::next(app, &cx, held, failure, &log).await?
+    {
+        return Ok(verdict);
+    }
     let ended = match outcome {
         JobOutcome::Succeeded(success) => commands::JobOutcome::Succeeded {
             result: success.result.clone(),
