@@ -12,7 +12,7 @@ mod policy;
 mod protection;
 
 pub(crate) use policy::{Policy, Suggest};
-pub(crate) use protection::{Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs};
+pub(crate) use protection::{Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs, RunArgs};
 
 /// Protects fleets of PostgreSQL clusters, and proves it.
 #[derive(Debug, Parser)]

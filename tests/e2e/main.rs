@@ -11,6 +11,7 @@ mod archive;
 mod bad_days;
 mod bad_input;
 mod copies;
+mod cross_region;
 mod debian;
 mod drills;
 mod dumps;

@@ -40,8 +40,31 @@ impl Agent {
         name: &str,
         bin_dir: Option<&Path>,
     ) -> Self {
+        Self::enroll_with_token(control_plane, cli.json(["agent", "token", "create"]), (folder, name), bin_dir)
+    }
+
+    /// The same, in a region.
+    ///
+    /// # Panics
+    /// When that does not happen.
+    pub fn enroll_in(
+        control_plane: &ControlPlane,
+        cli: &Cli,
+        folder: &Path,
+        (name, region): (&str, &str),
+        bin_dir: Option<&Path>,
+    ) -> Self {
+        let token = cli.json(["agent", "token", "create", "--region", region]);
+        Self::enroll_with_token(control_plane, token, (folder, name), bin_dir)
+    }
+
+    fn enroll_with_token(
+        control_plane: &ControlPlane,
+        token: serde_json::Value,
+        (folder, name): (&Path, &str),
+        bin_dir: Option<&Path>,
+    ) -> Self {
         let data = folder.join(format!("agent-{name}"));
-        let token = cli.json(["agent", "token", "create"]);
         let token = token["token"].as_str().expect("a join token");
         let release = control_plane.release();
         let output = try_enroll_as(release, &control_plane.grpc(), token, name, &data);

@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use super::instances::{OnRecord, SetsSent};
 use super::wal::WalKey;
-use super::{copies, identity, late, offline};
+use super::{copies, copy_of_restore, identity, late, offline};
 use crate::app::App;
 use crate::app::error::Result;
 use crate::app::job::{JobSpec, WorkSpec, backup_of};

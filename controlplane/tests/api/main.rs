@@ -31,6 +31,7 @@ mod rehearsals;
 mod resources;
 mod restart;
 mod restores;
+mod restoring;
 mod schedules;
 mod sources;
 mod tls;
