@@ -77,7 +77,7 @@ pub(crate) async fn send(
     // What is wrong with the way there may name it, and never the secret.
     let answer = request.body(body).send().await.map_err(|error| {
         let error = error.without_url();
-        crate::webhook::chain(&error)
+        chain(&error)
     })?;
     let status = answer.status();
     match status.is_success() {

@@ -119,6 +119,18 @@ impl Agent {
         self.process = run(self.release, &self.data, self.bin_dir.as_deref());
     }
 
+    /// Ends it, and starts it again with failpoints, as `HOLDFAST_FAILPOINTS` says them.
+    pub fn restart_armed(&mut self, failpoints: &str) {
+        self.kill();
+        self.process = run_with(
+            self.release,
+            &self.data,
+            self.bin_dir.as_deref(),
+            &[("HOLDFAST_FAILPOINTS", failpoints)],
+        );
+        self.wait_ready();
+    }
+
     /// Ends it as a service manager does, and starts the program of `release`
     /// on its data.
     pub fn restart_as(&mut self, release: Release) {
@@ -178,7 +190,17 @@ fn try_enroll_as(release: Release, server: &str, token: &str, name: &str, data: 
 }
 
 fn run(release: Release, data: &Path, bin_dir: Option<&Path>) -> Process {
+    run_with(release, data, bin_dir, &[])
+}
+
+fn run_with(
+    release: Release,
+    data: &Path,
+    bin_dir: Option<&Path>,
+    environment: &[(&str, &str)],
+) -> Process {
     let mut command = Command::new(release.program("holdfast-agent"));
+    command.envs(environment.iter().copied());
     if let Some(bin_dir) = bin_dir {
         command.env(
             "HOLDFAST_POSTGRES__BIN_DIRS",

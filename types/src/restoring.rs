@@ -274,8 +274,13 @@ impl RestoreOrder {
 
 /// Whether a failure is the repository's: then another copy may do.
 pub fn is_of_repository(failure: &Failure) -> bool {
+    is_code_of_repository(&failure.code)
+}
+
+/// The same by its code.
+pub fn is_code_of_repository(code: &str) -> bool {
     matches!(
-        failure.code.as_str(),
+        code,
         "repository_unreachable"
             | "repository_damaged"
             | "repository_object_missing"

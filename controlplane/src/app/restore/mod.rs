@@ -7,7 +7,6 @@ pub(crate) mod register;
 mod view;
 mod wanted;
 
-pub(crate) use order::COPIES_MOST;
 pub use view::{RestorePlanView, RestoreView};
 pub use wanted::WantedRestore;
 

@@ -9,8 +9,9 @@ use holdfast_proto::PlanRequest;
 use holdfast_state::query::{self, AgentView};
 use holdfast_state::schema;
 use holdfast_types::access::Permission;
-use holdfast_types::resource::Kind;
-use holdfast_types::restoring::{CopyToRead, CopyTried, PlacedOn, RestoreOrder, is_of_repository};
+use holdfast_types::restoring::{
+    CopyToRead, CopyTried, PlacedOn, RestoreOrder, is_code_of_repository, is_of_repository,
+};
 use holdfast_types::{Failure, Name, RestorePlan, TargetAction};
 use jiff::Timestamp;
 
@@ -27,7 +28,7 @@ use crate::session::{PlanError, access};
 /// Agents of a region that are asked before it is given up.
 const HOSTS_MOST: usize = 3;
 /// Copies that are tried.
-pub(crate) const COPIES_MOST: usize = 4;
+const COPIES_MOST: usize = 4;
 
 /// Why there is no plan with a copy.
 enum NoPlan {
@@ -71,18 +72,17 @@ impl App {
             };
             let ordered = self.order_on(view, by, wanted, &agent).await;
             let reason = match &ordered {
-                Ok(order) => match order.plan.problems.first() {
-                    None => None,
-                    Some(problem) => Some(problem.message.clone()),
-                },
-                Err(error) if error.retryable() => Some(error.message().to_owned()),
+                Ok(order) => order.plan.problems.first().map(|problem| problem.message.clone()),
+                Err(error) if error.retryable() || is_code_of_repository(error.code()) => {
+                    Some(error.message().to_owned())
+                }
                 // What is wrong with the target is wrong with it everywhere.
                 Err(_) => return ordered,
             };
             let told = &mut placement[place].1;
             match reason {
                 None => told.chosen = true,
-                Some(reason) => reason.clone_into(&mut told.reason),
+                Some(reason) => told.reason = reason,
             }
             let done = told.chosen;
             last = Some(ordered);
@@ -106,20 +106,13 @@ impl App {
         wanted: &WantedRestore,
         region: &str,
     ) -> Result<Vec<(bool, PlacedOn)>> {
-        let conn = view.connection();
-        let found = query::resource(conn, Kind::Cluster, &wanted.cluster).await?;
-        let found = found.ok_or_else(|| AppError::not_found("cluster", &wanted.cluster))?;
-        let name = found.name().clone();
-        let backups = query::available_backups(conn, &name).await?;
+        let backups = query::available_backups(view.connection(), &wanted.cluster).await?;
         let newest = backups.iter().max_by_key(|backup| backup.finished_at);
-        let seen = self
-            .drill_need(view, &found, newest.and_then(|one| one.repositories.first()).unwrap_or(&name), None)
-            .await?;
-        let major = newest.and_then(|one| one.server_version).map(|version| version / 10_000);
+        let version = newest.and_then(|one| one.server_version);
         let need = Wanted {
             region: region.to_owned(),
-            major: major.or(seen.major),
-            bytes: newest.and_then(|one| one.database_bytes).unwrap_or(seen.bytes),
+            major: version.map(|version| version / 10_000),
+            bytes: newest.and_then(|one| one.database_bytes).unwrap_or(0),
         };
         let visible = self.visible(view, by, Permission::RestoresWrite).await?;
         let mut candidates = Vec::new();

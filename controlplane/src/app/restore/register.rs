@@ -6,7 +6,7 @@ use holdfast_types::access::Permission;
 use holdfast_types::policy;
 use holdfast_types::resource::{Document, Kind, Resource};
 use holdfast_types::restoring::RegisterAs;
-use holdfast_types::{Name, RestoreResult};
+use holdfast_types::{Lsn, Name, RestoreResult, Timeline};
 use serde_json::{Map, Value, json};
 
 use super::WantedRestore;
@@ -38,8 +38,8 @@ impl App {
             dir: wanted.dir.clone(),
             port: Some(5432),
             socket_dir: Some(wanted.dir.clone()),
-            timeline: holdfast_types::Timeline::new(1).ok_or_else(|| AppError::failed("timeline"))?,
-            reached_lsn: holdfast_types::Lsn::new(0),
+            timeline: Timeline::FIRST,
+            reached_lsn: Lsn::new(0),
             reached_time: None,
             last_xid: None,
             phases: Vec::new(),

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_types::access::ApprovalRule;
 use holdfast_types::resource::{Document, InstanceSpec, Kind, Resource, Schedule, WalPolicy};
 use holdfast_types::{BackupKind, Name, Revision};
 use sea_orm::{DatabaseConnection, EntityTrait, TransactionTrait};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::create_job::{NewJob, queue};
-use super::request_approval::{Asked, RequestApproval, ask, asker, digest_of};
+use super::request_approval::{Asked, RequestApproval, ask, asker, digest_of, refuse_known};
 use super::{Command, ReplicatedCommand, consent};
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
@@ -133,6 +133,7 @@ impl BeginRestore {
             expires_at,
         };
         request.check(cx)?;
+        refuse_known(cx, approval).await?;
         let asked = ask(cx, request, (need, digest, user)).await?;
         let row = restores::Model {
             approval: Some(Text(asked.approval)),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
-use crate::column::{Bytes, Count, Json, Moment, Text};
+use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::restores;
 use crate::{Digest, Noun, Refusal, canonical, row, schema};
@@ -78,7 +78,6 @@ impl ReplicatedCommand for PlanRestore {
         let sql = "DELETE FROM restores WHERE state = ? AND created_at <= ?";
         cx.execute(sql, [planned.into(), Moment(old).into()]).await?;
         let hash = Digest::of(text.as_bytes());
-        let count = |millis: Option<u64>| millis.map(Count);
         cx.insert(restores::Model {
             id: Text(id),
             state: planned,
@@ -98,8 +97,8 @@ impl ReplicatedCommand for PlanRestore {
             begun_at: None,
             restored_at: None,
             finished_at: None,
-            loss_ms: count(None),
-            rto_ms: count(None),
+            loss_ms: None,
+            rto_ms: None,
             result: None,
             failure: None,
             restore_order: Json(order),

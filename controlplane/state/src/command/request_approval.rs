@@ -84,6 +84,7 @@ impl ReplicatedCommand for RequestApproval {
                 expires_at: before.expires_at.0,
             });
         }
+        refuse_known(cx, self.approval).await?;
         let need = need_of(cx, &self.command).await?;
         ask(cx, self, (need, digest, user)).await
     }
@@ -97,19 +98,25 @@ pub(super) async fn asker(cx: &ApplyContext<'_>) -> Result<users::Model, Stop> {
     })?)
 }
 
-/// Writes a request for the consent of those that it needs.
+/// Refuses an id that a request has.
+pub(super) async fn refuse_known(
+    cx: &ApplyContext<'_>,
+    approval: ApprovalId,
+) -> Result<(), Stop> {
+    let known = row::read::<approvals::Entity>(cx.tx(), Text(approval)).await?;
+    match known {
+        None => Ok(()),
+        Some(_) => Err(Refusal::already_exists(Noun::Approval, approval).into()),
+    }
+}
+
+/// Writes a request, whose id is free, for the consent of those that it needs.
 pub(super) async fn ask(
     cx: &mut ApplyContext<'_>,
     request: RequestApproval,
     (need, digest, user): (Need, Digest, users::Model),
 ) -> Result<Asked, Stop> {
     let approval = request.approval;
-    if row::read::<approvals::Entity>(cx.tx(), Text(approval))
-        .await?
-        .is_some()
-    {
-        return Err(Refusal::already_exists(Noun::Approval, approval).into());
-    }
     if need.needed == 0 {
         return Err(Refusal::ApprovalNotNeeded.into());
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::ReplicatedCommand;
 use super::advance_job::changed;
 use super::finish_job::end_attempt;
-use crate::column::{Count, Json, Text};
+use crate::column::{Count, Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::jobs;
 use crate::entity::word::AttemptOutcome;
@@ -86,9 +86,7 @@ impl ReplicatedCommand for TryNextCopy {
         restore.tried.0.push(tried);
         restore.repository = Text(self.repository.clone());
         write(cx, restore).await?;
-        let finished_at = state
-            .is_terminal()
-            .then(|| crate::column::Moment(cx.now()));
+        let finished_at = state.is_terminal().then_some(Moment(cx.now()));
         changed(
             cx,
             jobs::Model {
