@@ -104,7 +104,7 @@ impl Regions {
     fn frontier(&self) -> Option<(Timestamp, Lsn)> {
         let exposure = self.cli.json(["exposure", "orders"]);
         let places = exposure["items"][0]["repositories"].as_array()?.clone();
-        let away = places.iter().find(|one| one["repository"] == "away")?;
+        let away = places.iter().find(|one| one["name"] == "away")?;
         let time = away["frontier"].as_str()?.parse().ok()?;
         let lsn = away["frontierLsn"].as_str().and_then(|lsn| lsn.parse().ok());
         Some((time, lsn.unwrap_or(Lsn::new(0))))
