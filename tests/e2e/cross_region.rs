@@ -106,7 +106,9 @@ impl Regions {
         let places = exposure["items"][0]["repositories"].as_array()?.clone();
         let away = places.iter().find(|one| one["name"] == "away")?;
         let time = away["frontier"].as_str()?.parse().ok()?;
-        let lsn = away["frontierLsn"].as_str().and_then(|lsn| lsn.parse().ok());
+        let lsn = away["frontierLsn"]
+            .as_str()
+            .and_then(|lsn| lsn.parse().ok());
         Some((time, lsn.unwrap_or(Lsn::new(0))))
     }
 
@@ -118,8 +120,19 @@ impl Regions {
 
     fn restore(&self, dir: &Path, more: &[&str]) -> (i32, Value) {
         let path = dir.display().to_string();
-        let run = ["restore", "run", "orders", "--at", "latest", "--region", "b"];
-        let rest = ["--dir", &path, "--start", "--wait", "--timeout", "3m", "-o", "json"];
+        let run = [
+            "restore", "run", "orders", "--at", "latest", "--region", "b",
+        ];
+        let rest = [
+            "--dir",
+            &path,
+            "--start",
+            "--wait",
+            "--timeout",
+            "3m",
+            "-o",
+            "json",
+        ];
         let ran = self.cli.run(run.iter().chain(&rest).chain(more));
         let body = serde_json::from_str(&ran.stdout);
         (ran.code, body.unwrap_or_else(|_| panic!("{}", ran.stderr)))
@@ -160,7 +173,9 @@ fn a_region_that_is_gone_altogether_is_restored_from_the_copy_in_another() {
     let before = written.iter().filter(|entry| entry.at <= copied).count();
     assert!(found.len() >= before, "{} of {before} rows", found.len());
 
-    let shown = regions.cli.json(["restore", "show", done["job"].as_str().unwrap()]);
+    let shown = regions
+        .cli
+        .json(["restore", "show", done["job"].as_str().unwrap()]);
     assert_eq!(shown["state"], "done", "{shown}");
     assert_eq!(shown["repository"], "away", "{shown}");
     assert_eq!(shown["agent"], "db-b", "{shown}");
@@ -172,19 +187,30 @@ fn a_region_that_is_gone_altogether_is_restored_from_the_copy_in_another() {
         .map(|step| step["state"].as_str().unwrap())
         .collect();
     assert_eq!(states.first(), Some(&"planned"));
-    assert_eq!(states[states.len() - 3..], ["validating", "handingOver", "done"]);
-    assert!(shown["achievedRtoSeconds"].as_f64().unwrap() > 0.0, "{shown}");
+    assert_eq!(
+        states[states.len() - 3..],
+        ["validating", "handingOver", "done"]
+    );
+    assert!(
+        shown["achievedRtoSeconds"].as_f64().unwrap() > 0.0,
+        "{shown}"
+    );
     let (predicted, achieved) = (
         shown["predictedDataLossSeconds"].as_f64().unwrap(),
         shown["achievedDataLossSeconds"].as_f64().unwrap(),
     );
-    assert!(predicted > 0.0 && (predicted - achieved).abs() < 0.001, "{shown}");
+    assert!(
+        predicted > 0.0 && (predicted - achieved).abs() < 0.001,
+        "{shown}"
+    );
 
     // It is a cluster of its own, and its first backup is taken.
     let cluster = regions.cli.json(["get", "cluster", "orders-b"]);
     assert_eq!(cluster["metadata"]["labels"], json!({"tier": "silver"}));
     until("the first backup of the new cluster", LONG, || {
-        let listed = regions.cli.json(["backup", "list", "--cluster", "orders-b"]);
+        let listed = regions
+            .cli
+            .json(["backup", "list", "--cluster", "orders-b"]);
         (listed["items"][0]["state"] == "available").then_some(())
     });
     let listed = regions.cli.json(["restore", "list", "--cluster", "orders"]);

@@ -40,7 +40,12 @@ impl Agent {
         name: &str,
         bin_dir: Option<&Path>,
     ) -> Self {
-        Self::enroll_with_token(control_plane, cli.json(["agent", "token", "create"]), (folder, name), bin_dir)
+        Self::enroll_with_token(
+            control_plane,
+            cli.json(["agent", "token", "create"]),
+            (folder, name),
+            bin_dir,
+        )
     }
 
     /// The same, in a region.

@@ -131,7 +131,10 @@ pub struct RegisterAs {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RestoreWebhook {
     /// Where the connection details are sent to, by POST as JSON.
-    #[cfg_attr(feature = "schema", schema(example = "https://deploy.example.com/restored"))]
+    #[cfg_attr(
+        feature = "schema",
+        schema(example = "https://deploy.example.com/restored")
+    )]
     pub url: String,
     /// The secret with which it is signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -357,7 +360,9 @@ mod tests {
     fn what_is_wrong_with_the_host_is_not_cured_by_another_copy() {
         let of = |code: &str| is_of_repository(&Failure::permanent(code, "x", "y"));
         assert!(of("repository_unreachable") && of("repository_damaged") && of("wal_missing"));
-        assert!(!of("restore_io_failed") && !of("no_space") && !of("dir_in_use") && !of("no_progress"));
+        assert!(
+            !of("restore_io_failed") && !of("no_space") && !of("dir_in_use") && !of("no_progress")
+        );
     }
 
     #[test]

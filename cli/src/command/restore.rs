@@ -37,7 +37,9 @@ const PLAN: &[Column] = &[
     }),
     ("agent", |plan| text(&plan["agent"])),
     ("repository", |plan| text(&plan["repository"])),
-    ("data loss", |plan| seconds(&plan["predictedDataLossSeconds"])),
+    ("data loss", |plan| {
+        seconds(&plan["predictedDataLossSeconds"])
+    }),
     ("plan hash", |plan| text(&plan["planHash"])),
 ];
 
@@ -75,9 +77,15 @@ const SHOWN: &[Column] = &[
     ("begun", |item| time(&item["begunAt"])),
     ("restored", |item| time(&item["restoredAt"])),
     ("finished", |item| time(&item["finishedAt"])),
-    ("predicted loss", |item| seconds(&item["predictedDataLossSeconds"])),
-    ("achieved loss", |item| seconds(&item["achievedDataLossSeconds"])),
-    ("predicted time", |item| seconds(&item["predictedRtoSeconds"])),
+    ("predicted loss", |item| {
+        seconds(&item["predictedDataLossSeconds"])
+    }),
+    ("achieved loss", |item| {
+        seconds(&item["achievedDataLossSeconds"])
+    }),
+    ("predicted time", |item| {
+        seconds(&item["predictedRtoSeconds"])
+    }),
     ("achieved time", |item| seconds(&item["achievedRtoSeconds"])),
     ("socket", |item| text(&item["result"]["socketDir"])),
     ("port", |item| text(&item["result"]["port"])),
@@ -153,12 +161,7 @@ pub(super) async fn run(cx: &mut Context, command: Restore) -> Outcome {
     }
 }
 
-async fn run_restore(
-    cx: &mut Context,
-    restore: RestoreArgs,
-    args: RunArgs,
-    wait: Wait,
-) -> Outcome {
+async fn run_restore(cx: &mut Context, restore: RestoreArgs, args: RunArgs, wait: Wait) -> Outcome {
     let hands_over = args.register.is_some() || !args.webhook.is_empty();
     let rehearses = args.rehearse;
     let mut body = request(restore, rehearses)?;
@@ -329,7 +332,10 @@ fn request(args: RestoreArgs, rehearses: bool) -> Result<Value, Failure> {
     }
     if args.agent.is_none() && args.region.is_none() && !rehearses {
         let hint = "name the agent on whose host it is made, or a region";
-        return Err(Failure::usage("--agent or --region is missing".to_owned(), hint));
+        return Err(Failure::usage(
+            "--agent or --region is missing".to_owned(),
+            hint,
+        ));
     }
     let mut body = json!({
         "cluster": args.cluster,
@@ -347,7 +353,10 @@ fn request(args: RestoreArgs, rehearses: bool) -> Result<Value, Failure> {
         ("repository", json!(args.repository)),
         ("port", json!(args.port)),
         ("set", json!((!set.is_empty()).then_some(set))),
-        ("tablespaceMap", json!((!tablespaces.is_empty()).then_some(tablespaces))),
+        (
+            "tablespaceMap",
+            json!((!tablespaces.is_empty()).then_some(tablespaces)),
+        ),
         ("delta", json!(args.delta.then_some(true))),
         ("force", json!(args.force.then_some(true))),
     ] {

@@ -31,10 +31,20 @@ pub fn order_hosts(candidates: &[Candidate], wanted: &Wanted) -> Vec<(bool, Plac
         .iter()
         .filter(|one| one.region.as_deref() == Some(wanted.region.as_str()))
         .collect();
-    let knows = |one: &Candidate| wanted.major.is_some_and(|major| one.majors.contains(&major));
+    let knows = |one: &Candidate| {
+        wanted
+            .major
+            .is_some_and(|major| one.majors.contains(&major))
+    };
     here.sort_by_key(|one| {
         let free = std::cmp::Reverse(one.free_bytes.unwrap_or(0));
-        (against(one, wanted).is_some(), !knows(one), one.load, free, &one.name)
+        (
+            against(one, wanted).is_some(),
+            !knows(one),
+            one.load,
+            free,
+            &one.name,
+        )
     });
     let told = here.into_iter().map(|one| {
         let reason = against(one, wanted);
@@ -99,13 +109,13 @@ pub struct Copy {
 
 /// The copies in the order in which they are read: the healthy ones that hold what is
 /// asked for, of those the ones in the region of the target, then the original.
-pub fn order_copies(
-    copies: Vec<Copy>,
-    near: Option<&str>,
-    at: &RestoreTarget,
-) -> Vec<CopyToRead> {
+pub fn order_copies(copies: Vec<Copy>, near: Option<&str>, at: &RestoreTarget) -> Vec<CopyToRead> {
     let sound = |copy: &&Copy| copy.holds && copy.trouble.is_none();
-    let furthest = copies.iter().filter(sound).filter_map(|copy| copy.frontier).max();
+    let furthest = copies
+        .iter()
+        .filter(sound)
+        .filter_map(|copy| copy.frontier)
+        .max();
     let needed = match at {
         RestoreTarget::Latest => furthest,
         RestoreTarget::Time(time) => Some(*time),
@@ -120,7 +130,12 @@ pub fn order_copies(
     let mut copies = copies;
     copies.sort_by_key(|copy| {
         let place = (copy.trouble.is_some(), !copy.holds, behind(copy));
-        (place, !is_near(copy), !copy.original, copy.repository.clone())
+        (
+            place,
+            !is_near(copy),
+            !copy.original,
+            copy.repository.clone(),
+        )
     });
     let told = copies.into_iter().map(|copy| {
         let reason = if let Some(trouble) = &copy.trouble {
@@ -180,7 +195,8 @@ mod tests {
             bytes: 100,
         };
         let ordered = order_hosts(candidates, &wanted);
-        let plain = |(able, placed): (bool, PlacedOn)| (able, placed.agent.to_string(), placed.reason);
+        let plain =
+            |(able, placed): (bool, PlacedOn)| (able, placed.agent.to_string(), placed.reason);
         ordered.into_iter().map(plain).collect()
     }
 
@@ -203,7 +219,14 @@ mod tests {
             load: 2,
             ..agent("db4", "b")
         };
-        let all = [offline, full, other, busy, agent("db5", "a"), agent("db6", "b")];
+        let all = [
+            offline,
+            full,
+            other,
+            busy,
+            agent("db5", "a"),
+            agent("db6", "b"),
+        ];
         let found = hosts(&all);
         let names: Vec<&str> = found.iter().map(|(_, name, _)| name.as_str()).collect();
         assert_eq!(names, ["db6", "db4", "db3", "db2", "db1"]);
@@ -232,7 +255,10 @@ mod tests {
 
     fn order(copies: &[Copy], near: Option<&str>, at: &RestoreTarget) -> Vec<String> {
         let ordered = order_copies(copies.to_vec(), near, at);
-        ordered.iter().map(|copy| copy.repository.to_string()).collect()
+        ordered
+            .iter()
+            .map(|copy| copy.repository.to_string())
+            .collect()
     }
 
     #[test]
@@ -268,7 +294,10 @@ mod tests {
         };
         let copies = [lost, empty, copy("near", "b", 90)];
         let latest = RestoreTarget::Latest;
-        assert_eq!(order(&copies, Some("b"), &latest), ["near", "empty", "main"]);
+        assert_eq!(
+            order(&copies, Some("b"), &latest),
+            ["near", "empty", "main"]
+        );
         let told = order_copies(copies.to_vec(), Some("b"), &latest);
         assert_eq!(told[0].reason, "it is in the region of the target");
         assert!(told[1].reason.contains("no available backup"), "{told:?}");

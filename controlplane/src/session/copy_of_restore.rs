@@ -38,7 +38,9 @@ pub(super) async fn next(
         return Ok(None);
     };
     let copies = &restore.order.copies;
-    let place = copies.iter().position(|copy| copy.repository == job.repository);
+    let place = copies
+        .iter()
+        .position(|copy| copy.repository == job.repository);
     let Some(next) = place.and_then(|place| copies.get(place + 1)) else {
         return Ok(None);
     };
@@ -49,7 +51,10 @@ pub(super) async fn next(
     // What the attempt wrote is its own, and the next one goes on with it. One that never
     // came to write finds the directory as it was, and must (I-12).
     let wrote = |phase: JobPhase| phase != JobPhase::Prepare;
-    let last = detail.attempts_made.iter().max_by_key(|attempt| attempt.number);
+    let last = detail
+        .attempts_made
+        .iter()
+        .max_by_key(|attempt| attempt.number);
     let wrote = last.is_some_and(|last| last.phases.iter().any(|entered| wrote(entered.phase)));
     request.delta |= wrote;
     let command = TryNextCopy {

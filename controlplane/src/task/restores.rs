@@ -9,7 +9,9 @@
 use std::time::Duration;
 
 use holdfast_consensus::{ProposeContext, StateView};
-use holdfast_state::command::{ApplyDocuments, CreateJob, DocumentChange, Expected, MoveRestore, RestoreMove};
+use holdfast_state::command::{
+    ApplyDocuments, CreateJob, DocumentChange, Expected, MoveRestore, RestoreMove,
+};
 use holdfast_state::query::{self, RestoreView};
 use holdfast_state::{ApprovalState, Cause, Refusal};
 use holdfast_types::resource::Kind;
@@ -109,7 +111,10 @@ async fn after_approval(view: &StateView, restore: &RestoreView) -> Result<Optio
             };
             Some(failed(Failure::permanent(
                 told("code", "approval_state"),
-                told("message", "what was consented to could not be done any more"),
+                told(
+                    "message",
+                    "what was consented to could not be done any more",
+                ),
                 told("hint", "plan it again"),
             )))
         }
@@ -174,7 +179,11 @@ fn checks_of(restore: &RestoreView) -> Vec<RestoreCheck> {
     };
     let (request, plan) = (&restore.order.request, &restore.order.plan);
     let Some(result) = result_of(restore) else {
-        return vec![check("reported", false, "its agent reported no result".to_owned())];
+        return vec![check(
+            "reported",
+            false,
+            "its agent reported no result".to_owned(),
+        )];
     };
     let dir = result.dir == request.dir;
     let mut checks = vec![
@@ -194,7 +203,11 @@ fn checks_of(restore: &RestoreView) -> Vec<RestoreCheck> {
         // A promoted server is on a timeline of its own.
         if request.action == TargetAction::Promote {
             let promoted = result.timeline > plan.timeline;
-            checks.push(check("promoted", promoted, format!("timeline {}", result.timeline)));
+            checks.push(check(
+                "promoted",
+                promoted,
+                format!("timeline {}", result.timeline),
+            ));
         }
     }
     checks
@@ -211,9 +224,16 @@ async fn hand_over(
     view: &StateView,
     restore: &RestoreView,
 ) -> Result<Option<RestoreMove>> {
-    if let Some(failure) = restore.handed_over.iter().find_map(|step| step.failure.clone()) {
+    if let Some(failure) = restore
+        .handed_over
+        .iter()
+        .find_map(|step| step.failure.clone())
+    {
         return Ok(Some(failed(Failure {
-            message: format!("it is restored, and was not handed over: {}", failure.message),
+            message: format!(
+                "it is restored, and was not handed over: {}",
+                failure.message
+            ),
             ..failure
         })));
     }

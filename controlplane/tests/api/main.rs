@@ -21,6 +21,7 @@ mod duties;
 mod enrol;
 mod events;
 mod expiry;
+mod handing_over;
 mod idempotency;
 mod jobs;
 mod node;

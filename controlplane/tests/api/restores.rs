@@ -22,7 +22,10 @@ pub fn plan(problems: &[Failure]) -> RestorePlan {
     .unwrap()
 }
 
-pub async fn answer_plan(session: &mut Session, answer: Result<RestorePlan, Failure>) -> PlanRequest {
+pub async fn answer_plan(
+    session: &mut Session,
+    answer: Result<RestorePlan, Failure>,
+) -> PlanRequest {
     loop {
         if let control_message::Message::Plan(request) = session.next().await.unwrap() {
             let request = PlanRequest::try_from(request).unwrap();

@@ -57,7 +57,8 @@ impl App {
             let frontier = self.frontier_of(view, cluster, &name).await?;
             let original = policy.as_ref().is_some_and(|one| one.repository == name);
             copies.push(Copy {
-                trouble: trouble_of(view, (cluster, &name), spec.region.as_deref(), &regions).await?,
+                trouble: trouble_of(view, (cluster, &name), spec.region.as_deref(), &regions)
+                    .await?,
                 region: spec.region,
                 holds: holding.contains(&name),
                 frontier: frontier.map(|known| known.frontier.time),
@@ -126,7 +127,10 @@ async fn trouble_of(
     }
     let scan = query::scan(conn, repository).await?;
     if let Some(failure) = scan.and_then(|scan| scan.failure) {
-        return Ok(Some(format!("it could not be looked at: {}", failure.message)));
+        return Ok(Some(format!(
+            "it could not be looked at: {}",
+            failure.message
+        )));
     }
     let dark = region.filter(|one| regions.known.contains(*one) && !regions.alive.contains(*one));
     Ok(dark.map(|region| format!("every agent of its region {region} is offline")))

@@ -39,7 +39,11 @@ impl App {
     ) -> Result<RestorePlanView> {
         wanted.check()?;
         if wanted.rehearse || wanted.plan_hash.is_some() {
-            let field = if wanted.rehearse { "rehearse" } else { "planHash" };
+            let field = if wanted.rehearse {
+                "rehearse"
+            } else {
+                "planHash"
+            };
             return Err(AppError::invalid(field, "a plan has none; leave it out"));
         }
         let view = self.node.read().await?;
@@ -186,11 +190,7 @@ impl App {
         }
     }
 
-    async fn pending_restore(
-        &self,
-        found: &query::RestoreView,
-        asked: Asked,
-    ) -> Result<AppError> {
+    async fn pending_restore(&self, found: &query::RestoreView, asked: Asked) -> Result<AppError> {
         let view = self.node.read().await?;
         let request = query::approval(view.connection(), asked.approval, Timestamp::now()).await?;
         let because = request.map(|request| request.because.join("; "));
@@ -261,7 +261,8 @@ impl App {
             return Err(AppError::from_agent(problem.clone()));
         }
         let repository = order.repository().cloned();
-        let repository = repository.ok_or_else(|| AppError::failed("a plan without a repository"))?;
+        let repository =
+            repository.ok_or_else(|| AppError::failed("a plan without a repository"))?;
         let (cluster, agent) = (order.request.cluster.clone(), order.request.agent.clone());
         let work = WorkSpec::Restore {
             request: Box::new(order.request),
@@ -311,7 +312,10 @@ impl App {
             let Some(secret) = &webhook.secret else {
                 continue;
             };
-            if query::sealed_secret(view.connection(), secret).await?.is_none() {
+            if query::sealed_secret(view.connection(), secret)
+                .await?
+                .is_none()
+            {
                 let field = format!("webhooks[{index}].secret");
                 return Err(AppError::not_found("secret", secret).with_field(field));
             }

@@ -72,7 +72,11 @@ impl App {
             };
             let ordered = self.order_on(view, by, wanted, &agent).await;
             let reason = match &ordered {
-                Ok(order) => order.plan.problems.first().map(|problem| problem.message.clone()),
+                Ok(order) => order
+                    .plan
+                    .problems
+                    .first()
+                    .map(|problem| problem.message.clone()),
                 Err(error) if error.retryable() || is_code_of_repository(error.code()) => {
                     Some(error.message().to_owned())
                 }
@@ -140,7 +144,10 @@ impl App {
         let mut first = None;
         for place in 0..copies.len() {
             let repository = copies[place].repository.clone();
-            match self.plan_with(view, by, wanted, (agent, &repository)).await? {
+            match self
+                .plan_with(view, by, wanted, (agent, &repository))
+                .await?
+            {
                 Ok(plan) => {
                     // Those that could not be read stay behind: they may be back by then.
                     let failed: Vec<CopyToRead> = copies.drain(..place).collect();
@@ -181,9 +188,7 @@ impl App {
             request_id: 0,
             repository: access::repository(self, view, repository).await?,
             request: wanted.on(agent.name.clone()),
-            frontier: self
-                .frontier_of(view, &wanted.cluster, repository)
-                .await?,
+            frontier: self.frontier_of(view, &wanted.cluster, repository).await?,
             traceparent: by.traceparent.clone(),
         };
         let within = self.config.jobs.plan_timeout.get();
@@ -209,7 +214,9 @@ fn another_may_do(failure: &Failure) -> bool {
 }
 
 fn nobody(region: &str, placement: &[PlacedOn]) -> AppError {
-    let told = placement.iter().map(|one| format!("\"{}\": {}", one.agent, one.reason));
+    let told = placement
+        .iter()
+        .map(|one| format!("\"{}\": {}", one.agent, one.reason));
     let told: Vec<String> = told.collect();
     let why = match told.is_empty() {
         true => "no agent is enrolled there that you may restore on".to_owned(),

@@ -28,7 +28,10 @@ impl App {
         };
         let conn = view.connection();
         let invalid = |message: String| AppError::invalid("register", message);
-        if query::resource(conn, Kind::Cluster, &register.name).await?.is_some() {
+        if query::resource(conn, Kind::Cluster, &register.name)
+            .await?
+            .is_some()
+        {
             let message = format!("there is a cluster \"{}\" already", register.name);
             return Err(invalid(message));
         }
@@ -46,7 +49,10 @@ impl App {
         };
         // Of a region it is not known yet who it will be: then whoever it is, the caller
         // was let restore there.
-        let agent = wanted.agent.clone().unwrap_or_else(|| register.name.clone());
+        let agent = wanted
+            .agent
+            .clone()
+            .unwrap_or_else(|| register.name.clone());
         let document = document_of(&source, register, &agent, &placeholder)?;
         if wanted.agent.is_some() {
             self.demand_documents(view, by, &[&document]).await?;
@@ -88,7 +94,8 @@ pub(crate) fn document_of(
     };
     let kept: Vec<&str> = first.connection.split_whitespace().filter(moved).collect();
     let connection = format!("host={socket} port={port} {}", kept.join(" "));
-    let mut instance = json!({"agent": agent, "connection": connection.trim_end(), "dataDirectory": result.dir});
+    let mut instance =
+        json!({"agent": agent, "connection": connection.trim_end(), "dataDirectory": result.dir});
     if let Some(secret) = &first.password_secret {
         instance["passwordSecret"] = json!(secret);
     }

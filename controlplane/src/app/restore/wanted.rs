@@ -116,15 +116,24 @@ impl WantedRestore {
         let invalid = |field: &str, message: &str| Err(AppError::invalid(field, message));
         match (&self.agent, &self.region) {
             (Some(_), Some(_)) => {
-                return invalid("region", "an agent is in one region: name the agent or a region");
+                return invalid(
+                    "region",
+                    "an agent is in one region: name the agent or a region",
+                );
             }
             (None, None) if !self.rehearse => {
-                return invalid("agent", "name the agent on whose host it is made, or a region");
+                return invalid(
+                    "agent",
+                    "name the agent on whose host it is made, or a region",
+                );
             }
             _ => {}
         }
         if self.force && !self.delta {
-            return invalid("force", "only a delta writes over anything; leave force out");
+            return invalid(
+                "force",
+                "only a delta writes over anything; leave force out",
+            );
         }
         if self.rehearse {
             return self.check_rehearsal();

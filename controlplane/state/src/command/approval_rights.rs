@@ -52,9 +52,7 @@ pub(super) async fn requester_may(
         Command::CondemnBackups(_) | Command::ReleaseBackup(_) => {
             reaches(cx, &rights, Permission::BackupsDelete, clusters).await
         }
-        Command::BeginRestore(_) => {
-            reaches(cx, &rights, Permission::RestoresWrite, clusters).await
-        }
+        Command::BeginRestore(_) => reaches(cx, &rights, Permission::RestoresWrite, clusters).await,
         Command::HoldBackup(_) => reaches(cx, &rights, Permission::BackupsWrite, clusters).await,
         Command::DeleteResource(delete) => {
             let name = [delete.name.clone()];

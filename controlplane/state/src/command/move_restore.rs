@@ -103,7 +103,11 @@ impl ReplicatedCommand for MoveRestore {
             return step(cx, row, self.to).await;
         };
         if !from.may_become(to) {
-            return Err(Refusal::RestoreState { restore: id, state: from }.into());
+            return Err(Refusal::RestoreState {
+                restore: id,
+                state: from,
+            }
+            .into());
         }
         let job = row::read::<jobs::Entity>(cx.tx(), Text(job_of(id))).await?;
         let row = changed(cx, row, self.to, job.as_ref())?;
@@ -159,7 +163,9 @@ fn changed(
         RestoreMove::HandingOver { mut checks } => {
             // I-12: a check that failed is no success, and none is none.
             if checks.is_empty() || !checks.iter().all(|check| check.passed) || !succeeded {
-                return Err(unsound("not everything that was looked at is as it has to be"));
+                return Err(unsound(
+                    "not everything that was looked at is as it has to be",
+                ));
             }
             bound(&mut checks);
             row.checks = Json(checks);
@@ -177,7 +183,10 @@ fn changed(
                 return Err(unsound("it is not handed over"));
             }
         }
-        RestoreMove::Failed { failure, mut checks } => {
+        RestoreMove::Failed {
+            failure,
+            mut checks,
+        } => {
             if !checks.is_empty() {
                 bound(&mut checks);
                 row.checks = Json(checks);

@@ -64,7 +64,10 @@ impl ReplicatedCommand for PlanRestore {
             let message = "a restore reads a repository";
             return Err(Refusal::invalid("order.copies", message).into());
         };
-        if row::read::<restores::Entity>(cx.tx(), Text(id)).await?.is_some() {
+        if row::read::<restores::Entity>(cx.tx(), Text(id))
+            .await?
+            .is_some()
+        {
             return Err(Refusal::already_exists(Noun::Restore, id).into());
         }
         let cluster = cx.resource(Kind::Cluster, &order.request.cluster).await?;
@@ -76,7 +79,8 @@ impl ReplicatedCommand for PlanRestore {
         let old = cx.now().checked_sub(PLANS_KEPT).unwrap_or(cx.now());
         let planned = Text(RestoreState::Planned);
         let sql = "DELETE FROM restores WHERE state = ? AND created_at <= ?";
-        cx.execute(sql, [planned.into(), Moment(old).into()]).await?;
+        cx.execute(sql, [planned.into(), Moment(old).into()])
+            .await?;
         let hash = Digest::of(text.as_bytes());
         cx.insert(restores::Model {
             id: Text(id),

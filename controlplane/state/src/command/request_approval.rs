@@ -93,16 +93,12 @@ impl ReplicatedCommand for RequestApproval {
 /// The person that asks, itself or by a token.
 pub(super) async fn asker(cx: &ApplyContext<'_>) -> Result<users::Model, Stop> {
     let user = person(cx).await?;
-    Ok(user.ok_or_else(|| {
-        Refusal::invalid("command", "only a user or its token asks for consent")
-    })?)
+    Ok(user
+        .ok_or_else(|| Refusal::invalid("command", "only a user or its token asks for consent"))?)
 }
 
 /// Refuses an id that a request has.
-pub(super) async fn refuse_known(
-    cx: &ApplyContext<'_>,
-    approval: ApprovalId,
-) -> Result<(), Stop> {
+pub(super) async fn refuse_known(cx: &ApplyContext<'_>, approval: ApprovalId) -> Result<(), Stop> {
     let known = row::read::<approvals::Entity>(cx.tx(), Text(approval)).await?;
     match known {
         None => Ok(()),

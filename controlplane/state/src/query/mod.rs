@@ -72,7 +72,9 @@ pub use resource::{
     ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, fleets_seen, policies,
     resource, resources,
 };
-pub use restore::{RestoreFilter, RestoreView, planned_restore, restore, restores, restores_under_way};
+pub use restore::{
+    RestoreFilter, RestoreView, planned_restore, restore, restores, restores_under_way,
+};
 pub use scan::{FindingKind, FindingView, ScanView, findings, scan, scans};
 pub use schedule::{
     OpenRunView, QueuedRun, RunFilter, RunView, ScheduleBasis, job_queue, late_runs, open_runs_of,

@@ -234,7 +234,10 @@ async fn what_was_planned_is_begun_once_and_moved_on_to_its_end() {
     assert_eq!(job_state(&state, 1).await, Some(JobState::Queued));
     let refused = state.refuse(beginning(1, hash)).await;
     assert!(matches!(refused, Refusal::RestoreState { .. }), "{refused}");
-    assert_eq!(query::planned_restore(&state.conn, hash).await.unwrap(), None);
+    assert_eq!(
+        query::planned_restore(&state.conn, hash).await.unwrap(),
+        None
+    );
 
     let running = moving(1, RestoreState::Placing, RestoreMove::Running);
     let lease = state.accept(lease(1, 1, 1)).await;
@@ -246,8 +249,12 @@ async fn what_was_planned_is_begun_once_and_moved_on_to_its_end() {
     state.accept(finishing(1, lease, succeeded())).await;
     let validating = moving(1, RestoreState::Running, RestoreMove::Validating);
     state.accept(validating).await;
-    let passed = RestoreMove::HandingOver { checks: checks(true) };
-    state.accept(moving(1, RestoreState::Validating, passed)).await;
+    let passed = RestoreMove::HandingOver {
+        checks: checks(true),
+    };
+    state
+        .accept(moving(1, RestoreState::Validating, passed))
+        .await;
     state
         .accept(moving(1, RestoreState::HandingOver, RestoreMove::Done))
         .await;
@@ -284,14 +291,18 @@ async fn nothing_is_called_done_that_is_not() {
     state.accept(moving(1, from, RestoreMove::Validating)).await;
     for checks in [checks(false), Vec::new()] {
         let passed = RestoreMove::HandingOver { checks };
-        let refused = state.refuse(moving(1, RestoreState::Validating, passed)).await;
+        let refused = state
+            .refuse(moving(1, RestoreState::Validating, passed))
+            .await;
         assert!(matches!(refused, Refusal::Invalid { .. }), "{refused}");
     }
     let failed = RestoreMove::Failed {
         failure: failure(),
         checks: checks(false),
     };
-    state.accept(moving(1, RestoreState::Validating, failed)).await;
+    state
+        .accept(moving(1, RestoreState::Validating, failed))
+        .await;
     let failed = shown(&state, 1).await;
     assert_eq!(failed.state, RestoreState::Failed);
     assert_eq!(failed.checks, checks(false));
@@ -308,8 +319,12 @@ async fn it_is_handed_over_step_by_step_and_each_step_once() {
     state.accept(finishing(1, lease, succeeded())).await;
     let from = RestoreState::Placing;
     state.accept(moving(1, from, RestoreMove::Validating)).await;
-    let passed = RestoreMove::HandingOver { checks: checks(true) };
-    state.accept(moving(1, RestoreState::Validating, passed)).await;
+    let passed = RestoreMove::HandingOver {
+        checks: checks(true),
+    };
+    state
+        .accept(moving(1, RestoreState::Validating, passed))
+        .await;
     let from = RestoreState::HandingOver;
     for wrong in ["backup", "webhook 1", "anything"] {
         let refused = state.refuse(moving(1, from, step(wrong))).await;
@@ -345,7 +360,10 @@ async fn the_world_that_has_changed_begins_nothing() {
     // A plan that nobody begins is kept for a day.
     state.pass(SignedDuration::from_hours(24));
     state.accept(planning(2, order())).await;
-    assert_eq!(query::restore(&state.conn, restore_id(1)).await.unwrap(), None);
+    assert_eq!(
+        query::restore(&state.conn, restore_id(1)).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test]
@@ -369,7 +387,10 @@ async fn a_copy_that_cannot_be_read_is_followed_by_the_next_and_none_is_read_twi
     // I-04: nothing of the attempt that ended counts any more.
     let late = finishing(1, first, succeeded());
     let refused = state.refuse(late).await;
-    assert!(matches!(refused, Refusal::StaleGeneration { .. }), "{refused}");
+    assert!(
+        matches!(refused, Refusal::StaleGeneration { .. }),
+        "{refused}"
+    );
     let next = state.accept(lease(1, 1, 9)).await;
     let refused = state.refuse(trying(1, next.generation.0, "us")).await;
     assert!(matches!(refused, Refusal::Invalid { .. }), "{refused}");
@@ -433,7 +454,10 @@ async fn over_what_is_there_it_is_begun_by_the_last_consent_and_as_it_was_asked_
     assert_eq!(job_state(&state, 1).await, None);
     let ada = Principal::user("ada");
     let refused = state.by(ada.clone(), vote(1, true)).await.unwrap_err();
-    assert!(matches!(refused, Refusal::Forbidden { .. } | Refusal::SelfApproval { .. }));
+    assert!(matches!(
+        refused,
+        Refusal::Forbidden { .. } | Refusal::SelfApproval { .. }
+    ));
     let bob = Principal::user("bob");
     let voted = state.by(bob, vote(1, true)).await.unwrap();
     assert_eq!(voted.state, ApprovalState::Executed);
@@ -449,7 +473,11 @@ async fn over_what_is_there_it_is_begun_by_the_last_consent_and_as_it_was_asked_
     assert_eq!(begun.asked, None);
     let spec = json!({"instances": [{"agent": "db1", "connection": "host=/run/postgresql",
                                      "dataDirectory": "/srv/copy"}]});
-    let lives_there = document("Cluster", json!({"name": "orders", "labels": {"tier": "gold"}}), spec);
+    let lives_there = document(
+        "Cluster",
+        json!({"name": "orders", "labels": {"tier": "gold"}}),
+        spec,
+    );
     state.accept(apply([lives_there])).await;
     let begun = asked(&mut state, 3, order()).await;
     assert_eq!(begun.asked.unwrap().needed, 1);
@@ -502,7 +530,10 @@ async fn lists_show_what_was_begun_newest_first() {
             ids.collect::<Vec<RestoreId>>()
         }
     };
-    assert_eq!(list(RestoreFilter::default()).await, [restore_id(2), restore_id(1)]);
+    assert_eq!(
+        list(RestoreFilter::default()).await,
+        [restore_id(2), restore_id(1)]
+    );
     let planned = RestoreFilter {
         state: Some(RestoreState::Planned),
         ..RestoreFilter::default()
@@ -515,4 +546,36 @@ async fn lists_show_what_was_begun_newest_first() {
     assert_eq!(list(other).await, []);
     let waiting = query::restores_under_way(&state.conn, 10).await.unwrap();
     assert_eq!(waiting.len(), 2);
+}
+
+/// I-02: nothing of a restore comes from anywhere but its entries.
+#[tokio::test]
+async fn equal_logs_give_equal_restores() {
+    let mut dumps = Vec::new();
+    for _ in 0..2 {
+        let mut state = guarded(json!({"restoreOver": 1})).await;
+        asked(&mut state, 1, over()).await;
+        let bob = Principal::user("bob");
+        state.by(bob, vote(1, true)).await.unwrap();
+        let first = state.accept(lease(1, 1, 1)).await;
+        state.accept(trying(1, first.generation.0, "us")).await;
+        let next = state.accept(lease(1, 1, 2)).await;
+        state.accept(finishing(1, next, succeeded())).await;
+        let placing = RestoreState::Placing;
+        state
+            .accept(moving(1, placing, RestoreMove::Validating))
+            .await;
+        let passed = RestoreMove::HandingOver {
+            checks: checks(true),
+        };
+        state
+            .accept(moving(1, RestoreState::Validating, passed))
+            .await;
+        let from = RestoreState::HandingOver;
+        state.accept(moving(1, from, RestoreMove::Done)).await;
+        asked(&mut state, 2, over()).await;
+        dumps.push(state.dump().await);
+    }
+    assert_eq!(dumps[0], dumps[1]);
+    assert_eq!(crate::harness::table(&dumps[0], "restores").len(), 2);
 }
