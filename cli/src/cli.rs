@@ -12,7 +12,9 @@ mod policy;
 mod protection;
 
 pub(crate) use policy::{Policy, Suggest};
-pub(crate) use protection::{Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs, RunArgs};
+pub(crate) use protection::{
+    Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs, RunArgs, Unprotected,
+};
 
 /// Protects fleets of PostgreSQL clusters, and proves it.
 #[derive(Debug, Parser)]
@@ -139,6 +141,9 @@ pub(crate) enum Command {
     /// Follow jobs
     #[command(subcommand)]
     Job(Job),
+    /// See what nobody protects: servers that agents found, clusters without a policy
+    #[command(subcommand)]
+    Unprotected(Unprotected),
     /// Show who could lose how much right now, against the RPO
     Exposure {
         /// One cluster

@@ -20,6 +20,7 @@ mod secret;
 mod snapshot;
 mod status;
 mod token;
+mod unprotected;
 mod user;
 
 use std::io::{IsTerminal, Read};
@@ -84,6 +85,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Drill(command) => drill::run(&mut cx, *command).await,
         Command::Job(command) => job::run(&mut cx, command).await,
         Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,
+        Command::Unprotected(command) => unprotected::run(&mut cx, command).await,
         Command::Approval(command) => approval::run(&mut cx, command).await,
         Command::Role(command) => role::run(&mut cx, command).await,
         Command::Audit(command) => audit::run(&mut cx, command).await,

@@ -3,6 +3,7 @@
 pub mod drill;
 pub(crate) mod expiry;
 pub mod exposure;
+pub(crate) mod inventory;
 pub mod placement;
 pub mod restoring;
 pub(crate) mod runs;

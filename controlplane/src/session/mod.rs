@@ -12,6 +12,7 @@ mod assign;
 mod copies;
 mod copy_of_restore;
 mod declared;
+mod discovered;
 mod facts;
 mod identity;
 mod instances;

@@ -23,6 +23,7 @@ mod events;
 mod expiry;
 mod handing_over;
 mod idempotency;
+mod inventory;
 mod jobs;
 mod node;
 mod pins;

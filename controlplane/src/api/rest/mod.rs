@@ -17,6 +17,7 @@ mod expiry;
 mod exposure;
 mod gate;
 mod health;
+mod inventory;
 mod jobs;
 mod metrics;
 mod nodes;
@@ -94,6 +95,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(events::router())
         .merge(expiry::router())
         .merge(exposure::router())
+        .merge(inventory::router())
         .merge(jobs::router())
         .merge(metrics::router())
         .merge(nodes::router())

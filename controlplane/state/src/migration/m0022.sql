@@ -1,32 +1,19 @@
--- Restores: a row each, with a state that is moved by commands which name the state that
--- they leave. The order is never changed. Never edited.
-CREATE TABLE restores (
-  id TEXT PRIMARY KEY,
-  state TEXT NOT NULL,
-  cluster TEXT NOT NULL,
-  fleet TEXT,
+-- Inventory: the PostgreSQL servers that agents found on their hosts, declared or
+-- not, and those that people said need no protection.
+CREATE TABLE discovered_instances (
   agent TEXT NOT NULL,
-  dir TEXT NOT NULL,
-  repository TEXT NOT NULL,
-  plan_hash BLOB NOT NULL,
-  restore_order TEXT NOT NULL,
-  history TEXT NOT NULL,
-  tried TEXT NOT NULL,
-  checks TEXT NOT NULL,
-  handed_over TEXT NOT NULL,
-  approval TEXT,
-  requested_by TEXT,
-  created_at INTEGER NOT NULL,
-  begun_at INTEGER,
-  restored_at INTEGER,
-  finished_at INTEGER,
-  loss_ms INTEGER,
-  rto_ms INTEGER,
-  result TEXT,
-  failure TEXT,
-  revision INTEGER NOT NULL
+  data_directory TEXT NOT NULL,
+  instance TEXT NOT NULL,
+  first_seen INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  PRIMARY KEY (agent, data_directory)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX restores_created ON restores (created_at, id);
-CREATE INDEX restores_cluster ON restores (cluster, created_at, id);
-CREATE INDEX restores_state ON restores (state, created_at, id);
-CREATE INDEX restores_plan ON restores (plan_hash);
+
+CREATE TABLE ignored_instances (
+  agent TEXT NOT NULL,
+  data_directory TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  ignored_by TEXT NOT NULL,
+  ignored_at INTEGER NOT NULL,
+  PRIMARY KEY (agent, data_directory)
+) STRICT, WITHOUT ROWID;
