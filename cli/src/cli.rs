@@ -14,7 +14,9 @@ mod protection;
 
 pub(crate) use compliance::{Asked, Compliance, Exemption};
 pub(crate) use policy::{Policy, Suggest};
-pub(crate) use protection::{Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs, Unprotected};
+pub(crate) use protection::{
+    Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs, RunArgs, Unprotected,
+};
 
 /// Protects fleets of PostgreSQL clusters, and proves it.
 #[derive(Debug, Parser)]

@@ -101,6 +101,40 @@ async fn until_ended(client: &mut Client, job: &str, wait: Wait) -> Result<Value
     }
 }
 
+/// Polls a restore until it has ended, after its job has.
+pub(crate) async fn until_restored(
+    client: &mut Client,
+    path: &str,
+    wait: Wait,
+) -> Result<Value, Failure> {
+    let deadline = wait.timeout.map(|timeout| Instant::now() + timeout.get());
+    let mut unreachable_since: Option<Instant> = None;
+    loop {
+        match client.get(path, &[]).await {
+            Ok(body) => {
+                unreachable_since = None;
+                let state = body["state"].as_str().unwrap_or_default();
+                if ["done", "failed", "cancelled", "expired", "rejected"].contains(&state) {
+                    return Ok(body);
+                }
+            }
+            Err(failure) if passes(&failure) => {
+                let since = *unreachable_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > Duration::from_secs(120) {
+                    return Err(failure);
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            let message = format!("{path} has not ended in time; it goes on");
+            let hint = "`holdfast restore show` shows it";
+            return Err(Failure::new(Exit::Failed, "wait_timed_out", message, hint));
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
 fn passes(failure: &Failure) -> bool {
     ["server_unreachable", "no_quorum", "not_ready"].contains(&failure.code.as_str())
 }

@@ -18,3 +18,4 @@ pub mod session;
 mod state_snapshot;
 pub mod task;
 pub mod telemetry;
+mod webhook;

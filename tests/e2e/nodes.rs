@@ -212,6 +212,11 @@ fn the_leader_dies_in_the_middle_of_a_backup_and_of_a_restore() {
     group.node_mut(leader).kill();
     let ended = self::ended(&cli, &restore);
     assert_eq!(ended["state"], "succeeded", "{ended}");
+    // The next leader moves it on, and looks at what came of it.
+    until("the restore to be done", LONG, || {
+        let shown = cli.json(["restore", "show", &restore]);
+        (shown["state"] == "done").then_some(())
+    });
     let port = ended["result"]["port"].as_u64().unwrap();
     let found = rows(&format!(
         "host={dir}/.holdfast port={port} user=postgres dbname=postgres"

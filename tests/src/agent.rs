@@ -40,8 +40,36 @@ impl Agent {
         name: &str,
         bin_dir: Option<&Path>,
     ) -> Self {
+        Self::enroll_with_token(
+            control_plane,
+            cli.json(["agent", "token", "create"]),
+            (folder, name),
+            bin_dir,
+        )
+    }
+
+    /// The same, in a region.
+    ///
+    /// # Panics
+    /// When that does not happen.
+    pub fn enroll_in(
+        control_plane: &ControlPlane,
+        cli: &Cli,
+        folder: &Path,
+        (name, region): (&str, &str),
+        bin_dir: Option<&Path>,
+    ) -> Self {
+        let token = cli.json(["agent", "token", "create", "--region", region]);
+        Self::enroll_with_token(control_plane, token, (folder, name), bin_dir)
+    }
+
+    fn enroll_with_token(
+        control_plane: &ControlPlane,
+        token: serde_json::Value,
+        (folder, name): (&Path, &str),
+        bin_dir: Option<&Path>,
+    ) -> Self {
         let data = folder.join(format!("agent-{name}"));
-        let token = cli.json(["agent", "token", "create"]);
         let token = token["token"].as_str().expect("a join token");
         let release = control_plane.release();
         let output = try_enroll_as(release, &control_plane.grpc(), token, name, &data);
@@ -94,6 +122,18 @@ impl Agent {
     /// Starts it again.
     pub fn restart(&mut self) {
         self.process = run(self.release, &self.data, self.bin_dir.as_deref());
+    }
+
+    /// Ends it, and starts it again with failpoints, as `HOLDFAST_FAILPOINTS` says them.
+    pub fn restart_armed(&mut self, failpoints: &str) {
+        self.kill();
+        self.process = run_with(
+            self.release,
+            &self.data,
+            self.bin_dir.as_deref(),
+            &[("HOLDFAST_FAILPOINTS", failpoints)],
+        );
+        self.wait_ready();
     }
 
     /// Ends it as a service manager does, and starts the program of `release`
@@ -155,7 +195,17 @@ fn try_enroll_as(release: Release, server: &str, token: &str, name: &str, data: 
 }
 
 fn run(release: Release, data: &Path, bin_dir: Option<&Path>) -> Process {
+    run_with(release, data, bin_dir, &[])
+}
+
+fn run_with(
+    release: Release,
+    data: &Path,
+    bin_dir: Option<&Path>,
+    environment: &[(&str, &str)],
+) -> Process {
     let mut command = Command::new(release.program("holdfast-agent"));
+    command.envs(environment.iter().copied());
     if let Some(bin_dir) = bin_dir {
         command.env(
             "HOLDFAST_POSTGRES__BIN_DIRS",

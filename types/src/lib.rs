@@ -22,6 +22,7 @@ pub mod policy;
 mod quantity;
 pub mod resource;
 mod restore;
+pub mod restoring;
 pub mod schedule;
 mod secret;
 mod target;

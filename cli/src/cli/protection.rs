@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use holdfast_types::resource::{Checkpoint, Source};
+use holdfast_types::restoring::RestoreState;
 use holdfast_types::{
     BackupId, BackupKind, DumpFormat, Name, RestoreTarget, TargetAction, parse_tablespace_mapping,
 };
@@ -110,7 +111,29 @@ pub(crate) enum Restore {
         #[command(flatten)]
         restore: RestoreArgs,
         #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
         wait: Wait,
+    },
+    /// List restores, the latest first
+    List {
+        /// Only of this cluster
+        #[arg(long)]
+        cluster: Option<Name>,
+        /// Only in this state: planned, awaitingApproval, placing, running, validating,
+        /// handingOver, done, failed, cancelled, expired or rejected
+        #[arg(long)]
+        state: Option<RestoreState>,
+    },
+    /// Show a restore, by its id or by that of its job, and what came of it
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// End a restore that is not restored yet
+    Cancel {
+        /// Its id
+        id: String,
     },
     /// Restore a database of a dump into a running server, under a new name
     Dump {
@@ -160,11 +183,15 @@ pub(crate) struct RestoreArgs {
     pub(crate) exclusive: bool,
     /// The new data directory: absent or empty, unless --delta is given
     #[arg(long)]
-    pub(crate) dir: String,
+    pub(crate) dir: Option<String>,
     /// The agent on whose host it is made
+    #[arg(long, conflicts_with = "region")]
+    pub(crate) agent: Option<Name>,
+    /// The region in which it is made, on the host that suits best
     #[arg(long)]
-    pub(crate) agent: Name,
-    /// The repository to read; the policy's when not said
+    pub(crate) region: Option<String>,
+    /// The repository to read and no other; the nearest healthy one that holds what is
+    /// asked for, and then the next, when not said
     #[arg(long)]
     pub(crate) repository: Option<Name>,
     /// Start PostgreSQL and leave it running at the target
@@ -192,6 +219,33 @@ pub(crate) struct RestoreArgs {
     /// one of another system
     #[arg(long, requires = "delta")]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Execute the plan that `restore plan` showed with this hash, and no other
+    #[arg(long, value_name = "HASH")]
+    pub(crate) plan_hash: Option<String>,
+    /// Only rehearse it, as a drill: nothing is left of it but what it showed
+    #[arg(long)]
+    pub(crate) rehearse: bool,
+    /// Declare what was restored as a cluster of this name, and take its first backup
+    #[arg(long, value_name = "NAME", requires = "start")]
+    pub(crate) register: Option<Name>,
+    /// A label of that cluster, by which a policy selects it; repeatable; the original's
+    /// labels when none is given
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting, requires = "register")]
+    pub(crate) label: Vec<(String, String)>,
+    /// The fleet of that cluster; the original's when not said
+    #[arg(long, requires = "register")]
+    pub(crate) fleet: Option<Name>,
+    /// Whom to tell when it is there: a URL, which is sent the connection details;
+    /// repeatable
+    #[arg(long, value_name = "URL")]
+    pub(crate) webhook: Vec<String>,
+    /// The secret with which they are signed
+    #[arg(long, value_name = "NAME", requires = "webhook")]
+    pub(crate) webhook_secret: Option<Name>,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -118,6 +118,21 @@ fn shown(mut command: Value) -> Value {
     command
 }
 
+/// What who asked is told while others must consent.
+pub(super) fn pending(asked: &Asked, because: &str) -> AppError {
+    let Asked {
+        approval,
+        needed,
+        expires_at,
+    } = asked;
+    let others = if *needed == 1 { "other" } else { "others" };
+    let message = format!(
+        "nothing is done before {needed} {others} consent to {approval}, until \
+         {expires_at:.0}: {because}"
+    );
+    AppError::new(Code::APPROVAL_PENDING, message).with_approval(*approval)
+}
+
 impl App {
     /// Proposes what may need the consent of others. When it does, they are asked,
     /// and nothing is done: the error names the request.
@@ -152,17 +167,8 @@ impl App {
             traceparent: by.traceparent.clone(),
             ..ProposeContext::caused_by(by.cause())
         };
-        let Asked {
-            approval,
-            needed,
-            expires_at,
-        } = self.propose_as(context, request).await?;
-        let others = if needed == 1 { "other" } else { "others" };
-        let message = format!(
-            "nothing is done before {needed} {others} consent to {approval}, until \
-             {expires_at:.0}: {because}"
-        );
-        Ok(AppError::new(Code::APPROVAL_PENDING, message).with_approval(approval))
+        let asked = self.propose_as(context, request).await?;
+        Ok(pending(&asked, because))
     }
 
     /// One page of requests that the caller made or sees, newest first.

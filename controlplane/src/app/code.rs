@@ -151,6 +151,9 @@ codes! {
     /// A backup with no available state to restore from.
     NO_BACKUP = "no_backup", Conflict,
         "take a backup first";
+    /// No agent of a region that a restore could be made on.
+    NO_RESTORE_AGENT = "no_restore_agent", Conflict,
+        "name an agent, free some room, or enrol an agent in the region";
     /// No agent that a drill could be made on.
     NO_DRILL_AGENT = "no_drill_agent", Conflict,
         "name an agent, the primary's own if it must be, or enrol one that reaches the repository";

@@ -261,6 +261,7 @@ fn category_of(refusal: &Refusal) -> Category {
         | Refusal::ApprovalNeeded { .. }
         | Refusal::ApprovalNotNeeded
         | Refusal::ApprovalState { .. }
+        | Refusal::RestoreState { .. }
         | Refusal::VotedAlready { .. }
         | Refusal::RequesterGone { .. }
         | Refusal::LastAdministrator

@@ -4,7 +4,7 @@ use holdfast_consensus::StateView;
 use holdfast_state::query;
 use holdfast_types::access::Permission;
 use holdfast_types::schedule::RunId;
-use holdfast_types::{ApprovalId, BackupId, DrillId, ExemptionId, JobId, Name};
+use holdfast_types::{ApprovalId, BackupId, DrillId, ExemptionId, JobId, Name, RestoreId};
 use jiff::Timestamp;
 
 use super::caller::Caller;
@@ -43,6 +43,10 @@ impl App {
                 (Permission::ClustersRead, found.map(|found| found.cluster))
             }
             "drills" => (Permission::DrillsRead, cluster_of_drill(&view, key).await?),
+            "restores" => (
+                Permission::RestoresRead,
+                cluster_of_restore(&view, key).await?,
+            ),
             "fleets" => {
                 let visible = rights.visible(Permission::ClustersRead);
                 let name = key.parse::<Name>().ok();
@@ -100,6 +104,14 @@ async fn cluster_of_drill(view: &StateView, key: &str) -> Result<Option<Name>> {
     };
     let found = query::drill(view.connection(), id).await?;
     Ok(found.map(|drill| drill.cluster))
+}
+
+async fn cluster_of_restore(view: &StateView, key: &str) -> Result<Option<Name>> {
+    let Ok(id) = key.parse::<RestoreId>() else {
+        return Ok(None);
+    };
+    let found = query::restore(view.connection(), id).await?;
+    Ok(found.map(|restore| restore.cluster))
 }
 
 async fn cluster_of_backup(view: &StateView, key: &str) -> Result<Option<Name>> {

@@ -526,7 +526,7 @@ impl App {
 
 /// The id of the job that a request with an Idempotency-Key makes: the same
 /// for every repeat, so that a repeat finds it.
-fn job_id_of(by: &Caller) -> Option<JobId> {
+pub(super) fn job_id_of(by: &Caller) -> Option<JobId> {
     let (key, _) = by.idempotency.as_ref()?;
     let digest = Digest::of(format!("job of {} by {key}", by.principal()).as_bytes());
     Some(JobId::from_uuid(derived(&digest)))

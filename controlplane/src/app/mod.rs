@@ -27,7 +27,7 @@ mod node;
 mod policy;
 mod repository;
 mod resource;
-mod restore;
+pub(crate) mod restore;
 mod scan;
 mod schedule;
 mod secret;
@@ -67,7 +67,7 @@ pub use policy::{
     RevisionAction, RevisionView, SuggestionView, Wanted,
 };
 pub use resource::{ResourceView, Written};
-pub use restore::PlannedRestore;
+pub use restore::{RestorePlanView, RestoreView, WantedRestore};
 pub use scan::{FindingView, FindingsView};
 pub use schedule::RunView;
 pub use state_snapshot::{StateSafety, StateSnapshotView};

@@ -6,5 +6,6 @@ pub(crate) mod expiry;
 pub mod exposure;
 pub(crate) mod inventory;
 pub mod placement;
+pub mod restoring;
 pub(crate) mod runs;
 pub(crate) mod state_snapshots;

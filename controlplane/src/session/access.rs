@@ -88,7 +88,8 @@ pub(crate) async fn instance(
     })
 }
 
-async fn secret(app: &App, view: &StateView, name: &Name) -> Result<Secret> {
+/// A secret, in memory.
+pub(crate) async fn secret(app: &App, view: &StateView, name: &Name) -> Result<Secret> {
     let sealed = query::sealed_secret(view.connection(), name).await?;
     let sealed = sealed.ok_or_else(|| AppError::not_found("secret", name))?;
     Ok(app.sealer.unseal_text(&Purpose::Secret(name), &sealed)?)

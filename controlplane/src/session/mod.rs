@@ -10,6 +10,7 @@
 pub(crate) mod access;
 mod assign;
 mod copies;
+mod copy_of_restore;
 mod declared;
 mod discovered;
 mod facts;

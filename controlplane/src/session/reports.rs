@@ -31,7 +31,7 @@ use uuid::Uuid;
 use super::discovered::FoundThere;
 use super::instances::{OnRecord, SetsSent};
 use super::wal::WalKey;
-use super::{copies, identity, late, offline};
+use super::{copies, copy_of_restore, identity, late, offline};
 use crate::app::App;
 use crate::app::error::Result;
 use crate::app::job::{JobSpec, WorkSpec, backup_of};
@@ -364,6 +364,11 @@ async fn finish(
     log: Vec<String>,
 ) -> Result<Verdict> {
     let (job, generation) = (held.job, held.generation);
+    if let JobOutcome::Failed(failure) | JobOutcome::Interrupted(failure) = outcome
+        && let Some(verdict) = copy_of_restore::next(app, &cx, held, failure, &log).await?
+    {
+        return Ok(verdict);
+    }
     let ended = match outcome {
         JobOutcome::Succeeded(success) => commands::JobOutcome::Succeeded {
             result: success.result.clone(),

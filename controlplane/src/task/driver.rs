@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::{
-    agents, copies, dispatch, duties, expiry, gaps, idle, members, pins, prune, scans, schedules,
-    signs, state_snapshots,
+    agents, copies, dispatch, duties, expiry, gaps, idle, members, pins, prune, restores, scans,
+    schedules, signs, state_snapshots,
 };
 use crate::app::App;
 use crate::app::error::Result;
@@ -45,6 +45,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     let snapshots = Arc::new(Notify::new());
     let (compare, expire) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let copying = Arc::new(Notify::new());
+    let restoring = Arc::new(Notify::new());
     let unasked = || Arc::new(Notify::new());
     all.spawn(run(app.clone(), dispatch::Dispatch, dispatch.clone()));
     all.spawn(run(app.clone(), duties::Duties, duties.clone()));
@@ -54,6 +55,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(run(app.clone(), schedules, calendar.clone()));
     all.spawn(run(app.clone(), scans::Scans, compare.clone()));
     all.spawn(run(app.clone(), copies::Copies, copying.clone()));
+    all.spawn(run(app.clone(), restores::Restores, restoring.clone()));
     all.spawn(run(app.clone(), pins::Pins, unasked()));
     let expiry = expiry::Expiry::default();
     all.spawn(run(app.clone(), expiry, expire.clone()));
@@ -76,6 +78,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
         TaskName::Duties => duties.notify_one(),
         TaskName::Expiry => expire.notify_one(),
         TaskName::Members => members.notify_one(),
+        TaskName::Restores => restoring.notify_one(),
         TaskName::Schedules => calendar.notify_one(),
         TaskName::Scans => compare.notify_one(),
         TaskName::StateSnapshots => snapshots.notify_one(),
@@ -129,6 +132,7 @@ async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static)
         wake(TaskName::Duties);
         wake(TaskName::Expiry);
         wake(TaskName::Members);
+        wake(TaskName::Restores);
         wake(TaskName::Schedules);
         wake(TaskName::Scans);
         wake(TaskName::StateSnapshots);

@@ -17,6 +17,7 @@ mod members;
 mod pins;
 mod prune;
 mod queue;
+mod restores;
 mod scans;
 mod schedules;
 mod signs;

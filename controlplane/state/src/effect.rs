@@ -21,6 +21,8 @@ pub enum TaskName {
     Exposure,
     /// Brings the Raft group to the nodes that there should be.
     Members,
+    /// Moves restores on.
+    Restores,
     /// Decides on due times.
     Schedules,
     /// Compares the catalog with repositories.

@@ -36,6 +36,7 @@ pub mod query;
 mod reader;
 mod refusal;
 mod reply;
+mod restores;
 pub mod revisions;
 mod row;
 mod schedules;

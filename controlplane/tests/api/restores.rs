@@ -9,7 +9,7 @@ use crate::agent::Session;
 use crate::jobs::{finished, job_is, lineage, protected};
 use crate::node::eventually;
 
-fn plan(problems: &[Failure]) -> RestorePlan {
+pub fn plan(problems: &[Failure]) -> RestorePlan {
     serde_json::from_value(json!({
         "cluster": "orders", "at": "latest", "lineage": lineage(),
         "backup": "bkp_00000000000000000000000000000001",
@@ -22,7 +22,10 @@ fn plan(problems: &[Failure]) -> RestorePlan {
     .unwrap()
 }
 
-async fn answer_plan(session: &mut Session, answer: Result<RestorePlan, Failure>) -> PlanRequest {
+pub async fn answer_plan(
+    session: &mut Session,
+    answer: Result<RestorePlan, Failure>,
+) -> PlanRequest {
     loop {
         if let control_message::Message::Plan(request) = session.next().await.unwrap() {
             let request = PlanRequest::try_from(request).unwrap();

@@ -72,6 +72,8 @@ permissions! {
     RepositoriesRead = "repositories:read",
     /// Declare repositories.
     RepositoriesWrite = "repositories:write",
+    /// See restores and what became of them.
+    RestoresRead = "restores:read",
     /// Plan and run restores.
     RestoresWrite = "restores:write",
     /// Have repositories compared with the catalog.

@@ -31,7 +31,7 @@ use Permission::{
     AccessRead, AgentsRead, ApprovalsRead, ApprovalsVote, AuditRead, BackupsDelete, BackupsRead,
     BackupsWrite, ClustersRead, ClustersWrite, DrillsRead, DrillsWrite, FleetsWrite, JobsRead,
     JobsWrite, NodesRead, PoliciesRead, PoliciesWrite, RepositoriesRead, RepositoriesWrite,
-    RestoresWrite, ScansWrite, SecretsRead, SecretsWrite,
+    RestoresRead, RestoresWrite, ScansWrite, SecretsRead, SecretsWrite,
 };
 
 const VIEWER: &[Permission] = &[
@@ -46,6 +46,7 @@ const VIEWER: &[Permission] = &[
     NodesRead,
     PoliciesRead,
     RepositoriesRead,
+    RestoresRead,
 ];
 const APPROVER: &[Permission] = &[
     AccessRead,
@@ -60,6 +61,7 @@ const APPROVER: &[Permission] = &[
     NodesRead,
     PoliciesRead,
     RepositoriesRead,
+    RestoresRead,
 ];
 const OPERATOR: &[Permission] = &[
     AccessRead,
@@ -81,6 +83,7 @@ const OPERATOR: &[Permission] = &[
     PoliciesWrite,
     RepositoriesRead,
     RepositoriesWrite,
+    RestoresRead,
     RestoresWrite,
     ScansWrite,
     SecretsRead,

@@ -20,7 +20,7 @@ pub struct Approvals {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 10))]
     pub shorten_retention: Option<u32>,
-    /// To restoring over what is there. Not supported yet.
+    /// To restoring over what is there: `--delta`, or where an instance of a cluster lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 10))]
     pub restore_over: Option<u32>,
@@ -31,15 +31,11 @@ impl Approvals {
         let rules = [
             ("delete", self.delete),
             ("shortenRetention", self.shorten_retention),
+            ("restoreOver", self.restore_over),
         ];
         let bad = |(_, count): &(&str, Option<u32>)| {
             count.is_some_and(|count| !(1..=MOST).contains(&count))
         };
-        // Nothing asks for consent to a restore over a directory yet, and a rule that
-        // nobody keeps is worse than none.
-        if self.restore_over.is_some() {
-            return Err(InvalidDocument::not_yet("spec.approvals.restoreOver"));
-        }
         match rules.into_iter().find(bad) {
             None => Ok(()),
             Some((name, _)) => Err(InvalidDocument::new(

@@ -469,16 +469,13 @@ mod tests {
     fn approvals_are_of_a_few_people() {
         let approvals =
             |rules| policy(json!({"selector": {}, "repository": "eu", "approvals": rules}));
-        let written = approvals(json!({"delete": 2, "shortenRetention": 2}));
+        let written = approvals(json!({"delete": 2, "restoreOver": 1, "shortenRetention": 2}));
         let document = Document::from_value(written.clone()).unwrap();
         assert_eq!(document.to_value(), written);
-        // Nothing would ask for it.
-        let over = approvals(json!({"restoreOver": 1}));
-        let field = "spec.approvals.restoreOver".to_owned();
-        assert_eq!(refused(over), (field, "not_supported_yet"));
         for (rules, field) in [
             (json!({"delete": 0}), "delete"),
             (json!({"shortenRetention": 11}), "shortenRetention"),
+            (json!({"restoreOver": 0}), "restoreOver"),
         ] {
             let field = format!("spec.approvals.{field}");
             assert_eq!(refused(approvals(rules)), (field, "invalid_document"));

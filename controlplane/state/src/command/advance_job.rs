@@ -1,6 +1,6 @@
 //! A job has entered another phase.
 
-use holdfast_types::{Generation, JobId, JobPhase, JobState};
+use holdfast_types::{Generation, JobId, JobKind, JobPhase, JobState};
 use sea_orm::{ConnectionTrait, Statement};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::ReplicatedCommand;
 use crate::column::{Count, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{job_attempts, job_phases, jobs};
-use crate::{StateError, row, schedules};
+use crate::{StateError, TaskName, row, schedules};
 
 /// Since v0.1. A repeat changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +111,9 @@ pub(super) async fn current_attempt(
 /// Writes a job that has changed, and says so.
 pub(super) async fn changed(cx: &mut ApplyContext<'_>, job: jobs::Model) -> Result<(), Stop> {
     let (id, state) = (job.id.0, job.state.0);
+    if job.kind.0 == JobKind::Restore {
+        cx.activate(TaskName::Restores);
+    }
     cx.put(jobs::Model {
         updated_at: Moment(cx.now()),
         revision: cx.revision().into(),

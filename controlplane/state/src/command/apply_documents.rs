@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_types::access::ApprovalRule;
 use holdfast_types::resource::{Document, InstanceSpec, Kind, Resource, Schedule, WalPolicy};
 use holdfast_types::{BackupKind, Name, Revision, RpoScope};
 use sea_orm::{DatabaseConnection, EntityTrait, TransactionTrait};
@@ -330,6 +331,9 @@ fn level_of_bounds(document: &Document) -> u32 {
 fn level_of_access(document: &Document) -> u32 {
     match &document.resource {
         Resource::RoleBinding(_) => schema::ACCESS,
+        Resource::Policy(policy) if policy.approvals(ApprovalRule::RestoreOver) > 0 => {
+            schema::RESTORES
+        }
         Resource::Policy(policy) if policy.approvals.is_some() => schema::ACCESS,
         _ => schema::VERSION,
     }

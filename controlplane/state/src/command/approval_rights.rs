@@ -55,6 +55,7 @@ pub(super) async fn requester_may(
         Command::GrantExemption(_) => {
             reaches(cx, &rights, Permission::ClustersWrite, clusters).await
         }
+        Command::BeginRestore(_) => reaches(cx, &rights, Permission::RestoresWrite, clusters).await,
         Command::HoldBackup(_) => reaches(cx, &rights, Permission::BackupsWrite, clusters).await,
         Command::DeleteResource(delete) => {
             let name = [delete.name.clone()];

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_types::access::{ApprovalRule, Permission, Place, holders, weakens};
 use holdfast_types::resource::{Kind, Labels, Policy, Resource};
-use holdfast_types::{BackupId, Name};
+use holdfast_types::{BackupId, Name, Observation, RestoreRequest};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::apply_documents::{Change, DEFAULT_FLEET};
@@ -14,7 +14,8 @@ use super::document_check::{Plan, stored_policies};
 use super::role_bindings::bindings;
 use crate::column::{Json, Text};
 use crate::context::{ApplyContext, Stop};
-use crate::entity::{backups, resources};
+use crate::entity::{agents, backups, instances, resources};
+use crate::lookup::Lookup;
 use crate::{Refusal, StateError, policy, row, schema};
 
 /// More reasons than anybody reads.
@@ -110,6 +111,84 @@ pub(super) async fn for_backups(
         deleting(cx, &mut need, &policies, &cluster).await?;
     }
     Ok(need)
+}
+
+/// The need of restoring over what is there: a delta, or the data directory of an
+/// instance that is declared, which is asked of the policy of that cluster too.
+pub(super) async fn for_restore(
+    cx: &ApplyContext<'_>,
+    request: &RestoreRequest,
+) -> Result<Need, StateError> {
+    let mut need = Need::none();
+    need.about(&request.cluster);
+    let policies = asking(cx).await?;
+    if policies.is_empty() {
+        return Ok(need);
+    }
+    let mut guarded = instances_in(cx, request).await?;
+    if request.delta {
+        guarded.insert(request.cluster.clone());
+    }
+    for cluster in guarded {
+        need.about(&cluster);
+        let Some(row) = cx.resource(Kind::Cluster, &cluster).await? else {
+            continue;
+        };
+        if let Some((name, policy)) = policy::effective(&policies, &row.labels.0) {
+            let needed = policy.approvals(ApprovalRule::RestoreOver);
+            need.add(needed, || {
+                format!(
+                    "{} may be written over, and the policy \"{name}\" of \"{cluster}\" says \
+                     approvals.restoreOver: {needed}",
+                    request.dir
+                )
+            });
+        }
+    }
+    Ok(need)
+}
+
+/// The clusters of which an instance lives in the directory of a restore, as they are
+/// declared or as their agent saw them.
+async fn instances_in(
+    cx: &ApplyContext<'_>,
+    request: &RestoreRequest,
+) -> Result<BTreeSet<Name>, StateError> {
+    let is_here = |dir: &str| dir.trim_end_matches('/') == request.dir.trim_end_matches('/');
+    let mut here = BTreeSet::new();
+    let declared = resources::Entity::find()
+        .filter(resources::Column::Kind.eq(Text(Kind::Cluster)))
+        .order_by_asc(resources::Column::Name)
+        .all(cx.tx())
+        .await?;
+    for row in declared {
+        if let Resource::Cluster(cluster) = &row.document.0.resource {
+            let mut instances = cluster.instances.iter();
+            if instances.any(|one| {
+                one.agent == request.agent && one.given_data_directory().is_some_and(is_here)
+            }) {
+                here.insert(row.name.0);
+            }
+        }
+    }
+    let agent = agents::Entity::find()
+        .filter(agents::Column::Name.eq(request.agent.as_str()))
+        .only(cx.tx())
+        .await?;
+    let Some(agent) = agent else { return Ok(here) };
+    let seen = instances::Entity::find()
+        .filter(instances::Column::Agent.eq(agent.id))
+        .order_by_asc(instances::Column::Cluster)
+        .all(cx.tx())
+        .await?;
+    for row in seen {
+        if let Observation::Reachable(server) = &row.facts.0.observation
+            && is_here(&server.data_directory)
+        {
+            here.insert(row.cluster.0);
+        }
+    }
+    Ok(here)
 }
 
 /// The need of deleting a cluster: none when there are no backups of it.

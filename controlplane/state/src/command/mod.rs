@@ -171,6 +171,11 @@ commands! {
     record_signs::RecordSigns,
     grant_exemption::GrantExemption,
     end_exemption::EndExemption,
+    plan_restore::PlanRestore,
+    begin_restore::BeginRestore,
+    move_restore::MoveRestore,
+    try_next_copy::TryNextCopy,
+    cancel_restore::CancelRestore,
 }
 
 mod approval_rights;
@@ -184,6 +189,7 @@ pub use apply_documents::{
     AppliedDocument, Change, DocumentChange, Expected, Rehearsal, RehearsedDocument,
 };
 pub use begin_deletion::{Deletable, DeletableWal};
+pub use begin_restore::RestoreBegun;
 pub use condemn_backups::{Basis, Condemn, CondemnedBy, Verdict};
 pub use consent::Consent;
 pub use delete_resource::Deleted;
@@ -191,6 +197,7 @@ pub use enroll_agent::{Certificate, Enrolled};
 pub use finish_job::{BackupCommit, JobOutcome};
 pub use lease_job::Lease;
 pub use lease_jobs::Leased;
+pub use move_restore::RestoreMove;
 pub use pin_backups::{Pin, Pinned};
 pub use place_duty::PlacedDuty;
 pub use prune_expired::Pruned;

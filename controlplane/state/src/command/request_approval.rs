@@ -73,10 +73,7 @@ impl ReplicatedCommand for RequestApproval {
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Asked, Stop> {
-        let user = person(cx).await?;
-        let user = user.ok_or_else(|| {
-            Refusal::invalid("command", "only a user or its token asks for consent")
-        })?;
+        let user = asker(cx).await?;
         self.check(cx)?;
         // Before it is frozen: a repeat of the same request finds its own.
         let digest = digest_of(&self.command);
@@ -87,56 +84,77 @@ impl ReplicatedCommand for RequestApproval {
                 expires_at: before.expires_at.0,
             });
         }
-        if row::read::<approvals::Entity>(cx.tx(), Text(self.approval))
-            .await?
-            .is_some()
-        {
-            return Err(Refusal::already_exists(Noun::Approval, self.approval).into());
-        }
-        let mut command = *self.command;
-        let need = need_of(cx, &command).await?;
-        if need.needed == 0 {
-            return Err(Refusal::ApprovalNotNeeded.into());
-        }
-        freeze(cx, &mut command).await?;
-        let by = cx.principal().cloned();
-        let by = by.ok_or_else(|| StateError::corrupt("a person has no name"))?;
-        let held = serde_json::to_value(&command);
-        let held = held.map_err(|error| StateError::corrupt(error.to_string()))?;
-        cx.insert(approvals::Model {
-            id: Text(self.approval),
-            state: Text(ApprovalState::Pending),
-            action: command.name().to_owned(),
-            subject: command.target(),
-            clusters: need
-                .clusters
-                .map(|names| Json(names.into_iter().collect::<Vec<Name>>())),
-            because: Json(need.because),
-            command: Json(held),
-            digest: Bytes(digest),
-            needed: Count(u64::from(need.needed)),
-            requested_by: Text(by),
-            user: user.id,
-            reason: self.reason,
-            created_at: Moment(cx.now()),
-            expires_at: Moment(self.expires_at),
-            decided_at: None,
-            outcome: None,
-            asked_revision: cx.revision().into(),
-            revision: cx.revision().into(),
-        })
-        .await?;
-        cx.changed("approvals", self.approval);
-        Ok(Asked {
-            approval: self.approval,
-            needed: need.needed,
-            expires_at: self.expires_at,
-        })
+        refuse_known(cx, self.approval).await?;
+        let need = need_of(cx, &self.command).await?;
+        ask(cx, self, (need, digest, user)).await
     }
 }
 
+/// The person that asks, itself or by a token.
+pub(super) async fn asker(cx: &ApplyContext<'_>) -> Result<users::Model, Stop> {
+    let user = person(cx).await?;
+    Ok(user
+        .ok_or_else(|| Refusal::invalid("command", "only a user or its token asks for consent"))?)
+}
+
+/// Refuses an id that a request has.
+pub(super) async fn refuse_known(cx: &ApplyContext<'_>, approval: ApprovalId) -> Result<(), Stop> {
+    let known = row::read::<approvals::Entity>(cx.tx(), Text(approval)).await?;
+    match known {
+        None => Ok(()),
+        Some(_) => Err(Refusal::already_exists(Noun::Approval, approval).into()),
+    }
+}
+
+/// Writes a request, whose id is free, for the consent of those that it needs.
+pub(super) async fn ask(
+    cx: &mut ApplyContext<'_>,
+    request: RequestApproval,
+    (need, digest, user): (Need, Digest, users::Model),
+) -> Result<Asked, Stop> {
+    let approval = request.approval;
+    if need.needed == 0 {
+        return Err(Refusal::ApprovalNotNeeded.into());
+    }
+    let mut command = *request.command;
+    freeze(cx, &mut command).await?;
+    let by = cx.principal().cloned();
+    let by = by.ok_or_else(|| StateError::corrupt("a person has no name"))?;
+    let held = serde_json::to_value(&command);
+    let held = held.map_err(|error| StateError::corrupt(error.to_string()))?;
+    cx.insert(approvals::Model {
+        id: Text(approval),
+        state: Text(ApprovalState::Pending),
+        action: command.name().to_owned(),
+        subject: command.target(),
+        clusters: need
+            .clusters
+            .map(|names| Json(names.into_iter().collect::<Vec<Name>>())),
+        because: Json(need.because),
+        command: Json(held),
+        digest: Bytes(digest),
+        needed: Count(u64::from(need.needed)),
+        requested_by: Text(by),
+        user: user.id,
+        reason: request.reason,
+        created_at: Moment(cx.now()),
+        expires_at: Moment(request.expires_at),
+        decided_at: None,
+        outcome: None,
+        asked_revision: cx.revision().into(),
+        revision: cx.revision().into(),
+    })
+    .await?;
+    cx.changed("approvals", approval);
+    Ok(Asked {
+        approval,
+        needed: need.needed,
+        expires_at: request.expires_at,
+    })
+}
+
 impl RequestApproval {
-    fn check(&self, cx: &ApplyContext<'_>) -> Result<(), Stop> {
+    pub(super) fn check(&self, cx: &ApplyContext<'_>) -> Result<(), Stop> {
         let length = self
             .reason
             .as_ref()
@@ -199,7 +217,7 @@ async fn pending(
 
 /// The same for the same request, although each try makes new keys for
 /// repositories that turn out to need none, and a new id for an exemption.
-fn digest_of(command: &Command) -> Digest {
+pub(super) fn digest_of(command: &Command) -> Digest {
     let mut value = serde_json::to_value(command).unwrap_or_default();
     if let Some(documents) = value.get_mut("apply_documents")
         && let Some(fields) = documents.as_object_mut()
@@ -234,6 +252,10 @@ pub(super) async fn need_of(cx: &ApplyContext<'_>, command: &Command) -> Result<
         Command::GrantExemption(grant) => {
             grant.check(cx).await?;
             Ok(grant.need())
+        }
+        Command::BeginRestore(begin) => {
+            let restore = crate::restores::found(cx, begin.restore).await?;
+            Ok(consent::for_restore(cx, &restore.restore_order.0.request).await?)
         }
         Command::ApplyDocuments(apply) => {
             let plans = apply_documents::plan(cx, apply.documents.clone()).await?;

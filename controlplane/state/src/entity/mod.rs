@@ -48,6 +48,7 @@ pub(crate) mod repository_keys;
 pub(crate) mod repository_scans;
 pub(crate) mod resource_references;
 pub(crate) mod resources;
+pub(crate) mod restores;
 pub(crate) mod runs;
 pub(crate) mod schedule_marks;
 pub(crate) mod secrets;
@@ -125,6 +126,7 @@ mod tests {
             repository_scans,
             resource_references,
             resources,
+            restores,
             runs,
             schedule_marks,
             secrets,

@@ -21,6 +21,7 @@ mod page;
 mod pin;
 mod policy;
 mod resource;
+mod restore;
 mod scan;
 mod schedule;
 mod scope;
@@ -77,6 +78,9 @@ pub use policy::{
 pub use resource::{
     ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, fleets_seen, policies,
     resource, resources,
+};
+pub use restore::{
+    RestoreFilter, RestoreView, planned_restore, restore, restores, restores_under_way,
 };
 pub use scan::{FindingKind, FindingView, ScanView, findings, scan, scans};
 pub use schedule::{

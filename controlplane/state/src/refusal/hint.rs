@@ -66,6 +66,7 @@ impl Refusal {
             | Self::ApprovalNeeded { .. }
             | Self::ApprovalNotNeeded
             | Self::ApprovalState { .. }
+            | Self::RestoreState { .. }
             | Self::SelfApproval { .. }
             | Self::VotedAlready { .. }
             | Self::NotAPerson
@@ -93,6 +94,9 @@ impl Refusal {
             Self::ApprovalNotNeeded => "make the request again: it is done at once",
             Self::ApprovalState { .. } => {
                 "look at it with `holdfast approval show`; ask again if it is still wanted"
+            }
+            Self::RestoreState { .. } => {
+                "look at it with `holdfast restore show`; plan again if it is still wanted"
             }
             Self::SelfApproval { .. } => "somebody else has to consent",
             Self::VotedAlready { .. } => "wait for the others: each counts once",

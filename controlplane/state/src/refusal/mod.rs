@@ -4,9 +4,10 @@
 use std::fmt;
 
 use holdfast_types::access::Permission;
+use holdfast_types::restoring::RestoreState;
 use holdfast_types::{
     ApprovalId, BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name, RepositoryId,
-    Revision,
+    RestoreId, Revision,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -293,6 +294,14 @@ pub enum Refusal {
         /// Where it is.
         state: ApprovalState,
     },
+    /// The restore is not in the state the command needs.
+    #[error("{restore} is {state}")]
+    RestoreState {
+        /// The restore.
+        restore: RestoreId,
+        /// Where it is.
+        state: RestoreState,
+    },
     /// The request is the voter's own.
     #[error("{approval} is your own request")]
     SelfApproval {
@@ -391,6 +400,7 @@ impl Refusal {
             Self::ApprovalNeeded { .. } => "approval_needed",
             Self::ApprovalNotNeeded => "approval_not_needed",
             Self::ApprovalState { .. } => "approval_state",
+            Self::RestoreState { .. } => "restore_state",
             Self::SelfApproval { .. } => "self_approval",
             Self::VotedAlready { .. } => "voted_already",
             Self::NotAPerson => "not_a_person",
@@ -442,6 +452,7 @@ impl Refusal {
             | Self::ApprovalNeeded { .. }
             | Self::ApprovalNotNeeded
             | Self::ApprovalState { .. }
+            | Self::RestoreState { .. }
             | Self::SelfApproval { .. }
             | Self::VotedAlready { .. }
             | Self::NotAPerson

@@ -40,6 +40,8 @@ pub enum Noun {
     Policy,
     /// A repository.
     Repository,
+    /// A restore.
+    Restore,
     /// A binding of a role.
     RoleBinding,
     /// A secret.
@@ -71,6 +73,7 @@ impl fmt::Display for Noun {
             Self::NodeToken => "node token",
             Self::Policy => "policy",
             Self::Repository => "repository",
+            Self::Restore => "restore",
             Self::RoleBinding => "role binding",
             Self::Secret => "secret",
             Self::Session => "session",

@@ -500,6 +500,10 @@ async fn fields_that_came_later_wait_for_their_level() {
         (19, policy(json!({"objectives": {"rto": "30m"}}))),
         (schema::ACCESS, policy(json!({"approvals": {"delete": 1}}))),
         (schema::ACCESS, role_binding()),
+        (
+            schema::RESTORES,
+            policy(json!({"approvals": {"restoreOver": 1}})),
+        ),
     ] {
         let mut state = TestState::protecting().await;
         let below = needed - 1;

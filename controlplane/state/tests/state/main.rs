@@ -29,6 +29,7 @@ mod pins;
 mod policies;
 mod rebuilds;
 mod refusals;
+mod restores;
 mod scans;
 mod schedules;
 mod state_snapshots;

@@ -179,12 +179,20 @@ pub(crate) fn examples_of_access() -> Vec<Refusal> {
     ]
 }
 
+pub(crate) fn examples_of_restores() -> Vec<Refusal> {
+    vec![Refusal::RestoreState {
+        restore: crate::restores::restore_id(7),
+        state: holdfast_types::restoring::RestoreState::HandingOver,
+    }]
+}
+
 #[test]
 fn codes_are_unique_and_words_are_there() {
     let mut codes = BTreeSet::new();
     let all = examples().into_iter().chain(examples_of_level_2());
     let all = all.chain(examples_of_level_13());
-    for refusal in all.chain(examples_of_access()) {
+    let all = all.chain(examples_of_access());
+    for refusal in all.chain(examples_of_restores()) {
         assert!(codes.insert(refusal.code()), "{} twice", refusal.code());
         assert!(!refusal.hint().is_empty() && !refusal.to_string().is_empty());
         // The code that is answered is the one that is stored.

@@ -110,6 +110,7 @@ fn refusals_have_golden_bytes() {
         refusals::examples_of_level_2(),
         refusals::examples_of_level_13(),
         refusals::examples_of_access(),
+        refusals::examples_of_restores(),
     ];
     for (number, refusals) in (1..).zip(lists) {
         let now = serde_json::to_vec(&refusals).unwrap();
@@ -140,7 +141,9 @@ fn replies_have_golden_bytes() {
 const LATER: &[(&str, u32)] = &[
     ("admit_node", 2),
     ("begin_deletion", 15),
+    ("begin_restore", schema::RESTORES),
     ("cancel_approval", schema::ACCESS),
+    ("cancel_restore", schema::RESTORES),
     ("condemn_backups", 15),
     ("condemn_orphans", 15),
     ("condemn_state_snapshots", 5),
@@ -157,7 +160,9 @@ const LATER: &[(&str, u32)] = &[
     ("lose_backup", 5),
     ("miss_runs", 3),
     ("move_node", 9),
+    ("move_restore", schema::RESTORES),
     ("pin_backups", 10),
+    ("plan_restore", schema::RESTORES),
     ("rebuild_catalog", 7),
     ("record_copy", 17),
     ("record_discovered", schema::INVENTORY),
@@ -178,6 +183,7 @@ const LATER: &[(&str, u32)] = &[
     ("restore_state", 5),
     ("set_state_snapshots", 5),
     ("transfer_leadership", 2),
+    ("try_next_copy", schema::RESTORES),
     ("vote_approval", schema::ACCESS),
 ];
 

@@ -66,6 +66,7 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(later::approval_commands());
     examples.extend(later::inventory_commands());
     examples.extend(later::compliance_commands());
+    examples.extend(crate::restores::examples());
     examples
 }
 
