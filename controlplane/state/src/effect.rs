@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum TaskName {
     /// Orders the copies that policies want.
     Copies,
+    /// Sees what is wrong, and decides what is told.
+    Alarms,
     /// Gives queued jobs to agents.
     Dispatch,
     /// Places standing duties such as WAL receiving.
@@ -21,6 +23,8 @@ pub enum TaskName {
     Exposure,
     /// Brings the Raft group to the nodes that there should be.
     Members,
+    /// Sends what channels are to be told.
+    Notices,
     /// Decides on due times.
     Schedules,
     /// Compares the catalog with repositories.

@@ -7,6 +7,7 @@
 
 pub(crate) mod agent_certificates;
 pub(crate) mod agents;
+pub(crate) mod alarms;
 pub(crate) mod api_tokens;
 pub(crate) mod approval_votes;
 pub(crate) mod approvals;
@@ -33,6 +34,7 @@ pub(crate) mod leases;
 pub(crate) mod meta;
 pub(crate) mod node_tokens;
 pub(crate) mod nodes;
+pub(crate) mod notices;
 pub(crate) mod offline_runs;
 pub(crate) mod pins;
 pub(crate) mod pki;
@@ -47,6 +49,7 @@ pub(crate) mod schedule_marks;
 pub(crate) mod secrets;
 pub(crate) mod sessions;
 pub(crate) mod signing_keys;
+pub(crate) mod silences;
 pub(crate) mod spent_refreshes;
 pub(crate) mod state_snapshots;
 pub(crate) mod users;
@@ -78,6 +81,7 @@ mod tests {
         let (tables, columns) = columns!(
             agent_certificates,
             agents,
+            alarms,
             api_tokens,
             approval_votes,
             approvals,
@@ -104,6 +108,7 @@ mod tests {
             meta,
             node_tokens,
             nodes,
+            notices,
             offline_runs,
             pins,
             pki,
@@ -118,6 +123,7 @@ mod tests {
             secrets,
             sessions,
             signing_keys,
+            silences,
             spent_refreshes,
             state_snapshots,
             users,

@@ -5,8 +5,8 @@ use std::fmt;
 
 use holdfast_types::access::Permission;
 use holdfast_types::{
-    ApprovalId, BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name, RepositoryId,
-    Revision,
+    AlarmId, ApprovalId, BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name,
+    RepositoryId, Revision,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -329,6 +329,12 @@ pub enum Refusal {
     /// Nobody could give roles any more.
     #[error("nobody would be an administrator of everything any more")]
     LastAdministrator,
+    /// The alarm is over.
+    #[error("{alarm} is over")]
+    AlarmClosed {
+        /// The alarm.
+        alarm: AlarmId,
+    },
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyMismatch,
@@ -398,6 +404,7 @@ impl Refusal {
             Self::RequesterGone { .. } => "requester_gone",
             Self::Forbidden { .. } => "forbidden",
             Self::LastAdministrator => "last_administrator",
+            Self::AlarmClosed { .. } => "alarm_closed",
             Self::IdempotencyMismatch => "idempotency_mismatch",
         }
     }
@@ -449,6 +456,7 @@ impl Refusal {
             | Self::RequesterGone { .. }
             | Self::Forbidden { .. }
             | Self::LastAdministrator
+            | Self::AlarmClosed { .. }
             | Self::IdempotencyMismatch => None,
         }
     }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Noun {
     /// An agent.
     Agent,
+    /// An alarm.
+    Alarm,
     /// An API token.
     ApiToken,
     /// A request for approval.
@@ -32,6 +34,8 @@ pub enum Noun {
     Node,
     /// A node's join token.
     NodeToken,
+    /// A channel of notices.
+    NotificationChannel,
     /// A policy.
     Policy,
     /// A repository.
@@ -42,6 +46,8 @@ pub enum Noun {
     Secret,
     /// A session.
     Session,
+    /// A silence.
+    Silence,
     /// A snapshot of the control plane's state.
     StateSnapshot,
     /// A user.
@@ -52,6 +58,7 @@ impl fmt::Display for Noun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Agent => "agent",
+            Self::Alarm => "alarm",
             Self::ApiToken => "API token",
             Self::Approval => "request for approval",
             Self::Assignment => "assignment",
@@ -63,11 +70,13 @@ impl fmt::Display for Noun {
             Self::JoinToken => "join token",
             Self::Node => "node",
             Self::NodeToken => "node token",
+            Self::NotificationChannel => "notification channel",
             Self::Policy => "policy",
             Self::Repository => "repository",
             Self::RoleBinding => "role binding",
             Self::Secret => "secret",
             Self::Session => "session",
+            Self::Silence => "silence",
             Self::StateSnapshot => "state snapshot",
             Self::User => "user",
         })
