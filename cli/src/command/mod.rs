@@ -1,10 +1,12 @@
 //! What each command does: a file per noun.
 
 mod agent;
+mod alarm;
 mod apply;
 mod approval;
 mod audit;
 mod backup;
+mod channel;
 mod drill;
 mod exposure;
 mod job;
@@ -84,6 +86,8 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Drill(command) => drill::run(&mut cx, *command).await,
         Command::Job(command) => job::run(&mut cx, command).await,
         Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,
+        Command::Alarm(command) => alarm::run(&mut cx, command).await,
+        Command::Channel(command) => channel::run(&mut cx, command).await,
         Command::Approval(command) => approval::run(&mut cx, command).await,
         Command::Role(command) => role::run(&mut cx, command).await,
         Command::Audit(command) => audit::run(&mut cx, command).await,

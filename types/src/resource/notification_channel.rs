@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use self::settings::{
-    ChannelSettings, EmailSettings, MailTls, PAGERDUTY, WebhookSettings, check_address,
-    is_loopback,
+    ChannelSettings, EmailSettings, MailTls, PAGERDUTY, WebhookSettings, check_address, is_loopback,
 };
 use super::{InvalidDocument, Labels};
 use crate::alarm::Severity;
@@ -92,7 +91,10 @@ pub struct NotificationChannel {
     pub password_secret: Option<Name>,
     /// Of `email`: the sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(example = "Holdfast <holdfast@example.com>"))]
+    #[cfg_attr(
+        feature = "schema",
+        schema(example = "Holdfast <holdfast@example.com>")
+    )]
     pub from: Option<String>,
     /// Of `email`: the recipients.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -152,7 +154,10 @@ impl NotificationChannel {
         for (index, fleet) in self.fleets.iter().enumerate() {
             if !seen.insert(fleet) {
                 let message = format!("{fleet} is named twice");
-                return Err(InvalidDocument::new(format!("spec.fleets[{index}]"), message));
+                return Err(InvalidDocument::new(
+                    format!("spec.fleets[{index}]"),
+                    message,
+                ));
             }
         }
         if self.after.is_some_and(|after| after > AFTER_MOST) {
@@ -186,7 +191,11 @@ impl NotificationChannel {
             ("secret", self.secret.is_some(), &[Webhook]),
             ("headers", !self.headers.is_empty(), &[Webhook]),
             ("secretHeaders", !self.secret_headers.is_empty(), &[Webhook]),
-            ("routingKeySecret", self.routing_key_secret.is_some(), &[Pagerduty]),
+            (
+                "routingKeySecret",
+                self.routing_key_secret.is_some(),
+                &[Pagerduty],
+            ),
         ];
         for (name, is_set, of) in settings {
             if is_set && !of.contains(&self.channel_type) {
@@ -231,7 +240,10 @@ impl NotificationChannel {
             return invalid("user", "who logs in has both a user and a passwordSecret");
         }
         if !is_mailbox(self.from.as_deref().unwrap_or_default()) {
-            return invalid("from", "it is an address such as Holdfast <holdfast@example.com>");
+            return invalid(
+                "from",
+                "it is an address such as Holdfast <holdfast@example.com>",
+            );
         }
         if self.to.len() > TO_MOST {
             return invalid("to", "50 recipients at most: name a mailing list");
@@ -284,9 +296,7 @@ impl NotificationChannel {
     fn check_url(&self) -> Result<(), InvalidDocument> {
         match &self.url {
             None => Ok(()),
-            Some(url) => {
-                check_address(url).map_err(|why| InvalidDocument::new("spec.url", why))
-            }
+            Some(url) => check_address(url).map_err(|why| InvalidDocument::new("spec.url", why)),
         }
     }
 }

@@ -243,7 +243,8 @@ fn level_of(document: &Document) -> u32 {
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) | Resource::NotificationChannel(_) => false,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => false,
     };
     let schedules = match &document.resource {
         Resource::Policy(policy) => !policy.schedules.is_empty() || policy.limits.is_some(),
@@ -251,7 +252,8 @@ fn level_of(document: &Document) -> u32 {
         | Resource::Fleet(_)
         | Resource::Cluster(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) | Resource::NotificationChannel(_) => false,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => false,
     };
     // A node of an earlier level would refuse what the others take (I-02).
     if let Resource::Repository(repository) = &document.resource
@@ -293,7 +295,8 @@ fn level_of_kinds(document: &Document) -> u32 {
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) | Resource::NotificationChannel(_) => false,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => false,
     };
     if sources {
         return schema::SOURCES;
@@ -311,7 +314,8 @@ fn level_of_kinds(document: &Document) -> u32 {
         | Resource::Fleet(_)
         | Resource::Cluster(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) | Resource::NotificationChannel(_) => schema::VERSION,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => schema::VERSION,
     }
 }
 

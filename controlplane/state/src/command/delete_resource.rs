@@ -18,7 +18,8 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState, ReferenceKind};
 use crate::entity::{assignments, jobs, resources};
 use crate::{
-    Noun, Refusal, StateError, TaskName, alarms, leases, revisions, schedules, schema, state_snapshots,
+    Noun, Refusal, StateError, TaskName, alarms, leases, revisions, schedules, schema,
+    state_snapshots,
 };
 
 /// Since v0.1.

@@ -2,7 +2,7 @@
 
 use holdfast_types::alarm::AlarmRule;
 use holdfast_types::resource::Kind;
-use holdfast_types::{Name, Revision, SilenceId};
+use holdfast_types::{Name, SilenceId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -41,7 +41,8 @@ pub struct SilenceAlarms {
 }
 
 impl ReplicatedCommand for SilenceAlarms {
-    type Outcome = Revision;
+    /// Its id: of a repeat that of the first.
+    type Outcome = SilenceId;
     const NAME: &'static str = "silence_alarms";
 
     fn target(&self) -> String {
@@ -62,7 +63,7 @@ impl ReplicatedCommand for SilenceAlarms {
         })
     }
 
-    async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Revision, Stop> {
+    async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<SilenceId, Stop> {
         self.check(cx).await?;
         let by = cx.principal().cloned();
         let by = by.ok_or_else(|| StateError::corrupt("who silences has no name"))?;
@@ -80,7 +81,7 @@ impl ReplicatedCommand for SilenceAlarms {
         })
         .await?;
         cx.activate(TaskName::Alarms);
-        Ok(cx.revision())
+        Ok(self.silence)
     }
 }
 

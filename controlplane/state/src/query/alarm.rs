@@ -198,7 +198,10 @@ pub async fn alarm_counts(
         let rule: Text<AlarmRule> = row.try_get_by_index(0)?;
         let severity: Text<Severity> = row.try_get_by_index(1)?;
         let count: i64 = row.try_get_by_index(2)?;
-        counts.insert((rule.0, severity.0), u64::try_from(count).unwrap_or_default());
+        counts.insert(
+            (rule.0, severity.0),
+            u64::try_from(count).unwrap_or_default(),
+        );
     }
     Ok(counts)
 }

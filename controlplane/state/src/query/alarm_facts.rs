@@ -107,9 +107,8 @@ pub async fn waiting_runs(
             due: row.try_get_by_index::<Moment>(2)?.0,
             job: row.try_get_by_index::<Text<JobId>>(3)?.0,
         };
-        let same = |last: &WaitingRun| {
-            (&last.cluster, &last.schedule) == (&run.cluster, &run.schedule)
-        };
+        let same =
+            |last: &WaitingRun| (&last.cluster, &last.schedule) == (&run.cluster, &run.schedule);
         if !waiting.last().is_some_and(same) {
             waiting.push(run);
         }

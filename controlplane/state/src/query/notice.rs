@@ -111,7 +111,10 @@ pub async fn pending_notices(
         .order_by_asc(Column::Id);
     for row in found.all(conn).await? {
         let notice = NoticeView::from(row);
-        pending.entry(notice.channel.clone()).or_default().push(notice);
+        pending
+            .entry(notice.channel.clone())
+            .or_default()
+            .push(notice);
     }
     Ok(pending)
 }

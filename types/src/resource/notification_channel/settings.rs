@@ -128,7 +128,9 @@ impl NotificationChannel {
 pub fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// What is wrong with an address that notices go to. The answer does not hold it, for it
@@ -181,6 +183,14 @@ pub(super) fn check_header(name: &str) -> Result<(), &'static str> {
 /// Whether a header is made for credentials.
 pub(super) fn is_credential(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    let words = ["authorization", "cookie", "token", "secret", "password", "api-key", "apikey"];
+    let words = [
+        "authorization",
+        "cookie",
+        "token",
+        "secret",
+        "password",
+        "api-key",
+        "apikey",
+    ];
     words.iter().any(|word| lower.contains(word))
 }

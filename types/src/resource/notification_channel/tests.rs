@@ -63,7 +63,11 @@ fn each_type_reads_back_and_has_its_settings() {
     assert!(!channel.is_for_everything());
     assert_eq!(channel.minimum_severity, Some(Severity::Warning));
     let channel = read(webhook());
-    let secrets: Vec<String> = channel.secrets().into_iter().map(|(field, _)| field).collect();
+    let secrets: Vec<String> = channel
+        .secrets()
+        .into_iter()
+        .map(|(field, _)| field)
+        .collect();
     assert_eq!(secrets, ["spec.secret", "spec.secretHeaders.Authorization"]);
 }
 
@@ -85,20 +89,65 @@ fn what_would_do_nothing_or_not_enough_is_refused() {
         (webhook(), "url", Value::Null, "spec.url"),
         (webhook(), "urlSecret", json!("hook"), "spec.url"),
         (webhook(), "url", json!("http://example.com"), "spec.url"),
-        (webhook(), "url", json!("http://127.0.0.1@example.com"), "spec.url"),
-        (webhook(), "url", json!("https://ada:pw@example.com"), "spec.url"),
+        (
+            webhook(),
+            "url",
+            json!("http://127.0.0.1@example.com"),
+            "spec.url",
+        ),
+        (
+            webhook(),
+            "url",
+            json!("https://ada:pw@example.com"),
+            "spec.url",
+        ),
         (webhook(), "url", json!("file:///etc/passwd"), "spec.url"),
-        (webhook(), "headers", json!({"Cookie": "a"}), "spec.headers.Cookie"),
-        (webhook(), "headers", json!({"a b": "c"}), "spec.headers.a b"),
-        (webhook(), "headers", json!({"Host": "c"}), "spec.headers.Host"),
-        (webhook(), "headers", json!({"X": "c\r\nY: z"}), "spec.headers.X"),
-        (webhook(), "headers", json!({"Holdfast-Signature": "c"}), "spec.headers.Holdfast-Signature"),
+        (
+            webhook(),
+            "headers",
+            json!({"Cookie": "a"}),
+            "spec.headers.Cookie",
+        ),
+        (
+            webhook(),
+            "headers",
+            json!({"a b": "c"}),
+            "spec.headers.a b",
+        ),
+        (
+            webhook(),
+            "headers",
+            json!({"Host": "c"}),
+            "spec.headers.Host",
+        ),
+        (
+            webhook(),
+            "headers",
+            json!({"X": "c\r\nY: z"}),
+            "spec.headers.X",
+        ),
+        (
+            webhook(),
+            "headers",
+            json!({"Holdfast-Signature": "c"}),
+            "spec.headers.Holdfast-Signature",
+        ),
         (webhook(), "after", json!("30d"), "spec.after"),
         (webhook(), "fleets", json!(["a", "a"]), "spec.fleets[1]"),
         (webhook(), "type", json!("slack"), "spec.url"),
         (webhook(), "type", json!("telegram"), "spec.type"),
-        (json!({"type": "slack"}), "urlSecret", Value::Null, "spec.urlSecret"),
-        (json!({"type": "pagerduty"}), "url", Value::Null, "spec.routingKeySecret"),
+        (
+            json!({"type": "slack"}),
+            "urlSecret",
+            Value::Null,
+            "spec.urlSecret",
+        ),
+        (
+            json!({"type": "pagerduty"}),
+            "url",
+            Value::Null,
+            "spec.routingKeySecret",
+        ),
     ] {
         assert_eq!(refused(spec, field, value.clone()), at, "{field}: {value}");
     }
@@ -112,10 +161,18 @@ fn in_clear_only_to_this_host() {
         spec["tls"] = json!("none");
         read(spec);
     }
-    for url in ["http://127.0.0.1:8080/x", "http://[::1]:8080/x", "http://localhost/x"] {
+    for url in [
+        "http://127.0.0.1:8080/x",
+        "http://[::1]:8080/x",
+        "http://localhost/x",
+    ] {
         assert_eq!(check_address(url), Ok(()), "{url}");
     }
-    for url in ["http://127.0.0.1.example.com/", "http://10.0.0.1/", "ftp://localhost/"] {
+    for url in [
+        "http://127.0.0.1.example.com/",
+        "http://10.0.0.1/",
+        "ftp://localhost/",
+    ] {
         assert!(check_address(url).is_err(), "{url}");
     }
 }
