@@ -99,7 +99,11 @@ impl App {
     }
 
     /// What agents that are connected say of the slots that they keep.
-    pub(super) async fn warnings_of(&self, view: &StateView, cluster: &Name) -> Result<Vec<InstanceWarning>> {
+    pub(super) async fn warnings_of(
+        &self,
+        view: &StateView,
+        cluster: &Name,
+    ) -> Result<Vec<InstanceWarning>> {
         let instances = self.instances(view, cluster).await?.into_iter();
         let online = instances.filter(|(agent, ..)| self.sessions.is_online(*agent));
         let troubles = online.filter_map(|(_, agent, facts)| {

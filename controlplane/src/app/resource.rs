@@ -206,7 +206,8 @@ impl App {
             | Resource::Fleet(_)
             | Resource::Cluster(_)
             | Resource::DrillPlan(_)
-            | Resource::RoleBinding(_) | Resource::NotificationChannel(_) => None,
+            | Resource::RoleBinding(_)
+            | Resource::NotificationChannel(_) => None,
         };
         let mut document = found.document.to_value();
         let spec = document

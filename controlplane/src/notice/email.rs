@@ -85,7 +85,11 @@ impl Mail {
         Ok(Self {
             transport: builder.build(),
             from: address(settings.from)?,
-            to: settings.to.iter().map(|to| address(to)).collect::<Result<_, _>>()?,
+            to: settings
+                .to
+                .iter()
+                .map(|to| address(to))
+                .collect::<Result<_, _>>()?,
         })
     }
 

@@ -17,7 +17,9 @@ pub(super) async fn post(
     headers: &[(String, String)],
     body: String,
 ) -> Result<String, String> {
-    let url: Url = url.parse().map_err(|_| "its address cannot be read".to_owned())?;
+    let url: Url = url
+        .parse()
+        .map_err(|_| "its address cannot be read".to_owned())?;
     let mut request = client(&url)?
         .post(url)
         .header("content-type", "application/json")
@@ -26,7 +28,10 @@ pub(super) async fn post(
         request = request.header(name, value);
     }
     // The address may be a secret, and errors of the client hold it.
-    let answer = request.send().await.map_err(|error| chain(&error.without_url()))?;
+    let answer = request
+        .send()
+        .await
+        .map_err(|error| chain(&error.without_url()))?;
     let status = answer.status();
     let said = match excerpt(answer).await {
         said if said.is_empty() => format!("HTTP {status}"),
@@ -54,7 +59,9 @@ async fn excerpt(mut answer: reqwest::Response) -> String {
 fn client(url: &Url) -> Result<&'static Client, String> {
     static OUT: OnceLock<Client> = OnceLock::new();
     static OWN: OnceLock<Client> = OnceLock::new();
-    let own = url.host_str().is_some_and(holdfast_types::resource::is_loopback);
+    let own = url
+        .host_str()
+        .is_some_and(holdfast_types::resource::is_loopback);
     let place = if own { &OWN } else { &OUT };
     if let Some(known) = place.get() {
         return Ok(known);

@@ -14,7 +14,11 @@ pub(super) fn body(message: &Message) -> Value {
     let mut blocks = vec![json!({
         "type": "header", "text": {"type": "plain_text", "text": header},
     })];
-    let lines: Vec<String> = message.lines().iter().map(|line| format!("• {}", escape(line))).collect();
+    let lines: Vec<String> = message
+        .lines()
+        .iter()
+        .map(|line| format!("• {}", escape(line)))
+        .collect();
     let mut text = lines.join("\n");
     if let Some(rest) = message.rest() {
         text.push_str(&format!("\n{}", escape(&rest)));
@@ -35,7 +39,9 @@ pub(super) fn body(message: &Message) -> Value {
 
 /// What Slack would take for markup of its own.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn cut(text: &str) -> String {

@@ -9,8 +9,8 @@ use holdfast_types::Secret;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::message::Message;
 use super::http;
+use super::message::Message;
 
 pub(super) struct Webhook {
     pub(super) url: Secret,

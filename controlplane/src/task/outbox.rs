@@ -74,7 +74,9 @@ async fn due(app: &App, now: Timestamp) -> Result<BTreeMap<Name, Vec<NoticeView>
     let pending = query::pending_notices(view.connection()).await?;
     let due = pending.into_iter().map(|(channel, notices)| {
         let mut threads = BTreeSet::new();
-        let first = notices.into_iter().filter(|notice| threads.insert(notice.thread));
+        let first = notices
+            .into_iter()
+            .filter(|notice| threads.insert(notice.thread));
         let due = first.filter(|notice| notice.next_at.is_none_or(|at| at <= now));
         (channel, due.take(AT_ONCE).collect::<Vec<_>>())
     });
@@ -118,7 +120,12 @@ async fn tell(app: &App, name: &Name, notice: &NoticeView) -> Result<bool> {
         }
         Err(error) => {
             let now = Timestamp::now();
-            let next_at = again(&app.config.alarms, (notice.id, number), notice.created_at, now);
+            let next_at = again(
+                &app.config.alarms,
+                (notice.id, number),
+                notice.created_at,
+                now,
+            );
             tracing::warn!(channel = %name, notice = %notice.id, number, "a channel was not told: {error}");
             DeliveryOutcome::Failed {
                 error: error.clone(),
@@ -144,8 +151,14 @@ fn again(
     created_at: Timestamp,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let doublings = u32::try_from(number.saturating_sub(1)).unwrap_or(u32::MAX).min(20);
-    let wait = alarms.retry.get().saturating_mul(1 << doublings).min(Alarms::RETRY_MOST);
+    let doublings = u32::try_from(number.saturating_sub(1))
+        .unwrap_or(u32::MAX)
+        .min(20);
+    let wait = alarms
+        .retry
+        .get()
+        .saturating_mul(1 << doublings)
+        .min(Alarms::RETRY_MOST);
     let digest = Digest::of(format!("{notice} {number}").as_bytes());
     let part = u32::from(digest.as_bytes()[0]);
     let wait = wait + wait * part / 1024;

@@ -139,11 +139,13 @@ async fn alarms(app: &App, caller: &Caller, registry: &mut Registry) -> Result<(
     let open = Family::<AlarmLabels, Gauge<i64>>::default();
     // A rule of which none is open is 0 and not absent: what is absent alerts nobody.
     for rule in AlarmRule::ALL {
-        open.get_or_create(&AlarmLabels::of(*rule, rule.severity())).set(0);
+        open.get_or_create(&AlarmLabels::of(*rule, rule.severity()))
+            .set(0);
     }
     for ((rule, severity), count) in known.open {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        open.get_or_create(&AlarmLabels::of(rule, severity)).set(count);
+        open.get_or_create(&AlarmLabels::of(rule, severity))
+            .set(count);
     }
     let failing = Family::<ChannelLabel, Gauge<i64>>::default();
     let pending = Family::<ChannelLabel, Gauge<i64>>::default();
@@ -160,7 +162,11 @@ async fn alarms(app: &App, caller: &Caller, registry: &mut Registry) -> Result<(
     registry.register("alarms", "Open alarms by rule", open);
     let help = "Whether the channel did not take its last notice";
     registry.register("notification_channel_failing", help, failing);
-    registry.register("notices_pending", "Notices that are still to be sent", pending);
+    registry.register(
+        "notices_pending",
+        "Notices that are still to be sent",
+        pending,
+    );
     Ok(())
 }
 

@@ -216,7 +216,8 @@ impl App {
     ) -> Result<()> {
         for (channel, declared) in self.channels_of(view).await? {
             if let Err(why) = check_secret(&declared, name, value) {
-                let message = format!("the notification channel \"{channel}\" names it, and it {why}");
+                let message =
+                    format!("the notification channel \"{channel}\" names it, and it {why}");
                 return Err(AppError::invalid("value", message));
             }
         }

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_consensus::StateView;
+use holdfast_state::ApprovalState;
 use holdfast_state::query::{
     self, AgentView, ApprovalFilter, NodeState, PageRequest, ResourceFilter, ResourceView,
 };
-use holdfast_state::ApprovalState;
 use holdfast_types::resource::{Kind, Policy, Resource};
 use holdfast_types::{Failure, Name, Span};
 use jiff::Timestamp;
@@ -33,7 +33,6 @@ impl App {
         let alarms = &self.config.alarms;
         let sixth = self.config.access.agent_certificate.get() / 6;
         Limits {
-            run_overdue: alarms.run_overdue.get(),
             first_backup: alarms.first_backup.get(),
             approval: alarms.approval_after.get(),
             certificate: alarms.certificate_left.get().min(sixth),
@@ -69,7 +68,9 @@ impl App {
                 cursor => page.cursor = cursor,
             }
         }
-        let live = agents.into_values().filter(|agent| agent.revoked_at.is_none());
+        let live = agents
+            .into_values()
+            .filter(|agent| agent.revoked_at.is_none());
         let certificates = live.map(|agent| AgentFacts {
             name: agent.name,
             certificate_expires_at: agent.certificate_expires_at,
@@ -116,7 +117,9 @@ impl App {
             fleet: judged.fleet.clone(),
             created_at: cluster.created_at,
             has_policy: policy.is_some(),
-            gaps: gaps.map(|one| (one.name.clone(), one.gaps.clone())).collect(),
+            gaps: gaps
+                .map(|one| (one.name.clone(), one.gaps.clone()))
+                .collect(),
             late_copies: late.collect(),
             trouble: self.trouble_of(view, name, policy).await?,
             slots: slots.collect(),

@@ -164,7 +164,11 @@ fn show(found: query::AlarmView, silences: &[query::SilenceView], now: Timestamp
         acknowledged_by: found.acknowledged_by.map(|by| by.to_string()),
         note: found.note,
         silenced_until: silence.map(|silence| silence.until),
-        told: found.told.into_iter().map(|(channel, told)| (channel, told.thread)).collect(),
+        told: found
+            .told
+            .into_iter()
+            .map(|(channel, told)| (channel, told.thread))
+            .collect(),
     }
 }
 
@@ -190,7 +194,9 @@ impl App {
     /// One alarm.
     pub async fn alarm(&self, by: &Caller, id: AlarmId) -> Result<AlarmView> {
         let view = self.read(by).await?;
-        let found = self.alarm_seen(&view, by, id, Permission::AlarmsRead).await?;
+        let found = self
+            .alarm_seen(&view, by, id, Permission::AlarmsRead)
+            .await?;
         let now = Timestamp::now();
         let silences = query::silences(view.connection(), now).await?;
         Ok(show(found, &silences, now))
@@ -204,7 +210,8 @@ impl App {
         note: Option<String>,
     ) -> Result<AlarmView> {
         let view = self.node.read().await?;
-        self.alarm_seen(&view, by, alarm, Permission::AlarmsWrite).await?;
+        self.alarm_seen(&view, by, alarm, Permission::AlarmsWrite)
+            .await?;
         self.propose(by, AcknowledgeAlarm { alarm, note }).await?;
         self.alarm(by, alarm).await
     }
@@ -216,9 +223,10 @@ impl App {
         by: &Caller,
     ) -> Result<BTreeMap<String, u64>> {
         let visible = self.visible(view, by, Permission::AlarmsRead).await?;
-        let mut counts: BTreeMap<String, u64> = [Severity::Critical, Severity::Warning, Severity::Info]
-            .map(|severity| (severity.to_string(), 0))
-            .into();
+        let mut counts: BTreeMap<String, u64> =
+            [Severity::Critical, Severity::Warning, Severity::Info]
+                .map(|severity| (severity.to_string(), 0))
+                .into();
         for ((_, severity), count) in query::alarm_counts(view.connection(), &visible).await? {
             *counts.entry(severity.to_string()).or_default() += count;
         }
@@ -242,7 +250,10 @@ impl App {
         let mut items = Vec::new();
         for silence in query::silences(view.connection(), Timestamp::now()).await? {
             let scope = (silence.fleet.as_ref(), silence.cluster.as_ref());
-            if self.reaches_scope(&view, by, Permission::AlarmsRead, scope).await? {
+            if self
+                .reaches_scope(&view, by, Permission::AlarmsRead, scope)
+                .await?
+            {
                 items.push(silence.into());
             }
         }
@@ -269,7 +280,9 @@ impl App {
         let id = self.propose(by, command).await?;
         let view = self.read(by).await?;
         let found = query::silence(view.connection(), id).await?;
-        found.map(SilenceView::from).ok_or_else(|| AppError::not_found("silence", id))
+        found
+            .map(SilenceView::from)
+            .ok_or_else(|| AppError::not_found("silence", id))
     }
 
     /// Ends a silence before its time.
@@ -278,7 +291,10 @@ impl App {
         let found = query::silence(view.connection(), silence).await?;
         let found = found.ok_or_else(|| AppError::not_found("silence", silence))?;
         let scope = (found.fleet.as_ref(), found.cluster.as_ref());
-        if !self.reaches_scope(&view, by, Permission::AlarmsRead, scope).await? {
+        if !self
+            .reaches_scope(&view, by, Permission::AlarmsRead, scope)
+            .await?
+        {
             return Err(AppError::not_found("silence", silence));
         }
         self.demand_scope(&view, by, scope).await?;
@@ -332,7 +348,12 @@ impl App {
             return Ok(query::sees_cluster(view.connection(), &visible, cluster).await?);
         }
         let labels = Labels::new();
-        Ok(fleet.is_some_and(|fleet| visible.sees(Place { fleet, labels: &labels })))
+        Ok(fleet.is_some_and(|fleet| {
+            visible.sees(Place {
+                fleet,
+                labels: &labels,
+            })
+        }))
     }
 
     async fn demand_scope(

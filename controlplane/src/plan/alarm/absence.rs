@@ -18,7 +18,10 @@ pub(super) fn observe(cluster: &ClusterFacts, now: Timestamp, all: &mut Vec<Obse
                 agent.name,
                 shown(at)
             ),
-            None => format!("nobody has heard of the agent \"{}\" of \"{name}\"", agent.name),
+            None => format!(
+                "nobody has heard of the agent \"{}\" of \"{name}\"",
+                agent.name
+            ),
         };
         let detail = AlarmDetail::new(message)
             .because("agent_offline")
@@ -62,7 +65,10 @@ pub(super) fn runs(facts: &Facts, all: &mut Vec<Observed>) {
         let Some(cluster) = clusters.get(&run.cluster) else {
             continue;
         };
-        let why = run.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        let why = run
+            .reason
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
         let message = format!(
             "the run of \"{}\" for \"{}\" that was due at {} was missed{why}",
             run.schedule,
@@ -96,6 +102,10 @@ pub(super) fn nodes(facts: &Facts, all: &mut Vec<Observed>) {
     for node in facts.nodes.iter().filter(|node| !node.reachable) {
         let message = format!("the node \"{}\" of the control plane is away", node.name);
         let subject = format!("nodes/{}", node.name);
-        all.push(Observed::new(AlarmRule::NodeLost, subject, AlarmDetail::new(message)));
+        all.push(Observed::new(
+            AlarmRule::NodeLost,
+            subject,
+            AlarmDetail::new(message),
+        ));
     }
 }

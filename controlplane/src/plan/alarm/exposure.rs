@@ -23,7 +23,10 @@ fn verdict(cluster: &ClusterFacts, all: &mut Vec<Observed>) {
     let subject = format!("clusters/{name}");
     let known = &cluster.verdict;
     let seconds = |seconds: Option<f64>| {
-        seconds.map_or_else(|| "all of it".to_owned(), |seconds| format!("{seconds:.0} s"))
+        seconds.map_or_else(
+            || "all of it".to_owned(),
+            |seconds| format!("{seconds:.0} s"),
+        )
     };
     let because = |detail: AlarmDetail| match &known.cause {
         Some(cause) => detail.because(cause.clone()),
@@ -101,7 +104,11 @@ fn repositories(cluster: &ClusterFacts, all: &mut Vec<Observed>) {
         let detail = AlarmDetail::new(message).because("wal_gap");
         let subject = format!("clusters/{name}/repositories/{repository}");
         let mark = format!("{}-{}", last.from_lsn, last.to_lsn);
-        all.push(Observed::new(AlarmRule::Gap, subject, detail).of(cluster).marked(mark));
+        all.push(
+            Observed::new(AlarmRule::Gap, subject, detail)
+                .of(cluster)
+                .marked(mark),
+        );
     }
     for copy in &cluster.late_copies {
         let within = copy.within_seconds.unwrap_or_default();

@@ -23,7 +23,7 @@ use holdfast_types::drill::Proof;
 use holdfast_types::{ApprovalId, Compliance, Failure, LsnRange, Name, Span};
 use jiff::{SignedDuration, Timestamp};
 
-pub(crate) use settle::{Settlement, Settling, settle};
+pub(crate) use settle::{Settling, settle};
 pub(crate) use tell::{Telling, is_silenced, tell};
 
 /// Everything that alarms are raised for.
@@ -37,7 +37,7 @@ pub(crate) struct Facts {
     pub(crate) nodes: Vec<NodeFacts>,
     /// Schedules whose last run was missed.
     pub(crate) missed: Vec<MissedRun>,
-    /// Runs that are not begun.
+    /// Runs that have been due for long and are not begun.
     pub(crate) waiting: Vec<WaitingRun>,
     /// Jobs that failed last.
     pub(crate) failed: Vec<FailedJob>,
@@ -131,8 +131,6 @@ pub(crate) struct ApprovalFacts {
 /// How long things may take before they are something to tell.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// A run that is not begun.
-    pub(crate) run_overdue: Duration,
     /// A cluster without a backup, since it was declared.
     pub(crate) first_backup: Duration,
     /// A request that waits.

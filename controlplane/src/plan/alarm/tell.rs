@@ -58,13 +58,19 @@ pub(crate) fn is_silenced<'a>(
     let fits = |silence: &&SilenceView| {
         silence.until > now
             && silence.rule.is_none_or(|rule| rule == alarm.rule)
-            && silence.fleet.as_ref().is_none_or(|fleet| alarm.fleet.as_ref() == Some(fleet))
+            && silence
+                .fleet
+                .as_ref()
+                .is_none_or(|fleet| alarm.fleet.as_ref() == Some(fleet))
             && silence
                 .cluster
                 .as_ref()
                 .is_none_or(|cluster| alarm.cluster.as_ref() == Some(cluster))
     };
-    silences.iter().filter(fits).max_by_key(|silence| silence.until)
+    silences
+        .iter()
+        .filter(fits)
+        .max_by_key(|silence| silence.until)
 }
 
 impl Telling<'_> {
@@ -77,7 +83,10 @@ impl Telling<'_> {
     ) {
         let told = |alarm: &AlarmView| alarm.told.get(name).copied();
         let unresolved = alarms.iter().filter_map(|alarm| told(alarm));
-        let mut thread = unresolved.filter(|told| !told.resolved).map(|told| told.thread).min();
+        let mut thread = unresolved
+            .filter(|told| !told.resolved)
+            .map(|told| told.thread)
+            .min();
         let mut notice = |kind, of: Vec<AlarmId>, remaining: usize| {
             let notice = id();
             notices.push(NewNotice {
@@ -97,7 +106,9 @@ impl Telling<'_> {
         let new = open().filter(|alarm| self.is_new(alarm, (name, channel)));
         let new: Vec<&&AlarmView> = new.collect();
         let waited = |alarm: &&&AlarmView| {
-            let wait = channel.after.map_or(self.group, |after| after.get().max(self.group));
+            let wait = channel
+                .after
+                .map_or(self.group, |after| after.get().max(self.group));
             older(alarm.opened_at, self.now, wait)
         };
         if new.iter().any(waited) {
@@ -117,9 +128,8 @@ impl Telling<'_> {
         });
         let taken: Vec<AlarmId> = taken.map(|alarm| alarm.id).collect();
         if !taken.is_empty() {
-            let others = open().filter(|alarm| {
-                told(alarm).is_some() && alarm.acknowledged_at.is_none()
-            });
+            let others =
+                open().filter(|alarm| told(alarm).is_some() && alarm.acknowledged_at.is_none());
             notice(NoticeKind::Acknowledged, taken, others.count());
         }
 
@@ -155,9 +165,15 @@ impl Telling<'_> {
             return alarm.subject != format!("notification-channels/{name}");
         }
         let fleet = channel.fleets.is_empty()
-            || alarm.fleet.as_ref().is_some_and(|fleet| channel.fleets.contains(fleet));
+            || alarm
+                .fleet
+                .as_ref()
+                .is_some_and(|fleet| channel.fleets.contains(fleet));
         let labels = || {
-            let labels = alarm.cluster.as_ref().and_then(|cluster| self.labels.get(cluster));
+            let labels = alarm
+                .cluster
+                .as_ref()
+                .and_then(|cluster| self.labels.get(cluster));
             labels.is_some_and(|labels| selects(&channel.selector, labels))
         };
         fleet && (channel.selector.is_empty() || labels())

@@ -19,10 +19,17 @@ pub(super) fn observe(facts: &Facts, limits: Limits, now: Timestamp, all: &mut V
             continue;
         }
         let ends = shown(agent.certificate_expires_at);
-        let message = format!("the certificate of the agent \"{}\" ends at {ends}", agent.name);
+        let message = format!(
+            "the certificate of the agent \"{}\" ends at {ends}",
+            agent.name
+        );
         let subject = format!("agents/{}", agent.name);
         let detail = AlarmDetail::new(message);
-        all.push(Observed::new(AlarmRule::CertificateExpiring, subject, detail));
+        all.push(Observed::new(
+            AlarmRule::CertificateExpiring,
+            subject,
+            detail,
+        ));
     }
 }
 

@@ -8,7 +8,7 @@ use super::ReplicatedCommand;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::alarms;
-use crate::{Noun, Refusal, StateError, TaskName, row, schema};
+use crate::{Noun, Refusal, TaskName, row, schema};
 
 /// A note is read by people, not a file.
 const NOTE_MAX: usize = 500;
@@ -56,7 +56,7 @@ impl ReplicatedCommand for AcknowledgeAlarm {
             return Ok(found.revision.into());
         }
         let by = cx.principal().cloned();
-        let by = by.ok_or_else(|| StateError::corrupt("who acknowledges has no name"))?;
+        let by = by.ok_or_else(|| Refusal::invalid("principal", "nobody takes it on"))?;
         cx.changed("alarms", alarm);
         cx.put(alarms::Model {
             acknowledged_at: Some(Moment(cx.now())),

@@ -12,7 +12,7 @@ use super::apply_documents::DEFAULT_FLEET;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::silences;
-use crate::{Noun, Refusal, StateError, TaskName, row, schema};
+use crate::{Noun, Refusal, TaskName, row, schema};
 
 /// A reason is read by people, not a file.
 const REASON_MAX: usize = 500;
@@ -66,7 +66,7 @@ impl ReplicatedCommand for SilenceAlarms {
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<SilenceId, Stop> {
         self.check(cx).await?;
         let by = cx.principal().cloned();
-        let by = by.ok_or_else(|| StateError::corrupt("who silences has no name"))?;
+        let by = by.ok_or_else(|| Refusal::invalid("principal", "nobody silences it"))?;
         cx.changed("silences", self.silence);
         cx.insert(silences::Model {
             id: Text(self.silence),

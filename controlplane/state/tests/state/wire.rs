@@ -110,6 +110,7 @@ fn refusals_have_golden_bytes() {
         refusals::examples_of_level_2(),
         refusals::examples_of_level_13(),
         refusals::examples_of_access(),
+        refusals::examples_of_notices(),
     ];
     for (number, refusals) in (1..).zip(lists) {
         let now = serde_json::to_vec(&refusals).unwrap();
@@ -138,6 +139,7 @@ fn replies_have_golden_bytes() {
 /// at a lower level enters a log that an older node cannot read, and stops it;
 /// one that is moved to a higher level is refused where it was not.
 const LATER: &[(&str, u32)] = &[
+    ("acknowledge_alarm", schema::NOTICES),
     ("admit_node", 2),
     ("begin_deletion", 15),
     ("cancel_approval", schema::ACCESS),
@@ -147,6 +149,7 @@ const LATER: &[(&str, u32)] = &[
     ("condemn_wal", 15),
     ("create_node_token", 2),
     ("end_deletion", 15),
+    ("end_silence", schema::NOTICES),
     ("forget_state_snapshots", 5),
     ("hold_backup", 15),
     ("lease_jobs", 8),
@@ -156,9 +159,11 @@ const LATER: &[(&str, u32)] = &[
     ("pin_backups", 10),
     ("rebuild_catalog", 7),
     ("record_copy", 17),
+    ("record_deliveries", schema::NOTICES),
     ("record_found_wal", 7),
     ("record_late_result", 4),
     ("record_node", 2),
+    ("record_notices", schema::NOTICES),
     ("record_offline_runs", 4),
     ("record_runs", 3),
     ("record_scan", 5),
@@ -171,6 +176,8 @@ const LATER: &[(&str, u32)] = &[
     ("request_state_snapshot", 5),
     ("restore_state", 5),
     ("set_state_snapshots", 5),
+    ("settle_alarms", schema::NOTICES),
+    ("silence_alarms", schema::NOTICES),
     ("transfer_leadership", 2),
     ("vote_approval", schema::ACCESS),
 ];
