@@ -95,7 +95,7 @@ fn what_is_not_there_is_noticed() {
     });
     assert_eq!(policyless, [(AlarmRule::Unprotected, orders())]);
     // A new cluster is given a while for its first backup.
-    let bare = |age| {
+    let bare = |age: i64| {
         of(|one| {
             one.created_at = at(-age);
             one.verdict.status = Some(Compliance::Unprotected);
@@ -112,7 +112,7 @@ fn what_is_not_there_is_noticed() {
         )]
     );
     // A week in which a drill counts, and none in it.
-    let undrilled = |age| {
+    let undrilled = |age: i64| {
         of(|one| {
             one.created_at = at(-age);
             one.drills = Some(Span::from_secs(700));
@@ -120,7 +120,7 @@ fn what_is_not_there_is_noticed() {
     };
     assert_eq!(undrilled(699), []);
     assert_eq!(undrilled(700), [(AlarmRule::NoDrill, orders())]);
-    let trouble = |length| {
+    let trouble = |length: u64| {
         of(|one| {
             let failure = Failure::transient("password_wrong", "the password is wrong", "set it");
             one.trouble = Some((Duration::from_secs(length), failure));
