@@ -78,6 +78,12 @@ fn what_is_wrong_is_told_once_for_the_fleet_whoever_leads() {
     let tested = cli.json(["channel", "test", "on-call"]);
     assert_eq!(tested["delivered"], true, "{tested}");
 
+    // What nobody protects is told too, and is out of the way.
+    until("the first notice", LONG, || {
+        let posts = receiver.posts("unprotected", "opened");
+        posts.into_iter().find(|post| post.answered)
+    });
+
     // Both stop. The leader is killed after the receiver has the notice and before
     // that is on record.
     receiver.hold();
