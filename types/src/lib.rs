@@ -7,6 +7,7 @@ pub mod access;
 pub mod alarm;
 mod backup;
 mod coverage;
+mod discovery;
 pub mod drill;
 mod dump;
 mod exposure;
@@ -29,6 +30,7 @@ mod wal;
 
 pub use backup::{BackupKind, BackupState, CommittedBackup, InvalidWord};
 pub use coverage::{Coverage, LsnRange};
+pub use discovery::{DISCOVERED_MAX, DiscoveredInstance};
 pub use dump::{
     ALL_DATABASES, DUMP_JOBS_MAX, DumpFormat, DumpOptions, DumpRestoreRequest, DumpRestoreResult,
     InvalidDump,

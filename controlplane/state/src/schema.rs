@@ -52,8 +52,10 @@ pub const POLICY_REVISIONS: u32 = 19;
 pub const DRILLS: u32 = 20;
 /// From here on there are roles, and dangerous acts need the consent of others.
 pub const ACCESS: u32 = 21;
+/// From here on agents tell which PostgreSQL servers there are on their hosts.
+pub const INVENTORY: u32 = 22;
 /// From here on there are alarms, and channels that are told of them.
-pub const NOTICES: u32 = 22;
+pub const NOTICES: u32 = 23;
 
 const KEY: &str = "schema";
 
@@ -80,7 +82,8 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         19 => include_str!("migration/m0019.sql"),
         20 => include_str!("migration/m0020.sql"),
         ACCESS => include_str!("migration/m0021.sql"),
-        NOTICES => include_str!("migration/m0022.sql"),
+        INVENTORY => include_str!("migration/m0022.sql"),
+        NOTICES => include_str!("migration/m0023.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

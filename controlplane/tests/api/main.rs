@@ -22,6 +22,7 @@ mod enrol;
 mod events;
 mod expiry;
 mod idempotency;
+mod inventory;
 mod jobs;
 mod node;
 mod notices;

@@ -17,12 +17,14 @@ pub(crate) mod backup_repositories;
 pub(crate) mod backups;
 pub(crate) mod condemned;
 pub(crate) mod condemned_wal;
+pub(crate) mod discovered_instances;
 pub(crate) mod drills;
 pub(crate) mod exposure_facts;
 pub(crate) mod findings;
 pub(crate) mod frontiers;
 pub(crate) mod holds;
 pub(crate) mod idempotency;
+pub(crate) mod ignored_instances;
 pub(crate) mod instances;
 pub(crate) mod job_attempts;
 pub(crate) mod job_phases;
@@ -91,12 +93,14 @@ mod tests {
             backups,
             condemned,
             condemned_wal,
+            discovered_instances,
             drills,
             exposure_facts,
             findings,
             frontiers,
             holds,
             idempotency,
+            ignored_instances,
             instances,
             job_attempts,
             job_phases,

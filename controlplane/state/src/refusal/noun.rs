@@ -26,6 +26,8 @@ pub enum Noun {
     DrillPlan,
     /// A fleet.
     Fleet,
+    /// A PostgreSQL server that an agent found.
+    Instance,
     /// A job.
     Job,
     /// A join token.
@@ -66,6 +68,7 @@ impl fmt::Display for Noun {
             Self::Cluster => "cluster",
             Self::DrillPlan => "drill plan",
             Self::Fleet => "fleet",
+            Self::Instance => "instance",
             Self::Job => "job",
             Self::JoinToken => "join token",
             Self::Node => "node",
