@@ -8,10 +8,12 @@ use holdfast_types::{Name, Span};
 
 use crate::output::Format;
 
+mod alarm;
 mod compliance;
 mod policy;
 mod protection;
 
+pub(crate) use alarm::{Alarm, Channel};
 pub(crate) use compliance::{Asked, Compliance, Exemption};
 pub(crate) use policy::{Policy, Suggest};
 pub(crate) use protection::{
@@ -93,7 +95,8 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Show resources
     Get {
-        /// repositories, fleets, clusters, policies, drill-plans or role-bindings
+        /// repositories, fleets, clusters, policies, drill-plans, role-bindings or
+        /// notification-channels
         kind: String,
         /// One by name
         name: Option<Name>,
@@ -103,7 +106,8 @@ pub(crate) enum Command {
     },
     /// Delete a resource
     Delete {
-        /// repository, fleet, cluster, policy, drill-plan or role-binding
+        /// repository, fleet, cluster, policy, drill-plan, role-binding or
+        /// notification-channel
         kind: String,
         /// Its name
         name: Name,
@@ -160,6 +164,12 @@ pub(crate) enum Command {
     /// Excuse a cluster from its RPO for a while
     #[command(subcommand)]
     Exemption(Exemption),
+    /// See what is wrong, take it on, or have nobody told for a while
+    #[command(subcommand)]
+    Alarm(Alarm),
+    /// Try where alarms are told, and see what arrived
+    #[command(subcommand)]
+    Channel(Channel),
     /// See what others ask for, and consent to it or refuse
     #[command(subcommand)]
     Approval(Approval),

@@ -9,6 +9,7 @@ pub mod app;
 pub mod command;
 pub mod config;
 mod expiry;
+mod notice;
 mod peer;
 pub mod plan;
 mod scan;

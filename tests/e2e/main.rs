@@ -24,6 +24,7 @@ mod killed_rebuild;
 mod leases;
 mod membership;
 mod nodes;
+mod notices;
 mod outage;
 mod partition;
 mod policies;

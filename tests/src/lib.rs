@@ -15,6 +15,7 @@ pub mod patroni;
 pub mod process;
 pub mod programs;
 pub mod proxy;
+pub mod receiver;
 pub mod rest;
 pub mod scratch;
 pub mod store;

@@ -84,6 +84,8 @@ macro_rules! ids {
 ids! {
     /// An enrolled agent.
     AgentId = "agt_";
+    /// An alarm, from when it opens until it closes.
+    AlarmId = "alm_";
     /// A request for the consent of others.
     ApprovalId = "apr_";
     /// A standing duty or a job in an agent's hands.
@@ -102,6 +104,8 @@ ids! {
     JoinTokenId = "jtk_";
     /// A key in a repository.
     KeyId = "key_";
+    /// Something that a channel is told.
+    NoticeId = "ntc_";
     /// A one-time token with which a node joins.
     NodeTokenId = "ntk_";
     /// A repository, as its own marker object names it.
@@ -112,6 +116,8 @@ ids! {
     RestoreId = "rst_";
     /// A login.
     SessionId = "ses_";
+    /// A time in which alarms are not told.
+    SilenceId = "sil_";
     /// A snapshot of the control plane's own state.
     StateSnapshotId = "snp_";
     /// An API token.

@@ -4,6 +4,7 @@
 //! randomness. The words are those of `docs/glossary.md`.
 
 pub mod access;
+pub mod alarm;
 mod backup;
 mod coverage;
 mod discovery;
@@ -46,9 +47,9 @@ pub use facts::{
 pub use failure::Failure;
 pub use generation::{Generation, Revision};
 pub use id::{
-    AgentId, ApprovalId, AssignmentId, BackupId, ControlPlaneId, DrillId, ExemptionId, InvalidId,
-    JobId, JoinTokenId, KeyId, NodeTokenId, RepositoryId, RequestId, RestoreId, SessionId,
-    StateSnapshotId, TokenId, UserId,
+    AgentId, AlarmId, ApprovalId, AssignmentId, BackupId, ControlPlaneId, DrillId, ExemptionId,
+    InvalidId, JobId, JoinTokenId, KeyId, NodeTokenId, NoticeId, RepositoryId, RequestId,
+    RestoreId, SessionId, SilenceId, StateSnapshotId, TokenId, UserId,
 };
 pub use job::{JobKind, JobPhase, JobState, PhaseTime};
 pub use lineage::{InvalidLineage, Lineage};

@@ -1,10 +1,12 @@
 //! What each command does: a file per noun.
 
 mod agent;
+mod alarm;
 mod apply;
 mod approval;
 mod audit;
 mod backup;
+mod channel;
 mod compliance;
 mod drill;
 mod exposure;
@@ -88,6 +90,8 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,
         Command::Compliance(command) => compliance::run(&mut cx, command).await,
         Command::Exemption(command) => compliance::exemption(&mut cx, command).await,
+        Command::Alarm(command) => alarm::run(&mut cx, command).await,
+        Command::Channel(command) => channel::run(&mut cx, command).await,
         Command::Unprotected(command) => unprotected::run(&mut cx, command).await,
         Command::Approval(command) => approval::run(&mut cx, command).await,
         Command::Role(command) => role::run(&mut cx, command).await,

@@ -78,6 +78,26 @@ const ROLE_BINDINGS: &[Column] = &[
     ("scope", |item| scope(&item["spec"]["scope"])),
 ];
 
+const NOTIFICATION_CHANNELS: &[Column] = &[
+    ("name", |item| text(&item["metadata"]["name"])),
+    ("type", |item| text(&item["spec"]["type"])),
+    ("severity", |item| {
+        match text(&item["spec"]["minimumSeverity"]) {
+            all if all.is_empty() => "info".to_owned(),
+            least => least,
+        }
+    }),
+    ("of", |item| {
+        let spec = &item["spec"];
+        let of = [text(&spec["fleets"]), text(&spec["selector"])];
+        match of.iter().all(String::is_empty) {
+            true => "everything".to_owned(),
+            false => of.join(" ").trim().to_owned(),
+        }
+    }),
+    ("after", |item| text(&item["spec"]["after"])),
+];
+
 /// Where a role holds.
 pub(super) fn scope(scope: &Value) -> String {
     if scope["fleet"].is_string() {
@@ -122,6 +142,7 @@ pub(super) async fn get(
         Kind::Policy => POLICIES,
         Kind::DrillPlan => DRILL_PLANS,
         Kind::RoleBinding => ROLE_BINDINGS,
+        Kind::NotificationChannel => NOTIFICATION_CHANNELS,
     };
     output::list(cx.format, &body, columns)?;
     DONE
@@ -147,7 +168,8 @@ fn kind(word: &str) -> Result<Kind, Failure> {
         let message = format!("\"{word}\" is no kind of resource");
         Failure::usage(
             message,
-            "kinds are repositories, fleets, clusters, policies, drill-plans, role-bindings",
+            "kinds are repositories, fleets, clusters, policies, drill-plans, role-bindings, \
+             notification-channels",
         )
     })
 }

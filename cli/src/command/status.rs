@@ -22,6 +22,7 @@ const PAIRS: &[Column] = &[
     ("agents", |body| numbers(&body["counts"]["agents"])),
     ("jobs", |body| numbers(&body["counts"]["jobs"])),
     ("backups", |body| numbers(&body["counts"]["backups"])),
+    ("alarms", |body| numbers(&body["counts"]["alarms"])),
     ("exposure", |body| numbers(&body["exposure"])),
     ("own state", |body| {
         super::snapshot::safety(&body["stateSafety"])

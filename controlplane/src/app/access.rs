@@ -402,9 +402,12 @@ impl App {
             {
                 Ok(())
             }
-            Kind::Policy | Kind::DrillPlan | Kind::Repository | Kind::Fleet | Kind::RoleBinding => {
-                self.demand(view, by, permission).await
-            }
+            Kind::Policy
+            | Kind::DrillPlan
+            | Kind::Repository
+            | Kind::Fleet
+            | Kind::RoleBinding
+            | Kind::NotificationChannel => self.demand(view, by, permission).await,
         }
     }
 }

@@ -146,6 +146,7 @@ impl App {
         };
         let documents: Vec<&Document> = read.iter().collect();
         self.demand_documents(&view, by, &documents).await?;
+        self.check_channels(&view, &documents).await?;
         if dry_run {
             let Rehearsed { results, consent } = self.rehearse(&view, read.clone()).await?;
             return Ok(Applied {
@@ -236,6 +237,7 @@ impl App {
         };
         let view = self.node.read().await?;
         self.demand_documents(&view, by, &[&document]).await?;
+        self.check_channels(&view, &[&document]).await?;
         let change = DocumentChange { document, expected };
         let command = self.command(vec![change])?;
         let applied = self.propose_or_ask(by, command).await?;

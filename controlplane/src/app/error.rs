@@ -265,6 +265,7 @@ fn category_of(refusal: &Refusal) -> Category {
         | Refusal::VotedAlready { .. }
         | Refusal::RequesterGone { .. }
         | Refusal::LastAdministrator
+        | Refusal::AlarmClosed { .. }
         | Refusal::IdempotencyMismatch => Category::Conflict,
     }
 }

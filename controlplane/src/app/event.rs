@@ -4,7 +4,9 @@ use holdfast_consensus::StateView;
 use holdfast_state::query;
 use holdfast_types::access::Permission;
 use holdfast_types::schedule::RunId;
-use holdfast_types::{ApprovalId, BackupId, DrillId, ExemptionId, JobId, Name, RestoreId};
+use holdfast_types::{
+    AlarmId, ApprovalId, BackupId, DrillId, ExemptionId, JobId, Name, RestoreId,
+};
 use jiff::Timestamp;
 
 use super::caller::Caller;
@@ -71,6 +73,9 @@ impl App {
                     Err(_) => Ok(visible.is_everything()),
                 };
             }
+            "alarms" => (Permission::AlarmsRead, cluster_of_alarm(&view, key).await?),
+            "silences" => return Ok(rights.somewhere(Permission::AlarmsRead)),
+            "notification-channels" => return Ok(rights.everywhere(Permission::ChannelsRead)),
             "users" | "tokens" => return Ok(rights.everywhere(Permission::UsersRead)),
             "secrets" => return Ok(rights.everywhere(Permission::SecretsRead)),
             "role-bindings" => return Ok(rights.everywhere(Permission::AccessRead)),
@@ -88,6 +93,14 @@ impl App {
             None => Ok(false),
         }
     }
+}
+
+async fn cluster_of_alarm(view: &StateView, key: &str) -> Result<Option<Name>> {
+    let Ok(id) = key.parse::<AlarmId>() else {
+        return Ok(None);
+    };
+    let found = query::alarm(view.connection(), id).await?;
+    Ok(found.and_then(|alarm| alarm.cluster))
 }
 
 async fn cluster_of_job(view: &StateView, key: &str) -> Result<Option<Name>> {

@@ -99,7 +99,11 @@ impl App {
     }
 
     /// What agents that are connected say of the slots that they keep.
-    async fn warnings_of(&self, view: &StateView, cluster: &Name) -> Result<Vec<InstanceWarning>> {
+    pub(super) async fn warnings_of(
+        &self,
+        view: &StateView,
+        cluster: &Name,
+    ) -> Result<Vec<InstanceWarning>> {
         let instances = self.instances(view, cluster).await?.into_iter();
         let online = instances.filter(|(agent, ..)| self.sessions.is_online(*agent));
         let troubles = online.filter_map(|(_, agent, facts)| {
@@ -114,7 +118,7 @@ impl App {
         Ok(troubles.collect())
     }
 
-    async fn judge(
+    pub(super) async fn judge(
         &self,
         view: &StateView,
         cluster: &query::ResourceView,

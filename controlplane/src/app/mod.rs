@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 mod agent;
+pub(crate) mod alarm;
 mod apply;
 mod approval;
 mod audit;
@@ -49,6 +50,7 @@ use uuid::Uuid;
 
 pub use access::{AccessView, RoleView};
 pub use agent::AgentView;
+pub use alarm::{AlarmView, ChannelTest, DeliveryView, SilenceView, WantedSilence};
 pub use apply::{Applied, ApplyAction, ApplyResult, Condition, ConsentView};
 pub use approval::ApprovalView;
 pub use backup::WantedBackup;

@@ -184,15 +184,21 @@ impl App {
         let name = found.document.metadata.name.clone();
         let cluster = match kind {
             Kind::Cluster => Some(self.cluster_status(view, &name, found.retired_at).await?),
-            Kind::Repository | Kind::Fleet | Kind::Policy | Kind::DrillPlan | Kind::RoleBinding => {
-                None
-            }
+            Kind::Repository
+            | Kind::Fleet
+            | Kind::Policy
+            | Kind::DrillPlan
+            | Kind::RoleBinding
+            | Kind::NotificationChannel => None,
         };
         let repository_id = match kind {
             Kind::Repository => query::repository_identity(view.connection(), &name).await?,
-            Kind::Cluster | Kind::Fleet | Kind::Policy | Kind::DrillPlan | Kind::RoleBinding => {
-                None
-            }
+            Kind::Cluster
+            | Kind::Fleet
+            | Kind::Policy
+            | Kind::DrillPlan
+            | Kind::RoleBinding
+            | Kind::NotificationChannel => None,
         };
         let promised = match &found.document.resource {
             Resource::Policy(policy) => Some(contract(policy)),
@@ -200,7 +206,8 @@ impl App {
             | Resource::Fleet(_)
             | Resource::Cluster(_)
             | Resource::DrillPlan(_)
-            | Resource::RoleBinding(_) => None,
+            | Resource::RoleBinding(_)
+            | Resource::NotificationChannel(_) => None,
         };
         let mut document = found.document.to_value();
         let spec = document

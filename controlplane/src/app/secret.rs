@@ -24,6 +24,8 @@ impl App {
             let message = format!("a secret has 1 to {LONGEST} bytes");
             return Err(AppError::invalid("value", message));
         }
+        self.check_channel_secret(&self.local(), &name, value)
+            .await?;
         let sealed = self
             .sealer
             .seal(&Purpose::Secret(&name), value.expose().as_bytes())?;

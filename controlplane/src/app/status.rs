@@ -79,6 +79,8 @@ pub struct Counts {
     pub jobs: BTreeMap<String, u64>,
     /// Backups by state.
     pub backups: BTreeMap<String, u64>,
+    /// Open alarms by severity.
+    pub alarms: BTreeMap<String, u64>,
 }
 
 impl App {
@@ -129,6 +131,7 @@ impl App {
                 agents,
                 jobs: counts.jobs,
                 backups: counts.backups,
+                alarms: self.alarm_counts(&view, by).await?,
             },
             exposure: self.verdicts(&view, &visible).await?,
             state_safety: self.state_safety(by).await?,

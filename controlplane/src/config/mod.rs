@@ -5,6 +5,7 @@
 //! replicated state, not here, and no secret is a setting.
 
 mod access;
+mod alarms;
 mod expiry;
 mod jobs;
 mod listen;
@@ -18,6 +19,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 pub use access::Access;
+pub use alarms::Alarms;
 pub use expiry::Expiry;
 pub use jobs::Jobs;
 pub use listen::Listen;
@@ -38,6 +40,8 @@ pub struct Config {
     pub access: Access,
     /// Jobs and agents.
     pub jobs: Jobs,
+    /// Alarms and what is told of them.
+    pub alarms: Alarms,
     /// What policies keep no longer.
     pub expiry: Expiry,
 }
@@ -139,6 +143,7 @@ impl Config {
             listen,
             telemetry,
             access,
+            alarms,
             jobs,
             expiry,
         } = self;
@@ -147,6 +152,7 @@ impl Config {
             listen.problem(),
             telemetry.problem(),
             access.problem(),
+            alarms.problem(),
             jobs.problem(),
             expiry.problem(),
         ];

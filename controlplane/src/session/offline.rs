@@ -31,7 +31,8 @@ pub(super) async fn take(app: &App, agent: &AgentView, report: &OfflineReport) -
         | Resource::Fleet(_)
         | Resource::Policy(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) => false,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => false,
     });
     if !here {
         // It was moved or deleted meanwhile: no record of its runs is wanted. A

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::{
-    agents, copies, dispatch, duties, expiry, gaps, idle, members, pins, prune, restores, scans,
-    schedules, signs, state_snapshots,
+    agents, alarms, copies, dispatch, duties, expiry, gaps, idle, members, outbox, pins, prune,
+    restores, scans, schedules, signs, state_snapshots,
 };
 use crate::app::App;
 use crate::app::error::Result;
@@ -46,6 +46,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     let (compare, expire) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let copying = Arc::new(Notify::new());
     let restoring = Arc::new(Notify::new());
+    let (alarm, notify) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let unasked = || Arc::new(Notify::new());
     all.spawn(run(app.clone(), dispatch::Dispatch, dispatch.clone()));
     all.spawn(run(app.clone(), duties::Duties, duties.clone()));
@@ -62,6 +63,8 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(run(app.clone(), gaps::Gaps, unasked()));
     all.spawn(run(app.clone(), signs::Signs, unasked()));
     all.spawn(run(app.clone(), prune::Prune, unasked()));
+    all.spawn(run(app.clone(), alarms::Alarms::default(), alarm.clone()));
+    all.spawn(outbox::run(app.clone(), notify.clone()));
     let task = state_snapshots::StateSnapshots::default();
     all.spawn(run(app.clone(), task, snapshots.clone()));
     all.spawn(run(
@@ -73,12 +76,14 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(mirror::follow(app.clone()));
     all.spawn(peer::announce(app.clone()));
     let wake = move |task: TaskName| match task {
+        TaskName::Alarms => alarm.notify_one(),
         TaskName::Copies => copying.notify_one(),
         TaskName::Dispatch => dispatch.notify_one(),
         TaskName::Duties => duties.notify_one(),
         TaskName::Expiry => expire.notify_one(),
         TaskName::Members => members.notify_one(),
         TaskName::Restores => restoring.notify_one(),
+        TaskName::Notices => notify.notify_one(),
         TaskName::Schedules => calendar.notify_one(),
         TaskName::Scans => compare.notify_one(),
         TaskName::StateSnapshots => snapshots.notify_one(),
@@ -127,12 +132,14 @@ async fn run<T: Task>(app: Arc<App>, task: T, wake: Arc<Notify>) {
 async fn follow_effects(app: Arc<App>, wake: impl Fn(TaskName) + Send + 'static) {
     let mut notices = app.node.effects();
     let wake_everything = || {
+        wake(TaskName::Alarms);
         wake(TaskName::Copies);
         wake(TaskName::Dispatch);
         wake(TaskName::Duties);
         wake(TaskName::Expiry);
         wake(TaskName::Members);
         wake(TaskName::Restores);
+        wake(TaskName::Notices);
         wake(TaskName::Schedules);
         wake(TaskName::Scans);
         wake(TaskName::StateSnapshots);

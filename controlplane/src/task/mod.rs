@@ -6,6 +6,7 @@
 //! tried again by the next activation.
 
 mod agents;
+mod alarms;
 mod copies;
 mod dispatch;
 mod driver;
@@ -14,6 +15,7 @@ mod expiry;
 mod gaps;
 mod idle;
 mod members;
+mod outbox;
 mod pins;
 mod prune;
 mod queue;

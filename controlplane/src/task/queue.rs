@@ -356,7 +356,8 @@ impl Queue {
                 | Resource::Fleet(_)
                 | Resource::Policy(_)
                 | Resource::DrillPlan(_)
-                | Resource::RoleBinding(_) => (Vec::new(), Source::Primary),
+                | Resource::RoleBinding(_)
+                | Resource::NotificationChannel(_) => (Vec::new(), Source::Primary),
             },
             (None, None) => (Vec::new(), Source::Primary),
         };

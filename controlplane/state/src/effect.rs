@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum TaskName {
     /// Orders the copies that policies want.
     Copies,
+    /// Sees what is wrong, and decides what is told.
+    Alarms,
     /// Gives queued jobs to agents.
     Dispatch,
     /// Places standing duties such as WAL receiving.
@@ -23,6 +25,8 @@ pub enum TaskName {
     Members,
     /// Moves restores on.
     Restores,
+    /// Sends what channels are to be told.
+    Notices,
     /// Decides on due times.
     Schedules,
     /// Compares the catalog with repositories.

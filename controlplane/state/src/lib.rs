@@ -11,6 +11,7 @@
 //! This crate does not own files, pools or threads: whoever keeps the log
 //! hands in a connection ([`Writer`]) or a transaction, and commits it.
 
+mod alarms;
 pub mod apply;
 pub mod audit;
 mod canonical;

@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = RESTORES;
+pub const NEWEST: u32 = NOTICES;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -58,6 +58,8 @@ pub const INVENTORY: u32 = 22;
 pub const COMPLIANCE: u32 = 23;
 /// From here on restores are rows that the leader moves on.
 pub const RESTORES: u32 = 24;
+/// From here on there are alarms, and channels that are told of them.
+pub const NOTICES: u32 = 25;
 
 const KEY: &str = "schema";
 
@@ -87,6 +89,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         INVENTORY => include_str!("migration/m0022.sql"),
         COMPLIANCE => include_str!("migration/m0023.sql"),
         RESTORES => include_str!("migration/m0024.sql"),
+        NOTICES => include_str!("migration/m0025.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

@@ -55,9 +55,16 @@ pub fn config(data: &Path) -> Config {
 
 impl Node {
     pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same with settings of its own.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         holdfastd::secure::install_provider();
         let data = tempfile::tempdir().unwrap();
-        let running = server::start(config(data.path()), true).await.unwrap();
+        let mut config = config(data.path());
+        change(&mut config);
+        let running = server::start(config, true).await.unwrap();
         let mut node = Self {
             rest: running.listen().rest.clone(),
             grpc: running.listen().grpc.clone(),

@@ -32,6 +32,10 @@ permissions! {
     AgentsRead = "agents:read",
     /// Let agents enrol, and revoke them.
     AgentsWrite = "agents:write",
+    /// See alarms and silences.
+    AlarmsRead = "alarms:read",
+    /// Acknowledge alarms and silence them.
+    AlarmsWrite = "alarms:write",
     /// See requests for approval.
     ApprovalsRead = "approvals:read",
     /// Consent to what others asked for, or refuse it.
@@ -44,6 +48,10 @@ permissions! {
     BackupsRead = "backups:read",
     /// Take, copy and hold backups.
     BackupsWrite = "backups:write",
+    /// See where alarms are told, and what arrived.
+    ChannelsRead = "channels:read",
+    /// Declare where alarms are told, and try it.
+    ChannelsWrite = "channels:write",
     /// See clusters, fleets and exposure.
     ClustersRead = "clusters:read",
     /// Declare clusters, change and delete them.
@@ -96,6 +104,7 @@ impl Permission {
             Kind::Fleet | Kind::Cluster => Self::ClustersRead,
             Kind::Policy | Kind::DrillPlan => Self::PoliciesRead,
             Kind::RoleBinding => Self::AccessRead,
+            Kind::NotificationChannel => Self::ChannelsRead,
         }
     }
 
@@ -107,6 +116,7 @@ impl Permission {
             Kind::Cluster => Self::ClustersWrite,
             Kind::Policy | Kind::DrillPlan => Self::PoliciesWrite,
             Kind::RoleBinding => Self::AccessWrite,
+            Kind::NotificationChannel => Self::ChannelsWrite,
         }
     }
 }

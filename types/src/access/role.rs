@@ -28,18 +28,21 @@ as_word!(BuiltInRole {
 });
 
 use Permission::{
-    AccessRead, AgentsRead, ApprovalsRead, ApprovalsVote, AuditRead, BackupsDelete, BackupsRead,
-    BackupsWrite, ClustersRead, ClustersWrite, DrillsRead, DrillsWrite, FleetsWrite, JobsRead,
-    JobsWrite, NodesRead, PoliciesRead, PoliciesWrite, RepositoriesRead, RepositoriesWrite,
-    RestoresRead, RestoresWrite, ScansWrite, SecretsRead, SecretsWrite,
+    AccessRead, AgentsRead, AlarmsRead, AlarmsWrite, ApprovalsRead, ApprovalsVote, AuditRead,
+    BackupsDelete, BackupsRead, BackupsWrite, ChannelsRead, ChannelsWrite, ClustersRead,
+    ClustersWrite, DrillsRead, DrillsWrite, FleetsWrite, JobsRead, JobsWrite, NodesRead,
+    PoliciesRead, PoliciesWrite, RepositoriesRead, RepositoriesWrite, RestoresRead, RestoresWrite,
+    ScansWrite, SecretsRead, SecretsWrite,
 };
 
 const VIEWER: &[Permission] = &[
     AccessRead,
     AgentsRead,
+    AlarmsRead,
     ApprovalsRead,
     AuditRead,
     BackupsRead,
+    ChannelsRead,
     ClustersRead,
     DrillsRead,
     JobsRead,
@@ -51,10 +54,12 @@ const VIEWER: &[Permission] = &[
 const APPROVER: &[Permission] = &[
     AccessRead,
     AgentsRead,
+    AlarmsRead,
     ApprovalsRead,
     ApprovalsVote,
     AuditRead,
     BackupsRead,
+    ChannelsRead,
     ClustersRead,
     DrillsRead,
     JobsRead,
@@ -66,11 +71,15 @@ const APPROVER: &[Permission] = &[
 const OPERATOR: &[Permission] = &[
     AccessRead,
     AgentsRead,
+    AlarmsRead,
+    AlarmsWrite,
     ApprovalsRead,
     AuditRead,
     BackupsDelete,
     BackupsRead,
     BackupsWrite,
+    ChannelsRead,
+    ChannelsWrite,
     ClustersRead,
     ClustersWrite,
     DrillsRead,

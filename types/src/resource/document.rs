@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{Cluster, Drill, Fleet, Policy, Repository, RoleBinding};
+use super::{Cluster, Drill, Fleet, NotificationChannel, Policy, Repository, RoleBinding};
 use crate::Name;
 use crate::backup::{InvalidWord, as_word};
 
@@ -34,6 +34,8 @@ pub enum Kind {
     DrillPlan,
     /// A role that is given to people.
     RoleBinding,
+    /// Where alarms are told.
+    NotificationChannel,
 }
 
 as_word!(Kind {
@@ -43,20 +45,22 @@ as_word!(Kind {
     Policy = "Policy",
     DrillPlan = "DrillPlan",
     RoleBinding = "RoleBinding",
+    NotificationChannel = "NotificationChannel",
 });
 
 /// Kinds of the contract whose work is not built yet.
-const LATER: [&str; 2] = ["Role", "NotificationChannel"];
+const LATER: [&str; 1] = ["Role"];
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Repository,
         Self::Fleet,
         Self::Cluster,
         Self::Policy,
         Self::DrillPlan,
         Self::RoleBinding,
+        Self::NotificationChannel,
     ];
 
     /// The plural in REST paths.
@@ -68,6 +72,7 @@ impl Kind {
             Self::Policy => "policies",
             Self::DrillPlan => "drill-plans",
             Self::RoleBinding => "role-bindings",
+            Self::NotificationChannel => "notification-channels",
         }
     }
 
@@ -114,6 +119,8 @@ pub enum Resource {
     DrillPlan(Box<Drill>),
     /// A role that is given to people.
     RoleBinding(RoleBinding),
+    /// Where alarms are told.
+    NotificationChannel(Box<NotificationChannel>),
 }
 
 /// A whole, valid document.
@@ -201,6 +208,9 @@ impl Document {
             Kind::Policy => Resource::Policy(Box::new(read("spec", spec)?)),
             Kind::DrillPlan => Resource::DrillPlan(Box::new(read("spec", spec)?)),
             Kind::RoleBinding => Resource::RoleBinding(read("spec", spec)?),
+            Kind::NotificationChannel => {
+                Resource::NotificationChannel(Box::new(read("spec", spec)?))
+            }
         };
         let document = Self { metadata, resource };
         document.check()?;
@@ -225,6 +235,7 @@ impl Document {
             Resource::Policy(_) => Kind::Policy,
             Resource::DrillPlan(_) => Kind::DrillPlan,
             Resource::RoleBinding(_) => Kind::RoleBinding,
+            Resource::NotificationChannel(_) => Kind::NotificationChannel,
         }
     }
 
@@ -236,6 +247,7 @@ impl Document {
             Resource::Policy(policy) => policy.check(),
             Resource::DrillPlan(drill) => drill.check_plan(&self.metadata.name),
             Resource::RoleBinding(binding) => binding.check(),
+            Resource::NotificationChannel(channel) => channel.check(),
         }
     }
 }

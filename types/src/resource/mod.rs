@@ -9,6 +9,7 @@ mod cluster;
 mod document;
 mod drill;
 mod fleet;
+mod notification_channel;
 mod policy;
 mod repository;
 mod retained;
@@ -21,6 +22,10 @@ pub use cluster::{Cluster, ConnectionProblem, InstanceSpec, REMOTE, RelaySpec};
 pub use document::{API_VERSION, Document, InvalidDocument, Kind, Labels, Metadata, Resource};
 pub use drill::{Check, Drill, check_all, drill_name, plan_name};
 pub use fleet::Fleet;
+pub use notification_channel::{
+    ChannelSettings, ChannelType, EmailSettings, MailTls, NotificationChannel, PAGERDUTY,
+    WebhookSettings, check_address, is_loopback,
+};
 pub use policy::{
     Codec, Compression, Durability, Limits, Objectives, Policy, PolicyCopy, WalMode, WalPolicy,
     WalReceiver, selects,

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use holdfast_state::query::PageRequest;
+use holdfast_types::alarm::{AlarmRule, Severity};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
@@ -40,6 +41,26 @@ struct KindLabel {
 struct Cluster {
     cluster: String,
     fleet: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct AlarmLabels {
+    rule: String,
+    severity: String,
+}
+
+impl AlarmLabels {
+    fn of(rule: AlarmRule, severity: Severity) -> Self {
+        Self {
+            rule: rule.to_string(),
+            severity: severity.to_string(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ChannelLabel {
+    channel: String,
 }
 
 /// Metrics of this node and of the control plane
@@ -114,8 +135,45 @@ async fn gather(app: &App, caller: &Caller) -> Result<Registry> {
         registry.register(name, help, family);
     }
     state_safety(&status, &mut registry);
+    alarms(app, caller, &mut registry).await?;
     exposure(app, caller, &mut registry).await?;
     Ok(registry)
+}
+
+async fn alarms(app: &App, caller: &Caller, registry: &mut Registry) -> Result<()> {
+    let known = app.alarm_metrics(caller).await?;
+    let open = Family::<AlarmLabels, Gauge<i64>>::default();
+    // A rule of which none is open is 0 and not absent: what is absent alerts nobody.
+    for rule in AlarmRule::ALL {
+        open.get_or_create(&AlarmLabels::of(*rule, rule.severity()))
+            .set(0);
+    }
+    for ((rule, severity), count) in known.open {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        open.get_or_create(&AlarmLabels::of(rule, severity))
+            .set(count);
+    }
+    let failing = Family::<ChannelLabel, Gauge<i64>>::default();
+    let pending = Family::<ChannelLabel, Gauge<i64>>::default();
+    for channel in known.channels {
+        let health = known.health.get(&channel).cloned().unwrap_or_default();
+        let label = ChannelLabel {
+            channel: channel.to_string(),
+        };
+        let fails = health.failed_attempts > 0 || health.gave_up.is_some();
+        failing.get_or_create(&label).set(i64::from(fails));
+        let waiting = i64::try_from(health.pending).unwrap_or(i64::MAX);
+        pending.get_or_create(&label).set(waiting);
+    }
+    registry.register("alarms", "Open alarms by rule", open);
+    let help = "Whether the channel did not take its last notice";
+    registry.register("notification_channel_failing", help, failing);
+    registry.register(
+        "notices_pending",
+        "Notices that are still to be sent",
+        pending,
+    );
+    Ok(())
 }
 
 fn unprotected(status: &StatusView, registry: &mut Registry) {

@@ -6,6 +6,7 @@
 
 mod access;
 mod agents;
+mod alarms;
 mod apply;
 mod approvals;
 mod audit;
@@ -22,6 +23,7 @@ mod inventory;
 mod jobs;
 mod metrics;
 mod nodes;
+mod notification_channels;
 mod permissions;
 mod policies;
 mod resources;
@@ -30,6 +32,7 @@ mod roles;
 mod runs;
 mod scans;
 mod secrets;
+mod silences;
 mod state_snapshots;
 mod status;
 mod tokens;
@@ -88,6 +91,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(access::guarded())
         .merge(agents::router())
+        .merge(alarms::router())
         .merge(apply::router())
         .merge(approvals::router())
         .merge(audit::router())
@@ -101,6 +105,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(jobs::router())
         .merge(metrics::router())
         .merge(nodes::router())
+        .merge(notification_channels::router())
         .merge(policies::router())
         .merge(resources::router())
         .merge(restores::router())
@@ -108,6 +113,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(runs::router())
         .merge(scans::router())
         .merge(secrets::router())
+        .merge(silences::router())
         .merge(state_snapshots::router())
         .merge(status::router())
         .merge(tokens::router())

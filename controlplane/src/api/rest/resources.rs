@@ -336,6 +336,20 @@ resource!(
     role_binding_delete = "role_binding_delete"
 );
 
+resource!(
+    notification_channels,
+    Kind::NotificationChannel,
+    resource::NotificationChannel,
+    NotificationChannelDocument,
+    "alarms",
+    "/api/v1/notification-channels",
+    "/api/v1/notification-channels/{name}",
+    notification_channel_list = "notification_channel_list",
+    notification_channel_show = "notification_channel_show",
+    notification_channel_put = "notification_channel_put",
+    notification_channel_delete = "notification_channel_delete"
+);
+
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(repositories::router())
@@ -344,6 +358,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .merge(policies::router())
         .merge(drill_plans::router())
         .merge(role_bindings::router())
+        .merge(notification_channels::router())
         .routes(routes!(repository_key_export))
 }
 

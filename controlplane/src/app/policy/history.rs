@@ -138,7 +138,8 @@ fn policy_of(revision: &PolicyRevision) -> Option<&Policy> {
         | Resource::Fleet(_)
         | Resource::Cluster(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) => None,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => None,
     }
 }
 

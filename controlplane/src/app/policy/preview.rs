@@ -152,7 +152,8 @@ async fn before_and_after(view: &StateView, read: &[Document]) -> Result<(Declar
             Resource::Repository(_)
             | Resource::Fleet(_)
             | Resource::DrillPlan(_)
-            | Resource::RoleBinding(_) => {}
+            | Resource::RoleBinding(_)
+            | Resource::NotificationChannel(_) => {}
         }
     }
     Ok((before, after))
@@ -177,7 +178,8 @@ async fn promises(
         | Resource::Fleet(_)
         | Resource::Cluster(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) => None,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => None,
     });
     let promise = |(name, policy): (&Name, &Policy)| {
         let clusters = after.governed_by(name);

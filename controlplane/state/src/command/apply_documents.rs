@@ -28,7 +28,8 @@ use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::{repository_keys, resource_references, resources};
 use crate::lookup::Lookup;
 use crate::{
-    Effect, Noun, Refusal, Sealed, StateError, TaskName, facts, revisions, schedules, schema,
+    Effect, Noun, Refusal, Sealed, StateError, TaskName, alarms, facts, revisions, schedules,
+    schema,
 };
 
 /// The fleet of clusters that name none. It always exists.
@@ -174,6 +175,7 @@ impl ReplicatedCommand for ApplyDocuments {
         facts::promises(cx, &about(&outcome)).await?;
         if !audit.is_empty() {
             touch_schedules(cx, &outcome).await?;
+            touch_channels(cx, &outcome).await?;
             wake(cx, agents).await?;
         }
         // What is unchanged is no change: a controller that applies the same
@@ -247,7 +249,8 @@ fn level_of(document: &Document) -> u32 {
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) => false,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => false,
     };
     let schedules = match &document.resource {
         Resource::Policy(policy) => !policy.schedules.is_empty() || policy.limits.is_some(),
@@ -255,7 +258,8 @@ fn level_of(document: &Document) -> u32 {
         | Resource::Fleet(_)
         | Resource::Cluster(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) => false,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => false,
     };
     // A node of an earlier level would refuse what the others take (I-02).
     if let Resource::Repository(repository) = &document.resource
@@ -275,6 +279,7 @@ fn level_of(document: &Document) -> u32 {
     .max(level_of_objectives(document))
     .max(level_of_drills(document))
     .max(level_of_access(document))
+    .max(level_of_channels(document))
 }
 
 /// The level of what it orders. A node of an earlier one would hand incrementals
@@ -296,7 +301,8 @@ fn level_of_kinds(document: &Document) -> u32 {
         Resource::Repository(_)
         | Resource::Fleet(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) => false,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => false,
     };
     if sources {
         return schema::SOURCES;
@@ -314,7 +320,8 @@ fn level_of_kinds(document: &Document) -> u32 {
         | Resource::Fleet(_)
         | Resource::Cluster(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) => schema::VERSION,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => schema::VERSION,
     }
 }
 
@@ -335,6 +342,14 @@ fn level_of_access(document: &Document) -> u32 {
             schema::RESTORES
         }
         Resource::Policy(policy) if policy.approvals.is_some() => schema::ACCESS,
+        _ => schema::VERSION,
+    }
+}
+
+/// A node of an earlier level does not know the kind.
+fn level_of_channels(document: &Document) -> u32 {
+    match &document.resource {
+        Resource::NotificationChannel(_) => schema::NOTICES,
         _ => schema::VERSION,
     }
 }
@@ -448,6 +463,7 @@ pub(super) const fn noun(kind: Kind) -> Noun {
         Kind::Policy => Noun::Policy,
         Kind::DrillPlan => Noun::DrillPlan,
         Kind::RoleBinding => Noun::RoleBinding,
+        Kind::NotificationChannel => Noun::NotificationChannel,
     }
 }
 
@@ -579,6 +595,19 @@ async fn touch_schedules(
     if (policies || changed(Kind::Cluster)) && cx.has_level(schedules::LEVEL).await? {
         schedules::touched(cx, policies).await?;
         cx.activate(TaskName::Schedules);
+    }
+    Ok(())
+}
+
+/// What a channel did not take before it was changed is sent at once by what it is now.
+async fn touch_channels(
+    cx: &mut ApplyContext<'_>,
+    outcome: &[AppliedDocument],
+) -> Result<(), StateError> {
+    for applied in outcome {
+        if applied.kind == Kind::NotificationChannel && applied.change != Change::Unchanged {
+            alarms::retry_now(cx, &applied.name).await?;
+        }
     }
     Ok(())
 }

@@ -252,7 +252,8 @@ pub(super) async fn for_documents(
             Resource::Repository(_)
             | Resource::Fleet(_)
             | Resource::DrillPlan(_)
-            | Resource::RoleBinding(_) => {
+            | Resource::RoleBinding(_)
+            | Resource::NotificationChannel(_) => {
                 need.clusters = None;
             }
         }

@@ -18,7 +18,7 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState, ReferenceKind};
 use crate::entity::{assignments, jobs, resources};
 use crate::{
-    Noun, Refusal, StateError, TaskName, facts, leases, revisions, schedules, schema,
+    Noun, Refusal, StateError, TaskName, alarms, facts, leases, revisions, schedules, schema,
     state_snapshots,
 };
 
@@ -58,6 +58,7 @@ impl ReplicatedCommand for DeleteResource {
             Kind::Repository | Kind::Fleet | Kind::Cluster | Kind::Policy => schema::VERSION,
             Kind::DrillPlan => schema::DRILLS,
             Kind::RoleBinding => schema::ACCESS,
+            Kind::NotificationChannel => schema::NOTICES,
         }
     }
 
@@ -91,6 +92,10 @@ impl ReplicatedCommand for DeleteResource {
             Kind::DrillPlan => delete_row(cx, kind, &name).await?,
             Kind::RoleBinding => {
                 refuse_without(cx, &[&name]).await?;
+                delete_row(cx, kind, &name).await?
+            }
+            Kind::NotificationChannel => {
+                alarms::forget_channel(cx, &name).await?;
                 delete_row(cx, kind, &name).await?
             }
         };

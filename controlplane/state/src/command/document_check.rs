@@ -47,7 +47,8 @@ impl Plan {
             | Resource::Fleet(_)
             | Resource::Policy(_)
             | Resource::DrillPlan(_)
-            | Resource::RoleBinding(_) => None,
+            | Resource::RoleBinding(_)
+            | Resource::NotificationChannel(_) => None,
         });
         let agents = clusters.flat_map(|cluster| {
             let instances = cluster.instances.iter().map(|instance| &instance.agent);
@@ -136,6 +137,18 @@ pub(super) fn references(document: &Document) -> Vec<Reference> {
             }
             if let Some(fleet) = &binding.scope.fleet {
                 add("spec.scope.fleet", ReferenceKind::Fleet, fleet);
+            }
+        }
+        Resource::NotificationChannel(channel) => {
+            for (field, secret) in channel.secrets() {
+                add(&field, ReferenceKind::Secret, secret);
+            }
+            for (index, fleet) in channel.fleets.iter().enumerate() {
+                add(
+                    &format!("spec.fleets[{index}]"),
+                    ReferenceKind::Fleet,
+                    fleet,
+                );
             }
         }
     }
@@ -285,7 +298,8 @@ pub(super) async fn refuse_clashes(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
             Resource::Repository(_)
             | Resource::Fleet(_)
             | Resource::DrillPlan(_)
-            | Resource::RoleBinding(_) => {}
+            | Resource::RoleBinding(_)
+            | Resource::NotificationChannel(_) => {}
         }
     }
     for (cluster, labels) in &clusters {
@@ -374,7 +388,8 @@ pub(super) async fn stored_policies(
         | Resource::Fleet(_)
         | Resource::Cluster(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) => None,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => None,
     };
     Ok(rows.into_iter().filter_map(policy).collect())
 }

@@ -176,6 +176,12 @@ commands! {
     move_restore::MoveRestore,
     try_next_copy::TryNextCopy,
     cancel_restore::CancelRestore,
+    settle_alarms::SettleAlarms,
+    acknowledge_alarm::AcknowledgeAlarm,
+    silence_alarms::SilenceAlarms,
+    end_silence::EndSilence,
+    record_notices::RecordNotices,
+    record_deliveries::RecordDeliveries,
 }
 
 mod approval_rights;
@@ -203,7 +209,9 @@ pub use place_duty::PlacedDuty;
 pub use prune_expired::Pruned;
 pub use rebuild_catalog::RebuiltFrom;
 pub use record_copy::CopiedBy;
+pub use record_deliveries::{DeliveryAttempt, DeliveryOutcome};
 pub use record_found_wal::{FoundWal, FoundWalOutcome};
+pub use record_notices::NewNotice;
 pub use record_offline_runs::{OfflineAttempt, OfflineDeed, OfflineRecorded};
 pub use record_runs::{DueRun, Mark, Recorded, RunDecision, RunJob, ScheduleDecision};
 pub use record_scan::{Finding, ScanOutcome};
@@ -214,6 +222,7 @@ pub use request_approval::Asked;
 pub(crate) use restore_state::group;
 pub use rotate_session::Rotation;
 pub use set_secret::SecretSet;
+pub use settle_alarms::{NewAlarm, RepeatedAlarm, Settled};
 pub use vote_approval::Voted;
 
 async fn apply_at<C: ReplicatedCommand>(

@@ -21,6 +21,8 @@ const JOIN_TOKENS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 const HISTORY_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 /// How long checkpoints of frontiers are kept that stretches have replaced.
 const CHECKPOINTS_KEPT: SignedDuration = SignedDuration::from_hours(2 * 24);
+/// How long it is known what a channel was told, and that somebody silenced something.
+const NOTICES_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long an attempt is known by its assignment: longer than an agent keeps
 /// a report that nobody answered.
 const LEASES_KEPT: SignedDuration = SignedDuration::from_hours(100 * 24);
@@ -74,6 +76,14 @@ impl ReplicatedCommand for PruneExpired {
         }
         if cx.has_level(schema::ACCESS).await? {
             end_approvals(cx).await?;
+        }
+        if cx.has_level(schema::NOTICES).await? {
+            let alarms = "DELETE FROM alarms WHERE closed_at <= ? AND owed = 0";
+            delete(cx, alarms, HISTORY_KEPT).await?;
+            let notices = "DELETE FROM notices WHERE done_at <= ?";
+            delete(cx, notices, NOTICES_KEPT).await?;
+            let silences = "DELETE FROM silences WHERE until <= ?";
+            delete(cx, silences, NOTICES_KEPT).await?;
         }
         Ok(Pruned {
             runs,

@@ -245,9 +245,11 @@ pub(super) async fn need_of(cx: &ApplyContext<'_>, command: &Command) -> Result<
         Command::DeleteResource(delete) => match delete.kind {
             Kind::Cluster => Ok(consent::for_cluster(cx, &delete.name).await?),
             Kind::Policy => Ok(consent::for_policy(cx, &delete.name).await?),
-            Kind::Repository | Kind::Fleet | Kind::DrillPlan | Kind::RoleBinding => {
-                Ok(Need::none())
-            }
+            Kind::Repository
+            | Kind::Fleet
+            | Kind::DrillPlan
+            | Kind::RoleBinding
+            | Kind::NotificationChannel => Ok(Need::none()),
         },
         Command::GrantExemption(grant) => {
             grant.check(cx).await?;

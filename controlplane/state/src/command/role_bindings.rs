@@ -56,7 +56,8 @@ pub(super) async fn refuse_lockout(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
         | Resource::Fleet(_)
         | Resource::Cluster(_)
         | Resource::Policy(_)
-        | Resource::DrillPlan(_) => None,
+        | Resource::DrillPlan(_)
+        | Resource::NotificationChannel(_) => None,
     });
     let planned: Vec<_> = planned.collect();
     if planned.is_empty()
@@ -85,7 +86,8 @@ pub(super) async fn bindings(
         | Resource::Fleet(_)
         | Resource::Cluster(_)
         | Resource::Policy(_)
-        | Resource::DrillPlan(_) => None,
+        | Resource::DrillPlan(_)
+        | Resource::NotificationChannel(_) => None,
     };
     Ok(rows.into_iter().filter_map(binding).collect())
 }

@@ -7,6 +7,7 @@
 
 pub(crate) mod agent_certificates;
 pub(crate) mod agents;
+pub(crate) mod alarms;
 pub(crate) mod api_tokens;
 pub(crate) mod approval_votes;
 pub(crate) mod approvals;
@@ -39,6 +40,7 @@ pub(crate) mod leases;
 pub(crate) mod meta;
 pub(crate) mod node_tokens;
 pub(crate) mod nodes;
+pub(crate) mod notices;
 pub(crate) mod offline_runs;
 pub(crate) mod pins;
 pub(crate) mod pki;
@@ -54,6 +56,7 @@ pub(crate) mod schedule_marks;
 pub(crate) mod secrets;
 pub(crate) mod sessions;
 pub(crate) mod signing_keys;
+pub(crate) mod silences;
 pub(crate) mod spent_refreshes;
 pub(crate) mod state_snapshots;
 pub(crate) mod users;
@@ -85,6 +88,7 @@ mod tests {
         let (tables, columns) = columns!(
             agent_certificates,
             agents,
+            alarms,
             api_tokens,
             approval_votes,
             approvals,
@@ -117,6 +121,7 @@ mod tests {
             meta,
             node_tokens,
             nodes,
+            notices,
             offline_runs,
             pins,
             pki,
@@ -132,6 +137,7 @@ mod tests {
             secrets,
             sessions,
             signing_keys,
+            silences,
             spent_refreshes,
             state_snapshots,
             users,

@@ -6,6 +6,8 @@
 
 mod access;
 mod agent;
+mod alarm;
+mod alarm_facts;
 mod approval;
 mod assignment;
 mod audit;
@@ -17,6 +19,7 @@ mod inventory;
 mod job;
 mod late;
 mod node;
+mod notice;
 mod page;
 mod pin;
 mod policy;
@@ -25,11 +28,13 @@ mod restore;
 mod scan;
 mod schedule;
 mod scope;
+mod silence;
 mod state_snapshot;
 mod status;
 mod user;
 mod wal;
 
+pub use crate::alarms::Told;
 pub use crate::entity::word::{CondemnCause, Deletion};
 pub use access::{
     JoinTokenView, PkiView, RepositoryKey, SecretView, SigningKeyView, join_token, join_tokens,
@@ -39,6 +44,10 @@ pub use agent::{
     AgentEntry, AgentView, InstanceView, agent, agent_by_fingerprint, agent_directory, agent_named,
     agents, instances_of_cluster,
 };
+pub use alarm::{
+    AlarmFilter, AlarmState, AlarmView, alarm, alarm_counts, alarms, unsettled_alarms,
+};
+pub use alarm_facts::{FailedJob, MissedRun, WaitingRun, failed_jobs, missed_runs, waiting_runs};
 pub use approval::{ApprovalFilter, ApprovalView, VoteView, approval, approvals};
 pub use assignment::{
     AssignmentView, Work, active_duties, active_job_assignments, assignments_of_agent,
@@ -69,6 +78,7 @@ pub use late::{
     lease, offline_runs,
 };
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
+pub use notice::{ChannelHealth, NoticeView, channel_health, notices_of, pending_notices};
 pub use page::{LIMIT_MAX, Page, PageRequest};
 pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
 pub use policy::{
@@ -88,6 +98,7 @@ pub use schedule::{
     runs, schedule_basis, schedule_mark, schedule_marks, unfinished_runs,
 };
 pub use scope::{rights_of, sees_cluster};
+pub use silence::{SilenceView, silence, silences};
 pub use state_snapshot::{
     StateSnapshotSettings, StateSnapshotState, StateSnapshotView, group, state_snapshot,
     state_snapshot_settings, state_snapshots,

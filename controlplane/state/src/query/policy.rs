@@ -143,7 +143,8 @@ pub async fn repository_regions(
         | Resource::Fleet(_)
         | Resource::Policy(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) => None,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => None,
     };
     Ok(found.into_iter().filter_map(region).collect())
 }

@@ -207,7 +207,8 @@ pub async fn policies(conn: &DatabaseConnection) -> Result<Vec<(Name, Policy)>, 
         | Resource::Fleet(_)
         | Resource::Cluster(_)
         | Resource::DrillPlan(_)
-        | Resource::RoleBinding(_) => None,
+        | Resource::RoleBinding(_)
+        | Resource::NotificationChannel(_) => None,
     };
     Ok(found.into_iter().filter_map(policy).collect())
 }

@@ -72,7 +72,8 @@ pub async fn rights_of(conn: &DatabaseConnection, user: &Name) -> Result<Rights,
             | Resource::Fleet(_)
             | Resource::Cluster(_)
             | Resource::Policy(_)
-            | Resource::DrillPlan(_) => None,
+            | Resource::DrillPlan(_)
+            | Resource::NotificationChannel(_) => None,
         });
     Ok(Rights::of(user, bindings))
 }

@@ -74,6 +74,9 @@ impl Refusal {
             | Self::RequesterGone { .. }
             | Self::Forbidden { .. }
             | Self::LastAdministrator => self.hint_of_later(),
+            Self::AlarmClosed { .. } => {
+                "nothing is left to take on: see what is open with `holdfast alarm list`"
+            }
             Self::IdempotencyMismatch => "use a new Idempotency-Key for a new request",
         }
     }

@@ -6,8 +6,8 @@ use std::fmt;
 use holdfast_types::access::Permission;
 use holdfast_types::restoring::RestoreState;
 use holdfast_types::{
-    ApprovalId, BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name, RepositoryId,
-    RestoreId, Revision,
+    AlarmId, ApprovalId, BackupId, BackupState, Generation, JobId, JobState, LsnRange, Name,
+    RepositoryId, RestoreId, Revision,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -338,6 +338,12 @@ pub enum Refusal {
     /// Nobody could give roles any more.
     #[error("nobody would be an administrator of everything any more")]
     LastAdministrator,
+    /// The alarm is over.
+    #[error("{alarm} is over")]
+    AlarmClosed {
+        /// The alarm.
+        alarm: AlarmId,
+    },
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyMismatch,
@@ -408,6 +414,7 @@ impl Refusal {
             Self::RequesterGone { .. } => "requester_gone",
             Self::Forbidden { .. } => "forbidden",
             Self::LastAdministrator => "last_administrator",
+            Self::AlarmClosed { .. } => "alarm_closed",
             Self::IdempotencyMismatch => "idempotency_mismatch",
         }
     }
@@ -460,6 +467,7 @@ impl Refusal {
             | Self::RequesterGone { .. }
             | Self::Forbidden { .. }
             | Self::LastAdministrator
+            | Self::AlarmClosed { .. }
             | Self::IdempotencyMismatch => None,
         }
     }

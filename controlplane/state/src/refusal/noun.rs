@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Noun {
     /// An agent.
     Agent,
+    /// An alarm.
+    Alarm,
     /// An API token.
     ApiToken,
     /// A request for approval.
@@ -36,6 +38,8 @@ pub enum Noun {
     Node,
     /// A node's join token.
     NodeToken,
+    /// A channel of notices.
+    NotificationChannel,
     /// A policy.
     Policy,
     /// A repository.
@@ -48,6 +52,8 @@ pub enum Noun {
     Secret,
     /// A session.
     Session,
+    /// A silence.
+    Silence,
     /// A snapshot of the control plane's state.
     StateSnapshot,
     /// A user.
@@ -58,6 +64,7 @@ impl fmt::Display for Noun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Agent => "agent",
+            Self::Alarm => "alarm",
             Self::ApiToken => "API token",
             Self::Approval => "request for approval",
             Self::Assignment => "assignment",
@@ -71,12 +78,14 @@ impl fmt::Display for Noun {
             Self::JoinToken => "join token",
             Self::Node => "node",
             Self::NodeToken => "node token",
+            Self::NotificationChannel => "notification channel",
             Self::Policy => "policy",
             Self::Repository => "repository",
             Self::Restore => "restore",
             Self::RoleBinding => "role binding",
             Self::Secret => "secret",
             Self::Session => "session",
+            Self::Silence => "silence",
             Self::StateSnapshot => "state snapshot",
             Self::User => "user",
         })

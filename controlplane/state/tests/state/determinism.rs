@@ -13,6 +13,7 @@ use holdfast_state::command::{
 };
 use holdfast_state::query;
 use holdfast_state::{Cause, Command, Entry, PinHolder, Principal, Reply};
+use holdfast_types::alarm::NoticeKind;
 use holdfast_types::resource::Kind;
 use holdfast_types::schedule::{RunReason, RunState, Unfinished};
 use holdfast_types::{Failure, Frontier, Generation, JobKind, JobPhase, Lsn, RequestId, Revision};
@@ -22,6 +23,7 @@ use proptest::strategy::ValueTree;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::alarms;
 use crate::drills::showed;
 use crate::fixture::{
     SECRET_WORD, agent_id, apply, assignment_id, backup_id, backup_job, backup_started, bootstrap,
@@ -196,6 +198,7 @@ fn standing(step: Step, serial: u128, now: Timestamp) -> Command {
             }),
         }
         .into(),
+        24 if step.one == 0 && step.caused => alarms::random(step.two, step.passed_seconds, serial),
         24 if step.one == 0 => PruneExpired {}.into(),
         24 if step.one == 1 => moved(two % 2 + 1).into(),
         24 if step.caused && step.two == 3 => expiring(step),
@@ -442,6 +445,14 @@ fn opening() -> Vec<Command> {
         }
         .into(),
         apply(documents).into(),
+        SetSecret {
+            name: name("signing"),
+            sealed: sealed(),
+        }
+        .into(),
+        apply([alarms::channel("dba")]).into(),
+        alarms::open(1, "clusters/orders").into(),
+        alarms::notice(1, 1, NoticeKind::Opened).into(),
         backup_job(1).into(),
         lease(1, 3, 60).into(),
         duty(3, 0).into(),
@@ -566,6 +577,10 @@ fn random_logs_reach_what_they_test() {
         "condemn_backups",
         "condemn_wal",
         "begin_deletion",
+        "settle_alarms",
+        "record_notices",
+        "record_deliveries",
+        "silence_alarms",
     ] {
         assert!(accepted.contains_key(name), "{name} was never accepted");
     }

@@ -5,6 +5,7 @@
 
 mod access;
 mod agents;
+mod alarms;
 mod approvals;
 mod audit;
 mod backups;

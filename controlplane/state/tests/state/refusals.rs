@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use holdfast_state::{ApprovalState, Noun, Refusal};
 use holdfast_types::access::Permission;
-use holdfast_types::{BackupState, Generation, JobState, Revision};
+use holdfast_types::{AlarmId, BackupState, Generation, JobState, Revision};
+use uuid::Uuid;
 
 use crate::approvals::approval_id;
 use crate::fixture::{backup_id, job_id, name, range};
@@ -186,13 +187,20 @@ pub(crate) fn examples_of_restores() -> Vec<Refusal> {
     }]
 }
 
+/// Those that came with notices.
+pub(crate) fn examples_of_notices() -> Vec<Refusal> {
+    let alarm = AlarmId::from_uuid(Uuid::from_u128(7));
+    vec![Refusal::AlarmClosed { alarm }]
+}
+
 #[test]
 fn codes_are_unique_and_words_are_there() {
     let mut codes = BTreeSet::new();
     let all = examples().into_iter().chain(examples_of_level_2());
     let all = all.chain(examples_of_level_13());
     let all = all.chain(examples_of_access());
-    for refusal in all.chain(examples_of_restores()) {
+    let all = all.chain(examples_of_restores());
+    for refusal in all.chain(examples_of_notices()) {
         assert!(codes.insert(refusal.code()), "{} twice", refusal.code());
         assert!(!refusal.hint().is_empty() && !refusal.to_string().is_empty());
         // The code that is answered is the one that is stored.

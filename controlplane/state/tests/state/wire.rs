@@ -111,6 +111,7 @@ fn refusals_have_golden_bytes() {
         refusals::examples_of_level_13(),
         refusals::examples_of_access(),
         refusals::examples_of_restores(),
+        refusals::examples_of_notices(),
     ];
     for (number, refusals) in (1..).zip(lists) {
         let now = serde_json::to_vec(&refusals).unwrap();
@@ -139,6 +140,7 @@ fn replies_have_golden_bytes() {
 /// at a lower level enters a log that an older node cannot read, and stops it;
 /// one that is moved to a higher level is refused where it was not.
 const LATER: &[(&str, u32)] = &[
+    ("acknowledge_alarm", schema::NOTICES),
     ("admit_node", 2),
     ("begin_deletion", 15),
     ("begin_restore", schema::RESTORES),
@@ -151,6 +153,7 @@ const LATER: &[(&str, u32)] = &[
     ("create_node_token", 2),
     ("end_deletion", 15),
     ("end_exemption", schema::COMPLIANCE),
+    ("end_silence", schema::NOTICES),
     ("forget_state_snapshots", 5),
     ("grant_exemption", schema::COMPLIANCE),
     ("heed_instance", schema::INVENTORY),
@@ -165,10 +168,12 @@ const LATER: &[(&str, u32)] = &[
     ("plan_restore", schema::RESTORES),
     ("rebuild_catalog", 7),
     ("record_copy", 17),
+    ("record_deliveries", schema::NOTICES),
     ("record_discovered", schema::INVENTORY),
     ("record_found_wal", 7),
     ("record_late_result", 4),
     ("record_node", 2),
+    ("record_notices", schema::NOTICES),
     ("record_offline_runs", 4),
     ("record_runs", 3),
     ("record_scan", 5),
@@ -182,6 +187,8 @@ const LATER: &[(&str, u32)] = &[
     ("request_state_snapshot", 5),
     ("restore_state", 5),
     ("set_state_snapshots", 5),
+    ("settle_alarms", schema::NOTICES),
+    ("silence_alarms", schema::NOTICES),
     ("transfer_leadership", 2),
     ("try_next_copy", schema::RESTORES),
     ("vote_approval", schema::ACCESS),

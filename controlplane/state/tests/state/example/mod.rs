@@ -67,6 +67,7 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(later::inventory_commands());
     examples.extend(later::compliance_commands());
     examples.extend(crate::restores::examples());
+    examples.extend(crate::alarms::commands());
     examples
 }
 
