@@ -8,9 +8,11 @@ use holdfast_types::{Name, Span};
 
 use crate::output::Format;
 
+mod compliance;
 mod policy;
 mod protection;
 
+pub(crate) use compliance::{Asked, Compliance, Exemption};
 pub(crate) use policy::{Policy, Suggest};
 pub(crate) use protection::{Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs};
 
@@ -147,6 +149,12 @@ pub(crate) enum Command {
         #[arg(long)]
         fleet: Option<Name>,
     },
+    /// Show what clusters were exposed to, and when that was too much
+    #[command(subcommand)]
+    Compliance(Compliance),
+    /// Excuse a cluster from its RPO for a while
+    #[command(subcommand)]
+    Exemption(Exemption),
     /// See what others ask for, and consent to it or refuse
     #[command(subcommand)]
     Approval(Approval),

@@ -5,6 +5,7 @@ mod apply;
 mod approval;
 mod audit;
 mod backup;
+mod compliance;
 mod drill;
 mod exposure;
 mod job;
@@ -84,6 +85,8 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Drill(command) => drill::run(&mut cx, *command).await,
         Command::Job(command) => job::run(&mut cx, command).await,
         Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,
+        Command::Compliance(command) => compliance::run(&mut cx, command).await,
+        Command::Exemption(command) => compliance::exemption(&mut cx, command).await,
         Command::Approval(command) => approval::run(&mut cx, command).await,
         Command::Role(command) => role::run(&mut cx, command).await,
         Command::Audit(command) => audit::run(&mut cx, command).await,

@@ -43,7 +43,7 @@ impl Cause {
             Self::BackupOverdue => "backup_overdue",
             Self::AgentOffline => "agent_offline",
             Self::WalGap => "wal_gap",
-            Self::CopyBehind => "copy_behind",
+            Self::CopyBehind => "copy_lag",
             Self::PolicyChanged => "policy_changed",
             Self::WalBehind => "wal_behind",
             Self::Trouble(code) => code,

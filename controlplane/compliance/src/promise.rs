@@ -79,7 +79,7 @@ impl Promise {
         Self {
             policy: name,
             rpo: policy.rpo(),
-            scope: RpoScope::default(),
+            scope: policy.rpo_scope(),
             window: policy.window(),
             rto: policy.rto(),
             drill_every: policy.drills_fresh_for(),

@@ -4,7 +4,7 @@ use holdfast_consensus::StateView;
 use holdfast_state::query;
 use holdfast_types::access::Permission;
 use holdfast_types::schedule::RunId;
-use holdfast_types::{ApprovalId, BackupId, DrillId, JobId, Name};
+use holdfast_types::{ApprovalId, BackupId, DrillId, ExemptionId, JobId, Name};
 use jiff::Timestamp;
 
 use super::caller::Caller;
@@ -34,6 +34,14 @@ impl App {
                 Permission::BackupsRead,
                 cluster_of_backup(&view, key).await?,
             ),
+            "exemptions" => {
+                let id = key.parse::<ExemptionId>().ok();
+                let found = match id {
+                    Some(id) => query::exemption(conn, id).await?,
+                    None => None,
+                };
+                (Permission::ClustersRead, found.map(|found| found.cluster))
+            }
             "drills" => (Permission::DrillsRead, cluster_of_drill(&view, key).await?),
             "fleets" => {
                 let visible = rights.visible(Permission::ClustersRead);

@@ -150,6 +150,9 @@ impl App {
             agent_online,
         };
         let mut judged = judge_cluster(&facts, now);
+        if let Some(verdict) = self.judge_now(view, name, agent_online, now).await? {
+            judged.follow(&verdict);
+        }
         judged.repositories.extend(
             copies
                 .iter()

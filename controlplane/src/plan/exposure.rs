@@ -11,11 +11,12 @@ mod warning;
 
 use std::time::Duration;
 
+use holdfast_compliance::Judgement;
 use holdfast_types::drill::Proof;
 use holdfast_types::resource::{Policy, WalMode};
 use holdfast_types::{
     BackupId, Compliance, Coverage, Failure, Frontier, Lineage, Lsn, LsnRange, Name, ReceivedBy,
-    RepositoryExposure, Timeline, blind_after, judge, judge_age,
+    RepositoryExposure, RpoScope, Timeline, blind_after, judge, judge_age,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -103,10 +104,20 @@ pub struct ExposureView {
     pub status: Option<Compliance>,
     /// The RPO.
     pub rpo_seconds: Option<f64>,
-    /// What would be lost now; null before the first available backup.
+    /// Of which loss the RPO is said.
+    pub rpo_scope: RpoScope,
+    /// What would be lost now by what the RPO is about; null before the first available
+    /// backup.
     pub exposure_seconds: Option<f64>,
-    /// The latest time proved complete.
+    /// The latest time proved complete for what the RPO is about.
     pub frontier: Option<Timestamp>,
+    /// What would be lost if the worst region went too; null when nothing would be left.
+    /// Only where there are copies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region_loss_seconds: Option<f64>,
+    /// What would be lost if the best repository went too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub k2_seconds: Option<f64>,
     /// The same per repository.
     pub repositories: Vec<RepositoryExposure>,
     /// The earliest time that can be restored.
@@ -122,6 +133,27 @@ pub struct ExposureView {
     /// What its drills prove; without one that is young enough, nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
+}
+
+impl ExposureView {
+    /// Takes over what the facts of compliance say: one verdict, wherever it is asked.
+    pub(crate) fn follow(&mut self, verdict: &Judgement) {
+        let seconds = |exposure: Option<Duration>| exposure.map(|exposure| exposure.as_secs_f64());
+        self.status = verdict.status;
+        self.cause = verdict.cause.as_ref().map(ToString::to_string);
+        self.rpo_scope = verdict.scope;
+        self.exposure_seconds = seconds(verdict.exposure);
+        self.frontier = verdict
+            .exposure
+            .and_then(|exposure| verdict.at.checked_sub(exposure).ok());
+        if let Some(latest) = verdict.frontier {
+            self.window_end = self.window_start.map(|_| latest);
+        }
+        if verdict.copies.len() > 1 {
+            self.region_loss_seconds = seconds(verdict.region_loss);
+            self.k2_seconds = seconds(verdict.k2);
+        }
+    }
 }
 
 /// Judges one cluster at `now`.
@@ -171,6 +203,9 @@ pub fn judge_cluster(facts: &Facts<'_>, now: Timestamp) -> ExposureView {
             .policy
             .and_then(Policy::rpo)
             .map(|rpo| rpo.as_secs_f64()),
+        rpo_scope: facts.policy.map_or(RpoScope::Any, Policy::rpo_scope),
+        region_loss_seconds: None,
+        k2_seconds: None,
         exposure_seconds: exposure.map(|exposure| exposure.as_secs_f64()),
         frontier: frontier.map(|frontier| frontier.time),
         repositories: repository.map(shown).into_iter().collect(),

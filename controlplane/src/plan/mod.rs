@@ -1,5 +1,6 @@
 //! Pure planners: facts and the time go in, a plan with its reasons comes out.
 
+pub(crate) mod compliance;
 pub mod drill;
 pub(crate) mod expiry;
 pub mod exposure;

@@ -4,7 +4,7 @@
 use holdfast_consensus::ProposeContext;
 use holdfast_proto::{JobOutcome, WalReport};
 use holdfast_state::command::{CopiedBy, RecordCopy};
-use holdfast_state::query::AgentView;
+use holdfast_state::query::{self, AgentView};
 use holdfast_types::Name;
 
 use super::identity;
@@ -38,6 +38,7 @@ pub(super) async fn record(
         backups: vec![*backup],
         timelines: timelines(wal),
         frontier: None,
+        stretches: Vec::new(),
     };
     propose(app, cx.clone(), command).await
 }
@@ -57,7 +58,11 @@ pub(super) async fn take(
         tracing::warn!(cluster = %key.0, repository = %copy, "a copy was not recorded: {refusal}");
         return Ok(());
     }
+    let of = (key.0.clone(), copy.clone());
+    let told = app.wal.stretches(&of);
+    let kept = query::keeps_facts(view.connection()).await?;
     let command = RecordCopy {
+        stretches: told.iter().filter(|_| kept).cloned().collect(),
         by: CopiedBy::Duty {
             assignment: report.assignment,
             generation: report.generation,
@@ -75,7 +80,7 @@ pub(super) async fn take(
         .propose(ProposeContext::internal(), command)
         .await?
     {
-        Ok(_) => app.wal.recorded(&(key.0.clone(), copy.clone()), report),
+        Ok(_) => app.wal.recorded(&of, report, &told),
         Err(refusal) => {
             tracing::warn!(cluster = %key.0, repository = %copy, "a copy was not recorded: {refusal}");
         }

@@ -16,6 +16,7 @@ use tokio_stream::StreamExt;
 use tonic::{Status, Streaming};
 
 use super::assign::{self, Holding};
+use super::fold::Promised;
 use super::identity;
 use super::instances::SetsSent;
 use super::registry::Opened;
@@ -302,7 +303,8 @@ impl Link {
                         let key = (cluster.clone(), repository.clone());
                         self.take_copies(&key, &report, reports).await?;
                         let report = identity::as_it_counts(report, repository, *known);
-                        if !self.app.wal.record(key.clone(), &report) {
+                        let promised = self.promised(&key.0).await;
+                        if !self.app.wal.record(key.clone(), &report, promised) {
                             return Ok(());
                         }
                         Report::Wal(key, Box::new(report))
@@ -353,6 +355,14 @@ impl Link {
         Some(found)
     }
 
+    /// What the claims of a cluster's duty are folded by, as far as this node knows.
+    async fn promised(&self, cluster: &Name) -> Promised {
+        let view = self.app.look_up();
+        let promise = query::promise(view.connection(), cluster).await;
+        // What cannot be read now is read with the next report.
+        Promised::of(promise.ok().flatten().as_ref())
+    }
+
     /// What a duty says of its copies: each is a report of its own, of another
     /// repository.
     async fn take_copies(
@@ -361,6 +371,7 @@ impl Link {
         report: &holdfast_proto::WalReport,
         reports: &mpsc::Sender<Report>,
     ) -> std::result::Result<(), String> {
+        let promised = self.promised(&key.0).await;
         for copy in &report.copies {
             let of_copy = holdfast_proto::WalReport {
                 assignment: report.assignment,
@@ -374,7 +385,8 @@ impl Link {
             let name = copy.name.clone();
             let known = self.identity_of(&name).await;
             let of_copy = identity::as_it_counts(of_copy, &name, known);
-            if self.app.wal.record((key.0.clone(), name.clone()), &of_copy) {
+            let of = (key.0.clone(), name.clone());
+            if self.app.wal.record(of, &of_copy, promised) {
                 let report = Report::Copy(key.clone(), name, Box::new(of_copy));
                 self.hand_over(report, reports).await?;
             }

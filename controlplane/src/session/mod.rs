@@ -12,6 +12,7 @@ mod assign;
 mod copies;
 mod declared;
 mod facts;
+mod fold;
 mod identity;
 mod instances;
 mod known;

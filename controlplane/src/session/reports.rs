@@ -509,7 +509,10 @@ async fn take_wal(app: &App, agent: &AgentView, key: &WalKey, report: &WalReport
         tracing::warn!(cluster = %key.0, "WAL was not recorded: {refusal}");
         return Ok(());
     }
+    let told = app.wal.stretches(key);
+    let kept = query::keeps_facts(view.connection()).await?;
     let command = RecordWal {
+        stretches: told.iter().filter(|_| kept).cloned().collect(),
         assignment: report.assignment,
         generation: report.generation,
         cluster: key.0.clone(),
@@ -524,7 +527,7 @@ async fn take_wal(app: &App, agent: &AgentView, key: &WalKey, report: &WalReport
         .propose(ProposeContext::internal(), command)
         .await?
     {
-        Ok(_) => app.wal.recorded(key, report),
+        Ok(_) => app.wal.recorded(key, report, &told),
         Err(refusal) => tracing::warn!(cluster = %key.0, "WAL was not recorded: {refusal}"),
     }
     Ok(())

@@ -8,10 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use holdfast_compliance::Stretch;
 use holdfast_proto::{LineageWal, ReportedFrontier, WalReport};
 use holdfast_types::{Failure, Generation, Lineage, Name};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::fold::{Fold, Promised};
 use super::tick;
 
 /// How often a duty's ranges and frontier enter the log at most.
@@ -50,6 +53,8 @@ struct Entry {
     /// 0 when another node told.
     changed: u64,
     recorded: Option<Recorded>,
+    /// What it claimed, and when.
+    fold: Fold,
 }
 
 /// What a node tells the others of a duty.
@@ -59,6 +64,9 @@ pub(crate) struct ToldWal {
     key: WalKey,
     live: LiveWal,
     said_ms_ago: u64,
+    /// Whoever goes on with the duty goes on with what it claimed.
+    #[serde(default)]
+    fold: Option<Fold>,
 }
 
 #[derive(Debug)]
@@ -75,8 +83,10 @@ impl WalBoard {
     }
 
     /// Notes a report and says whether the log should have it now: at once
-    /// when a gap or a timeline is new, else when the last one is old enough.
-    pub fn record(&self, key: WalKey, report: &WalReport) -> bool {
+    /// when a gap or a timeline is new or a silence has ended, else when the last
+    /// one is old enough.
+    pub(crate) fn record(&self, key: WalKey, report: &WalReport, promised: Promised) -> bool {
+        let heard = Timestamp::now();
         let mut board = self.lock();
         let every = checkpoint_every(board.len());
         let live = LiveWal {
@@ -88,6 +98,8 @@ impl WalBoard {
         match board.get_mut(&key) {
             Some(entry) if entry.live.generation > report.generation => false,
             Some(entry) => {
+                let cut = shape(entry.live.wal.as_ref()) != shape(report.wal.as_ref());
+                entry.fold.take(report, heard, promised, cut);
                 entry.troubled = troubled_since(Some(entry), &live);
                 entry.live = live;
                 entry.said = Instant::now();
@@ -95,12 +107,15 @@ impl WalBoard {
                 entry.due(every)
             }
             None => {
+                let mut fold = Fold::new(report.generation);
+                fold.take(report, heard, promised, false);
                 let entry = Entry {
                     troubled: troubled_since(None, &live),
                     live,
                     said: Instant::now(),
                     changed: tick(),
                     recorded: None,
+                    fold,
                 };
                 let due = entry.due(every);
                 board.insert(key, entry);
@@ -109,9 +124,18 @@ impl WalBoard {
         }
     }
 
-    /// The log has this report.
-    pub fn recorded(&self, key: &WalKey, report: &WalReport) {
+    /// What was claimed that the log may not have, and what goes on.
+    pub(crate) fn stretches(&self, key: &WalKey) -> Vec<Stretch> {
+        let board = self.lock();
+        board
+            .get(key)
+            .map_or_else(Vec::new, |entry| entry.fold.stretches())
+    }
+
+    /// The log has this report, and these claims.
+    pub(crate) fn recorded(&self, key: &WalKey, report: &WalReport, stretches: &[Stretch]) {
         if let Some(entry) = self.lock().get_mut(key) {
+            entry.fold.recorded(stretches);
             entry.recorded = Some(Recorded {
                 at: Instant::now(),
                 generation: report.generation,
@@ -129,6 +153,7 @@ impl WalBoard {
             key: key.clone(),
             live: entry.live.clone(),
             said_ms_ago: u64::try_from(entry.said.elapsed().as_millis()).unwrap_or(u64::MAX),
+            fold: Some(entry.fold.clone()),
         });
         told.collect()
     }
@@ -142,6 +167,7 @@ impl WalBoard {
             key,
             live,
             said_ms_ago,
+            fold,
         } in told
         {
             let said = now.checked_sub(Duration::from_millis(said_ms_ago));
@@ -152,7 +178,13 @@ impl WalBoard {
             if newer {
                 let known = board.remove(&key);
                 let troubled = troubled_since(known.as_ref(), &live);
-                let recorded = known.and_then(|known| known.recorded);
+                let (recorded, before) = match known {
+                    Some(known) => (known.recorded, Some(known.fold)),
+                    None => (None, None),
+                };
+                // A node of an earlier version does not tell it.
+                let fold = fold.or(before);
+                let fold = fold.unwrap_or_else(|| Fold::new(live.generation));
                 // The other node has seen to it. When its agents come here, they
                 // need not all be recorded anew in the same moment.
                 let recorded = recorded.or_else(|| {
@@ -169,6 +201,7 @@ impl WalBoard {
                     said,
                     changed: 0,
                     recorded,
+                    fold,
                 };
                 board.insert(key, entry);
             }
@@ -186,6 +219,15 @@ impl WalBoard {
         let entry = board.get(key)?;
         let trouble = entry.live.trouble.clone()?;
         (entry.live.generation == generation).then_some((entry.troubled?.elapsed(), trouble))
+    }
+
+    /// For how long a duty has been in trouble, under whatever generation, and in
+    /// which.
+    pub fn trouble(&self, key: &WalKey) -> Option<(Duration, Failure)> {
+        let board = self.lock();
+        let entry = board.get(key)?;
+        let trouble = entry.live.trouble.clone()?;
+        Some((entry.troubled?.elapsed(), trouble))
     }
 
     /// What a duty last said.
@@ -208,6 +250,9 @@ impl Entry {
         let Some(recorded) = &self.recorded else {
             return true;
         };
+        if self.fold.is_due() {
+            return true;
+        }
         if recorded.generation != self.live.generation
             || shape(recorded.wal.as_ref()) != shape(self.live.wal.as_ref())
         {
@@ -254,6 +299,11 @@ mod tests {
 
     use super::*;
 
+    const PROMISED: Promised = Promised {
+        since: None,
+        tolerance: Duration::from_secs(15),
+    };
+
     fn report(generation: u64, ranges: &[(u64, u64)]) -> WalReport {
         let ranges = ranges
             .iter()
@@ -291,10 +341,10 @@ mod tests {
     fn what_another_node_told_is_not_recorded_again_at_once() {
         let (here, there) = (WalBoard::default(), WalBoard::default());
         let key: WalKey = ("orders".parse().unwrap(), "eu".parse().unwrap());
-        assert!(there.record(key.clone(), &report(1, &[(1, 10)])));
+        assert!(there.record(key.clone(), &report(1, &[(1, 10)]), PROMISED));
         here.mirror(there.changed_since(0));
-        assert!(!here.record(key.clone(), &report(1, &[(1, 20)])));
-        assert!(here.record(key, &report(1, &[(1, 20), (30, 40)])));
+        assert!(!here.record(key.clone(), &report(1, &[(1, 20)]), PROMISED));
+        assert!(here.record(key, &report(1, &[(1, 20), (30, 40)]), PROMISED));
     }
 
     #[test]
@@ -302,9 +352,9 @@ mod tests {
         let board = WalBoard::default();
         let key: WalKey = ("orders".parse().unwrap(), "eu".parse().unwrap());
         let feed = |report: WalReport| {
-            let due = board.record(key.clone(), &report);
+            let due = board.record(key.clone(), &report, PROMISED);
             if due {
-                board.recorded(&key, &report);
+                board.recorded(&key, &report, &[]);
             }
             due
         };

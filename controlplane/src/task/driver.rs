@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use super::{
     agents, copies, dispatch, duties, expiry, gaps, idle, members, pins, prune, scans, schedules,
-    state_snapshots,
+    signs, state_snapshots,
 };
 use crate::app::App;
 use crate::app::error::Result;
@@ -58,6 +58,7 @@ pub fn spawn_all(app: &Arc<App>) -> JoinSet<()> {
     let expiry = expiry::Expiry::default();
     all.spawn(run(app.clone(), expiry, expire.clone()));
     all.spawn(run(app.clone(), gaps::Gaps, unasked()));
+    all.spawn(run(app.clone(), signs::Signs, unasked()));
     all.spawn(run(app.clone(), prune::Prune, unasked()));
     let task = state_snapshots::StateSnapshots::default();
     all.spawn(run(app.clone(), task, snapshots.clone()));

@@ -19,6 +19,7 @@ mod prune;
 mod queue;
 mod scans;
 mod schedules;
+mod signs;
 mod state_snapshots;
 
 pub use driver::spawn_all;

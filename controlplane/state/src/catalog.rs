@@ -11,7 +11,7 @@ use crate::command::{BackupCommit, TimelineWal};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{backup_repositories, backups};
 use crate::lookup::Lookup;
-use crate::{Noun, Refusal, StateError, TaskName, expiry, schema, wal};
+use crate::{Noun, Refusal, StateError, TaskName, expiry, facts, schema, wal};
 
 /// Makes a backup `available` whose commit mark is in the repository, if its
 /// WAL is there too (I-05). What is available already stays as it is; what is
@@ -63,6 +63,8 @@ pub(crate) async fn make_available(
     .await?;
     let changed = backup.id;
     cx.put(row(cx, commit.backup, attempt)).await?;
+    facts::holes(cx, &place).await?;
+    facts::backups(cx, &place.cluster).await?;
     cx.changed("backups", changed);
     cx.activate(TaskName::Exposure);
     cx.activate(TaskName::Copies);
@@ -87,6 +89,7 @@ async fn take_in_copy(cx: &mut ApplyContext<'_>, commit: &BackupCommit) -> Resul
     for timeline in &commit.wal {
         wal::record(cx, &place, timeline).await?;
     }
+    facts::holes(cx, &place).await?;
     place_copy(cx, &place, backup.id).await
 }
 
@@ -185,6 +188,7 @@ pub(crate) async fn place_copy(
         recorded_at: Moment(cx.now()),
     })
     .await?;
+    facts::backups(cx, &place.cluster).await?;
     cx.changed("backups", backup);
     cx.activate(TaskName::Exposure);
     // The next one.

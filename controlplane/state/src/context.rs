@@ -78,6 +78,10 @@ pub struct ApplyContext<'a> {
     pub(crate) audit: Option<Vec<AuditItem>>,
     /// Whether what is applied was consented to as it is.
     approved: bool,
+    /// Who consented to it.
+    approvers: Vec<Principal>,
+    /// How many facts this entry has written.
+    facts: u64,
     pub(crate) executed: Option<Executed>,
 }
 
@@ -98,6 +102,8 @@ impl<'a> ApplyContext<'a> {
             effects,
             audit,
             approved: false,
+            approvers: Vec::new(),
+            facts: 0,
             executed: None,
         }
     }
@@ -107,12 +113,23 @@ impl<'a> ApplyContext<'a> {
         self.approved
     }
 
+    /// Who consented to what is applied.
+    pub(crate) fn approvers(&self) -> &[Principal] {
+        &self.approvers
+    }
+
+    /// The number of the next fact of this entry.
+    pub(crate) fn next_fact(&mut self) -> u64 {
+        self.facts += 1;
+        self.facts
+    }
+
     /// Applies a command that was consented to, in the name of who asked for it.
     /// `consent` says in the audit log who that was and who agreed (I-11).
     pub(crate) async fn run_approved(
         &mut self,
         by: Principal,
-        consent: serde_json::Value,
+        (approvers, consent): (Vec<Principal>, serde_json::Value),
         command: Command,
     ) -> Result<Reply, StateError> {
         let action = command.name();
@@ -122,9 +139,9 @@ impl<'a> ApplyContext<'a> {
         };
         let voter = self.principal.replace(by);
         let (effects, audit) = (std::mem::take(&mut self.effects), self.audit.take());
-        self.approved = true;
+        (self.approved, self.approvers) = (true, approvers);
         let reply = command.apply(self).await;
-        self.approved = false;
+        (self.approved, self.approvers) = (false, Vec::new());
         self.principal = voter;
         let mut items = self.audit.take().unwrap_or_else(|| vec![described]);
         self.audit = audit;

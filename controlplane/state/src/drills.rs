@@ -2,15 +2,16 @@
 //! its job, and never changed after. A restore time comes from these rows and from
 //! nothing else.
 
+use holdfast_compliance::Drill;
 use holdfast_types::drill::{DrillEvidence, DrillVerdict, ROW_COUNTS_MAX};
 use holdfast_types::resource::Kind;
-use holdfast_types::{DrillId, Failure};
+use holdfast_types::{DrillId, Failure, Span};
 use jiff::Timestamp;
 
 use crate::column::{Count, Json, Moment, Position, Text};
 use crate::context::ApplyContext;
 use crate::entity::{drills, job_attempts, jobs};
-use crate::{StateError, schedules};
+use crate::{StateError, facts, schedules};
 
 /// Checks that are kept of one drill: those that a document may ask for, and the one
 /// that every drill makes.
@@ -73,11 +74,29 @@ pub(crate) async fn record(
         evidence: evidence.map(Json),
         revision: cx.revision().into(),
     };
+    if let Some(drill) = fact(&row) {
+        facts::drilled(cx, &row.cluster.0, drill).await?;
+    }
     cx.insert(row).await?;
     cx.changed("drills", id);
-    // Here goes the fact that compliance is computed from (ADR 22): `drilled`, with the
-    // id, the repository, whether it passed, RTO, RPO and `reached_at`.
     Ok(())
+}
+
+/// What compliance is computed from; nothing of a drill that somebody ended.
+pub(crate) fn fact(row: &drills::Model) -> Option<Drill> {
+    let passed = match row.verdict.0 {
+        DrillVerdict::Passed => true,
+        DrillVerdict::Failed => false,
+        DrillVerdict::Cancelled => return None,
+    };
+    Some(Drill {
+        id: row.id.0,
+        repository: row.repository.0.clone(),
+        passed,
+        rto: row.rto_ms.map(|millis| Span::from_millis(millis.0)),
+        rpo: row.rpo_ms.map(|millis| Span::from_millis(millis.0)),
+        reached: row.reached_at.map(|at| at.0),
+    })
 }
 
 /// A job makes one drill, under the same number.

@@ -25,6 +25,7 @@ mod entity;
 mod entry;
 mod error;
 mod expiry;
+mod facts;
 mod generations;
 mod in_place;
 mod leases;

@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = ACCESS;
+pub const NEWEST: u32 = COMPLIANCE;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -52,6 +52,8 @@ pub const POLICY_REVISIONS: u32 = 19;
 pub const DRILLS: u32 = 20;
 /// From here on there are roles, and dangerous acts need the consent of others.
 pub const ACCESS: u32 = 21;
+/// From here on the facts are kept that verdicts are computed from.
+pub const COMPLIANCE: u32 = 22;
 
 const KEY: &str = "schema";
 
@@ -78,6 +80,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         19 => include_str!("migration/m0019.sql"),
         20 => include_str!("migration/m0020.sql"),
         ACCESS => include_str!("migration/m0021.sql"),
+        COMPLIANCE => include_str!("migration/m0022.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

@@ -3,7 +3,7 @@
 use super::words::list;
 use crate::drill::{DrillKind, DrillPoint};
 use crate::resource::{Drill, Policy, PolicyCopy, drill_name};
-use crate::{Name, RestoreTarget};
+use crate::{Name, RestoreTarget, RpoScope};
 
 /// The promise in one sentence: what may be lost, what can be restored and how
 /// soon, from where, and what proves it. What it does not promise is said too.
@@ -53,7 +53,15 @@ fn rehearsal(index: usize, drill: &Drill) -> String {
 
 fn lost(policy: &Policy) -> String {
     match policy.rpo() {
-        Some(rpo) => format!("At most {rpo} of commits may be lost"),
+        Some(rpo) => match policy.rpo_scope() {
+            RpoScope::Any => format!("At most {rpo} of commits may be lost"),
+            RpoScope::RegionLoss => {
+                format!("At most {rpo} of commits may be lost, also when a whole region is lost")
+            }
+            RpoScope::K2 => {
+                format!("At most {rpo} of commits may be lost, also when any one copy is lost")
+            }
+        },
         None => "How much may be lost is not promised".to_owned(),
     }
 }

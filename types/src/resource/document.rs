@@ -343,8 +343,14 @@ mod tests {
         let scoped = policy(json!({"selector": {}, "repository": "eu", "objectives": scoped}));
         assert_eq!(
             refused(scoped),
-            ("spec.objectives.rpoScope".into(), "not_supported_yet")
+            ("spec.objectives.rpoScope".into(), "invalid_document"),
+            "without a copy the loss of a region is the loss of everything"
         );
+        let copies = json!([{"repository": "us"}]);
+        let objectives = json!({"rpo": "30s", "rpoScope": "regionLoss"});
+        let copied = policy(json!({"selector": {}, "repository": "eu", "copies": copies,
+            "objectives": objectives}));
+        assert!(Document::from_value(copied).is_ok());
         // A relay has no archive_command that could call it.
         for mode in ["archive", "both"] {
             let wal = |wal| policy(json!({"selector": {}, "repository": "eu", "wal": wal}));

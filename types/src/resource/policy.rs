@@ -8,7 +8,7 @@ use super::{
 };
 use crate::access::ApprovalRule;
 use crate::backup::as_word;
-use crate::{BackupKind, ByteRate, Name, Span};
+use crate::{BackupKind, ByteRate, Name, RpoScope, Span};
 
 /// A policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,10 +77,9 @@ pub struct Objectives {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<String>, example = "30s"))]
     pub rpo: Option<Span>,
-    #[serde(default, skip_serializing_if = "NotYet::skip")]
-    #[cfg_attr(feature = "schema", schema(ignore))]
-    #[doc(hidden)]
-    pub rpo_scope: NotYet,
+    /// Of which loss the RPO is said; of the cluster alone when it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_scope: Option<RpoScope>,
     /// How long a restore may take. Whether it can is shown by `policy preview`
     /// and with the policy in force, from restores that were measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -335,6 +334,12 @@ impl Policy {
         written.or(self.window())
     }
 
+    /// Of which loss its RPO is said.
+    pub fn rpo_scope(&self) -> RpoScope {
+        let given = self.objectives.as_ref().and_then(|said| said.rpo_scope);
+        given.unwrap_or_default()
+    }
+
     /// How long received WAL may wait before it is stored.
     pub fn flush_every(&self) -> Span {
         let given = self.wal.as_ref().and_then(|wal| wal.flush_every);
@@ -400,6 +405,7 @@ impl Policy {
 
     pub(crate) fn check(&self) -> Result<(), InvalidDocument> {
         self.refuse_what_is_not_built()?;
+        self.refuse_scope_without_copies()?;
         if let Some(Compression {
             codec,
             level: Some(level),
@@ -509,10 +515,31 @@ impl Policy {
         }
     }
 
-    fn refuse_what_is_not_built(&self) -> Result<(), InvalidDocument> {
-        if let Some(objectives) = &self.objectives {
-            objectives.rpo_scope.refuse("spec.objectives.rpoScope")?;
+    /// What is lost with the first place has to be in another.
+    fn refuse_scope_without_copies(&self) -> Result<(), InvalidDocument> {
+        let scope = self.rpo_scope();
+        let field = "spec.objectives.rpoScope";
+        if scope == RpoScope::Any {
+            return Ok(());
         }
+        if self.rpo().is_none() {
+            let message = "it says what an RPO is about, and there is no `rpo`";
+            return Err(InvalidDocument::new(field, message));
+        }
+        if self.copies.is_empty() {
+            let message = match scope {
+                RpoScope::RegionLoss => {
+                    "an RPO about the loss of a region needs a copy in another one: name it in \
+                     `copies`"
+                }
+                _ => "an RPO about two copies needs a second one: name it in `copies`",
+            };
+            return Err(InvalidDocument::new(field, message));
+        }
+        Ok(())
+    }
+
+    fn refuse_what_is_not_built(&self) -> Result<(), InvalidDocument> {
         let Some(wal) = &self.wal else { return Ok(()) };
         wal.synchronous.refuse("spec.wal.synchronous")?;
         wal.sync_lost.refuse("spec.wal.syncLost")?;

@@ -43,7 +43,7 @@ fn a_copy_that_is_behind_violates_only_what_needs_it() {
     };
     assert!(keep(copied(RpoScope::Any)).violations(200).is_empty());
     let story = keep(copied(RpoScope::RegionLoss));
-    assert_eq!(story.told(200), [(140, None, "copy_behind".to_owned())]);
+    assert_eq!(story.told(200), [(140, None, "copy_lag".to_owned())]);
     let told = story.trouble(130, "us", "repository_unreachable");
     assert_eq!(
         told.told(200),

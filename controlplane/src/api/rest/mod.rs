@@ -10,6 +10,7 @@ mod apply;
 mod approvals;
 mod audit;
 mod backups;
+mod compliance;
 mod drills;
 mod errors;
 mod events;
@@ -90,6 +91,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(approvals::router())
         .merge(audit::router())
         .merge(backups::router())
+        .merge(compliance::router())
         .merge(drills::router())
         .merge(events::router())
         .merge(expiry::router())

@@ -68,6 +68,8 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("cluster_put", Needs(ClustersWrite, Something)),
     ("cluster_schedule", Needs(ClustersRead, Something)),
     ("cluster_show", Needs(ClustersRead, Something)),
+    ("compliance_list", Needs(ClustersRead, Something)),
+    ("compliance_show", Needs(ClustersRead, Something)),
     ("drill_list", Needs(DrillsRead, Something)),
     ("drill_plan_delete", Needs(PoliciesWrite, Everything)),
     ("drill_plan_list", Needs(PoliciesRead, Something)),
@@ -77,6 +79,9 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("drill_start", Needs(DrillsWrite, Something)),
     ("dump_restore_start", Needs(RestoresWrite, Something)),
     ("event_stream", Needs(ClustersRead, Something)),
+    ("exemption_create", Needs(ClustersWrite, Something)),
+    ("exemption_end", Needs(ClustersWrite, Something)),
+    ("exemption_list", Needs(ClustersRead, Something)),
     ("expiry_show", Needs(BackupsRead, Something)),
     ("exposure_list", Needs(ClustersRead, Something)),
     ("fleet_delete", Needs(FleetsWrite, Everything)),
@@ -145,6 +150,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("user_delete", Needs(UsersWrite, Everything)),
     ("user_list", Needs(UsersRead, Everything)),
     ("user_password_set", Own(UsersWrite)),
+    ("violation_list", Needs(ClustersRead, Something)),
 ];
 
 /// The rule of an operation; `None` for one that nobody may call.

@@ -10,21 +10,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_types::resource::{Document, InstanceSpec, Kind, Resource, Schedule, WalPolicy};
-use holdfast_types::{BackupKind, Name, Revision};
+use holdfast_types::{BackupKind, Name, Revision, RpoScope};
 use sea_orm::{DatabaseConnection, EntityTrait, TransactionTrait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
 use super::consent::{Consent, Need, demand, for_documents};
-use super::document_check::{Plan, references, refuse_clashes, refuse_dangling, refuse_immutable};
+use super::document_check::{
+    Plan, references, refuse_clashes, refuse_dangling, refuse_immutable, refuse_scopes,
+};
 use super::role_bindings::refuse_lockout;
 use crate::apply::Head;
 use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::{repository_keys, resource_references, resources};
 use crate::lookup::Lookup;
-use crate::{Effect, Noun, Refusal, Sealed, StateError, TaskName, revisions, schedules, schema};
+use crate::{
+    Effect, Noun, Refusal, Sealed, StateError, TaskName, facts, revisions, schedules, schema,
+};
 
 /// The fleet of clusters that name none. It always exists.
 pub(crate) const DEFAULT_FLEET: &str = "default";
@@ -166,6 +170,7 @@ impl ReplicatedCommand for ApplyDocuments {
             })
             .await?;
         }
+        facts::promises(cx, &about(&outcome)).await?;
         if !audit.is_empty() {
             touch_schedules(cx, &outcome).await?;
             wake(cx, agents).await?;
@@ -218,6 +223,7 @@ impl ApplyDocuments {
         refuse_immutable(cx, &plans).await?;
         refuse_dangling(cx, &plans).await?;
         refuse_clashes(cx, &plans).await?;
+        refuse_scopes(cx, &plans).await?;
         refuse_lockout(cx, &plans).await?;
         let keys = keys_to_store(cx, &plans, self.repository_keys).await?;
         let need = for_documents(cx, &plans).await?;
@@ -342,6 +348,7 @@ fn level_of_retention(document: &Document) -> u32 {
 /// A node of an earlier level would refuse the field.
 fn level_of_objectives(document: &Document) -> u32 {
     match &document.resource {
+        Resource::Policy(policy) if policy.rpo_scope() != RpoScope::Any => schema::COMPLIANCE,
         Resource::Policy(policy) if policy.rto().is_some() => schema::POLICY_REVISIONS,
         _ => schema::VERSION,
     }
@@ -535,6 +542,24 @@ pub(super) async fn forget_references(
     let values = [Text(kind).into(), Text(name.clone()).into()];
     cx.execute(sql, values).await?;
     Ok(())
+}
+
+/// Whose promises follow from what was written.
+fn about(outcome: &[AppliedDocument]) -> facts::About {
+    let changed = outcome
+        .iter()
+        .filter(|applied| applied.change != Change::Unchanged);
+    let mut clusters = BTreeSet::new();
+    for applied in changed {
+        match applied.kind {
+            Kind::Policy | Kind::Repository => return facts::About::Everything,
+            Kind::Cluster => {
+                clusters.insert(applied.name.clone());
+            }
+            Kind::Fleet | Kind::DrillPlan | Kind::RoleBinding => {}
+        }
+    }
+    facts::About::Clusters(clusters)
 }
 
 /// Schedules follow from policies and clusters.

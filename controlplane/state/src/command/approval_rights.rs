@@ -52,6 +52,9 @@ pub(super) async fn requester_may(
         Command::CondemnBackups(_) | Command::ReleaseBackup(_) => {
             reaches(cx, &rights, Permission::BackupsDelete, clusters).await
         }
+        Command::GrantExemption(_) => {
+            reaches(cx, &rights, Permission::ClustersWrite, clusters).await
+        }
         Command::HoldBackup(_) => reaches(cx, &rights, Permission::BackupsWrite, clusters).await,
         Command::DeleteResource(delete) => {
             let name = [delete.name.clone()];

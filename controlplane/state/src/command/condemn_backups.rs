@@ -2,6 +2,8 @@
 //! by a quorum (I-04). Holds and pins are asked here, where nothing comes between
 //! asking and deciding.
 
+use std::collections::BTreeSet;
+
 use holdfast_types::{BackupId, BackupState, Revision};
 use jiff::Timestamp;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -14,7 +16,7 @@ use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::word::{CondemnCause, Deletion};
 use crate::entity::{backup_repositories, backups, condemned};
-use crate::{Refusal, TaskName, expiry, row, schema};
+use crate::{Refusal, TaskName, expiry, facts, row, schema};
 
 /// Since level 15.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,10 +131,12 @@ impl ReplicatedCommand for CondemnBackups {
             }
         };
         let (mut verdicts, mut audit) = (Vec::new(), Vec::new());
+        let mut clusters = BTreeSet::new();
         for Condemn { backup, reason } in self.backups {
             // The one before may have made this the last one.
             let verdict = match expiry::condemnable(cx, backup).await {
                 Ok(found) => {
+                    clusters.insert(found.cluster.0.clone());
                     condemn(cx, found, (cause, &reason), after).await?;
                     audit.push(AuditItem {
                         target: format!("backups/{backup}"),
@@ -144,6 +148,9 @@ impl ReplicatedCommand for CondemnBackups {
                 Err(failed @ Stop::Failed(_)) => return Err(failed),
             };
             verdicts.push(verdict);
+        }
+        for cluster in &clusters {
+            facts::backups(cx, cluster).await?;
         }
         if !audit.is_empty() {
             cx.audit_instead(audit); // I-11

@@ -13,7 +13,7 @@ use crate::column::{Count, Moment, Position, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::condemned_wal;
 use crate::entity::word::Deletion;
-use crate::{TaskName, expiry, schema, wal};
+use crate::{TaskName, expiry, facts, schema, wal};
 
 /// Since level 15. Condemning again is fine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,7 @@ impl ReplicatedCommand for CondemnWal {
                 }
             }
         }
+        facts::holes(cx, &place).await?;
         if bytes > 0 {
             cx.changed("exposure", &self.cluster);
             cx.activate(TaskName::Exposure);

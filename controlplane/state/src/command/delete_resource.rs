@@ -18,7 +18,8 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState, ReferenceKind};
 use crate::entity::{assignments, jobs, resources};
 use crate::{
-    Noun, Refusal, StateError, TaskName, leases, revisions, schedules, schema, state_snapshots,
+    Noun, Refusal, StateError, TaskName, facts, leases, revisions, schedules, schema,
+    state_snapshots,
 };
 
 /// Since v0.1.
@@ -93,6 +94,7 @@ impl ReplicatedCommand for DeleteResource {
                 delete_row(cx, kind, &name).await?
             }
         };
+        settle_facts(cx, kind, &name).await?;
         cx.changed(kind.plural(), name);
         let scheduled = matches!(kind, Kind::Cluster | Kind::Policy | Kind::DrillPlan);
         if scheduled && cx.has_level(schedules::LEVEL).await? {
@@ -103,6 +105,23 @@ impl ReplicatedCommand for DeleteResource {
         cx.activate(TaskName::Duties);
         cx.activate(TaskName::Exposure);
         Ok(deleted)
+    }
+}
+
+/// What was promised, and what was there, may be no more.
+async fn settle_facts(
+    cx: &mut ApplyContext<'_>,
+    kind: Kind,
+    name: &Name,
+) -> Result<(), StateError> {
+    match kind {
+        Kind::Policy => facts::promises(cx, &facts::About::Everything).await,
+        Kind::Cluster => {
+            let about = facts::About::Clusters([name.clone()].into());
+            facts::promises(cx, &about).await?;
+            facts::holes_of_cluster(cx, name).await
+        }
+        Kind::Repository | Kind::Fleet | Kind::DrillPlan | Kind::RoleBinding => Ok(()),
     }
 }
 

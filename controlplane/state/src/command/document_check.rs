@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_types::Name;
 use holdfast_types::resource::{Document, Drill, Kind, Labels, Policy, Resource};
+use holdfast_types::{Name, RpoScope};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::apply_documents::{Change, DEFAULT_FLEET};
@@ -299,6 +299,65 @@ pub(super) async fn refuse_clashes(cx: &ApplyContext<'_>, plans: &[Plan]) -> Res
         }
     }
     Ok(())
+}
+
+/// Refuses an RPO about the loss of a region that names no other: its copies are in
+/// the region of the original, or nobody says where they are.
+pub(super) async fn refuse_scopes(cx: &ApplyContext<'_>, plans: &[Plan]) -> Result<(), Stop> {
+    let changed = |plan: &&Plan| plan.change != Change::Unchanged;
+    let changed: Vec<&Plan> = plans.iter().filter(changed).collect();
+    let has = |kind: Kind| changed.iter().any(|plan| plan.kind() == kind);
+    let about_regions = |policy: &Policy| policy.rpo_scope() == RpoScope::RegionLoss;
+    let mut policies: BTreeMap<Name, Policy> = BTreeMap::new();
+    if has(Kind::Repository) {
+        policies = stored_policies(cx).await?;
+    }
+    let mut applied: BTreeMap<&Name, Option<&str>> = BTreeMap::new();
+    for plan in &changed {
+        match &plan.document.resource {
+            Resource::Policy(policy) => {
+                policies.insert(plan.name().clone(), (**policy).clone());
+            }
+            Resource::Repository(repository) => {
+                applied.insert(plan.name(), repository.region.as_deref());
+            }
+            Resource::Cluster(_)
+            | Resource::Fleet(_)
+            | Resource::DrillPlan(_)
+            | Resource::RoleBinding(_) => {}
+        }
+    }
+    for (name, policy) in policies.iter().filter(|(_, one)| about_regions(one)) {
+        let copies = policy.copies.iter().map(|copy| &copy.repository);
+        let mut regions = BTreeSet::new();
+        for repository in std::iter::once(&policy.repository).chain(copies) {
+            let region = match applied.get(repository) {
+                Some(region) => region.map(str::to_owned),
+                None => region_of(cx, repository).await?,
+            };
+            regions.extend(region);
+        }
+        if regions.len() < 2 {
+            let message = format!(
+                "an RPO about a region needs two that are known: the repositories of the policy \
+                 \"{name}\" name {} (`spec.region` of each says where it is)",
+                match regions.first() {
+                    Some(only) => format!("\"{only}\" alone"),
+                    None => "none".to_owned(),
+                }
+            );
+            return Err(Refusal::invalid("spec.objectives.rpoScope", message).into());
+        }
+    }
+    Ok(())
+}
+
+async fn region_of(cx: &ApplyContext<'_>, repository: &Name) -> Result<Option<String>, StateError> {
+    let row = cx.resource(Kind::Repository, repository).await?;
+    Ok(row.and_then(|row| match row.document.0.resource {
+        Resource::Repository(repository) => repository.region,
+        _ => None,
+    }))
 }
 
 pub(super) async fn stored_policies(

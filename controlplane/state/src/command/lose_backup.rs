@@ -14,7 +14,7 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::{backup_repositories, backups};
 use crate::lookup::Lookup;
 use crate::state_snapshots::LEVEL;
-use crate::{Noun, Refusal, StateError, TaskName, schema};
+use crate::{Noun, Refusal, StateError, TaskName, facts, schema};
 
 /// Since level 5. What is not available stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,7 @@ impl ReplicatedCommand for LoseBackup {
             let place = backup_repositories::Entity::delete_by_id(key);
             let gone = place.exec(cx.tx()).await?.rows_affected > 0;
             if gone {
+                facts::backups(cx, &row.cluster.0).await?;
                 cx.changed("backups", self.backup);
                 cx.activate(TaskName::Exposure);
                 cx.activate(TaskName::Copies);
@@ -78,6 +79,7 @@ impl ReplicatedCommand for LoseBackup {
             cx.put(backup_repositories::Model { state, ..place })
                 .await?;
         }
+        let cluster = row.cluster.0.clone();
         cx.put(backups::Model {
             state: failed,
             failure: Some(Json(self.reason)),
@@ -85,6 +87,7 @@ impl ReplicatedCommand for LoseBackup {
             ..row
         })
         .await?;
+        facts::backups(cx, &cluster).await?;
         cx.changed("backups", self.backup);
         cx.activate(TaskName::Exposure);
         Ok(true)

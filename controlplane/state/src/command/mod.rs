@@ -165,6 +165,9 @@ commands! {
     request_approval::RequestApproval,
     vote_approval::VoteApproval,
     cancel_approval::CancelApproval,
+    record_signs::RecordSigns,
+    grant_exemption::GrantExemption,
+    end_exemption::EndExemption,
 }
 
 mod approval_rights;
@@ -194,6 +197,7 @@ pub use record_found_wal::{FoundWal, FoundWalOutcome};
 pub use record_offline_runs::{OfflineAttempt, OfflineDeed, OfflineRecorded};
 pub use record_runs::{DueRun, Mark, Recorded, RunDecision, RunJob, ScheduleDecision};
 pub use record_scan::{Finding, ScanOutcome};
+pub use record_signs::{Sign, SignWhat};
 pub use record_state_snapshot::StateSnapshotOutcome;
 pub use record_wal::{FrontierCheckpoint, TimelineWal, WalGap};
 pub use request_approval::Asked;

@@ -10,7 +10,7 @@ use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::approvals;
 use crate::entity::word::ApprovalState;
-use crate::{StateError, leases, schema};
+use crate::{StateError, facts, leases, schema};
 
 /// How long a used or expired join token is kept, so that a second use of it
 /// is told what happened.
@@ -19,6 +19,8 @@ const JOIN_TOKENS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long what became of due times and late results are kept: reports are
 /// about a year.
 const HISTORY_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
+/// How long checkpoints of frontiers are kept that stretches have replaced.
+const CHECKPOINTS_KEPT: SignedDuration = SignedDuration::from_hours(2 * 24);
 /// How long an attempt is known by its assignment: longer than an agent keeps
 /// a report that nobody answered.
 const LEASES_KEPT: SignedDuration = SignedDuration::from_hours(100 * 24);
@@ -67,6 +69,9 @@ impl ReplicatedCommand for PruneExpired {
             delete(cx, pins, SignedDuration::ZERO).await?;
         }
         let runs = prune_history(cx).await?;
+        if facts::are_kept(cx).await? {
+            prune_facts(cx).await?;
+        }
         if cx.has_level(schema::ACCESS).await? {
             end_approvals(cx).await?;
         }
@@ -98,6 +103,24 @@ async fn prune_history(cx: &ApplyContext<'_>) -> Result<u64, StateError> {
                   (SELECT 1 FROM assignments a WHERE a.id = leases.assignment)";
     delete(cx, leases, LEASES_KEPT).await?;
     Ok(pruned)
+}
+
+/// Forgets facts that no report is about any more, and what frontiers were kept as
+/// before there were facts.
+async fn prune_facts(cx: &ApplyContext<'_>) -> Result<(), StateError> {
+    let limit = cx.now().checked_sub(HISTORY_KEPT);
+    facts::prune(cx, limit.unwrap_or(jiff::Timestamp::MIN)).await?;
+    let checkpoints = "DELETE FROM exposure_facts WHERE (cluster, repository, recorded_time, \
+                       log_index) IN (SELECT cluster, repository, recorded_time, log_index \
+                       FROM exposure_facts WHERE recorded_time <= ? \
+                       ORDER BY cluster, repository, recorded_time, log_index LIMIT 20000)";
+    delete(cx, checkpoints, CHECKPOINTS_KEPT).await?;
+    let exemptions = "DELETE FROM exemptions WHERE COALESCE(ended_at, until) <= ?";
+    delete(cx, exemptions, HISTORY_KEPT).await?;
+    let excused = "DELETE FROM compliance_in_force WHERE subject LIKE 'exemption/%' AND NOT EXISTS \
+                   (SELECT 1 FROM exemptions e WHERE 'exemption/' || e.id = subject)";
+    cx.execute(excused, []).await?;
+    Ok(())
 }
 
 /// Ends requests that nobody can consent to any more, and forgets those that were

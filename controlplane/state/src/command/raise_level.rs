@@ -15,7 +15,7 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::word::NodeState;
 use crate::entity::{nodes, pki};
 use crate::lookup::Lookup;
-use crate::{StateError, TaskName, revisions, schedules, schema};
+use crate::{StateError, TaskName, facts, revisions, schedules, schema};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ impl ReplicatedCommand for RaiseLevel {
                 // No schedule reaches back to before there were any.
                 schedules::touched(cx, true).await?;
                 cx.activate(TaskName::Schedules);
+            }
+            if level == schema::COMPLIANCE {
+                facts::seed(cx).await?;
             }
             if level == schema::POLICY_REVISIONS {
                 revisions::record_those_there(cx).await?;

@@ -3,15 +3,18 @@
 //! What is in a copy is kept apart from what is in the repository that it was
 //! copied from: it counts there, with a frontier of its own, and nowhere else.
 
+use holdfast_compliance::Stretch;
 use holdfast_types::resource::Kind;
 use holdfast_types::{AssignmentId, BackupId, Generation, JobId, JobKind, Lineage, Name, Revision};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
-use super::record_wal::{FrontierCheckpoint, TimelineWal, advance_frontier, refuse_stranger};
+use super::record_wal::{
+    FrontierCheckpoint, TimelineWal, advance_frontier, level_of, refuse_stranger,
+};
 use crate::context::{ApplyContext, Stop};
-use crate::{Noun, Refusal, catalog, schema, wal};
+use crate::{Noun, Refusal, catalog, facts, schema, wal};
 
 /// Since level 17. Reporting the same again changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ pub struct RecordCopy {
     /// How far that is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frontier: Option<FrontierCheckpoint>,
+    /// How far that was complete when, since level 22; the last one goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stretches: Vec<Stretch>,
 }
 
 /// Who copies. Only they may report (I-04).
@@ -71,7 +77,7 @@ impl ReplicatedCommand for RecordCopy {
     }
 
     fn level(&self) -> u32 {
-        schema::COPIES
+        schema::COPIES.max(level_of(&self.stretches))
     }
 
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Revision, Stop> {
@@ -91,6 +97,7 @@ impl ReplicatedCommand for RecordCopy {
             repository: self.repository,
             lineage: self.lineage,
         };
+        facts::refuse_absurd(&self.stretches)?;
         let looked = matches!(self.by, CopiedBy::Job { .. });
         // Everything is checked before anything is written.
         for backup in &self.backups {
@@ -104,6 +111,8 @@ impl ReplicatedCommand for RecordCopy {
             let there = wal::still_there(cx, &place, timeline).await?;
             wal::record(cx, &place, &there).await?;
         }
+        facts::holes(cx, &place).await?;
+        facts::claims(cx, &place, self.stretches).await?;
         for backup in self.backups {
             catalog::place_copy(cx, &place, backup).await?;
         }

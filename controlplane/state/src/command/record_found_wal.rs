@@ -15,7 +15,7 @@ use super::ReplicatedCommand;
 use super::record_wal::TimelineWal;
 use crate::context::{ApplyContext, Stop};
 use crate::schema::REBUILDS;
-use crate::{Noun, Refusal, TaskName, wal};
+use crate::{Noun, Refusal, TaskName, facts, wal};
 
 /// Since level 7. Recording the same again changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +104,7 @@ impl ReplicatedCommand for RecordFoundWal {
             outcome.added_bytes += beyond(&after, &before);
             outcome.lost_bytes += beyond(&before, &after);
         }
+        facts::holes(cx, &place).await?;
         cx.changed("exposure", &self.cluster);
         cx.activate(TaskName::Exposure);
         Ok(outcome)

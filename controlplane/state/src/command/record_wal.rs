@@ -4,6 +4,7 @@
 //! stays recorded for good; whether it was filled since is read from the
 //! ranges.
 
+use holdfast_compliance::Stretch;
 use holdfast_types::{
     AssignmentId, Frontier, Generation, Lineage, LsnRange, Name, Revision, Timeline,
 };
@@ -16,7 +17,7 @@ use crate::column::{Count, Moment, Position, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::{assignments, exposure_facts, frontiers};
 use crate::lookup::Lookup;
-use crate::{Noun, Refusal, TaskName, wal};
+use crate::{Noun, Refusal, TaskName, facts, schema, wal};
 
 /// Since v0.1. Only the holder of the duty may report (I-04); reporting the
 /// same again changes nothing.
@@ -38,6 +39,9 @@ pub struct RecordWal {
     /// How far it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frontier: Option<FrontierCheckpoint>,
+    /// How far it was complete when, since level 22; the last one goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stretches: Vec<Stretch>,
 }
 
 /// WAL of one timeline.
@@ -81,6 +85,10 @@ impl ReplicatedCommand for RecordWal {
         format!("clusters/{}", self.cluster)
     }
 
+    fn level(&self) -> u32 {
+        level_of(&self.stretches)
+    }
+
     async fn apply(self, cx: &mut ApplyContext<'_>) -> Result<Revision, Stop> {
         let key = (&self.cluster, &self.repository);
         refuse_stranger(cx, key, (self.assignment, self.generation)).await?;
@@ -95,14 +103,26 @@ impl ReplicatedCommand for RecordWal {
             repository: self.repository.clone(),
             lineage: self.lineage,
         };
+        facts::refuse_absurd(&self.stretches)?;
         for timeline in &self.timelines {
             let there = wal::still_there(cx, &place, timeline).await?;
             wal::record(cx, &place, &there).await?;
         }
+        facts::holes(cx, &place).await?;
+        facts::claims(cx, &place, self.stretches).await?;
         if let Some(checkpoint) = self.frontier {
             advance_frontier(cx, &place, checkpoint).await?;
         }
         Ok(cx.revision())
+    }
+}
+
+/// The level of what is told of claims. A node of an earlier one would refuse the
+/// field.
+pub(super) fn level_of(stretches: &[Stretch]) -> u32 {
+    match stretches {
+        [] => schema::VERSION,
+        _ => schema::COMPLIANCE,
     }
 }
 
@@ -142,17 +162,20 @@ pub(super) async fn advance_frontier(
     }
     let (lineage, timeline) = (Text(place.lineage), Count::from(timeline));
     let (lsn, recorded_time) = (Position(frontier.lsn), Moment(cx.now()));
-    cx.put(exposure_facts::Model {
-        cluster: cluster.clone(),
-        repository: repository.clone(),
-        log_index: Count(cx.index()),
-        lineage,
-        timeline,
-        lsn,
-        event_time,
-        recorded_time,
-    })
-    .await?;
+    // Since there are stretches, they say it, and exactly.
+    if !facts::are_kept(cx).await? {
+        cx.put(exposure_facts::Model {
+            cluster: cluster.clone(),
+            repository: repository.clone(),
+            log_index: Count(cx.index()),
+            lineage,
+            timeline,
+            lsn,
+            event_time,
+            recorded_time,
+        })
+        .await?;
+    }
     cx.put(frontiers::Model {
         cluster,
         repository,

@@ -198,13 +198,18 @@ async fn pending(
 }
 
 /// The same for the same request, although each try makes new keys for
-/// repositories that turn out to need none.
+/// repositories that turn out to need none, and a new id for an exemption.
 fn digest_of(command: &Command) -> Digest {
     let mut value = serde_json::to_value(command).unwrap_or_default();
     if let Some(documents) = value.get_mut("apply_documents")
         && let Some(fields) = documents.as_object_mut()
     {
         fields.remove("repository_keys");
+    }
+    if let Some(grant) = value.get_mut("grant_exemption")
+        && let Some(fields) = grant.as_object_mut()
+    {
+        fields.remove("exemption");
     }
     Digest::of(canonical::to_string(&value).as_bytes())
 }
@@ -226,6 +231,10 @@ pub(super) async fn need_of(cx: &ApplyContext<'_>, command: &Command) -> Result<
                 Ok(Need::none())
             }
         },
+        Command::GrantExemption(grant) => {
+            grant.check(cx).await?;
+            Ok(grant.need())
+        }
         Command::ApplyDocuments(apply) => {
             let plans = apply_documents::plan(cx, apply.documents.clone()).await?;
             Ok(consent::for_documents(cx, &plans).await?)

@@ -255,7 +255,7 @@ async fn execute(
     command: Command,
 ) -> Result<(ApprovalState, Option<Value>), Stop> {
     let agreed = votes.iter().filter(|vote| vote.vote.0 == Vote::Approve);
-    let approved_by: Vec<&Principal> = agreed.map(|vote| &vote.principal.0).collect();
+    let approved_by: Vec<Principal> = agreed.map(|vote| vote.principal.0.clone()).collect();
     let consent = json!({
         "approval": request.id.0,
         "requestedBy": request.requested_by.0,
@@ -265,7 +265,7 @@ async fn execute(
         return Ok((ApprovalState::Failed, Some(told(&refusal))));
     }
     let by = request.requested_by.0.clone();
-    let reply = cx.run_approved(by, consent, command).await?;
+    let reply = cx.run_approved(by, (approved_by, consent), command).await?;
     let unreadable = |error: crate::ReplyError| StateError::corrupt(error.to_string());
     if let Some(refusal) = reply.refusal().map_err(unreadable)? {
         return Ok((ApprovalState::Failed, Some(told(&refusal))));

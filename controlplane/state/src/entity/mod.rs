@@ -14,9 +14,13 @@ pub(crate) mod assignments;
 pub(crate) mod audit;
 pub(crate) mod backup_repositories;
 pub(crate) mod backups;
+pub(crate) mod compliance_facts;
+pub(crate) mod compliance_in_force;
+pub(crate) mod compliance_stretches;
 pub(crate) mod condemned;
 pub(crate) mod condemned_wal;
 pub(crate) mod drills;
+pub(crate) mod exemptions;
 pub(crate) mod exposure_facts;
 pub(crate) mod findings;
 pub(crate) mod frontiers;
@@ -85,9 +89,13 @@ mod tests {
             audit,
             backup_repositories,
             backups,
+            compliance_facts,
+            compliance_in_force,
+            compliance_stretches,
             condemned,
             condemned_wal,
             drills,
+            exemptions,
             exposure_facts,
             findings,
             frontiers,

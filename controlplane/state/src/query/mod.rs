@@ -10,6 +10,7 @@ mod approval;
 mod assignment;
 mod audit;
 mod backup;
+mod compliance;
 mod drill;
 mod expiry;
 mod job;
@@ -44,6 +45,10 @@ pub use assignment::{
 pub use audit::{AuditFilter, audit};
 pub use backup::{
     BackupFilter, BackupView, available_backups, backup, backups, backups_of_job, newest_available,
+};
+pub use compliance::{
+    ExemptionFilter, ExemptionView, InForce, exemption, exemptions, facts, history, in_force,
+    keeps_facts, promise, promises, signs_in_force, stretches,
 };
 pub use drill::{
     DrillFilter, DrillView, drill, drill_before, drill_plans, drills, newest_drills, plans_for,

@@ -33,14 +33,15 @@ impl PageRequest {
         Self::first(LIMIT_MAX)
     }
 
-    pub(super) fn limit(&self) -> usize {
+    /// How many items it holds at most.
+    pub fn limit(&self) -> usize {
         let limit = self.limit.clamp(1, LIMIT_MAX);
         // LIMIT_MAX fits any usize.
         limit.try_into().unwrap_or(1)
     }
 
     /// The key that the page before ended with.
-    pub(super) fn key<K: DeserializeOwned>(&self) -> Result<Option<K>, StateError> {
+    pub fn key<K: DeserializeOwned>(&self) -> Result<Option<K>, StateError> {
         let Some(cursor) = &self.cursor else {
             return Ok(None);
         };
@@ -63,8 +64,8 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page of rows of which one more than the limit was asked for.
-    pub(super) fn cut<K: Serialize>(
+    /// A page of items of which one more than the limit was asked for.
+    pub fn cut<K: Serialize>(
         mut items: Vec<T>,
         request: &PageRequest,
         key: impl FnOnce(&T) -> K,

@@ -22,6 +22,8 @@ pub enum Noun {
     Cluster,
     /// A drill plan.
     DrillPlan,
+    /// An exemption.
+    Exemption,
     /// A fleet.
     Fleet,
     /// A job.
@@ -58,6 +60,7 @@ impl fmt::Display for Noun {
             Self::Backup => "backup",
             Self::Cluster => "cluster",
             Self::DrillPlan => "drill plan",
+            Self::Exemption => "exemption",
             Self::Fleet => "fleet",
             Self::Job => "job",
             Self::JoinToken => "join token",

@@ -77,6 +77,7 @@ async fn without_its_wal_a_backup_is_not_available() {
     // The rest may have been recorded by whoever receives the WAL.
     let placed = state.accept(duty(1, 7)).await;
     let record = RecordWal {
+        stretches: Vec::new(),
         assignment: assignment_id(7),
         generation: placed.generation,
         cluster: name("orders"),

@@ -58,6 +58,7 @@ async fn copying(state: &mut TestState, number: u128) -> CopiedBy {
 
 fn copied(by: CopiedBy, backups: &[u128], held: &[(u64, u64)]) -> RecordCopy {
     RecordCopy {
+        stretches: Vec::new(),
         by,
         cluster: name("orders"),
         repository: name("us"),

@@ -178,6 +178,7 @@ fn standing(step: Step, serial: u128, now: Timestamp) -> Command {
         }
         .into(),
         23 => RecordWal {
+            stretches: crate::compliance::stretches(two, now, step.caused),
             assignment: assignment_id(u128::from(step.one)),
             generation: Generation(two),
             cluster: name("orders"),
@@ -203,6 +204,7 @@ fn standing(step: Step, serial: u128, now: Timestamp) -> Command {
         }
         .into(),
         _ if step.one == 0 => DeleteUser { name: name("ann") }.into(),
+        _ if step.one == 1 => crate::compliance::noticed(two, now).into(),
         _ => CreateUser {
             user: user_id(serial),
             name: name("ann"),

@@ -8,6 +8,7 @@ mod agents;
 mod approvals;
 mod audit;
 mod backups;
+mod compliance;
 mod copies;
 mod determinism;
 mod documents;

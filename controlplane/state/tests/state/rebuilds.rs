@@ -116,6 +116,7 @@ async fn receiving() -> (TestState, RecordWal) {
     let level = schema::NEWEST;
     state.accept(RaiseLevel { level }).await;
     let report = RecordWal {
+        stretches: Vec::new(),
         assignment: assignment_id(1),
         generation: placed.generation,
         cluster: name("orders"),

@@ -12,6 +12,7 @@ use crate::harness::{TestState, table};
 
 fn record(assignment: u128, generation: Generation, ranges: &[(u64, u64)]) -> RecordWal {
     RecordWal {
+        stretches: Vec::new(),
         assignment: assignment_id(assignment),
         generation,
         cluster: name("orders"),

@@ -102,7 +102,7 @@ fn delete(kind: Kind, called: &str) -> DeleteResource {
 }
 
 impl TestState {
-    async fn by<C: ReplicatedCommand>(
+    pub(crate) async fn by<C: ReplicatedCommand>(
         &mut self,
         principal: Principal,
         command: C,

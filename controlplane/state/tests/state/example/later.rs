@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_state::Command;
 use holdfast_state::command::{
     ApplyDocuments, DocumentChange, Expected, FinishJob, FrontierCheckpoint, JobOutcome,
-    RecordRuns, RunJob,
+    RecordRuns, RecordWal, RunJob,
 };
 use holdfast_types::{Frontier, Generation, Lsn, Revision};
 use serde_json::json;
@@ -138,6 +138,7 @@ pub(super) fn drill_commands() -> Vec<(u32, Command)> {
 pub(super) fn copy_commands() -> Vec<(u32, Command)> {
     use holdfast_state::command::{CopiedBy, RecordCopy};
     let of = |by, backups| RecordCopy {
+        stretches: Vec::new(),
         by,
         cluster: name("orders"),
         repository: name("us"),
@@ -164,6 +165,33 @@ pub(super) fn copy_commands() -> Vec<(u32, Command)> {
     vec![
         (1, of(job, vec![backup_id(7)]).into()),
         (2, of(duty, Vec::new()).into()),
+    ]
+}
+
+pub(super) fn compliance_commands() -> Vec<(u32, Command)> {
+    use holdfast_state::command::{EndExemption, GrantExemption};
+    let exemption = crate::compliance::exemption_id(7);
+    let grant = GrantExemption {
+        exemption,
+        cluster: name("orders"),
+        until: later(),
+        reason: "it moves to another host".to_owned(),
+    };
+    let received = RecordWal {
+        stretches: crate::compliance::stretches(2, later(), true),
+        assignment: assignment_id(9),
+        generation: Generation(2),
+        cluster: name("orders"),
+        repository: name("eu"),
+        lineage: lineage(),
+        timelines: vec![wal(&[(16, 32)])],
+        frontier: None,
+    };
+    vec![
+        (1, crate::compliance::every_sign(later()).into()),
+        (1, grant.into()),
+        (1, EndExemption { exemption }.into()),
+        (2, received.into()),
     ]
 }
 

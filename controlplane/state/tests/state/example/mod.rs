@@ -64,6 +64,7 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(later::copy_commands());
     examples.extend(later::drill_commands());
     examples.extend(later::approval_commands());
+    examples.extend(later::compliance_commands());
     examples
 }
 
@@ -459,6 +460,7 @@ fn wal_commands() -> Vec<(u32, Command)> {
         reason: "wal_recycled".to_owned(),
     }];
     let record = RecordWal {
+        stretches: Vec::new(),
         assignment: assignment_id(9),
         generation: Generation(2),
         cluster: name("orders"),
