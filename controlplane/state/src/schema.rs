@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = COMPLIANCE;
+pub const NEWEST: u32 = REPORTS;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -54,6 +54,8 @@ pub const DRILLS: u32 = 20;
 pub const ACCESS: u32 = 21;
 /// From here on the facts are kept that verdicts are computed from.
 pub const COMPLIANCE: u32 = 22;
+/// From here on reports are made and signed.
+pub const REPORTS: u32 = 23;
 
 const KEY: &str = "schema";
 
@@ -81,6 +83,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         20 => include_str!("migration/m0020.sql"),
         ACCESS => include_str!("migration/m0021.sql"),
         COMPLIANCE => include_str!("migration/m0022.sql"),
+        REPORTS => include_str!("migration/m0023.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

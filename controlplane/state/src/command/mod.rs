@@ -168,6 +168,9 @@ commands! {
     record_signs::RecordSigns,
     grant_exemption::GrantExemption,
     end_exemption::EndExemption,
+    create_report_key::CreateReportKey,
+    record_report::RecordReport,
+    seal_report::SealReport,
 }
 
 mod approval_rights;
@@ -195,6 +198,7 @@ pub use rebuild_catalog::RebuiltFrom;
 pub use record_copy::CopiedBy;
 pub use record_found_wal::{FoundWal, FoundWalOutcome};
 pub use record_offline_runs::{OfflineAttempt, OfflineDeed, OfflineRecorded};
+pub use record_report::RecordedReport;
 pub use record_runs::{DueRun, Mark, Recorded, RunDecision, RunJob, ScheduleDecision};
 pub use record_scan::{Finding, ScanOutcome};
 pub use record_signs::{Sign, SignWhat};

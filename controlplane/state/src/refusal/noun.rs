@@ -36,6 +36,8 @@ pub enum Noun {
     NodeToken,
     /// A policy.
     Policy,
+    /// A report.
+    Report,
     /// A repository.
     Repository,
     /// A binding of a role.
@@ -67,6 +69,7 @@ impl fmt::Display for Noun {
             Self::Node => "node",
             Self::NodeToken => "node token",
             Self::Policy => "policy",
+            Self::Report => "report",
             Self::Repository => "repository",
             Self::RoleBinding => "role binding",
             Self::Secret => "secret",
