@@ -38,7 +38,7 @@ pub(crate) fn day(at: Timestamp) -> String {
     }
 }
 
-/// A length: `0.4 s`, `30 s`, `4 min 10 s`, `2 h 5 min`, `90 d 4 h`.
+/// A length: `0.4 s`, `30 s`, `4 min 10 s`, `2 h 5 min 3 s`, `90 d 4 h`; days to the minute.
 pub(crate) fn length(seconds: Seconds) -> String {
     let micros = seconds.micros();
     if micros < 60_000_000 && micros % 1_000_000 != 0 {
@@ -59,7 +59,7 @@ pub(crate) fn length(seconds: Seconds) -> String {
     let said = parts
         .iter()
         .skip(first)
-        .take(2)
+        .take(3)
         .filter(|(amount, _)| *amount > 0);
     let said: Vec<String> = said
         .map(|(amount, unit)| format!("{amount} {unit}"))

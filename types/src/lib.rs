@@ -44,8 +44,8 @@ pub use failure::Failure;
 pub use generation::{Generation, Revision};
 pub use id::{
     AgentId, ApprovalId, AssignmentId, BackupId, ControlPlaneId, DrillId, ExemptionId, InvalidId,
-    JobId, JoinTokenId, KeyId, NodeTokenId, ReportId, RepositoryId, RequestId, RestoreId, SessionId,
-    StateSnapshotId, TokenId, UserId,
+    JobId, JoinTokenId, KeyId, NodeTokenId, ReportId, RepositoryId, RequestId, RestoreId,
+    SessionId, StateSnapshotId, TokenId, UserId,
 };
 pub use job::{JobKind, JobPhase, JobState, PhaseTime};
 pub use lineage::{InvalidLineage, Lineage};

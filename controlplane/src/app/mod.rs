@@ -24,6 +24,7 @@ mod limiter;
 pub mod login;
 mod node;
 mod policy;
+mod report;
 mod repository;
 mod resource;
 mod restore;
@@ -64,6 +65,7 @@ pub use policy::{
     Expiring, ExpiringOfCluster, PassedOver, PolicyInForce, PolicyPreview, Preview, PreviewedRun,
     RevisionAction, RevisionView, SuggestionView, Wanted,
 };
+pub use report::{MadeReport, ReportKeyView, ReportView, WantedReport};
 pub use resource::{ResourceView, Written};
 pub use restore::PlannedRestore;
 pub use scan::{FindingView, FindingsView};

@@ -5,5 +5,6 @@ pub mod drill;
 pub(crate) mod expiry;
 pub mod exposure;
 pub mod placement;
+pub(crate) mod report;
 pub(crate) mod runs;
 pub(crate) mod state_snapshots;

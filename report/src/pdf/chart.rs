@@ -8,7 +8,7 @@ use crate::number::Level;
 use crate::words;
 
 /// How high it is, with its caption and its names.
-pub(super) const HEIGHT: f32 = 118.0;
+pub(super) const HEIGHT: f32 = 121.0;
 const PLOT: f32 = 82.0;
 const NAMES: f32 = 34.0;
 
@@ -47,7 +47,7 @@ pub(super) fn lay_out(pages: &mut Pages<'_>, report: &Report, cluster: &Cluster)
     let levels = levels.chain(rpo.map(Level::Bounded));
     let plot = Plot {
         left: LEFT + NAMES,
-        top: pages.y + 2.0,
+        top: pages.y + 5.0,
         width: RIGHT - LEFT - NAMES,
         heights: Heights::of(levels),
         times: Times {

@@ -95,8 +95,8 @@ fn violations(pages: &mut Pages<'_>, one: &Cluster) {
     let columns = [
         text("Violation from (UTC)", 2.6),
         text("until (UTC)", 2.6),
-        number("Lasted", 1.5),
-        number("RPO", 1.1),
+        number("Lasted", 1.9),
+        number("RPO", 1.2),
         number("Highest exposure", 1.7),
         number("Excused", 1.3),
         text("Cause", 2.6),
@@ -130,12 +130,12 @@ fn controls(pages: &mut Pages<'_>, one: &Cluster) {
         return;
     }
     let columns = [
-        text("Control", 3.1),
-        text("Outcome", 1.6),
-        text("Because", 1.7),
-        text("Control", 3.1),
-        text("Outcome", 1.6),
-        text("Because", 1.7),
+        text("Control", 3.7),
+        text("Outcome", 1.9),
+        text("Because", 1.9),
+        text("Control", 3.7),
+        text("Outcome", 1.9),
+        text("Because", 1.9),
     ];
     let mut table = Table::new(&columns);
     let half = one.controls.len().div_ceil(2);

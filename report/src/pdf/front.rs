@@ -147,14 +147,14 @@ fn clusters(pages: &mut Pages<'_>, report: &Report) {
         return;
     }
     let columns = [
-        text("Cluster", 3.0),
-        text("Policy", 2.0),
+        text("Cluster", 2.8),
+        text("Policy", 1.8),
         number("RPO", 1.3),
         number("RPO kept", 1.6),
         number("Without excused time", 1.7),
         number("Violations", 1.3),
-        number("Above RPO for", 1.7),
-        number("Highest exposure", 1.7),
+        number("Above RPO for", 2.1),
+        number("Highest exposure", 2.1),
         text("State at the end", 1.9),
     ];
     let mut table = Table::new(&columns);

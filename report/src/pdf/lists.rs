@@ -81,14 +81,14 @@ fn drills(pages: &mut Pages<'_>, report: &Report) {
 
 fn restores(pages: &mut Pages<'_>, report: &Report) {
     const COLUMNS: [Column; 8] = [
-        text("Cluster", 1.8),
-        text("Asked for (UTC)", 1.9),
-        text("Ended (UTC)", 1.9),
-        text("State", 1.2),
-        text("Restored to", 2.4),
-        text("On", 1.3),
-        text("Asked by", 1.6),
-        text("Cause", 1.6),
+        text("Cluster", 1.7),
+        text("Asked for (UTC)", 2.2),
+        text("Ended (UTC)", 2.2),
+        text("State", 1.3),
+        text("Restored to", 2.7),
+        text("On", 1.2),
+        text("Asked by", 1.4),
+        text("Cause", 1.4),
     ];
     let mut table = Table::new(&COLUMNS);
     for one in &report.restores {

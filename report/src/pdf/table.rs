@@ -7,7 +7,7 @@ const SIZE: f32 = 7.2;
 /// Above and below the lines of a row.
 const PAD: f32 = 2.2;
 /// Between columns.
-const GUTTER: f32 = 5.0;
+const GUTTER: f32 = 9.0;
 
 /// A column: its title, its share of the width, and whether numbers are in it.
 #[derive(Debug, Clone, Copy)]

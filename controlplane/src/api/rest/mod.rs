@@ -23,6 +23,7 @@ mod metrics;
 mod nodes;
 mod permissions;
 mod policies;
+mod reports;
 mod resources;
 mod restores;
 mod roles;
@@ -92,6 +93,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(audit::router())
         .merge(backups::router())
         .merge(compliance::router())
+        .merge(reports::router())
         .merge(drills::router())
         .merge(events::router())
         .merge(expiry::router())

@@ -216,7 +216,9 @@ pub async fn deletions(
         let cluster = match row.target.split_once('/') {
             Some(("clusters", name)) => name.parse().ok(),
             Some(("backups", id)) => match id.parse::<BackupId>() {
-                Ok(id) => super::backup::backup(conn, id).await?.map(|one| one.cluster),
+                Ok(id) => super::backup::backup(conn, id)
+                    .await?
+                    .map(|one| one.cluster),
                 Err(_) => None,
             },
             _ => None,
