@@ -11,10 +11,12 @@ use crate::output::Format;
 mod compliance;
 mod policy;
 mod protection;
+mod report;
 
 pub(crate) use compliance::{Asked, Compliance, Exemption};
 pub(crate) use policy::{Policy, Suggest};
 pub(crate) use protection::{Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs};
+pub(crate) use report::{Report, When};
 
 /// Protects fleets of PostgreSQL clusters, and proves it.
 #[derive(Debug, Parser)]
@@ -161,6 +163,9 @@ pub(crate) enum Command {
     /// See what roles permit
     #[command(subcommand)]
     Role(Role),
+    /// Make signed reports for auditors, and verify them
+    #[command(subcommand)]
+    Report(Report),
     /// Show who changed what
     #[command(subcommand)]
     Audit(Audit),
