@@ -10,6 +10,7 @@ mod approvals;
 mod archive;
 mod bad_days;
 mod bad_input;
+mod compliance;
 mod copies;
 mod debian;
 mod drills;

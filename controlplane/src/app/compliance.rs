@@ -6,9 +6,7 @@
 
 use std::sync::Arc;
 
-use holdfast_compliance::{
-    Fact, History, Judgement, KeptStretch, Period, PeriodResult, Promise, Recorded,
-};
+use holdfast_compliance::{Fact, History, Judgement, KeptStretch, Period, Promise, Recorded};
 use holdfast_consensus::StateView;
 use holdfast_state::query::{self, Page, PageRequest, ResourceFilter, ResourceView};
 use holdfast_state::schema;
@@ -63,18 +61,6 @@ impl App {
     /// moment is the same on every node and for ever.
     pub(crate) async fn history_of(&self, view: &StateView, cluster: &Name) -> Result<History> {
         Ok(query::history(view.connection(), cluster).await?)
-    }
-
-    /// What a period of a cluster was like.
-    pub(crate) async fn period_of(
-        &self,
-        view: &StateView,
-        cluster: &Name,
-        period: Period,
-        known: Timestamp,
-    ) -> Result<PeriodResult> {
-        let history = self.history_of(view, cluster).await?;
-        Ok(history.period(period, known))
     }
 
     /// The facts of a cluster, with what its duties claimed since the log's last

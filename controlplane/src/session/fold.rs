@@ -58,6 +58,9 @@ pub(crate) struct Fold {
     generation: Generation,
     since: Option<Timestamp>,
     open: Option<Stretch>,
+    /// The next claim begins another.
+    #[serde(default)]
+    cut: bool,
     /// Those that ended and that the log does not have yet.
     #[serde(default)]
     closed: Vec<Stretch>,
@@ -69,6 +72,7 @@ impl Fold {
             generation,
             since: None,
             open: None,
+            cut: false,
             closed: Vec::new(),
         }
     }
@@ -93,9 +97,12 @@ impl Fold {
             lineage: wal.lineage,
             lsn: reported.frontier.lsn,
         };
-        let other = self.generation != report.generation || self.since != promised.since;
+        // Remembered until there is a claim that is news.
+        self.cut |= cut;
+        self.cut |= self.generation != report.generation || self.since != promised.since;
         (self.generation, self.since) = (report.generation, promised.since);
         let Some(mut open) = self.open.take() else {
+            self.cut = false;
             self.open = Some(Stretch::begin(claim));
             return;
         };
@@ -105,7 +112,8 @@ impl Fold {
             self.open = Some(open);
             return;
         }
-        if !other && !cut && open.extend(claim, promised.tolerance) {
+        let cut = std::mem::take(&mut self.cut);
+        if !cut && open.extend(claim, promised.tolerance) {
             self.open = Some(open);
             return;
         }
@@ -207,6 +215,8 @@ mod tests {
             since: Some(at(5)),
             ..PROMISED
         };
+        // It tells of nothing new when it notices: the next one begins another.
+        fold.take(&report(1, 3), at(5), stricter, false);
         fold.take(&report(1, 5), at(6), stricter, false);
         fold.take(&report(2, 6), at(7), stricter, false);
         assert_eq!(ends(&fold), [(2, 2), (4, 4), (6, 6), (7, 7)]);
