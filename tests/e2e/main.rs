@@ -29,6 +29,7 @@ mod policies;
 mod rebuild;
 mod receivers;
 mod recovery;
+mod reports;
 mod retained;
 mod sources;
 mod upgrade;

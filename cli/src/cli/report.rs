@@ -20,7 +20,7 @@ pub(crate) enum Report {
         /// as 30d
         #[arg(long, value_name = "TIME")]
         from: When,
-        /// The moment after its last; as known at when it is not said
+        /// The moment after its last; two minutes before as known at when it is not said
         #[arg(long, value_name = "TIME")]
         to: Option<When>,
         /// What was known by then counts, and nothing that came later; now when it is not

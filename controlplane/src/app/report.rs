@@ -40,7 +40,8 @@ pub struct WantedReport {
     pub fleet: Name,
     /// The period's first moment.
     pub from: Timestamp,
-    /// The moment after its last; as known at when it is not said.
+    /// The moment after its last; two minutes before `asKnownAt` when it is not said, for
+    /// what agents say takes its time to be known.
     #[serde(default)]
     pub to: Option<Timestamp>,
     /// What was known by then counts; the last whole second when it is not said. Asked

@@ -29,6 +29,7 @@ mod pins;
 mod policies;
 mod queue;
 mod rehearsals;
+mod reports;
 mod resources;
 mod restart;
 mod restores;

@@ -3,7 +3,7 @@
 
 use holdfast_types::resource::Kind;
 use holdfast_types::{Name, ReportId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -24,7 +24,8 @@ pub struct RecordReport {
     pub fleet: Name,
     /// The period's first moment.
     pub from: Timestamp,
-    /// The moment after its last; as known then when it is not said.
+    /// The moment after its last; a while before the moment as known at when it is not
+    /// said.
     pub to: Option<Timestamp>,
     /// As known when; now, to the second before, when it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,7 +83,7 @@ impl ReplicatedCommand for RecordReport {
         }
         let (from, to) = (
             Moment::truncate(self.from),
-            Moment::truncate(self.to.unwrap_or(known)),
+            Moment::truncate(self.to.unwrap_or(settled(known))),
         );
         if to > known {
             let message = "the period ends after the moment as known at which it is asked for";
@@ -124,6 +125,15 @@ fn outcome(row: reports::Model) -> RecordedReport {
         as_known_at: row.as_known_at.0,
         clusters: row.clusters.0,
     }
+}
+
+/// How long it may take until what agents say is in the log.
+const SETTLES: SignedDuration = SignedDuration::from_secs(120);
+
+/// Up to when all that happened is known: what is newer would look exposed because it
+/// was not told yet.
+fn settled(known: Timestamp) -> Timestamp {
+    known.checked_sub(SETTLES).unwrap_or(Timestamp::MIN)
 }
 
 /// The last whole second that is over.

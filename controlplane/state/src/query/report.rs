@@ -3,7 +3,7 @@
 
 use holdfast_types::{BackupId, BackupState, JobKind, Name, ReportId, Revision};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 
 use super::backup::BackupView;
 use super::job::JobView;

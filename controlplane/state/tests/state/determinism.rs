@@ -49,7 +49,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
-        0u8..32,
+        0u8..33,
         0u8..3,
         0u8..4,
         -5i16..200,
@@ -76,6 +76,7 @@ fn command(step: Step, serial: u128, now: Timestamp) -> Command {
         8..=19 => working(step, serial),
         26..=29 => scheduled(step, serial),
         30..=31 => alone(step),
+        32 => crate::reports::wanted(serial, now, step.caused).into(),
         _ => standing(step, serial, now),
     }
 }

@@ -28,6 +28,7 @@ mod pins;
 mod policies;
 mod rebuilds;
 mod refusals;
+mod reports;
 mod scans;
 mod schedules;
 mod state_snapshots;
