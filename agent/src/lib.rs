@@ -8,6 +8,7 @@ pub mod cli;
 pub mod command;
 pub mod command_error;
 pub mod config;
+mod discover;
 pub mod doctor;
 pub mod enroll;
 pub mod facts;

@@ -15,7 +15,7 @@ mod report;
 
 pub(crate) use compliance::{Asked, Compliance, Exemption};
 pub(crate) use policy::{Policy, Suggest};
-pub(crate) use protection::{Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs};
+pub(crate) use protection::{Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs, Unprotected};
 pub(crate) use report::{Report, When};
 
 /// Protects fleets of PostgreSQL clusters, and proves it.
@@ -143,6 +143,9 @@ pub(crate) enum Command {
     /// Follow jobs
     #[command(subcommand)]
     Job(Job),
+    /// See what nobody protects: servers that agents found, clusters without a policy
+    #[command(subcommand)]
+    Unprotected(Unprotected),
     /// Show who could lose how much right now, against the RPO
     Exposure {
         /// One cluster

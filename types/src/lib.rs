@@ -6,6 +6,7 @@
 pub mod access;
 mod backup;
 mod coverage;
+mod discovery;
 pub mod drill;
 mod dump;
 mod exposure;
@@ -28,6 +29,7 @@ mod wal;
 
 pub use backup::{BackupKind, BackupState, CommittedBackup, InvalidWord};
 pub use coverage::{Coverage, LsnRange};
+pub use discovery::{DISCOVERED_MAX, DiscoveredInstance};
 pub use dump::{
     ALL_DATABASES, DUMP_JOBS_MAX, DumpFormat, DumpOptions, DumpRestoreRequest, DumpRestoreResult,
     InvalidDump,

@@ -24,7 +24,7 @@ pub(super) enum Include {
 }
 
 /// The setting that a line gives, its name in lower case.
-pub(super) fn setting(line: &[u8]) -> Option<(String, String)> {
+pub(crate) fn setting(line: &[u8]) -> Option<(String, String)> {
     let text = String::from_utf8_lossy(line);
     let text = text.trim_start();
     let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$');

@@ -14,5 +14,6 @@ mod staging;
 mod unfinished;
 
 pub(crate) use backup::Stopped;
+pub(crate) use conf::setting as conf_setting;
 pub use context::{JobContext, JobState};
 pub(crate) use staging::sweep;

@@ -25,7 +25,7 @@ use crate::offline::{Offline, OfflineParts};
 use crate::session::{Link, LinkParts, Nodes, keep_fresh};
 use crate::wal::LocalHandler;
 use crate::work::{Executor, LocalRunner, Runner};
-use crate::{facts, socket};
+use crate::{discover, facts, socket};
 
 /// The contract gives ten seconds from SIGTERM to the end.
 const GRACE: Duration = Duration::from_secs(7);
@@ -79,6 +79,7 @@ pub async fn run_until(
     });
     let parts = LinkParts {
         facts: facts::observe(host.clone(), executor.instances(), stop.clone()),
+        discovered: discover::discover(data.clone(), stop.clone()),
         executor: executor.clone(),
         readiness,
         identity,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_types::DiscoveredInstance;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,8 @@ pub struct LinkParts {
     pub executor: Executor,
     /// What is observed of the instances.
     pub facts: watch::Receiver<Vec<Seen>>,
+    /// Which servers there are on the host, once it has been looked at.
+    pub discovered: watch::Receiver<Option<Vec<DiscoveredInstance>>>,
     /// Whom to tell when the link is up.
     pub readiness: Readiness,
     /// Who we are.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_proto::v1::agent_message::Message as Up;
 use holdfast_proto::{Held, JobProgress, v1};
+use holdfast_types::DiscoveredInstance;
 use tokio_stream::StreamMap;
 use tokio_stream::wrappers::WatchStream;
 
@@ -128,9 +129,18 @@ pub(super) fn follow(reports: &mut WalReports, duties: &[DutyReports]) {
     }
 }
 
-/// The facts of all instances.
-pub(super) fn instances(seen: &[Seen]) -> Result<v1::InstanceReport, serde_json::Error> {
+/// The facts of all instances, and which servers there are, if the host has been
+/// looked at.
+pub(super) fn instances(
+    seen: &[Seen],
+    discovered: Option<&[DiscoveredInstance]>,
+) -> Result<v1::InstanceReport, serde_json::Error> {
     let facts = seen.iter().map(|seen| serde_json::to_string(&seen.facts));
-    let facts_json = facts.collect::<Result<_, _>>()?;
-    Ok(v1::InstanceReport { facts_json })
+    let found = discovered.unwrap_or_default().iter();
+    let found = found.map(serde_json::to_string);
+    Ok(v1::InstanceReport {
+        facts_json: facts.collect::<Result<_, _>>()?,
+        discovered_json: found.collect::<Result<_, _>>()?,
+        looked_around: discovered.is_some(),
+    })
 }

@@ -6,7 +6,8 @@ use holdfast_proto::v1::agent_message::Message as Up;
 use holdfast_proto::v1::agent_service_client::AgentServiceClient;
 use holdfast_proto::v1::control_message::Message as Down;
 use holdfast_proto::{Assignments, Invalid, PlanAnswer, PlanRequest, v1};
-use tokio::sync::mpsc;
+use holdfast_types::DiscoveredInstance;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_stream::StreamExt;
@@ -19,6 +20,7 @@ use tracing::Instrument;
 use super::heart::Heart;
 use super::link::LinkParts;
 use super::reports::{self, JobReports, Progress, WalReports};
+use crate::facts::Seen;
 use crate::host::SessionState;
 use crate::journal::JournalError;
 use crate::status;
@@ -189,6 +191,8 @@ impl Session<'_> {
         duties.mark_changed();
         let mut facts = self.parts.facts.clone();
         facts.mark_changed();
+        let mut discovered = self.parts.discovered.clone();
+        discovered.mark_changed();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Err(Broken::Stopped),
@@ -214,16 +218,31 @@ impl Session<'_> {
                 Some((_, report)) = self.wal.next() => {
                     self.outbox.send(Up::Wal((&report).into())).await?;
                 }
+                // Whichever of the two is news: what is not said is not there.
                 Ok(()) = facts.changed() => {
-                    let report = reports::instances(&facts.borrow_and_update());
-                    let report = report.map_err(JournalError::from)?;
-                    self.outbox.send(Up::Instances(report)).await?;
+                    self.report_instances(&mut facts, &mut discovered).await?;
+                }
+                Ok(()) = discovered.changed() => {
+                    self.report_instances(&mut facts, &mut discovered).await?;
                 }
                 Some(Ok(answer)) = self.plans.join_next() => {
                     self.outbox.send(Up::Plan((&answer).into())).await?;
                 }
             }
         }
+    }
+
+    async fn report_instances(
+        &self,
+        facts: &mut watch::Receiver<Vec<Seen>>,
+        discovered: &mut watch::Receiver<Option<Vec<DiscoveredInstance>>>,
+    ) -> Result<(), Broken> {
+        let report = reports::instances(
+            &facts.borrow_and_update(),
+            discovered.borrow_and_update().as_deref(),
+        );
+        let report = report.map_err(JournalError::from)?;
+        self.outbox.send(Up::Instances(report)).await
     }
 
     async fn report_jobs(&mut self) -> Result<(), Broken> {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use holdfast_pg::testkit::{TestCluster, major};
 use holdfast_proto::v1;
+use holdfast_proto::v1::agent_message::Message as Up;
 use holdfast_proto::v1::control_message::Message as Down;
-use holdfast_types::Failure;
+use holdfast_types::{DiscoveredInstance, Failure};
 
 use crate::control::{Control, Heartbeats, Setup};
 use crate::rig::{Event, Rig, all, backup, file_is};
@@ -183,5 +185,42 @@ async fn progress_shows_phase_bytes_and_fresh_lines() {
         "each line once"
     );
     file_is(&rig.data().join("ready.json"), true).await;
+    agent.stop().await;
+}
+
+/// Nobody declared it, and nothing is told to observe it: it is found all the same.
+#[tokio::test]
+async fn a_server_that_nobody_declared_is_found() {
+    let cluster = TestCluster::builder(&major(15)).start();
+    let data = cluster.data_dir().canonicalize().unwrap();
+    let mut control = Control::start().await;
+    let rig = Rig::enrolled(&control).await;
+    let agent = rig.start();
+    let mut session = control.session().await;
+    let found = session
+        .next(|message| {
+            let Up::Instances(report) = message else {
+                return None;
+            };
+            assert!(report.looked_around || report.discovered_json.is_empty());
+            let found = report.discovered_json.iter();
+            let mut found = found.map(|json| serde_json::from_str(json).unwrap());
+            found.find(|one: &DiscoveredInstance| one.data_directory == data.display().to_string())
+        })
+        .await;
+    assert!(found.running, "{found:?}");
+    assert_eq!(found.version.as_deref(), Some("15"));
+    let known = cluster.psql("SELECT system_identifier FROM pg_control_system()");
+    assert_eq!(found.system_identifier, Some(known));
+    let shown = cluster.psql("SHOW port");
+    assert_eq!(found.port.map(|port| port.to_string()), Some(shown));
+    // Where the server says it listens, it is reached.
+    let place = found.connection().replace("user=holdfast", "user=postgres");
+    let mut client = cluster.program("psql");
+    let answered = client
+        .args(["-XAtqc", "SELECT 1", &place])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&answered.stdout), "1\n", "{place}");
     agent.stop().await;
 }

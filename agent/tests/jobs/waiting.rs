@@ -103,9 +103,10 @@ async fn nothing_is_copied_before_its_wal_is_kept() {
     let cx = context();
     let run = backup::run(fixture.backup_work(), cx.clone(), &fixture.host);
     let help = async {
-        // It asks for the slot, and asks again.
+        // It asks for the slot and then for the archiver, and asks again: only the
+        // later question stays to be seen until the next.
         let asked = "SELECT max(state_change) FROM pg_stat_activity \
-                     WHERE query LIKE '%pg_replication_slots%' AND pid <> pg_backend_pid()";
+                     WHERE query LIKE '%pg_stat_archiver%' AND pid <> pg_backend_pid()";
         let mut times = BTreeSet::new();
         while times.len() < 4 {
             times.insert(fixture.cluster.psql(asked));

@@ -208,7 +208,10 @@ impl Agent {
         let facts_json = facts.collect::<Result<_, _>>()?;
         send(
             &session.outbox,
-            Up::Instances(v1::InstanceReport { facts_json }),
+            Up::Instances(v1::InstanceReport {
+                facts_json,
+                ..v1::InstanceReport::default()
+            }),
         )
         .await?;
         if let Some(duty) = self.jobs.duty {

@@ -198,3 +198,33 @@ fn setting(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a setting is NAME=VALUE")?;
     Ok((name.trim().to_owned(), value.to_owned()))
 }
+
+/// `holdfast unprotected …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Unprotected {
+    /// List servers that agents found and no cluster declares, then clusters without a policy
+    ///
+    /// With `-o yaml` each server comes with the document that declares it.
+    List {
+        /// Also what somebody said needs no protection
+        #[arg(long)]
+        ignored: bool,
+    },
+    /// Say that a server needs no protection, and why
+    Ignore {
+        /// The agent on its host
+        agent: Name,
+        /// Its data directory
+        directory: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Take back that a server needs no protection
+    Heed {
+        /// The agent on its host
+        agent: Name,
+        /// Its data directory
+        directory: String,
+    },
+}

@@ -22,6 +22,7 @@ mod secret;
 mod snapshot;
 mod status;
 mod token;
+mod unprotected;
 mod user;
 
 use std::io::{IsTerminal, Read};
@@ -95,6 +96,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,
         Command::Compliance(command) => compliance::run(&mut cx, command).await,
         Command::Exemption(command) => compliance::exemption(&mut cx, command).await,
+        Command::Unprotected(command) => unprotected::run(&mut cx, command).await,
         Command::Approval(command) => approval::run(&mut cx, command).await,
         Command::Role(command) => role::run(&mut cx, command).await,
         Command::Report(command) => report::run(&mut cx, command).await,

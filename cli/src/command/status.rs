@@ -7,6 +7,7 @@ use crate::format::text;
 use crate::output::{self, Column};
 
 const PAIRS: &[Column] = &[
+    ("unprotected", |body| unprotected(&body["unprotected"])),
     ("version", |body| text(&body["version"])),
     ("node", |body| {
         let node = &body["node"];
@@ -31,6 +32,33 @@ pub(super) async fn status(cx: &mut Context) -> Outcome {
     let body = cx.client.get("status", &[]).await?;
     output::object(cx.format, &body, PAIRS)?;
     DONE
+}
+
+/// What nobody protects, and where to look: the first thing to know.
+fn unprotected(counts: &Value) -> String {
+    let some = |what: &str, one: &str, many: &str| match counts[what].as_u64() {
+        None | Some(0) => None,
+        Some(1) => Some(format!("1 {one}")),
+        Some(number) => Some(format!("{number} {many}")),
+    };
+    let found = [
+        some(
+            "instances",
+            "server that no cluster declares",
+            "servers that no cluster declares",
+        ),
+        some(
+            "clusters",
+            "cluster without a policy",
+            "clusters without a policy",
+        ),
+    ];
+    let told: Vec<String> = found.into_iter().flatten().collect();
+    if told.is_empty() {
+        "nothing".to_owned()
+    } else {
+        format!("{} (holdfast unprotected list)", told.join(", "))
+    }
 }
 
 /// `2 online, 1 offline`: what there is none of is left out.

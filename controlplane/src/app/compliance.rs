@@ -98,7 +98,7 @@ impl App {
     }
 
     /// What is so of a cluster now: the facts in force, with what agents say live of
-    /// themselves. `None` below level 22, and when nobody asks to protect it.
+    /// themselves. `None` below level 23, and when nobody asks to protect it.
     pub(crate) async fn judge_now(
         &self,
         view: &StateView,

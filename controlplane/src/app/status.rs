@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::StateSafety;
+use super::UnprotectedCounts;
 use super::caller::Caller;
 use super::error::Result;
 
@@ -25,6 +26,8 @@ pub struct StatusView {
     pub node: NodeStatus,
     /// What the nodes of several releases have in common.
     pub feature_level: FeatureLevel,
+    /// How much nobody protects.
+    pub unprotected: UnprotectedCounts,
     /// How many there are of what.
     pub counts: Counts,
     /// How many clusters have which verdict; `NONE` without an RPO.
@@ -116,6 +119,7 @@ impl App {
                 current: schema::version(view.connection()).await?,
                 newest: self.config.node.newest_level(),
             },
+            unprotected: self.unprotected_counts(&view, &visible).await?,
             counts: Counts {
                 clusters: counts
                     .resources

@@ -4,6 +4,7 @@ pub(crate) mod compliance;
 pub mod drill;
 pub(crate) mod expiry;
 pub mod exposure;
+pub(crate) mod inventory;
 pub mod placement;
 pub(crate) mod report;
 pub(crate) mod runs;

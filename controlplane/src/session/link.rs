@@ -330,7 +330,7 @@ impl Link {
             Report::Job(_) | Report::Offline(_) | Report::Interrupted(..) => {
                 reports.send(report).await.map_err(|_| gone())
             }
-            Report::Wal(..) | Report::Copy(..) | Report::Instances(_) => {
+            Report::Wal(..) | Report::Copy(..) | Report::Instances(..) => {
                 match reports.try_send(report) {
                     Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
                     Err(mpsc::error::TrySendError::Closed(_)) => Err(gone()),

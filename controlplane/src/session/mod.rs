@@ -11,6 +11,7 @@ pub(crate) mod access;
 mod assign;
 mod copies;
 mod declared;
+mod discovered;
 mod facts;
 mod fold;
 mod identity;

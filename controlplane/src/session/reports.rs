@@ -20,13 +20,15 @@ use holdfast_state::command::{
 use holdfast_state::query::{self, AgentView};
 use holdfast_state::{Cause, Principal, Refusal};
 use holdfast_types::{
-    AssignmentId, BackupId, Failure, Generation, InstanceFacts, JobId, Name, RequestId,
+    AssignmentId, BackupId, DiscoveredInstance, Failure, Generation, InstanceFacts, JobId, Name,
+    RequestId,
 };
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::discovered::FoundThere;
 use super::instances::{OnRecord, SetsSent};
 use super::wal::WalKey;
 use super::{copies, identity, late, offline};
@@ -52,8 +54,8 @@ pub(super) enum Report {
     Wal(WalKey, Box<WalReport>),
     /// What the copy in that repository holds of such a duty's WAL.
     Copy(WalKey, Name, Box<WalReport>),
-    /// What it sees.
-    Instances(Vec<InstanceFacts>),
+    /// What it sees, and which servers there are, if it has looked around.
+    Instances(Vec<InstanceFacts>, Option<Vec<DiscoveredInstance>>),
     /// A job whose process is gone.
     Interrupted(AssignmentId, Generation),
 }
@@ -62,9 +64,15 @@ impl Report {
     pub(super) fn instances(report: &v1::InstanceReport) -> std::result::Result<Self, String> {
         let read = |json: &String| serde_json::from_str::<InstanceFacts>(json);
         let facts: std::result::Result<Vec<_>, _> = report.facts_json.iter().map(read).collect();
-        facts
-            .map(Self::Instances)
-            .map_err(|error| format!("it broke the contract: facts_json: {error}"))
+        let facts = facts.map_err(|error| format!("it broke the contract: facts_json: {error}"))?;
+        // A newer agent may say more of a server than we know to read: that it has
+        // found it is worth no broken session.
+        let found = report.discovered_json.iter();
+        let found = found.filter_map(|json| serde_json::from_str::<DiscoveredInstance>(json).ok());
+        Ok(Self::Instances(
+            facts,
+            report.looked_around.then(|| found.collect()),
+        ))
     }
 }
 
@@ -78,6 +86,7 @@ pub(super) async fn work(
 ) {
     let mut known = HeldJobs::default();
     let mut on_record = OnRecord::new(sets_sent);
+    let mut found = FoundThere::default();
     while let Some(report) = queue.recv().await {
         let taken = match &report {
             Report::Job(_) | Report::Offline(_) => {
@@ -87,7 +96,10 @@ pub(super) async fn work(
             Report::Copy(key, copy, report) => {
                 copies::take(&app, &agent, (key, copy), report).await
             }
-            Report::Instances(facts) => on_record.take(&app, &agent, facts).await,
+            Report::Instances(facts, discovered) => on_record
+                .take(&app, &agent, facts)
+                .await
+                .and(found.take(&app, &agent, discovered.as_deref()).await),
             Report::Interrupted(assignment, generation) => {
                 take_interrupted(&app, &agent, &mut known, *assignment, *generation).await
             }
@@ -121,7 +133,7 @@ async fn take_transition(
     let sequence = match report {
         Report::Job(report) => report.sequence,
         Report::Offline(report) => report.sequence,
-        Report::Wal(..) | Report::Copy(..) | Report::Instances(_) | Report::Interrupted(..) => {
+        Report::Wal(..) | Report::Copy(..) | Report::Instances(..) | Report::Interrupted(..) => {
             return Ok(());
         }
     };
@@ -131,7 +143,10 @@ async fn take_transition(
         let decided = match report {
             Report::Offline(report) => offline::take(app, agent, report).await,
             Report::Job(report) => decide(app, agent, known, report).await,
-            Report::Wal(..) | Report::Copy(..) | Report::Instances(_) | Report::Interrupted(..) => {
+            Report::Wal(..)
+            | Report::Copy(..)
+            | Report::Instances(..)
+            | Report::Interrupted(..) => {
                 return Ok(());
             }
         };

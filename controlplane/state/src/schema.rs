@@ -52,10 +52,12 @@ pub const POLICY_REVISIONS: u32 = 19;
 pub const DRILLS: u32 = 20;
 /// From here on there are roles, and dangerous acts need the consent of others.
 pub const ACCESS: u32 = 21;
+/// From here on agents tell which PostgreSQL servers there are on their hosts.
+pub const INVENTORY: u32 = 22;
 /// From here on the facts are kept that verdicts are computed from.
-pub const COMPLIANCE: u32 = 22;
+pub const COMPLIANCE: u32 = 23;
 /// From here on reports are made and signed.
-pub const REPORTS: u32 = 23;
+pub const REPORTS: u32 = 24;
 
 const KEY: &str = "schema";
 
@@ -82,8 +84,9 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         19 => include_str!("migration/m0019.sql"),
         20 => include_str!("migration/m0020.sql"),
         ACCESS => include_str!("migration/m0021.sql"),
-        COMPLIANCE => include_str!("migration/m0022.sql"),
-        REPORTS => include_str!("migration/m0023.sql"),
+        INVENTORY => include_str!("migration/m0022.sql"),
+        COMPLIANCE => include_str!("migration/m0023.sql"),
+        REPORTS => include_str!("migration/m0024.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

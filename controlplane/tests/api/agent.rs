@@ -228,6 +228,7 @@ impl Session {
         let facts_json = vec![seen.to_string()];
         self.send(agent_message::Message::Instances(v1::InstanceReport {
             facts_json,
+            ..v1::InstanceReport::default()
         }))
         .await;
     }

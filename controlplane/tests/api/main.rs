@@ -23,6 +23,7 @@ mod enrol;
 mod events;
 mod expiry;
 mod idempotency;
+mod inventory;
 mod jobs;
 mod node;
 mod pins;

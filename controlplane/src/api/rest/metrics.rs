@@ -32,6 +32,11 @@ struct StateLabel {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct KindLabel {
+    kind: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Cluster {
     cluster: String,
     fleet: String,
@@ -87,6 +92,7 @@ async fn gather(app: &App, caller: &Caller) -> Result<Registry> {
         "Declared clusters",
         status.counts.clusters,
     );
+    unprotected(&status, &mut registry);
     gauge(
         &mut registry,
         "late_results",
@@ -110,6 +116,18 @@ async fn gather(app: &App, caller: &Caller) -> Result<Registry> {
     state_safety(&status, &mut registry);
     exposure(app, caller, &mut registry).await?;
     Ok(registry)
+}
+
+fn unprotected(status: &StatusView, registry: &mut Registry) {
+    let family = Family::<KindLabel, Gauge<i64>>::default();
+    let counts = status.unprotected;
+    for (kind, count) in [("instance", counts.instances), ("cluster", counts.clusters)] {
+        let kind = kind.to_owned();
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        family.get_or_create(&KindLabel { kind }).set(count);
+    }
+    let help = "Servers that no cluster declares, and clusters without a policy";
+    registry.register("unprotected", help, family);
 }
 
 /// Without settings there is nothing to be late.

@@ -18,6 +18,7 @@ mod expiry;
 mod exposure;
 mod gate;
 mod health;
+mod inventory;
 mod jobs;
 mod metrics;
 mod nodes;
@@ -98,6 +99,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(events::router())
         .merge(expiry::router())
         .merge(exposure::router())
+        .merge(inventory::router())
         .merge(jobs::router())
         .merge(metrics::router())
         .merge(nodes::router())

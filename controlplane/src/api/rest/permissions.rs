@@ -150,6 +150,10 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("token_create", Anybody),
     ("token_list", Own(UsersRead)),
     ("token_revoke", Own(UsersWrite)),
+    // Servers that no cluster declares are in no fleet.
+    ("unprotected_heed", Needs(AgentsWrite, Everything)),
+    ("unprotected_ignore", Needs(AgentsWrite, Everything)),
+    ("unprotected_list", Needs(ClustersRead, Something)),
     ("user_create", Needs(UsersWrite, Everything)),
     ("user_delete", Needs(UsersWrite, Everything)),
     ("user_list", Needs(UsersRead, Everything)),

@@ -10,7 +10,7 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::report_keys;
 use crate::{Sealed, schema};
 
-/// Since level 23. Where there is a key already, that one stays.
+/// Since level 24. Where there is a key already, that one stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateReportKey {

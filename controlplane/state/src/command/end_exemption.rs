@@ -10,7 +10,7 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::exemptions;
 use crate::{Noun, Refusal, facts, row, schema};
 
-/// Since level 22. Ending again, or what is over, changes nothing.
+/// Since level 23. Ending again, or what is over, changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndExemption {

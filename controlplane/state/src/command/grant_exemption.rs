@@ -20,7 +20,7 @@ const REASON_MAX: usize = 500;
 /// What is to be excused for longer is another promise.
 const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
 
-/// Since level 22.
+/// Since level 23.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantExemption {

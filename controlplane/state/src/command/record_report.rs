@@ -14,7 +14,7 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::{reports, resources};
 use crate::{Noun, Refusal, facts, row, schema};
 
-/// Since level 23. The same report again is the one that is there.
+/// Since level 24. The same report again is the one that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordReport {

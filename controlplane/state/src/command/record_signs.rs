@@ -15,7 +15,7 @@ const MOST: usize = 1000;
 /// A code is a word, not a text.
 const CODE_MAX: usize = 100;
 
-/// Since level 22. What is so already changes nothing.
+/// Since level 23. What is so already changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordSigns {

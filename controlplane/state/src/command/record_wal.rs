@@ -39,7 +39,7 @@ pub struct RecordWal {
     /// How far it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frontier: Option<FrontierCheckpoint>,
-    /// How far it was complete when, since level 22; the last one goes on.
+    /// How far it was complete when, since level 23; the last one goes on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stretches: Vec<Stretch>,
 }

@@ -13,8 +13,8 @@ use super::withdraw_duty::withdraw;
 use crate::column::{Json, Moment, Text};
 use crate::context::{ApplyContext, Stop};
 use crate::entity::word::{AssignmentKind, AssignmentState};
-use crate::entity::{agents, assignments, jobs};
-use crate::{Effect, TaskName, leases};
+use crate::entity::{agents, assignments, discovered_instances, jobs};
+use crate::{Effect, TaskName, leases, schema};
 
 /// Since v0.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,13 @@ impl ReplicatedCommand for RevokeAgent {
         }
         if cx.has_level(leases::LEVEL).await? {
             fail_waiting(cx, &self.name).await?;
+        }
+        if cx.has_level(schema::INVENTORY).await? {
+            // Nobody looks at that host any more: what was found there says nothing.
+            discovered_instances::Entity::delete_many()
+                .filter(discovered_instances::Column::Agent.eq(id))
+                .exec(cx.tx())
+                .await?;
         }
         cx.effect(Effect::AgentChanged(id.0));
         cx.changed("agents", self.name);

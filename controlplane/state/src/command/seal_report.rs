@@ -11,7 +11,7 @@ use crate::context::{ApplyContext, Stop};
 use crate::entity::reports;
 use crate::{Digest, Noun, Refusal, row, schema};
 
-/// Since level 23.
+/// Since level 24.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealReport {

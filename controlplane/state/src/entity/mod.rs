@@ -19,6 +19,7 @@ pub(crate) mod compliance_in_force;
 pub(crate) mod compliance_stretches;
 pub(crate) mod condemned;
 pub(crate) mod condemned_wal;
+pub(crate) mod discovered_instances;
 pub(crate) mod drills;
 pub(crate) mod exemptions;
 pub(crate) mod exposure_facts;
@@ -26,6 +27,7 @@ pub(crate) mod findings;
 pub(crate) mod frontiers;
 pub(crate) mod holds;
 pub(crate) mod idempotency;
+pub(crate) mod ignored_instances;
 pub(crate) mod instances;
 pub(crate) mod job_attempts;
 pub(crate) mod job_phases;
@@ -96,6 +98,7 @@ mod tests {
             compliance_stretches,
             condemned,
             condemned_wal,
+            discovered_instances,
             drills,
             exemptions,
             exposure_facts,
@@ -103,6 +106,7 @@ mod tests {
             frontiers,
             holds,
             idempotency,
+            ignored_instances,
             instances,
             job_attempts,
             job_phases,

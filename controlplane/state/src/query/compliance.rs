@@ -21,7 +21,7 @@ pub async fn keeps_facts(conn: &DatabaseConnection) -> Result<bool, StateError> 
     Ok(schema::version(conn).await? >= schema::COMPLIANCE)
 }
 
-/// All facts of a cluster; none below level 22.
+/// All facts of a cluster; none below level 23.
 pub async fn history(conn: &DatabaseConnection, cluster: &Name) -> Result<History, StateError> {
     let mut history = History::default();
     for recorded in facts(conn, cluster).await? {
@@ -252,7 +252,7 @@ pub struct ExemptionFilter {
     pub visible: Visible,
 }
 
-/// Exemptions, the latest first; none below level 22.
+/// Exemptions, the latest first; none below level 23.
 pub async fn exemptions(
     conn: &DatabaseConnection,
     filter: &ExemptionFilter,

@@ -13,6 +13,7 @@ mod backup;
 mod compliance;
 mod drill;
 mod expiry;
+mod inventory;
 mod job;
 mod late;
 mod node;
@@ -59,6 +60,7 @@ pub use expiry::{
     condemned_wal_of, due_deletions, due_wal, expiry_suspended_until, holds_of, is_deletion_due,
     log_time, pins_of,
 };
+pub use inventory::{DiscoveredView, IgnoredView, discovered, discovered_by};
 pub use job::{
     AttemptView, JobDetail, JobFilter, JobView, PhaseView, job, job_detail, jobs, queued_jobs,
 };

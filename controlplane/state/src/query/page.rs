@@ -77,6 +77,20 @@ impl<T> Page<T> {
         Self { items, next_cursor }
     }
 
+    /// A page of all the items there are, which are sorted by their keys.
+    pub fn of<K: Ord + Serialize + DeserializeOwned>(
+        all: Vec<T>,
+        request: &PageRequest,
+        key: impl Fn(&T) -> K,
+    ) -> Result<Self, StateError> {
+        let after = request.key::<K>()?;
+        let rest = all
+            .into_iter()
+            .filter(|item| after.as_ref().is_none_or(|after| key(item) > *after))
+            .take(request.limit() + 1);
+        Ok(Self::cut(rest.collect(), request, key))
+    }
+
     /// The same page of other items.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page {

@@ -27,7 +27,7 @@ pub struct ReportKeyView {
     pub created_at: Timestamp,
 }
 
-/// The keys that sign reports, the first one first; none below level 23.
+/// The keys that sign reports, the first one first; none below level 24.
 pub async fn report_keys(conn: &DatabaseConnection) -> Result<Vec<ReportKeyView>, StateError> {
     if !are_kept(conn).await? {
         return Ok(Vec::new());
@@ -99,7 +99,7 @@ pub struct ReportFilter {
     pub fleets: Option<Vec<Name>>,
 }
 
-/// Reports that were made, the latest first; none below level 23.
+/// Reports that were made, the latest first; none below level 24.
 pub async fn reports(
     conn: &DatabaseConnection,
     filter: &ReportFilter,

@@ -26,6 +26,8 @@ pub enum Noun {
     Exemption,
     /// A fleet.
     Fleet,
+    /// A PostgreSQL server that an agent found.
+    Instance,
     /// A job.
     Job,
     /// A join token.
@@ -64,6 +66,7 @@ impl fmt::Display for Noun {
             Self::DrillPlan => "drill plan",
             Self::Exemption => "exemption",
             Self::Fleet => "fleet",
+            Self::Instance => "instance",
             Self::Job => "job",
             Self::JoinToken => "join token",
             Self::Node => "node",

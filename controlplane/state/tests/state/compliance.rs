@@ -434,6 +434,10 @@ async fn an_exemption_takes_the_consent_of_another_and_ends_before_its_time() {
         password: password(),
     };
     state.accept(bob).await;
+    let spec = json!({"role": "approver", "subjects": [{"user": "bob"}],
+        "scope": {"selector": {}}});
+    let role = document("RoleBinding", json!({"name": "bob"}), spec);
+    state.accept(apply([role])).await;
     state.pass(SignedDuration::from_hours(1));
     let until = state.now + SignedDuration::from_hours(2);
     let grant = GrantExemption {

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use holdfast_state::audit::verify;
 use holdfast_state::command::{
     AdvanceJob, Basis, BeginDeletion, Condemn, CondemnBackups, CondemnWal, CondemnedBy, CreateUser,
-    DeletableWal, DeleteResource, DeleteUser, DueRun, FinishJob, FrontierCheckpoint, JobOutcome,
-    LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel, RecordBackup, RecordLateResult,
-    RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel, RequeueJob, RevokeAgent, RunDecision,
-    RunJob, SetSecret, StartJob, WithdrawDuty,
+    DeletableWal, DeleteResource, DeleteUser, DueRun, FinishJob, FrontierCheckpoint, HeedInstance,
+    IgnoreInstance, JobOutcome, LeaseJob, MissRuns, OfflineDeed, Pin, PruneExpired, RaiseLevel,
+    RecordBackup, RecordLateResult, RecordOfflineRuns, RecordRuns, RecordWal, RequestCancel,
+    RequeueJob, RevokeAgent, RunDecision, RunJob, SetSecret, StartJob, WithdrawDuty,
 };
 use holdfast_state::query;
 use holdfast_state::{Cause, Command, Entry, PinHolder, Principal, Reply};
@@ -29,6 +29,7 @@ use crate::fixture::{
     policy, range, repository, sealed, timeline, user_id, wal,
 };
 use crate::harness::{apply_batched, database, dump_of, keyed, table};
+use crate::inventory::{discovered, found};
 use crate::must_hold::Known;
 use crate::nodes::moved;
 use crate::offline::{attempt, offline};
@@ -49,7 +50,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
-        0u8..33,
+        0u8..35,
         0u8..3,
         0u8..4,
         -5i16..200,
@@ -76,7 +77,8 @@ fn command(step: Step, serial: u128, now: Timestamp) -> Command {
         8..=19 => working(step, serial),
         26..=29 => scheduled(step, serial),
         30..=31 => alone(step),
-        32 => crate::reports::wanted(serial, now, step.caused).into(),
+        32..=33 => there(step),
+        34 => crate::reports::wanted(serial, now, step.caused).into(),
         _ => standing(step, serial, now),
     }
 }
@@ -315,6 +317,35 @@ fn expiring(step: Step) -> Command {
 }
 
 /// What the agent of the cluster did on its own, and what it reports too late.
+/// What agents find, and what people say of it.
+fn there(step: Step) -> Command {
+    let directory = ["/a", "/b", "/c"][usize::from(step.one)];
+    if step.what == 32 {
+        let servers = vec![found(directory, step.caused), found("/b", true)];
+        let mut servers = discovered(servers);
+        servers.agent = agent_id(u128::from(step.two % 3) + 1);
+        return servers.into();
+    }
+    let (agent, data_directory) = (
+        name(AGENTS[usize::from(step.two % 3)]),
+        directory.to_owned(),
+    );
+    if step.caused {
+        let reason = "a lab".to_owned();
+        return IgnoreInstance {
+            agent,
+            data_directory,
+            reason,
+        }
+        .into();
+    }
+    HeedInstance {
+        agent,
+        data_directory,
+    }
+    .into()
+}
+
 fn alone(step: Step) -> Command {
     let (one, two) = (i64::from(step.one), i64::from(step.two));
     let number = u32::from(step.two % 2) + 1;

@@ -18,6 +18,7 @@ mod example;
 mod expiry;
 mod fixture;
 mod harness;
+mod inventory;
 mod jobs;
 mod leases;
 mod lists;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_compliance::{Period, Stretch};
 use holdfast_state::command::{CreateReportKey, RaiseLevel, RecordReport, SealReport};
-use holdfast_state::query::{self, PageRequest, ReportFilter};
+use holdfast_state::query::{self, Page, PageRequest, ReportFilter, ReportView};
 use holdfast_state::{Digest, Noun, Refusal, Sealed, schema};
 use holdfast_types::{Lsn, Name, ReportId};
 use jiff::{SignedDuration, Timestamp};
@@ -49,6 +49,12 @@ fn claims(at: Timestamp, lsn: u64) -> Stretch {
 
 fn clusters(names: &[&str]) -> Vec<Name> {
     names.iter().map(|one| name(one)).collect()
+}
+
+async fn listed(state: &TestState, fleets: Option<Vec<Name>>, most: u64) -> Page<ReportView> {
+    let filter = ReportFilter { fleets };
+    let page = PageRequest::first(most);
+    query::reports(&state.conn, &filter, &page).await.unwrap()
 }
 
 #[tokio::test]
@@ -151,17 +157,10 @@ async fn the_clusters_of_a_fleet_are_those_of_its_first_report() {
     assert_eq!(state.accept(wanted(1, now, true)).await, first);
     let after = state.dump().await;
     assert_eq!(table(&before, "reports"), table(&after, "reports"));
-    let all = query::reports(
-        &state.conn,
-        &ReportFilter::default(),
-        &PageRequest::first(2),
-    );
-    let all = all.await.unwrap();
+    let all = listed(&state, None, 2).await;
     assert!(all.items.len() == 2 && all.next_cursor.is_some());
-    let fleets = Some(clusters(&["elsewhere"]));
-    let none = ReportFilter { fleets };
-    let none = query::reports(&state.conn, &none, &PageRequest::first(9));
-    assert_eq!(none.await.unwrap().items, []);
+    let elsewhere = Some(clusters(&["elsewhere"]));
+    assert_eq!(listed(&state, elsewhere, 9).await.items, []);
 }
 
 #[tokio::test]
@@ -206,10 +205,5 @@ async fn there_are_no_reports_below_their_level() {
         }
     );
     assert_eq!(query::report_keys(&state.conn).await.unwrap(), []);
-    let all = query::reports(
-        &state.conn,
-        &ReportFilter::default(),
-        &PageRequest::first(9),
-    );
-    assert_eq!(all.await.unwrap().items, []);
+    assert_eq!(listed(&state, None, 9).await.items, []);
 }

@@ -15,6 +15,7 @@ use crate::approvals::approval_id;
 use crate::fixture::{
     assignment_id, backup_id, document, job_id, lineage, name, range, timeline, wal,
 };
+use crate::inventory::{discovered, found};
 use crate::schedules::{decision, mark, run_job, runs};
 
 pub(super) fn expiry_commands() -> Vec<(u32, Command)> {
@@ -241,5 +242,25 @@ pub(super) fn approval_commands() -> Vec<(u32, Command)> {
         (1, request.into()),
         (1, vote.into()),
         (1, CancelApproval { approval }.into()),
+    ]
+}
+
+pub(super) fn inventory_commands() -> Vec<(u32, Command)> {
+    use holdfast_state::command::{HeedInstance, IgnoreInstance};
+    let (agent, data_directory) = (name("db1"), "/data/lab".to_owned());
+    let ignore = IgnoreInstance {
+        agent: agent.clone(),
+        data_directory: data_directory.clone(),
+        reason: "a lab".to_owned(),
+    };
+    let heed = HeedInstance {
+        agent,
+        data_directory,
+    };
+    let servers = vec![found("/data/lab", true), found("/data/rests", false)];
+    vec![
+        (1, discovered(servers).into()),
+        (1, ignore.into()),
+        (1, heed.into()),
     ]
 }

@@ -64,6 +64,7 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(later::copy_commands());
     examples.extend(later::drill_commands());
     examples.extend(later::approval_commands());
+    examples.extend(later::inventory_commands());
     examples.extend(later::compliance_commands());
     examples.extend(later::report_commands());
     examples
