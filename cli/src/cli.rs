@@ -12,6 +12,7 @@ mod alarm;
 mod compliance;
 mod policy;
 mod protection;
+mod report;
 
 pub(crate) use alarm::{Alarm, Channel};
 pub(crate) use compliance::{Asked, Compliance, Exemption};
@@ -19,6 +20,7 @@ pub(crate) use policy::{Policy, Suggest};
 pub(crate) use protection::{
     Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs, RunArgs, Unprotected,
 };
+pub(crate) use report::{Report, When};
 
 /// Protects fleets of PostgreSQL clusters, and proves it.
 #[derive(Debug, Parser)]
@@ -176,6 +178,9 @@ pub(crate) enum Command {
     /// See what roles permit
     #[command(subcommand)]
     Role(Role),
+    /// Make signed reports for auditors, and verify them
+    #[command(subcommand)]
+    Report(Report),
     /// Show who changed what
     #[command(subcommand)]
     Audit(Audit),

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -118,6 +118,31 @@ impl Client {
         Ok(self.call(Method::POST, path, &[], Some(body)).await?.body)
     }
 
+    /// Asks for what is not JSON, or is to be kept as it is: headers and bytes.
+    pub(crate) async fn fetch(
+        &mut self,
+        path: &str,
+        body: Value,
+    ) -> Result<(HeaderMap, Vec<u8>), Failure> {
+        let answer = self.ask(Method::POST, path, &[], Some(body)).await?;
+        if !answer.status().is_success() {
+            read(answer).await?;
+            let message = "a refusal was not read as one";
+            return Err(Failure::new(
+                Exit::Failed,
+                "unreadable_answer",
+                message,
+                "try again",
+            ));
+        }
+        let headers = answer.headers().clone();
+        let bytes = answer.bytes().await.map_err(|error| {
+            let message = format!("the answer broke off: {}", chain(&error));
+            Failure::new(Exit::Failed, "server_unreachable", message, "try again")
+        })?;
+        Ok((headers, bytes.to_vec()))
+    }
+
     /// Creates or replaces.
     pub(crate) async fn put(&mut self, path: &str, body: Value) -> Result<Value, Failure> {
         Ok(self.call(Method::PUT, path, &[], Some(body)).await?.body)
@@ -155,6 +180,16 @@ impl Client {
         query: &[(&str, String)],
         body: Option<Value>,
     ) -> Result<Answer, Failure> {
+        read(self.ask(method, path, query, body).await?).await
+    }
+
+    async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<Value>,
+    ) -> Result<Response, Failure> {
         let token = self.token().await?;
         let key = (method == Method::POST).then(|| Uuid::now_v7().simple().to_string());
         let (key, body) = (key.as_deref(), body.as_ref());
@@ -162,17 +197,14 @@ impl Client {
             .send(method.clone(), path, query, body, Some(&token), key)
             .await?;
         if answer.status() != StatusCode::UNAUTHORIZED || !self.has_session() {
-            return read(answer).await;
+            return Ok(answer);
         }
         // The token ended a moment before its time, for instance because the
         // clocks differ: a refused request changed nothing, so ask again once.
         self.refresh().await?;
         let token = self.token().await?;
-        read(
-            self.send(method, path, query, body, Some(&token), key)
-                .await?,
-        )
-        .await
+        self.send(method, path, query, body, Some(&token), key)
+            .await
     }
 
     fn has_session(&self) -> bool {

@@ -15,6 +15,23 @@ pub(crate) enum Format {
     Json,
     /// One YAML value.
     Yaml,
+    /// A report for spreadsheets.
+    Csv,
+    /// A report for people.
+    Pdf,
+}
+
+impl Format {
+    /// Its word on the command line.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+            Self::Csv => "csv",
+            Self::Pdf => "pdf",
+        }
+    }
 }
 
 /// A column: its title and how to read it from an item.
@@ -62,7 +79,7 @@ pub(crate) fn object(format: Format, body: &Value, pairs: &[Column]) -> Result<(
 pub(crate) fn value(format: Format, body: &Value) -> Result<(), Failure> {
     let text = match format {
         Format::Json => serde_json::to_string(body).map_err(|error| error.to_string()),
-        Format::Table | Format::Yaml => {
+        Format::Table | Format::Yaml | Format::Csv | Format::Pdf => {
             serde_yaml_ng::to_string(body).map_err(|error| error.to_string())
         }
     };

@@ -34,14 +34,14 @@ fn agree(what: &str, told: Timestamp, really: Timestamp) {
     );
 }
 
-fn promise(fleet: &Fleet, rpo: &str) {
+pub(crate) fn promise(fleet: &Fleet, rpo: &str) {
     let yaml = fleet.cluster_yaml();
     fleet
         .cli
         .apply(&yaml.replace("rpo: 30s", &format!("rpo: {rpo}")));
 }
 
-fn is(fleet: &Fleet, status: &str) -> Value {
+pub(crate) fn is(fleet: &Fleet, status: &str) -> Value {
     until(status, LONG, || {
         let exposure = fleet.exposure();
         (exposure["status"] == status).then_some(exposure)
@@ -68,13 +68,13 @@ fn ledger(fleet: &Fleet) -> Ledger {
 }
 
 /// Takes what is in a repository away: a file is where its folder was.
-struct Cut {
+pub(crate) struct Cut {
     clusters: PathBuf,
     away: PathBuf,
 }
 
 impl Cut {
-    fn of(folder: &Path) -> Self {
+    pub(crate) fn of(folder: &Path) -> Self {
         let cut = Self {
             clusters: folder.join("clusters"),
             away: folder.join("away"),
@@ -84,7 +84,7 @@ impl Cut {
         cut
     }
 
-    fn heal(self) {
+    pub(crate) fn heal(self) {
         fs::remove_file(&self.clusters).unwrap();
         fs::rename(&self.away, &self.clusters).unwrap();
     }

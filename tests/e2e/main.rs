@@ -31,6 +31,7 @@ mod policies;
 mod rebuild;
 mod receivers;
 mod recovery;
+mod reports;
 mod restores;
 mod retained;
 mod sources;

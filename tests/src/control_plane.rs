@@ -161,6 +161,11 @@ impl ControlPlane {
 
     /// The URL of its REST API.
     ///
+    /// The file with its CA's certificate.
+    pub fn ca(&self) -> PathBuf {
+        self.data.join("ca.pem")
+    }
+
     /// # Panics
     /// When it is not ready.
     pub fn rest(&self) -> String {

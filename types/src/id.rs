@@ -108,6 +108,8 @@ ids! {
     NoticeId = "ntc_";
     /// A one-time token with which a node joins.
     NodeTokenId = "ntk_";
+    /// A report that was made.
+    ReportId = "rpt_";
     /// A repository, as its own marker object names it.
     RepositoryId = "rep_";
     /// One request, for finding its traces.

@@ -48,7 +48,7 @@ pub use failure::Failure;
 pub use generation::{Generation, Revision};
 pub use id::{
     AgentId, AlarmId, ApprovalId, AssignmentId, BackupId, ControlPlaneId, DrillId, ExemptionId,
-    InvalidId, JobId, JoinTokenId, KeyId, NodeTokenId, NoticeId, RepositoryId, RequestId,
+    InvalidId, JobId, JoinTokenId, KeyId, NodeTokenId, NoticeId, ReportId, RepositoryId, RequestId,
     RestoreId, SessionId, SilenceId, StateSnapshotId, TokenId, UserId,
 };
 pub use job::{JobKind, JobPhase, JobState, PhaseTime};

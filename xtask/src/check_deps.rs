@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("holdfast-types", &[]),
     ("holdfast-proto", &["holdfast-types"]),
     ("holdfast-repo", &["holdfast-types"]),
+    ("holdfast-report", &["holdfast-types"]),
     ("holdfast-pg", &["holdfast-types"]),
     ("holdfast-compliance", &["holdfast-types"]),
     // Facts are kept as the engine reads them.
@@ -28,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "holdfast-state",
             "holdfast-consensus",
             "holdfast-repo",
+            "holdfast-report",
         ],
     ),
     (
@@ -39,7 +41,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "holdfast-pg",
         ],
     ),
-    ("holdfast", &["holdfast-types", "holdfast-repo"]),
+    (
+        "holdfast",
+        &["holdfast-types", "holdfast-repo", "holdfast-report"],
+    ),
     (
         "holdfast-tests",
         &["holdfast-types", "holdfast-pg", "holdfast-repo"],

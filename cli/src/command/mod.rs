@@ -15,6 +15,7 @@ mod login;
 mod node;
 mod policy;
 mod promise;
+mod report;
 mod repository;
 mod resource;
 mod restore;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use serde_json::json;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Report};
 use crate::client::Client;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -57,6 +58,13 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
             let mut command = Cli::command();
             clap_complete::generate(*shell, &mut command, "holdfast", &mut std::io::stdout());
             return DONE;
+        }
+        // Whoever has the file and the CA's certificate needs no server.
+        Command::Report(Report::Verify { file }) => return report::verify(&cli.global, file),
+        Command::Report(_) => {}
+        _ if matches!(format, Format::Csv | Format::Pdf) => {
+            let message = format!("only reports are written as {}", format.word());
+            return Err(Failure::usage(message, "use -o table, json or yaml"));
         }
         _ => {}
     }
@@ -95,6 +103,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Unprotected(command) => unprotected::run(&mut cx, command).await,
         Command::Approval(command) => approval::run(&mut cx, command).await,
         Command::Role(command) => role::run(&mut cx, command).await,
+        Command::Report(command) => report::run(&mut cx, command).await,
         Command::Audit(command) => audit::run(&mut cx, command).await,
     }
 }
@@ -103,7 +112,7 @@ fn version(format: Format) -> Outcome {
     let version = env!("CARGO_PKG_VERSION");
     match format {
         Format::Table => println!("holdfast {version}"),
-        Format::Json | Format::Yaml => output::value(format, &json!({ "version": version }))?,
+        _ => output::value(format, &json!({ "version": version }))?,
     }
     DONE
 }

@@ -25,6 +25,7 @@ mod cause;
 mod claim;
 mod control;
 mod copy;
+mod course;
 mod current;
 mod fact;
 mod force;

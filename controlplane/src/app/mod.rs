@@ -26,6 +26,7 @@ mod limiter;
 pub mod login;
 mod node;
 mod policy;
+mod report;
 mod repository;
 mod resource;
 pub(crate) mod restore;
@@ -68,6 +69,7 @@ pub use policy::{
     Expiring, ExpiringOfCluster, PassedOver, PolicyInForce, PolicyPreview, Preview, PreviewedRun,
     RevisionAction, RevisionView, SuggestionView, Wanted,
 };
+pub use report::{MadeReport, ReportKeyView, ReportView, WantedReport};
 pub use resource::{ResourceView, Written};
 pub use restore::{RestorePlanView, RestoreView, WantedRestore};
 pub use scan::{FindingView, FindingsView};

@@ -7,6 +7,7 @@ pub(crate) mod expiry;
 pub mod exposure;
 pub(crate) mod inventory;
 pub mod placement;
+pub(crate) mod report;
 pub mod restoring;
 pub(crate) mod runs;
 pub(crate) mod state_snapshots;

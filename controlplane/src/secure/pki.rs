@@ -25,6 +25,9 @@ const NODE_URI: &str = "urn:holdfast:node:";
 /// By which groups of nodes of one control plane are told apart.
 const GROUP_URI: &str = "urn:holdfast:group:";
 const AGENT_URI: &str = "urn:holdfast:agent:";
+const REPORTS_URI: &str = "urn:holdfast:reports:";
+/// Signing documents (RFC 9336).
+const DOCUMENTS: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 36];
 const CA_CERTIFICATE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 
 /// Why a certificate was not made.
@@ -195,6 +198,33 @@ impl Authority {
         let key = Zeroizing::new(key.serialize_pem());
         Ok((issued(&certificate, serial, expires_at), key))
     }
+
+    /// A key that signs reports, PKCS #8, and its certificate. It is good for signing
+    /// documents and for nothing else, and as long as the CA itself: a report is
+    /// verified years after it was made.
+    pub fn issue_reports(&self, now: Timestamp) -> Result<(Issued, Zeroizing<Vec<u8>>), PkiError> {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ED25519)?;
+        let mut params = CertificateParams::default();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Holdfast reports");
+        let uri = format!("{REPORTS_URI}{}", self.control_plane());
+        params.subject_alt_names = vec![SanType::URI(uri.as_str().try_into()?)];
+        params.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::ContentCommitment,
+        ];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(DOCUMENTS.to_vec())];
+        let (_, ca) = X509Certificate::from_der(&self.certificate)
+            .map_err(|error| PkiError::BadAuthority(error.to_string()))?;
+        let left = ca.validity().not_after.timestamp() - now.as_second();
+        let lasts = Duration::from_secs(u64::try_from(left).unwrap_or_default());
+        let expires_at = lasting(&mut params, now, lasts);
+        let serial = serial(&mut params)?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        let pkcs8 = Zeroizing::new(key.serialize_der());
+        Ok((issued(&certificate, serial, expires_at), pkcs8))
+    }
 }
 
 /// Which node of this group a certificate belongs to. Agents have theirs from
@@ -302,6 +332,24 @@ mod tests {
         assert!(uses.client_auth && !uses.server_auth);
         assert_eq!(issued.fingerprint, fingerprint(&issued.certificate));
         assert!(admit_node(&issued.certificate, None).is_err());
+    }
+
+    #[test]
+    fn what_reports_are_signed_with_is_good_for_nothing_else() {
+        let authority = authority();
+        let (issued, pkcs8) = authority.issue_reports(now()).unwrap();
+        assert!(admit_node(&issued.certificate, None).is_err());
+        let (_, certificate) = X509Certificate::from_der(&issued.certificate).unwrap();
+        let uses = certificate.extended_key_usage().unwrap().unwrap().value;
+        assert!(!uses.client_auth && !uses.server_auth);
+        let signer = holdfast_report::Signer::new(&pkcs8, issued.certificate.to_vec()).unwrap();
+        let file = signer.seal(holdfast_report::Format::Json, b"{}");
+        let verified = holdfast_report::verify(&file, Some(authority.certificate()), now());
+        let ca = "Holdfast CA".to_owned();
+        assert_eq!(
+            verified.unwrap().whose,
+            holdfast_report::Whose::Known { ca }
+        );
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum Purpose<'a> {
     CaKey,
     /// A key that signs access tokens.
     SigningKey(&'a str),
+    /// A key that signs reports.
+    ReportKey(&'a str),
     /// A secret of this name.
     Secret(&'a Name),
     /// The key of a repository.
@@ -35,6 +37,7 @@ impl fmt::Display for Purpose<'_> {
         match self {
             Self::CaKey => f.write_str("pki/ca"),
             Self::SigningKey(id) => write!(f, "signing/{id}"),
+            Self::ReportKey(id) => write!(f, "report/{id}"),
             Self::Secret(name) => write!(f, "secret/{name}"),
             Self::RepositoryKey(name) => write!(f, "repository-key/{name}"),
         }

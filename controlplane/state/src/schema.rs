@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = NOTICES;
+pub const NEWEST: u32 = REPORTS;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -60,6 +60,8 @@ pub const COMPLIANCE: u32 = 23;
 pub const RESTORES: u32 = 24;
 /// From here on there are alarms, and channels that are told of them.
 pub const NOTICES: u32 = 25;
+/// From here on reports are made and signed.
+pub const REPORTS: u32 = 26;
 
 const KEY: &str = "schema";
 
@@ -90,6 +92,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         COMPLIANCE => include_str!("migration/m0023.sql"),
         RESTORES => include_str!("migration/m0024.sql"),
         NOTICES => include_str!("migration/m0025.sql"),
+        REPORTS => include_str!("migration/m0026.sql"),
         newer => return Err(StateError::TooNew { level: newer }),
     };
     tx.execute_unprepared(sql).await?;

@@ -12,7 +12,7 @@ use crate::jobs::{backed_up, duty, wal};
 use crate::node::{Answer, Node, eventually, policy};
 
 /// `orders` with a backup and an RPO, once facts are kept.
-async fn promised(rpo: &str) -> (Node, Agent) {
+pub(crate) async fn promised(rpo: &str) -> (Node, Agent) {
     let (node, agent) = backed_up().await;
     eventually("facts to be kept", async || {
         let answer = node.get("/api/v1/compliance").await;
@@ -25,7 +25,7 @@ async fn promised(rpo: &str) -> (Node, Agent) {
     (node, agent)
 }
 
-async fn claim(session: &Session, duty: &Assignment, lsn: u64) -> Timestamp {
+pub(crate) async fn claim(session: &Session, duty: &Assignment, lsn: u64) -> Timestamp {
     let time = Timestamp::now();
     let report = WalReport {
         assignment: duty.id,

@@ -33,6 +33,7 @@ mod policies;
 mod queue;
 mod receivers;
 mod rehearsals;
+mod reports;
 mod resources;
 mod restart;
 mod restores;

@@ -129,3 +129,27 @@ fn results_add_up() {
         (whole.violated, whole.highest)
     );
 }
+
+/// A course is what the periods are that it is made of.
+#[test]
+fn the_course_of_an_exposure_is_that_of_short_periods() {
+    let story = story();
+    let (from, until, step) = (0, 400, 7);
+    let whole = Period {
+        from: at(from),
+        until: at(until),
+    };
+    let course = story
+        .0
+        .course(whole, Duration::from_secs(step), Timestamp::MAX);
+    let parts = (from..until).step_by(7);
+    let parts: Vec<Option<Height>> = parts
+        .map(|part| period(&story, part, (part + 7).min(until)).highest)
+        .collect();
+    assert_eq!(course, parts);
+    assert_eq!(
+        course.iter().max().unwrap(),
+        &period(&story, from, until).highest
+    );
+    assert!(course.contains(&Some(Height::Bounded(Duration::from_secs(60)))));
+}

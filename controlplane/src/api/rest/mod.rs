@@ -26,6 +26,7 @@ mod nodes;
 mod notification_channels;
 mod permissions;
 mod policies;
+mod reports;
 mod resources;
 mod restores;
 mod roles;
@@ -97,6 +98,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(audit::router())
         .merge(backups::router())
         .merge(compliance::router())
+        .merge(reports::router())
         .merge(drills::router())
         .merge(events::router())
         .merge(expiry::router())

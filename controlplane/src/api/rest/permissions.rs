@@ -127,6 +127,10 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("policy_rollback", Needs(PoliciesWrite, Everything)),
     ("policy_show", Needs(PoliciesRead, Something)),
     ("policy_suggest", Needs(PoliciesRead, Something)),
+    // And the audit log, of the whole fleet.
+    ("report_create", Needs(AuditRead, Something)),
+    ("report_key_list", Anybody),
+    ("report_list", Needs(AuditRead, Something)),
     ("repository_delete", Needs(RepositoriesWrite, Everything)),
     ("repository_findings", Needs(RepositoriesRead, Something)),
     ("repository_key_export", Needs(KeysExport, Everything)),

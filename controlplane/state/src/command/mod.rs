@@ -182,6 +182,9 @@ commands! {
     end_silence::EndSilence,
     record_notices::RecordNotices,
     record_deliveries::RecordDeliveries,
+    create_report_key::CreateReportKey,
+    record_report::RecordReport,
+    seal_report::SealReport,
 }
 
 mod approval_rights;
@@ -213,6 +216,7 @@ pub use record_deliveries::{DeliveryAttempt, DeliveryOutcome};
 pub use record_found_wal::{FoundWal, FoundWalOutcome};
 pub use record_notices::NewNotice;
 pub use record_offline_runs::{OfflineAttempt, OfflineDeed, OfflineRecorded};
+pub use record_report::RecordedReport;
 pub use record_runs::{DueRun, Mark, Recorded, RunDecision, RunJob, ScheduleDecision};
 pub use record_scan::{Finding, ScanOutcome};
 pub use record_signs::{Sign, SignWhat};

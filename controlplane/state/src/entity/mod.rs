@@ -45,6 +45,8 @@ pub(crate) mod offline_runs;
 pub(crate) mod pins;
 pub(crate) mod pki;
 pub(crate) mod policy_revisions;
+pub(crate) mod report_keys;
+pub(crate) mod reports;
 pub(crate) mod repository_identities;
 pub(crate) mod repository_keys;
 pub(crate) mod repository_scans;
@@ -126,6 +128,8 @@ mod tests {
             pins,
             pki,
             policy_revisions,
+            report_keys,
+            reports,
             repository_identities,
             repository_keys,
             repository_scans,

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Statement};
 
 pub(crate) use self::backups::backups;
-pub(crate) use self::claims::{claims, refuse_absurd};
+pub(crate) use self::claims::{claims, cut, refuse_absurd};
 pub(crate) use self::holes::{holes, holes_of_cluster};
 pub(crate) use self::promises::{About, promises};
 use crate::column::{Count, Flag, Json, Moment, Text};

@@ -229,7 +229,7 @@ pub async fn backups_of_job(
 /// statement.
 const PLACES_AT_ONCE: usize = 500;
 
-async fn with_repositories(
+pub(super) async fn with_repositories(
     conn: &DatabaseConnection,
     found: Vec<rows::Model>,
 ) -> Result<Vec<BackupView>, StateError> {

@@ -23,6 +23,7 @@ mod notice;
 mod page;
 mod pin;
 mod policy;
+mod report;
 mod resource;
 mod restore;
 mod scan;
@@ -84,6 +85,10 @@ pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
 pub use policy::{
     ClusterSize, PolicyRevision, RestoredJob, cluster_labels, cluster_sizes, policy_revision,
     policy_revision_before, policy_revisions, repository_regions, restored_jobs,
+};
+pub use report::{
+    ClusterDeletion, ReportFilter, ReportKeyView, ReportView, deletions, failed_backups, report,
+    report_keys, reports, restores_ended,
 };
 pub use resource::{
     ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, fleets_seen, policies,

@@ -42,6 +42,8 @@ pub enum Noun {
     NotificationChannel,
     /// A policy.
     Policy,
+    /// A report.
+    Report,
     /// A repository.
     Repository,
     /// A restore.
@@ -80,6 +82,7 @@ impl fmt::Display for Noun {
             Self::NodeToken => "node token",
             Self::NotificationChannel => "notification channel",
             Self::Policy => "policy",
+            Self::Report => "report",
             Self::Repository => "repository",
             Self::Restore => "restore",
             Self::RoleBinding => "role binding",

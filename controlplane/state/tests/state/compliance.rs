@@ -87,7 +87,7 @@ fn gold(more: Value) -> Document {
 }
 
 /// `orders` with an RPO of 30 s, and its WAL in the hands of agent 1.
-async fn receiving() -> (TestState, PlacedDuty) {
+pub(crate) async fn receiving() -> (TestState, PlacedDuty) {
     let (mut state, placed) = TestState::receiving().await;
     raise(&mut state).await;
     state.accept(apply([gold(json!({}))])).await;
@@ -127,11 +127,15 @@ fn code(fact: &Fact) -> String {
     }
 }
 
-async fn history(state: &TestState) -> History {
+pub(crate) async fn history(state: &TestState) -> History {
     query::history(&state.conn, &name("orders")).await.unwrap()
 }
 
-fn received(placed: PlacedDuty, timelines: Vec<TimelineWal>, told: Vec<Stretch>) -> RecordWal {
+pub(crate) fn received(
+    placed: PlacedDuty,
+    timelines: Vec<TimelineWal>,
+    told: Vec<Stretch>,
+) -> RecordWal {
     RecordWal {
         assignment: assignment_id(1),
         generation: placed.generation,

@@ -52,7 +52,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
-        0u8..34,
+        0u8..35,
         0u8..3,
         0u8..4,
         -5i16..200,
@@ -80,6 +80,7 @@ fn command(step: Step, serial: u128, now: Timestamp) -> Command {
         26..=29 => scheduled(step, serial),
         30..=31 => alone(step),
         32..=33 => there(step),
+        34 => crate::reports::wanted(serial, now, step.caused).into(),
         _ => standing(step, serial, now),
     }
 }

@@ -30,6 +30,7 @@ mod pins;
 mod policies;
 mod rebuilds;
 mod refusals;
+mod reports;
 mod restores;
 mod scans;
 mod schedules;

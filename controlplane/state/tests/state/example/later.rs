@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_state::Command;
 use holdfast_state::command::{
     ApplyDocuments, DocumentChange, Expected, FinishJob, FrontierCheckpoint, JobOutcome,
     RecordRuns, RecordWal, RunJob,
 };
+use holdfast_state::{Command, Sealed};
 use holdfast_types::{Frontier, Generation, Lsn, Revision};
 use serde_json::json;
 
@@ -194,6 +194,31 @@ pub(super) fn compliance_commands() -> Vec<(u32, Command)> {
         (1, EndExemption { exemption }.into()),
         (2, received.into()),
     ]
+}
+
+pub(super) fn report_commands() -> Vec<(u32, Command)> {
+    use holdfast_state::Digest;
+    use holdfast_state::command::{CreateReportKey, RecordReport, SealReport};
+    let key = CreateReportKey {
+        id: "6e0f".to_owned(),
+        certificate: "-----BEGIN CERTIFICATE-----".to_owned(),
+        sealed: Sealed::new(vec![1, 2, 3]),
+    };
+    let report = crate::reports::report_id(7);
+    let record = RecordReport {
+        report,
+        fleet: name("payments"),
+        from: "2026-01-01T00:00:00Z".parse().unwrap(),
+        to: Some("2026-02-01T00:00:00Z".parse().unwrap()),
+        as_known_at: Some("2026-02-02T00:00:00Z".parse().unwrap()),
+    };
+    let seal = SealReport {
+        report,
+        format: "pdf".to_owned(),
+        body: Digest::of(b"body"),
+        document: Digest::of(b"document"),
+    };
+    vec![(1, key.into()), (1, record.into()), (1, seal.into())]
 }
 
 pub(super) fn approval_commands() -> Vec<(u32, Command)> {

@@ -68,6 +68,7 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     examples.extend(later::compliance_commands());
     examples.extend(crate::restores::examples());
     examples.extend(crate::alarms::commands());
+    examples.extend(later::report_commands());
     examples
 }
 

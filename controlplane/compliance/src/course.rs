@@ -1,0 +1,54 @@
+//! The course of an exposure, drawn in few numbers: the highest in each part of a
+//! period.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::history::History;
+use crate::period::{Height, Period};
+use crate::segment::Segment;
+use crate::span::{after, between, micros};
+
+impl History {
+    /// The highest exposure in each part of a period that is `step` long, as it was known
+    /// at `known`; `None` where nothing was promised. What was never protected counts
+    /// once its grace is over, as in the numbers of the period.
+    pub fn course(&self, period: Period, step: Duration, known: Timestamp) -> Vec<Option<Height>> {
+        let (whole, step) = (
+            micros(between(period.from, period.until)),
+            micros(step).max(1),
+        );
+        let parts = usize::try_from(whole.div_ceil(step)).unwrap_or(usize::MAX);
+        let mut course = vec![None; parts];
+        self.walk(known, period.until, |segment| {
+            if let Some(part) = segment.clip(period.from, period.until) {
+                draw(&mut course, &part, period.from, step);
+            }
+        });
+        course
+    }
+}
+
+fn draw(course: &mut [Option<Height>], part: &Segment, from: Timestamp, step: u64) {
+    let Some(force) = part.force() else { return };
+    let first = micros(between(from, part.from)) / step;
+    let last = micros(between(from, part.until)).saturating_sub(1) / step;
+    for index in first..=last {
+        let ends = after(
+            from,
+            Duration::from_micros((index + 1).saturating_mul(step)),
+        );
+        let ends = ends.min(part.until);
+        // It does not fall while no fact changes: its highest is where this ends.
+        let height = match part.exposure(part.scope(), ends) {
+            Some(exposure) => Height::Bounded(exposure),
+            None if ends <= force.unprotected_from => continue,
+            None => Height::Unbounded,
+        };
+        let place = usize::try_from(index).ok();
+        if let Some(known) = place.and_then(|place| course.get_mut(place)) {
+            *known = (*known).max(Some(height));
+        }
+    }
+}

@@ -1,0 +1,533 @@
+//! Reports: made of what was known at a moment, recorded, signed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use holdfast_compliance::{History, Period, PeriodResult};
+use holdfast_consensus::{ProposeContext, StateView};
+use holdfast_report::{Format, Report, Signer, Subject, Totals, VERSION};
+use holdfast_state::command::{CreateReportKey, RecordReport, RecordedReport, SealReport};
+use holdfast_state::query::{
+    self, ApprovalFilter, DrillFilter, ExemptionFilter, Page, PageRequest, ReportFilter,
+    ResourceFilter,
+};
+use holdfast_state::{Digest, Sealed, schema};
+use holdfast_types::access::{Permission, Place};
+use holdfast_types::resource::{Kind, Labels};
+use holdfast_types::{Name, ReportId, RestoreTarget};
+use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::App;
+use super::backup::refuse_below;
+use super::caller::Caller;
+use super::error::{AppError, Result};
+use super::job::{JobSpec, WorkSpec};
+use crate::plan::report::{self as plan, Asked};
+use crate::secure::Purpose;
+
+/// A report that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ReportRequest)]
+pub struct WantedReport {
+    /// Of which fleet.
+    #[schema(value_type = String)]
+    pub fleet: Name,
+    /// The period's first moment.
+    pub from: Timestamp,
+    /// The moment after its last; two minutes before `asKnownAt` when it is not said, for
+    /// what agents say takes its time to be known.
+    #[serde(default)]
+    pub to: Option<Timestamp>,
+    /// What was known by then counts; the last whole second when it is not said. Asked
+    /// again as known at the same moment, the report has the same bytes.
+    #[serde(default)]
+    pub as_known_at: Option<Timestamp>,
+    /// What it is written as: `json`, `csv` or `pdf`; json when it is not said.
+    #[serde(default = "json")]
+    #[schema(value_type = String, example = "pdf")]
+    pub format: Format,
+}
+
+const fn json() -> Format {
+    Format::Json
+}
+
+/// A report with its signature.
+#[derive(Debug)]
+pub struct MadeReport {
+    /// Its id.
+    pub id: ReportId,
+    /// Of which fleet.
+    pub fleet: Name,
+    /// What it is written as.
+    pub format: Format,
+    /// As known when.
+    pub as_known_at: Timestamp,
+    /// SHA-256 of its body.
+    pub body: Digest,
+    /// The file.
+    pub file: Vec<u8>,
+}
+
+/// A report that was made.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = MadeReport)]
+pub struct ReportView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: ReportId,
+    /// Of which fleet.
+    #[schema(value_type = String)]
+    pub fleet: Name,
+    /// The period's first moment.
+    pub from: Timestamp,
+    /// The moment after its last.
+    pub to: Timestamp,
+    /// What was known by then is in it.
+    pub as_known_at: Timestamp,
+    /// Who made it: `user:ada`.
+    pub made_by: Option<String>,
+    /// When.
+    pub made_at: Timestamp,
+    /// SHA-256 of its body, hexadecimal; null when nothing came out.
+    pub body_sha256: Option<String>,
+}
+
+impl From<query::ReportView> for ReportView {
+    fn from(found: query::ReportView) -> Self {
+        Self {
+            id: found.id,
+            fleet: found.fleet,
+            from: found.from,
+            to: found.to,
+            as_known_at: found.as_known_at,
+            made_by: found.made_by.map(|by| by.to_string()),
+            made_at: found.made_at,
+            body_sha256: found.body.map(|hash| hash.to_string()),
+        }
+    }
+}
+
+/// A key that signs reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ReportKey)]
+pub struct ReportKeyView {
+    /// Its id: the serial number of its certificate, hexadecimal.
+    pub id: String,
+    /// Its certificate, PEM.
+    pub certificate: String,
+    /// The certificate of the CA that made it, PEM.
+    pub ca_certificate: String,
+    /// Since when it signs.
+    pub created_at: Timestamp,
+}
+
+impl App {
+    /// The keys that sign reports: what a signature is compared with.
+    pub async fn report_keys(&self, by: &Caller) -> Result<Page<ReportKeyView>> {
+        let view = self.read(by).await?;
+        let found = query::report_keys(view.connection()).await?;
+        let key = |key: query::ReportKeyView| ReportKeyView {
+            id: key.id,
+            certificate: key.certificate,
+            ca_certificate: self.authority.certificate_pem().to_owned(),
+            created_at: key.created_at,
+        };
+        Ok(Page {
+            items: found.into_iter().map(key).collect(),
+            next_cursor: None,
+        })
+    }
+
+    /// Reports that were made, the latest first.
+    pub async fn reports(
+        &self,
+        by: &Caller,
+        fleet: Option<Name>,
+        page: &PageRequest,
+    ) -> Result<Page<ReportView>> {
+        let view = self.read(by).await?;
+        let fleets = match fleet {
+            Some(fleet) => {
+                self.demand_fleet(&view, by, &fleet).await?;
+                Some(vec![fleet])
+            }
+            None => self.fleets_to_report(&view, by).await?,
+        };
+        let filter = ReportFilter { fleets };
+        let found = query::reports(view.connection(), &filter, page).await?;
+        Ok(found.map(ReportView::from))
+    }
+
+    /// Makes a report, which is recorded with who made it and its hash. Nothing that
+    /// becomes known after this can change it.
+    pub async fn make_report(&self, by: &Caller, wanted: WantedReport) -> Result<MadeReport> {
+        let view = self.node.read().await?;
+        self.demand_fleet(&view, by, &wanted.fleet).await?;
+        refuse_below(&view, schema::REPORTS).await?;
+        let signer = self.report_signer(by, &view).await?;
+        let command = RecordReport {
+            report: ReportId::from_uuid(Uuid::now_v7()),
+            fleet: wanted.fleet.clone(),
+            from: wanted.from,
+            to: wanted.to,
+            as_known_at: wanted.as_known_at,
+        };
+        let recorded = self.propose(by, command).await?;
+        // With what was recorded just now, and maybe more, which is not known yet.
+        let view = self.node.read().await?;
+        let report = self
+            .gather(&view, (wanted.fleet.clone(), wanted.from), &recorded)
+            .await?;
+        let format = wanted.format;
+        let written = tokio::task::spawn_blocking(move || write(&report, format, &signer));
+        let (body, document, file) = written.await.map_err(AppError::internal)??;
+        let sealed = SealReport {
+            report: recorded.report,
+            format: format.to_string(),
+            body,
+            document,
+        };
+        self.propose_as(self.context_of(by), sealed).await?;
+        Ok(MadeReport {
+            id: recorded.report,
+            fleet: wanted.fleet,
+            format,
+            as_known_at: recorded.as_known_at,
+            body,
+            file,
+        })
+    }
+
+    /// In the name of the caller, without the key of its request: that is another
+    /// command's.
+    fn context_of(&self, by: &Caller) -> ProposeContext {
+        ProposeContext {
+            traceparent: by.traceparent.clone(),
+            ..ProposeContext::caused_by(by.cause())
+        }
+    }
+
+    /// The fleets that the caller may see reports of; `None` is all.
+    async fn fleets_to_report(&self, view: &StateView, by: &Caller) -> Result<Option<Vec<Name>>> {
+        let rights = self.rights(view, by).await?;
+        let all = |permission| rights.everywhere(permission);
+        if all(Permission::ClustersRead) && all(Permission::AuditRead) {
+            return Ok(None);
+        }
+        let (filter, mut request) = (ResourceFilter::default(), PageRequest::longest());
+        let mut fleets = Vec::new();
+        loop {
+            let page = query::resources(view.connection(), Kind::Fleet, &filter, &request).await?;
+            fleets.extend(page.items.iter().map(|fleet| fleet.name().clone()));
+            match page.next_cursor {
+                Some(cursor) => request.cursor = Some(cursor),
+                None => break,
+            }
+        }
+        let labels = Labels::default();
+        fleets.retain(|fleet| {
+            let place = Place {
+                fleet,
+                labels: &labels,
+            };
+            rights.at(Permission::ClustersRead, place) && rights.at(Permission::AuditRead, place)
+        });
+        Ok(Some(fleets))
+    }
+
+    /// Refuses a caller who may not read all of a fleet and what was done to it.
+    async fn demand_fleet(&self, view: &StateView, by: &Caller, fleet: &Name) -> Result<()> {
+        let rights = self.rights(view, by).await?;
+        let labels = Labels::default();
+        let place = Place {
+            fleet,
+            labels: &labels,
+        };
+        let may =
+            rights.at(Permission::ClustersRead, place) && rights.at(Permission::AuditRead, place);
+        let found = query::resource(view.connection(), Kind::Fleet, fleet).await?;
+        if !may || found.is_none() {
+            return Err(AppError::not_found("fleet", fleet).with_field("fleet"));
+        }
+        Ok(())
+    }
+
+    /// What signs reports; made when there is none yet.
+    async fn report_signer(&self, by: &Caller, view: &StateView) -> Result<Signer> {
+        let keys = query::report_keys(view.connection()).await?;
+        let key = match keys.into_iter().next() {
+            Some(key) => key,
+            None => {
+                let (issued, pkcs8) = self
+                    .authority
+                    .issue_reports(Timestamp::now())
+                    .map_err(AppError::internal)?;
+                let sealed: Sealed = self
+                    .sealer
+                    .seal(&Purpose::ReportKey(&issued.serial), &pkcs8)
+                    .map_err(AppError::internal)?;
+                let command = CreateReportKey {
+                    id: issued.serial,
+                    certificate: issued.certificate_pem,
+                    sealed,
+                };
+                self.propose_as(self.context_of(by), command).await?;
+                let view = self.node.read().await?;
+                let keys = query::report_keys(view.connection()).await?;
+                let first = keys.into_iter().next();
+                first.ok_or_else(|| AppError::internal("a key that was made is not there"))?
+            }
+        };
+        let pkcs8 = self
+            .sealer
+            .unseal(&Purpose::ReportKey(&key.id), &key.sealed)
+            .map_err(AppError::internal)?;
+        let certificate = CertificateDer::from_pem_slice(key.certificate.as_bytes())
+            .map_err(|error| AppError::internal(error.to_string()))?;
+        Signer::new(&pkcs8, certificate.to_vec()).map_err(AppError::internal)
+    }
+
+    /// All that the report says.
+    async fn gather(
+        &self,
+        view: &StateView,
+        (fleet, from): (Name, Timestamp),
+        recorded: &RecordedReport,
+    ) -> Result<Report> {
+        let asked = Asked {
+            period: Period {
+                from: micros(from),
+                until: recorded.to,
+            },
+            known: recorded.as_known_at,
+        };
+        let (mut clusters, mut numbers) = (Vec::new(), PeriodResult::default());
+        let mut restores = Vec::new();
+        for name in &recorded.clusters {
+            if let Some((found, of_it)) = self.cluster_in_report(view, name, asked).await? {
+                numbers.merge(PeriodResult {
+                    violations: Vec::new(),
+                    ..of_it
+                });
+                clusters.push(found);
+            }
+            restores.extend(restores_of(view, name, asked).await?);
+        }
+        let members: BTreeSet<&Name> = recorded.clusters.iter().collect();
+        let drills = drills_of(view, &members, asked).await?;
+        let exposure = plan::exposures(&numbers);
+        Ok(Report {
+            report: Subject::Compliance,
+            version: VERSION,
+            fleet,
+            from: asked.period.from,
+            to: asked.period.until,
+            as_known_at: asked.known,
+            totals: Totals::of(&clusters, &drills, &restores, exposure),
+            clusters,
+            exemptions: exemptions_of(view, &members, asked).await?,
+            drills,
+            restores,
+            deletions: deletions_of(view, &members, asked).await?,
+            approvals: approvals_of(view, &members, asked).await?,
+        })
+    }
+
+    async fn cluster_in_report(
+        &self,
+        view: &StateView,
+        name: &Name,
+        asked: Asked,
+    ) -> Result<Option<(holdfast_report::Cluster, PeriodResult)>> {
+        let conn = view.connection();
+        let facts = query::facts(conn, name).await?;
+        let mut history = History::default();
+        for recorded in &facts {
+            history.add(recorded.clone());
+        }
+        for stretch in query::stretches(conn, name).await? {
+            history.add_stretch(stretch);
+        }
+        let failed = query::failed_backups(conn, name, until(asked)).await?;
+        let name = name.clone();
+        let found = tokio::task::spawn_blocking(move || {
+            plan::cluster(&name, &facts, &history, &failed, asked)
+        });
+        found.await.map_err(AppError::internal)
+    }
+}
+
+/// To the microsecond, as all times are that are kept.
+fn micros(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
+/// The times in the period that were known: before the second of these.
+fn until(asked: Asked) -> (Timestamp, Timestamp) {
+    let known = asked.known.checked_add(Duration::from_micros(1));
+    let known = known.unwrap_or(Timestamp::MAX);
+    (asked.period.from, asked.period.until.min(known))
+}
+
+/// The hashes of body and document, and the file.
+fn write(report: &Report, format: Format, signer: &Signer) -> Result<(Digest, Digest, Vec<u8>)> {
+    let body = holdfast_report::body(report).map_err(AppError::internal)?;
+    let hash = Digest::of(&body);
+    let document = holdfast_report::document(report, body, format).map_err(AppError::internal)?;
+    Ok((hash, Digest::of(&document), signer.seal(format, &document)))
+}
+
+async fn restores_of(
+    view: &StateView,
+    cluster: &Name,
+    asked: Asked,
+) -> Result<Vec<holdfast_report::Restore>> {
+    let found = query::restores_ended(view.connection(), cluster, until(asked)).await?;
+    let restore = |job: query::JobView| {
+        let spec: Option<JobSpec> = serde_json::from_value(job.spec).ok();
+        let at: Option<RestoreTarget> = spec.and_then(|spec| match spec.work {
+            WorkSpec::Restore { request, .. } => Some(request.at),
+            _ => None,
+        });
+        Some(holdfast_report::Restore {
+            id: job.id.to_string(),
+            cluster: job.cluster,
+            asked_at: job.created_at,
+            finished_at: job.finished_at?,
+            state: job.state.to_string(),
+            at: at.map(|at| at.to_string()),
+            agent: job.wanted_agent,
+            requested_by: job.created_by.map(|by| by.to_string()),
+            cause: job.failure.map(|failure| failure.code),
+        })
+    };
+    Ok(found.into_iter().filter_map(restore).collect())
+}
+
+async fn drills_of(
+    view: &StateView,
+    members: &BTreeSet<&Name>,
+    asked: Asked,
+) -> Result<Vec<holdfast_report::Drill>> {
+    let (filter, mut request) = (DrillFilter::default(), PageRequest::longest());
+    let mut drills = Vec::new();
+    loop {
+        let page = query::drills(view.connection(), &filter, &request).await?;
+        // The latest come first.
+        let before = page
+            .items
+            .last()
+            .is_some_and(|last| last.finished_at < asked.period.from);
+        for one in page.items {
+            if !members.contains(&one.cluster) || !asked.covers(one.finished_at) {
+                continue;
+            }
+            let checks = one
+                .evidence
+                .map(|evidence| evidence.checks)
+                .unwrap_or_default();
+            drills.push(holdfast_report::Drill {
+                id: one.id.to_string(),
+                cluster: one.cluster,
+                finished_at: one.finished_at,
+                verdict: one.verdict.to_string(),
+                at: one.target.map(|target| target.to_string()),
+                repository: one.repository,
+                agent: one.agent,
+                achieved_rto_seconds: one.rto.map(|rto| rto.get().into()),
+                achieved_rpo_seconds: one.rpo.map(|rpo| rpo.get().into()),
+                checks_passed: checks.iter().filter(|check| check.passed).count() as u64,
+                checks: checks.len() as u64,
+                cause: one.cause.map(|cause| cause.code),
+            });
+        }
+        match page.next_cursor {
+            Some(cursor) if !before => request.cursor = Some(cursor),
+            _ => break,
+        }
+    }
+    drills.sort_by(|one, other| (one.finished_at, &one.id).cmp(&(other.finished_at, &other.id)));
+    Ok(drills)
+}
+
+async fn exemptions_of(
+    view: &StateView,
+    members: &BTreeSet<&Name>,
+    asked: Asked,
+) -> Result<Vec<holdfast_report::Exemption>> {
+    let (filter, mut request) = (ExemptionFilter::default(), PageRequest::longest());
+    let mut exemptions = Vec::new();
+    loop {
+        let page = query::exemptions(view.connection(), &filter, &request).await?;
+        let found = page
+            .items
+            .iter()
+            .filter(|one| members.contains(&one.cluster));
+        exemptions.extend(found.filter_map(|one| plan::exemption(one, asked)));
+        match page.next_cursor {
+            Some(cursor) => request.cursor = Some(cursor),
+            None => break,
+        }
+    }
+    exemptions.sort_by(|one, other| (one.from, &one.id).cmp(&(other.from, &other.id)));
+    Ok(exemptions)
+}
+
+async fn deletions_of(
+    view: &StateView,
+    members: &BTreeSet<&Name>,
+    asked: Asked,
+) -> Result<Vec<holdfast_report::Deletion>> {
+    let found = query::deletions(view.connection(), until(asked)).await?;
+    let found = found
+        .into_iter()
+        .filter(|one| members.contains(&one.cluster));
+    let deletion = |one: query::ClusterDeletion| holdfast_report::Deletion {
+        at: one.at,
+        audit_seq: one.seq,
+        cluster: Some(one.cluster),
+        action: one.action,
+        subject: one.target,
+        by: one.by.to_string(),
+    };
+    Ok(found.map(deletion).collect())
+}
+
+/// Of requests about more than clusters, none: they are not of one fleet.
+async fn approvals_of(
+    view: &StateView,
+    members: &BTreeSet<&Name>,
+    asked: Asked,
+) -> Result<Vec<holdfast_report::Approval>> {
+    let (filter, mut request) = (ApprovalFilter::default(), PageRequest::longest());
+    let mut approvals: BTreeMap<(Timestamp, String), holdfast_report::Approval> = BTreeMap::new();
+    loop {
+        let page = query::approvals(view.connection(), &filter, &request, asked.known).await?;
+        for one in &page.items {
+            let clusters = one.clusters.iter().flatten();
+            if !clusters
+                .into_iter()
+                .any(|cluster| members.contains(cluster))
+            {
+                continue;
+            }
+            if let Some(found) = plan::approval(one, asked) {
+                approvals.insert((found.asked_at, found.id.clone()), found);
+            }
+        }
+        match page.next_cursor {
+            Some(cursor) => request.cursor = Some(cursor),
+            None => break,
+        }
+    }
+    Ok(approvals.into_values().collect())
+}
