@@ -126,7 +126,11 @@ async fn settle_facts(
             facts::promises(cx, &about).await?;
             facts::holes_of_cluster(cx, name).await
         }
-        Kind::Repository | Kind::Fleet | Kind::DrillPlan | Kind::RoleBinding => Ok(()),
+        Kind::Repository
+        | Kind::Fleet
+        | Kind::DrillPlan
+        | Kind::NotificationChannel
+        | Kind::RoleBinding => Ok(()),
     }
 }
 

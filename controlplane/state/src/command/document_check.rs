@@ -338,6 +338,7 @@ pub(super) async fn refuse_scopes(cx: &ApplyContext<'_>, plans: &[Plan]) -> Resu
             Resource::Cluster(_)
             | Resource::Fleet(_)
             | Resource::DrillPlan(_)
+            | Resource::NotificationChannel(_)
             | Resource::RoleBinding(_) => {}
         }
     }

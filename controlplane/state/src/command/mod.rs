@@ -190,6 +190,7 @@ commands! {
 mod approval_rights;
 mod consent;
 mod document_check;
+mod document_effects;
 mod finish_drill;
 mod role_bindings;
 
