@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use holdfast_types::drill::{DrillKind, DrillPoint, DrillVerdict};
 use holdfast_types::{Name, Span};
 
-use crate::output::Format;
+use crate::output::Wanted;
 
 mod alarm;
 mod compliance;
@@ -20,7 +20,7 @@ pub(crate) use policy::{Policy, Suggest};
 pub(crate) use protection::{
     Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs, RunArgs, Unprotected,
 };
-pub(crate) use report::{Report, When};
+pub(crate) use report::Report;
 
 /// Protects fleets of PostgreSQL clusters, and proves it.
 #[derive(Debug, Parser)]
@@ -75,7 +75,7 @@ pub(crate) struct Global {
         default_value = "table",
         value_name = "FORMAT"
     )]
-    pub(crate) output: Format,
+    pub(crate) output: Wanted,
 }
 
 #[derive(Debug, Subcommand)]

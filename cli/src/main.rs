@@ -22,7 +22,7 @@ use crate::cli::Cli;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let output = cli.global.output;
+    let output = cli.global.output.format();
     match command::run(cli).await {
         Ok(code) => code,
         Err(failure) => {

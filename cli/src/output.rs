@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::failure::{Exit, Failure};
 
-/// How results are printed.
+/// What `-o` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum Wanted {
     /// Columns for people.
     Table,
     /// One JSON value.
@@ -21,7 +21,7 @@ pub(crate) enum Format {
     Pdf,
 }
 
-impl Format {
+impl Wanted {
     /// Its word on the command line.
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -32,6 +32,26 @@ impl Format {
             Self::Pdf => "pdf",
         }
     }
+
+    /// How everything but a report is printed.
+    pub(crate) const fn format(self) -> Format {
+        match self {
+            Self::Json => Format::Json,
+            Self::Yaml => Format::Yaml,
+            Self::Table | Self::Csv | Self::Pdf => Format::Table,
+        }
+    }
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Columns for people.
+    Table,
+    /// One JSON value.
+    Json,
+    /// One YAML value.
+    Yaml,
 }
 
 /// A column: its title and how to read it from an item.
@@ -79,7 +99,7 @@ pub(crate) fn object(format: Format, body: &Value, pairs: &[Column]) -> Result<(
 pub(crate) fn value(format: Format, body: &Value) -> Result<(), Failure> {
     let text = match format {
         Format::Json => serde_json::to_string(body).map_err(|error| error.to_string()),
-        Format::Table | Format::Yaml | Format::Csv | Format::Pdf => {
+        Format::Table | Format::Yaml => {
             serde_yaml_ng::to_string(body).map_err(|error| error.to_string())
         }
     };

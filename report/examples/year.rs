@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use holdfast_report::{Format, body, document, seal};
+use holdfast_report::{Format, body, document, seal, verify};
 
 #[path = "../tests/documents/fleet.rs"]
 mod fleet;
@@ -22,7 +22,9 @@ fn main() {
     let (clusters, days) = (number(500), number(365));
     let folder = arguments.next();
     let report = fleet::report(clusters, days);
-    let signer = keys::Ca::new().signer();
+    let ca = keys::Ca::new();
+    let signer = ca.signer();
+    let now = "2026-12-01T00:00:00Z".parse().expect("a time");
     let mut said = Vec::new();
     for format in [Format::Json, Format::Csv, Format::Pdf] {
         let began = Instant::now();
@@ -30,6 +32,7 @@ fn main() {
         let document = document(&report, body, format).expect("a document");
         let file = seal::seal(format, &document, &signer.sign(&document));
         let took = began.elapsed().as_secs_f64();
+        verify(&file, Some(&ca.certificate), now).expect("its signature fits");
         said.push(format!(
             "\"{format}\": {{\"seconds\": {took:.3}, \"bytes\": {}}}",
             file.len()

@@ -37,7 +37,7 @@ use crate::cli::{Cli, Command, Report};
 use crate::client::Client;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::output::{self, Format};
+use crate::output::{self, Format, Wanted};
 
 /// A command under way: the client and how to print.
 pub(crate) struct Context {
@@ -51,7 +51,8 @@ const DONE: Outcome = Ok(ExitCode::SUCCESS);
 
 /// Runs the command that was given.
 pub(crate) async fn run(cli: Cli) -> Outcome {
-    let format = cli.global.output;
+    let wanted = cli.global.output;
+    let format = wanted.format();
     match &cli.command {
         Command::Version => return version(format),
         Command::Completion { shell } => {
@@ -62,8 +63,8 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         // Whoever has the file and the CA's certificate needs no server.
         Command::Report(Report::Verify { file }) => return report::verify(&cli.global, file),
         Command::Report(_) => {}
-        _ if matches!(format, Format::Csv | Format::Pdf) => {
-            let message = format!("only reports are written as {}", format.word());
+        _ if matches!(wanted, Wanted::Csv | Wanted::Pdf) => {
+            let message = format!("only reports are written as {}", wanted.word());
             return Err(Failure::usage(message, "use -o table, json or yaml"));
         }
         _ => {}
@@ -103,7 +104,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Unprotected(command) => unprotected::run(&mut cx, command).await,
         Command::Approval(command) => approval::run(&mut cx, command).await,
         Command::Role(command) => role::run(&mut cx, command).await,
-        Command::Report(command) => report::run(&mut cx, command).await,
+        Command::Report(command) => report::run(&mut cx, wanted, command).await,
         Command::Audit(command) => audit::run(&mut cx, command).await,
     }
 }
@@ -112,7 +113,7 @@ fn version(format: Format) -> Outcome {
     let version = env!("CARGO_PKG_VERSION");
     match format {
         Format::Table => println!("holdfast {version}"),
-        _ => output::value(format, &json!({ "version": version }))?,
+        Format::Json | Format::Yaml => output::value(format, &json!({ "version": version }))?,
     }
     DONE
 }

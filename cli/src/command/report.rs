@@ -15,7 +15,7 @@ use crate::cli::{Global, Report};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::format::{text, time};
-use crate::output::{self, Column, Format};
+use crate::output::{self, Column, Wanted};
 
 const COLUMNS: &[Column] = &[
     ("id", |item| text(&item["id"])),
@@ -50,7 +50,7 @@ const VERIFIED: &[Column] = &[
     }),
 ];
 
-pub(super) async fn run(cx: &mut Context, command: Report) -> Outcome {
+pub(super) async fn run(cx: &mut Context, wanted: Wanted, command: Report) -> Outcome {
     match command {
         Report::Compliance {
             fleet,
@@ -59,8 +59,8 @@ pub(super) async fn run(cx: &mut Context, command: Report) -> Outcome {
             as_known_at,
             out,
         } => {
-            let format = format_of(cx.format, out.as_deref())?;
-            if format == Format::Pdf && out.is_none() && std::io::stdout().is_terminal() {
+            let format = format_of(wanted, out.as_deref())?;
+            if format == Wanted::Pdf && out.is_none() && std::io::stdout().is_terminal() {
                 let message = "a PDF is not for a terminal";
                 return Err(Failure::usage(message, "give --out FILE, or redirect it"));
             }
@@ -106,15 +106,15 @@ pub(super) async fn run(cx: &mut Context, command: Report) -> Outcome {
 }
 
 /// What the report is written as: what `-o` says, or how the file's name ends.
-fn format_of(format: Format, out: Option<&Path>) -> Result<Format, Failure> {
+fn format_of(wanted: Wanted, out: Option<&Path>) -> Result<Wanted, Failure> {
     let ends = out.and_then(Path::extension).and_then(|end| end.to_str());
-    match (format, ends) {
-        (Format::Json | Format::Csv | Format::Pdf, _) => Ok(format),
-        (Format::Table, Some("json")) => Ok(Format::Json),
-        (Format::Table, Some("csv")) => Ok(Format::Csv),
-        (Format::Table, Some("pdf")) => Ok(Format::Pdf),
-        (Format::Table | Format::Yaml, _) => {
-            let message = format!("a report is not written as {}", format.word());
+    match (wanted, ends) {
+        (Wanted::Json | Wanted::Csv | Wanted::Pdf, _) => Ok(wanted),
+        (Wanted::Table, Some("json")) => Ok(Wanted::Json),
+        (Wanted::Table, Some("csv")) => Ok(Wanted::Csv),
+        (Wanted::Table, Some("pdf")) => Ok(Wanted::Pdf),
+        (Wanted::Table | Wanted::Yaml, _) => {
+            let message = format!("a report is not written as {}", wanted.word());
             Err(Failure::usage(message, "use -o json, csv or pdf"))
         }
     }
@@ -140,7 +140,7 @@ pub(super) fn verify(global: &Global, file: &Path) -> Outcome {
     let ca = ca.as_deref().map(read_ca).transpose()?;
     let verified = holdfast_report::verify(&bytes, ca.as_deref(), Timestamp::now());
     let verified = verified.map_err(|refused| failure(file, &refused))?;
-    output::object(global.output, &view(&verified), VERIFIED)?;
+    output::object(global.output.format(), &view(&verified), VERIFIED)?;
     match verified.whose {
         Whose::Known { .. } => DONE,
         Whose::NotChecked => {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use holdfast_types::Name;
 use holdfast_types::resource::Kind;
 
 use super::{AppliedDocument, Change};
-use crate::context::ApplyContext;
-use crate::{StateError, TaskName, alarms, facts, schedules};
+use crate::context::{ApplyContext, Stop};
+use crate::{Effect, StateError, TaskName, alarms, facts, schedules};
 
 /// Whose promises follow from what was written.
 pub(super) fn about(outcome: &[AppliedDocument]) -> facts::About {
@@ -58,7 +59,7 @@ pub(super) async fn touch_channels(
 
 /// Wakes whoever may have other work now: the agents that work already, those
 /// that the documents name, and the task that places duties.
-async fn wake(cx: &mut ApplyContext<'_>, named: BTreeSet<Name>) -> Result<(), Stop> {
+pub(super) async fn wake(cx: &mut ApplyContext<'_>, named: BTreeSet<Name>) -> Result<(), Stop> {
     cx.wake_working_agents().await?;
     for name in named {
         match cx.live_agent_named(&name).await {

@@ -135,7 +135,13 @@ async fn a_report_is_of_what_was_known() {
     let fleet = name("nowhere");
     let one = RecordReport { fleet, ..whole };
     let refusal = state.refuse(one).await;
-    assert!(matches!(refusal, Refusal::NotFound { what: Noun::Fleet, .. }));
+    assert!(matches!(
+        refusal,
+        Refusal::NotFound {
+            what: Noun::Fleet,
+            ..
+        }
+    ));
 }
 
 #[tokio::test]
@@ -188,7 +194,13 @@ async fn the_hash_of_a_report_is_said_once() {
         ..seal(b"one")
     };
     let refusal = state.refuse(unknown).await;
-    assert!(matches!(refusal, Refusal::NotFound { what: Noun::Report, .. }));
+    assert!(matches!(
+        refusal,
+        Refusal::NotFound {
+            what: Noun::Report,
+            ..
+        }
+    ));
 }
 
 #[tokio::test]
