@@ -12,7 +12,7 @@ mod alarm;
 mod policy;
 mod protection;
 
-pub(crate) use alarm::{Alarm, Channel};
+pub(crate) use alarm::{Alarm, Channel, Silence};
 pub(crate) use policy::{Policy, Suggest};
 pub(crate) use protection::{Backup, Dump, DumpRestoreArgs, Restore, RestoreArgs, Unprotected};
 

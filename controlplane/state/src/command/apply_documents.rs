@@ -170,7 +170,7 @@ impl ReplicatedCommand for ApplyDocuments {
         }
         if !audit.is_empty() {
             touch_schedules(cx, &outcome).await?;
-            touch_channels(cx, &outcome).await?;
+            alarms::touch_channels(cx, &outcome).await?;
             wake(cx, agents).await?;
         }
         // What is unchanged is no change: a controller that applies the same
@@ -567,19 +567,6 @@ async fn touch_schedules(
     if (policies || changed(Kind::Cluster)) && cx.has_level(schedules::LEVEL).await? {
         schedules::touched(cx, policies).await?;
         cx.activate(TaskName::Schedules);
-    }
-    Ok(())
-}
-
-/// What a channel did not take before it was changed is sent at once by what it is now.
-async fn touch_channels(
-    cx: &mut ApplyContext<'_>,
-    outcome: &[AppliedDocument],
-) -> Result<(), StateError> {
-    for applied in outcome {
-        if applied.kind == Kind::NotificationChannel && applied.change != Change::Unchanged {
-            alarms::retry_now(cx, &applied.name).await?;
-        }
     }
     Ok(())
 }
