@@ -14,7 +14,7 @@ mod policy;
 mod protection;
 mod report;
 
-pub(crate) use alarm::{Alarm, Channel};
+pub(crate) use alarm::{Alarm, Channel, Silence};
 pub(crate) use compliance::{Asked, Compliance, Exemption};
 pub(crate) use policy::{Policy, Suggest};
 pub(crate) use protection::{

@@ -124,28 +124,32 @@ fn what_is_wrong_is_told_once_for_the_fleet_whoever_leads() {
     );
     group.node_mut(leader).restart();
 
-    // A silence holds back what opens, and not the end of what was told.
+    held_back(&cli, &receiver, &mut agents, &first);
+}
+
+/// A silence holds back what opens, and not the end of what was told.
+fn held_back(cli: &Cli, receiver: &Receiver, agents: &mut [Agent; 2], first: &Post) {
     let reason = ["--reason", "the hosts are moved"];
     let silence = ["alarm", "silence", "--fleet", "payments", "--for", "1h"];
     let silence = cli.json(silence.into_iter().chain(reason));
-    for agent in &mut agents {
+    for agent in agents.iter_mut() {
         agent.restart();
     }
     let over = until("the end", LONG, || {
-        let ended = told(&receiver, "resolved").pop();
+        let ended = told(receiver, "resolved").pop();
         ended.filter(|post| post.body["remaining"] == 0)
     });
     assert_eq!(over.body["thread"], first.body["thread"]);
     agents[0].kill();
     let silenced = until("the silenced alarm to be due", LONG, || {
-        let open = absent(&cli).into_iter().next()?;
+        let open = absent(cli).into_iter().next()?;
         let opened: Timestamp = open["openedAt"].as_str()?.parse().ok()?;
         let age = Timestamp::now().duration_since(opened).as_secs();
         (age > GROUP + 3).then_some(open)
     });
     assert_eq!(silenced["silencedUntil"], silence["until"]);
     let keys = |kind| -> BTreeSet<String> {
-        told(&receiver, kind)
+        told(receiver, kind)
             .into_iter()
             .map(|post| post.key)
             .collect()
@@ -153,7 +157,7 @@ fn what_is_wrong_is_told_once_for_the_fleet_whoever_leads() {
     assert_eq!(keys("opened").len(), 1, "somebody was told in a silence");
     cli.json(["alarm", "unsilence", silence["id"].as_str().unwrap()]);
     let new = until("what is still open", LONG, || {
-        told(&receiver, "opened")
+        told(receiver, "opened")
             .into_iter()
             .find(|post| post.key != first.key)
     });

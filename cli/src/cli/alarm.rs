@@ -1,6 +1,6 @@
 //! Alarms and channels: names, flags and help.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use holdfast_types::alarm::{AlarmRule, DeliveryState, Severity};
 use holdfast_types::{Name, Span};
 use jiff::Timestamp;
@@ -39,26 +39,7 @@ pub(crate) enum Alarm {
         note: Option<String>,
     },
     /// Have nobody told of some alarms for a while; they open and close as ever
-    Silence {
-        /// Only of this rule
-        #[arg(long)]
-        rule: Option<AlarmRule>,
-        /// Only of this fleet
-        #[arg(long)]
-        fleet: Option<Name>,
-        /// Only of this cluster
-        #[arg(long)]
-        cluster: Option<Name>,
-        /// Until when, as an RFC 3339 time
-        #[arg(long, value_name = "TIME", conflicts_with = "length")]
-        until: Option<Timestamp>,
-        /// For how long, such as 2h
-        #[arg(long = "for", value_name = "DURATION")]
-        length: Option<Span>,
-        /// Why
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-    },
+    Silence(Silence),
     /// List the silences that are not over
     Silences,
     /// End a silence; what is still open is told
@@ -66,6 +47,29 @@ pub(crate) enum Alarm {
         /// Its id
         id: String,
     },
+}
+
+/// Which alarms, until when and why.
+#[derive(Debug, Args)]
+pub(crate) struct Silence {
+    /// Only of this rule
+    #[arg(long)]
+    pub(crate) rule: Option<AlarmRule>,
+    /// Only of this fleet
+    #[arg(long)]
+    pub(crate) fleet: Option<Name>,
+    /// Only of this cluster
+    #[arg(long)]
+    pub(crate) cluster: Option<Name>,
+    /// Until when, as an RFC 3339 time
+    #[arg(long, value_name = "TIME", conflicts_with = "length")]
+    pub(crate) until: Option<Timestamp>,
+    /// For how long, such as 2h
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(crate) length: Option<Span>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Context, DONE, Outcome, done};
-use crate::cli::Alarm;
+use crate::cli::{Alarm, Silence};
 use crate::client::encoded;
 use crate::failure::Failure;
 use crate::format::{text, time};
@@ -84,39 +84,7 @@ pub(super) async fn run(cx: &mut Context, command: Alarm) -> Outcome {
                 &format!("{id} is taken on by {}", text(&body["acknowledgedBy"])),
             )
         }
-        Alarm::Silence {
-            rule,
-            fleet,
-            cluster,
-            until,
-            length,
-            reason,
-        } => {
-            let until = match (until, length) {
-                (Some(until), _) => until,
-                (None, Some(length)) => Timestamp::now() + length.get(),
-                (None, None) => {
-                    let message = "a silence has an end";
-                    return Err(Failure::usage(
-                        message,
-                        "give --until TIME or --for DURATION",
-                    ));
-                }
-            };
-            let mut wanted = json!({"until": until, "reason": reason});
-            for (field, value) in [
-                ("rule", json!(rule)),
-                ("fleet", json!(fleet)),
-                ("cluster", json!(cluster)),
-            ] {
-                if !value.is_null() {
-                    wanted[field] = value;
-                }
-            }
-            let body = cx.client.post("silences", wanted).await?;
-            let (id, until) = (text(&body["id"]), time(&body["until"]));
-            done(cx, &body, &format!("{id}: nobody is told until {until}"))
-        }
+        Alarm::Silence(wanted) => silence(cx, wanted).await,
         Alarm::Silences => {
             let body = cx.client.get("silences", &[]).await?;
             output::list(cx.format, &body, SILENCES)?;
@@ -128,4 +96,37 @@ pub(super) async fn run(cx: &mut Context, command: Alarm) -> Outcome {
             done(cx, &body, &format!("{id} is ended"))
         }
     }
+}
+
+async fn silence(cx: &mut Context, wanted: Silence) -> Outcome {
+    let Silence {
+        rule,
+        fleet,
+        cluster,
+        until,
+        length,
+        reason,
+    } = wanted;
+    let until = match (until, length) {
+        (Some(until), _) => until,
+        (None, Some(length)) => Timestamp::now() + length.get(),
+        (None, None) => {
+            let message = "a silence has an end";
+            let hint = "give --until TIME or --for DURATION";
+            return Err(Failure::usage(message, hint));
+        }
+    };
+    let mut wanted = json!({"until": until, "reason": reason});
+    for (field, value) in [
+        ("rule", json!(rule)),
+        ("fleet", json!(fleet)),
+        ("cluster", json!(cluster)),
+    ] {
+        if !value.is_null() {
+            wanted[field] = value;
+        }
+    }
+    let body = cx.client.post("silences", wanted).await?;
+    let (id, until) = (text(&body["id"]), time(&body["until"]));
+    done(cx, &body, &format!("{id}: nobody is told until {until}"))
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use holdfast_types::alarm::{DeliveryState, NoticeAlarm};
+use holdfast_types::resource::Kind;
 use holdfast_types::{Name, NoticeId};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 
 use crate::column::{Flag, Json, Moment, Text};
+use crate::command::{AppliedDocument, Change};
 use crate::context::ApplyContext;
 use crate::entity::{alarms, notices};
 use crate::{StateError, TaskName, schema};
@@ -55,7 +57,7 @@ pub(crate) async fn unsettled(cx: &ApplyContext<'_>) -> Result<Vec<alarms::Model
 }
 
 /// What a channel has not taken yet is sent at once.
-pub(crate) async fn retry_now(cx: &mut ApplyContext<'_>, channel: &Name) -> Result<(), StateError> {
+async fn retry_now(cx: &mut ApplyContext<'_>, channel: &Name) -> Result<(), StateError> {
     if !cx.has_level(schema::NOTICES).await? {
         return Ok(());
     }
@@ -69,6 +71,19 @@ pub(crate) async fn retry_now(cx: &mut ApplyContext<'_>, channel: &Name) -> Resu
     cx.execute(sql, values).await?;
     cx.activate(TaskName::Alarms);
     cx.activate(TaskName::Notices);
+    Ok(())
+}
+
+/// What a channel did not take before it was changed is sent at once by what it is now.
+pub(crate) async fn touch_channels(
+    cx: &mut ApplyContext<'_>,
+    outcome: &[AppliedDocument],
+) -> Result<(), StateError> {
+    for applied in outcome {
+        if applied.kind == Kind::NotificationChannel && applied.change != Change::Unchanged {
+            retry_now(cx, &applied.name).await?;
+        }
+    }
     Ok(())
 }
 

@@ -80,6 +80,14 @@ async fn alarms(node: &Node, query: &str) -> Vec<Value> {
     list["items"].as_array().unwrap().clone()
 }
 
+async fn hears(events: &mut reqwest::Response, wanted: &str) {
+    let mut heard = String::new();
+    while !heard.contains(wanted) {
+        let chunk = events.chunk().await.unwrap().expect("the stream ended");
+        heard.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+}
+
 #[tokio::test]
 async fn alarms_of_one_rule_in_one_fleet_are_told_together_and_once() {
     let mut node = node().await;
@@ -111,11 +119,7 @@ async fn alarms_of_one_rule_in_one_fleet_are_told_together_and_once() {
         told.body["summary"],
         "WARNING: cluster unprotected: 3 in the fleet payments"
     );
-    let mut heard = String::new();
-    while !heard.contains("event: alarms.changed") {
-        let chunk = events.chunk().await.unwrap().expect("the stream ended");
-        heard.push_str(std::str::from_utf8(&chunk).unwrap());
-    }
+    hears(&mut events, "event: alarms.changed").await;
 
     let open = alarms(&node, "rule=unprotected").await;
     assert_eq!(open.len(), 3);

@@ -159,6 +159,23 @@ fn a_violation_is_dated_by_what_it_is_and_not_by_who_looked() {
     assert!(!observed[1].opens);
 }
 
+/// One that is slow, one that is down, and one that lost something.
+fn channels() -> BTreeMap<Name, ChannelHealth> {
+    let health = |failed_attempts, gave_up| ChannelHealth {
+        pending: 1,
+        failed_attempts,
+        gave_up,
+        ..ChannelHealth::default()
+    };
+    let lost = Some(NoticeId::from_uuid(Uuid::from_u128(8)));
+    [
+        (name("slow"), health(2, None)),
+        (name("down"), health(3, None)),
+        (name("lost"), health(0, lost)),
+    ]
+    .into()
+}
+
 #[test]
 fn jobs_runs_nodes_channels_and_certificates_are_looked_at() {
     let job = |kind| FailedJob {
@@ -205,19 +222,7 @@ fn jobs_runs_nodes_channels_and_certificates_are_looked_at() {
         ],
         ..Facts::default()
     };
-    let health = |failed_attempts, gave_up| ChannelHealth {
-        pending: 1,
-        failed_attempts,
-        gave_up,
-        ..ChannelHealth::default()
-    };
-    let lost = Some(NoticeId::from_uuid(Uuid::from_u128(8)));
-    facts.channels = [
-        (name("slow"), health(2, None)),
-        (name("down"), health(3, None)),
-        (name("lost"), health(0, lost)),
-    ]
-    .into();
+    facts.channels = channels();
     let subjects: Vec<String> = seen(&facts)
         .into_iter()
         .map(|(_, subject)| subject)

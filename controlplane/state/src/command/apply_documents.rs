@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
 use super::consent::{Consent, Need, demand, for_documents};
-use super::document_effects::{about, touch_channels, touch_schedules, wake};
+use super::document_effects::{about, touch_schedules, wake};
 use super::document_check::{
     Plan, references, refuse_clashes, refuse_dangling, refuse_immutable, refuse_scopes,
 };
@@ -29,7 +29,7 @@ use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::{repository_keys, resource_references, resources};
 use crate::lookup::Lookup;
 use crate::{
-    Noun, Refusal, Sealed, StateError, facts, revisions, schedules, schema,
+    Noun, Refusal, Sealed, StateError, alarms, facts, revisions, schedules, schema,
 };
 
 /// The fleet of clusters that name none. It always exists.
@@ -175,7 +175,7 @@ impl ReplicatedCommand for ApplyDocuments {
         facts::promises(cx, &about(&outcome)).await?;
         if !audit.is_empty() {
             touch_schedules(cx, &outcome).await?;
-            touch_channels(cx, &outcome).await?;
+            alarms::touch_channels(cx, &outcome).await?;
             wake(cx, agents).await?;
         }
         // What is unchanged is no change: a controller that applies the same

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_types::resource::{Document, Drill, Kind, Labels, Policy, Resource};
+use holdfast_types::resource::{
+    Document, Drill, Kind, Labels, NotificationChannel, Policy, Resource,
+};
 use holdfast_types::{Name, RpoScope};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -139,20 +141,19 @@ pub(super) fn references(document: &Document) -> Vec<Reference> {
                 add("spec.scope.fleet", ReferenceKind::Fleet, fleet);
             }
         }
-        Resource::NotificationChannel(channel) => {
-            for (field, secret) in channel.secrets() {
-                add(&field, ReferenceKind::Secret, secret);
-            }
-            for (index, fleet) in channel.fleets.iter().enumerate() {
-                add(
-                    &format!("spec.fleets[{index}]"),
-                    ReferenceKind::Fleet,
-                    fleet,
-                );
-            }
-        }
+        Resource::NotificationChannel(channel) => add_channel(&mut add, channel),
     }
     references
+}
+
+fn add_channel(add: &mut impl FnMut(&str, ReferenceKind, &Name), channel: &NotificationChannel) {
+    for (field, secret) in channel.secrets() {
+        add(&field, ReferenceKind::Secret, secret);
+    }
+    for (index, fleet) in channel.fleets.iter().enumerate() {
+        let field = format!("spec.fleets[{index}]");
+        add(&field, ReferenceKind::Fleet, fleet);
+    }
 }
 
 fn add_drill(add: &mut impl FnMut(&str, ReferenceKind, &Name), path: &str, drill: &Drill) {

@@ -1,4 +1,4 @@
-//! What follows from documents that were written: facts, schedules, notices.
+//! What follows from documents that were written: facts, schedules, and who is woken.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use holdfast_types::resource::Kind;
 
 use super::{AppliedDocument, Change};
 use crate::context::{ApplyContext, Stop};
-use crate::{Effect, StateError, TaskName, alarms, facts, schedules};
+use crate::{Effect, StateError, TaskName, facts, schedules};
 
 /// Whose promises follow from what was written.
 pub(super) fn about(outcome: &[AppliedDocument]) -> facts::About {
@@ -40,19 +40,6 @@ pub(super) async fn touch_schedules(
     if (policies || changed(Kind::Cluster)) && cx.has_level(schedules::LEVEL).await? {
         schedules::touched(cx, policies).await?;
         cx.activate(TaskName::Schedules);
-    }
-    Ok(())
-}
-
-/// What a channel did not take before it was changed is sent at once by what it is now.
-pub(super) async fn touch_channels(
-    cx: &mut ApplyContext<'_>,
-    outcome: &[AppliedDocument],
-) -> Result<(), StateError> {
-    for applied in outcome {
-        if applied.kind == Kind::NotificationChannel && applied.change != Change::Unchanged {
-            alarms::retry_now(cx, &applied.name).await?;
-        }
     }
     Ok(())
 }

@@ -73,10 +73,8 @@ impl Refusal {
             | Self::VoterTooNew { .. }
             | Self::RequesterGone { .. }
             | Self::Forbidden { .. }
-            | Self::LastAdministrator => self.hint_of_later(),
-            Self::AlarmClosed { .. } => {
-                "nothing is left to take on: see what is open with `holdfast alarm list`"
-            }
+            | Self::LastAdministrator
+            | Self::AlarmClosed { .. } => self.hint_of_later(),
             Self::IdempotencyMismatch => "use a new Idempotency-Key for a new request",
         }
     }
@@ -113,6 +111,9 @@ impl Refusal {
             }
             Self::LastAdministrator => {
                 "make somebody else an administrator first, with `selector: {}` as the scope"
+            }
+            Self::AlarmClosed { .. } => {
+                "nothing is left to take on: see what is open with `holdfast alarm list`"
             }
             _ => "",
         }

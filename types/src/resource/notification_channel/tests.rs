@@ -85,6 +85,14 @@ fn what_would_do_nothing_or_not_enough_is_refused() {
         // Nothing is told in clear over a network.
         (email(), "tls", json!("none"), "spec.tls"),
         (email(), "url", json!("https://example.com"), "spec.url"),
+    ] {
+        assert_eq!(refused(spec, field, value.clone()), at, "{field}: {value}");
+    }
+}
+
+#[test]
+fn an_address_and_headers_that_would_leak_or_lie_are_refused() {
+    for (spec, field, value, at) in [
         (webhook(), "secret", Value::Null, "spec.secret"),
         (webhook(), "url", Value::Null, "spec.url"),
         (webhook(), "urlSecret", json!("hook"), "spec.url"),
