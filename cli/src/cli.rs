@@ -142,7 +142,7 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Plan and run restores
     #[command(subcommand)]
-    Restore(Restore),
+    Restore(Box<Restore>),
     /// Rehearse restores, and show what that proves
     #[command(subcommand)]
     Drill(Box<Drill>),

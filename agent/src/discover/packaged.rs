@@ -37,8 +37,8 @@ fn below(directory: &Path, levels: usize) -> Vec<PathBuf> {
 
 fn configured(file: &Path) -> Option<PathBuf> {
     let text = fs::read(file).ok()?;
-    let settings = text.split(|byte| *byte == b'\n').filter_map(conf_setting);
+    let mut settings = text.split(|byte| *byte == b'\n').filter_map(conf_setting);
     // The last one counts, as for the server.
-    let directory = settings.filter(|(name, _)| name == "data_directory").last();
+    let directory = settings.rfind(|(name, _)| name == "data_directory");
     directory.map(|(_, value)| PathBuf::from(value))
 }

@@ -93,7 +93,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Snapshot(command) => snapshot::run(&mut cx, command).await,
         Command::Policy(command) => policy::run(&mut cx, command).await,
         Command::Backup(command) => backup::run(&mut cx, command).await,
-        Command::Restore(command) => restore::run(&mut cx, command).await,
+        Command::Restore(command) => restore::run(&mut cx, *command).await,
         Command::Drill(command) => drill::run(&mut cx, *command).await,
         Command::Job(command) => job::run(&mut cx, command).await,
         Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,

@@ -321,7 +321,8 @@ async fn plan(cx: &mut Context, args: RestoreArgs) -> Outcome {
 /// earlier release understands what it knows.
 fn request(args: RestoreArgs, rehearses: bool) -> Result<Value, Failure> {
     let dir = args.dir.unwrap_or_default();
-    if !dir.starts_with('/') && !(rehearses && dir.is_empty()) {
+    let rehearsed = rehearses && dir.is_empty();
+    if !dir.starts_with('/') && !rehearsed {
         return Err(Failure::usage(
             match dir.is_empty() {
                 true => "--dir is missing".to_owned(),

@@ -65,9 +65,8 @@ impl App {
         let mut placement = self.hosts_for(view, by, wanted, region).await?;
         let able = placement.iter().filter(|(able, _)| *able).count();
         let mut last = None;
-        for place in 0..able.min(HOSTS_MOST) {
-            let name = placement[place].1.agent.clone();
-            let Some(agent) = query::agent_named(view.connection(), &name).await? else {
+        for (_, told) in placement.iter_mut().take(able.min(HOSTS_MOST)) {
+            let Some(agent) = query::agent_named(view.connection(), &told.agent).await? else {
                 continue;
             };
             let ordered = self.order_on(view, by, wanted, &agent).await;
@@ -83,7 +82,6 @@ impl App {
                 // What is wrong with the target is wrong with it everywhere.
                 Err(_) => return ordered,
             };
-            let told = &mut placement[place].1;
             match reason {
                 None => told.chosen = true,
                 Some(reason) => told.reason = reason,

@@ -42,7 +42,6 @@ impl Refusal {
             Self::AgentRevoked { .. } => "enrol it again with a new token",
             Self::SessionUnknown => "log in again",
             Self::JobFinal { .. } => "nothing is left to do: a job that has ended stays as it is",
-            Self::JobState { .. } => "look at the job with `holdfast job show`",
             Self::WrongAgent { .. } => "give it to the agent it names",
             Self::ClusterRetired { .. } => "apply the cluster again to bring it back",
             Self::WalMissing { .. } => "store the missing WAL, then report the backup again",
@@ -53,9 +52,6 @@ impl Refusal {
                 "upgrade every node; the leader raises the level once all of them know it"
             }
             Self::LastNode => "add another node first; to end a control plane, stop its nodes",
-            Self::BackupHeld { .. } => {
-                "end the hold with `holdfast backup release` if its reason is over"
-            }
             Self::BackupPinned { .. } => "wait until the pin ends: it is never taken back",
             Self::BackupState { .. } => "only an available backup can be held or deleted",
             Self::BackupCondemned { .. } => "take a new backup: what is condemned never comes back",
@@ -67,6 +63,8 @@ impl Refusal {
             | Self::ApprovalNotNeeded
             | Self::ApprovalState { .. }
             | Self::RestoreState { .. }
+            | Self::JobState { .. }
+            | Self::BackupHeld { .. }
             | Self::SelfApproval { .. }
             | Self::VotedAlready { .. }
             | Self::NotAPerson
@@ -96,6 +94,10 @@ impl Refusal {
             Self::ApprovalState { .. } => {
                 "look at it with `holdfast approval show`; ask again if it is still wanted"
             }
+            Self::BackupHeld { .. } => {
+                "end the hold with `holdfast backup release` if its reason is over"
+            }
+            Self::JobState { .. } => "look at the job with `holdfast job show`",
             Self::RestoreState { .. } => {
                 "look at it with `holdfast restore show`; plan again if it is still wanted"
             }

@@ -475,6 +475,7 @@ async fn fields_that_came_later_wait_for_their_level() {
         policy(json!({"schedules": [schedule], "wal": {"mode": "none"}}))
     };
     let relay = json!({"agent": "db2", "connections": {"db1": "host=192.0.2.1"}});
+    let over = policy(json!({"approvals": {"restoreOver": 1}}));
     for (needed, what) in [
         (3, often("full")),
         (10, often("incremental")),
@@ -500,10 +501,7 @@ async fn fields_that_came_later_wait_for_their_level() {
         (19, policy(json!({"objectives": {"rto": "30m"}}))),
         (schema::ACCESS, policy(json!({"approvals": {"delete": 1}}))),
         (schema::ACCESS, role_binding()),
-        (
-            schema::RESTORES,
-            policy(json!({"approvals": {"restoreOver": 1}})),
-        ),
+        (schema::RESTORES, over),
     ] {
         let mut state = TestState::protecting().await;
         let below = needed - 1;
