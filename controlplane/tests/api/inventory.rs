@@ -122,7 +122,7 @@ async fn a_server_that_needs_no_protection_is_ignored_with_a_reason_and_heeded_a
     let session = agent.session(&node, &[]).await.unwrap();
     finds(&session, &[server("/data/lab", 8, Some(5433))]).await;
     let lab = is("not_declared", "/data/lab");
-    comes_to(&node, &[lab.clone()]).await;
+    comes_to(&node, std::slice::from_ref(&lab)).await;
     let ignore = |agent: &str, reason: &str| {
         let body = json!({"agent": agent, "dataDirectory": "/data/lab", "reason": reason});
         node.post("/api/v1/unprotected/ignore", body)

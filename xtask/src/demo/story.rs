@@ -12,7 +12,7 @@ use holdfast_tests::group::Group;
 use holdfast_tests::ledger::{Entry, Ledger, rows};
 use holdfast_tests::programs::program;
 use holdfast_tests::until::until;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::LONG;
 use super::place::Place;
@@ -101,6 +101,8 @@ pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
     report.step("exposure", "Who could lose how much right now?", || {
         exposure(&cli)
     })?;
+    let what = "And what was it like? A signed report, verified as an auditor would";
+    report.step("report", what, || audit(place, &cli, &group.node(0).ca()))?;
     Ok(Running {
         group,
         agent,
@@ -351,6 +353,26 @@ fn drill(cli: &Cli) -> Result<()> {
 fn exposure(cli: &Cli) -> Result<()> {
     show(cli, &["exposure"])?;
     show(cli, &["status"])
+}
+
+/// A report on the hour that is just over, in each format that there is.
+fn audit(place: &Place, cli: &Cli, ca: &Path) -> Result<()> {
+    show(cli, &["compliance", "show"])?;
+    let to = Timestamp::now() - SignedDuration::from_secs(2);
+    let to = to.to_string();
+    let ca = ca.display().to_string();
+    for format in ["json", "csv", "pdf"] {
+        let file = place.path().join(format!("compliance.{format}"));
+        let out = file.display().to_string();
+        let made = [
+            &["report", "compliance", "--fleet", "default", "--from", "1h"][..],
+            &["--to", &to, "-o", format, "--out", &out],
+        ];
+        show(cli, &made.concat())?;
+        show(cli, &["report", "verify", &out, "--ca", &ca])?;
+    }
+    println!("  the reports are in {}", place.path().display());
+    Ok(())
 }
 
 fn accident(postgres: &Postgres, before: &Before) -> Result<()> {
