@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use holdfast_compliance::{History, Period, PeriodResult};
 use holdfast_consensus::{ProposeContext, StateView};
 use holdfast_report::{Format, Report, Signer, Subject, Totals, VERSION};
@@ -129,6 +130,9 @@ pub struct ReportKeyView {
     /// Since when it signs.
     pub created_at: Timestamp,
 }
+
+/// How many clusters are read and judged at the same time.
+const AT_ONCE: usize = 4;
 
 impl App {
     /// The keys that sign reports: what a signature is compared with.
@@ -312,15 +316,21 @@ impl App {
         };
         let (mut clusters, mut numbers) = (Vec::new(), PeriodResult::default());
         let mut restores = Vec::new();
-        for name in &recorded.clusters {
-            if let Some((found, of_it)) = self.cluster_in_report(view, name, asked).await? {
-                numbers.merge(PeriodResult {
-                    violations: Vec::new(),
-                    ..of_it
-                });
-                clusters.push(found);
+        for some in recorded.clusters.chunks(AT_ONCE) {
+            let each = some.iter().map(|name| async move {
+                let found = self.cluster_in_report(view, name, asked).await?;
+                Ok::<_, AppError>((found, restores_of(view, name, asked).await?))
+            });
+            for (found, restored) in try_join_all(each).await? {
+                if let Some((found, of_it)) = found {
+                    numbers.merge(PeriodResult {
+                        violations: Vec::new(),
+                        ..of_it
+                    });
+                    clusters.push(found);
+                }
+                restores.extend(restored);
             }
-            restores.extend(restores_of(view, name, asked).await?);
         }
         let members: BTreeSet<&Name> = recorded.clusters.iter().collect();
         let drills = drills_of(view, &members, asked).await?;
