@@ -1,20 +1,19 @@
 //! Reports: made of what was known at a moment, recorded, signed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+mod lists;
 
+use std::collections::BTreeSet;
+
+use futures_util::future::try_join_all;
 use holdfast_compliance::{History, Period, PeriodResult};
 use holdfast_consensus::{ProposeContext, StateView};
 use holdfast_report::{Format, Report, Signer, Subject, Totals, VERSION};
 use holdfast_state::command::{CreateReportKey, RecordReport, RecordedReport, SealReport};
-use holdfast_state::query::{
-    self, ApprovalFilter, DrillFilter, ExemptionFilter, Page, PageRequest, ReportFilter,
-    ResourceFilter,
-};
+use holdfast_state::query::{self, Page, PageRequest, ReportFilter, ResourceFilter};
 use holdfast_state::{Digest, Sealed, schema};
 use holdfast_types::access::{Permission, Place};
 use holdfast_types::resource::{Kind, Labels};
-use holdfast_types::{Name, ReportId, RestoreTarget};
+use holdfast_types::{Name, ReportId};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -26,7 +25,6 @@ use super::App;
 use super::backup::refuse_below;
 use super::caller::Caller;
 use super::error::{AppError, Result};
-use super::job::{JobSpec, WorkSpec};
 use crate::plan::report::{self as plan, Asked};
 use crate::secure::Purpose;
 
@@ -129,6 +127,9 @@ pub struct ReportKeyView {
     /// Since when it signs.
     pub created_at: Timestamp,
 }
+
+/// How many clusters are read and judged at the same time.
+const AT_ONCE: usize = 4;
 
 impl App {
     /// The keys that sign reports: what a signature is compared with.
@@ -312,18 +313,24 @@ impl App {
         };
         let (mut clusters, mut numbers) = (Vec::new(), PeriodResult::default());
         let mut restores = Vec::new();
-        for name in &recorded.clusters {
-            if let Some((found, of_it)) = self.cluster_in_report(view, name, asked).await? {
-                numbers.merge(PeriodResult {
-                    violations: Vec::new(),
-                    ..of_it
-                });
-                clusters.push(found);
+        for some in recorded.clusters.chunks(AT_ONCE) {
+            let each = some.iter().map(|name| async move {
+                let found = self.cluster_in_report(view, name, asked).await?;
+                Ok::<_, AppError>((found, lists::restores_of(view, name, asked).await?))
+            });
+            for (found, restored) in try_join_all(each).await? {
+                if let Some((found, of_it)) = found {
+                    numbers.merge(PeriodResult {
+                        violations: Vec::new(),
+                        ..of_it
+                    });
+                    clusters.push(found);
+                }
+                restores.extend(restored);
             }
-            restores.extend(restores_of(view, name, asked).await?);
         }
         let members: BTreeSet<&Name> = recorded.clusters.iter().collect();
-        let drills = drills_of(view, &members, asked).await?;
+        let drills = lists::drills_of(view, &members, asked).await?;
         let exposure = plan::exposures(&numbers);
         Ok(Report {
             report: Subject::Compliance,
@@ -334,11 +341,11 @@ impl App {
             as_known_at: asked.known,
             totals: Totals::of(&clusters, &drills, &restores, exposure),
             clusters,
-            exemptions: exemptions_of(view, &members, asked).await?,
+            exemptions: lists::exemptions_of(view, &members, asked).await?,
             drills,
             restores,
-            deletions: deletions_of(view, &members, asked).await?,
-            approvals: approvals_of(view, &members, asked).await?,
+            deletions: lists::deletions_of(view, &members, asked).await?,
+            approvals: lists::approvals_of(view, &members, asked).await?,
         })
     }
 
@@ -357,7 +364,7 @@ impl App {
         for stretch in query::stretches(conn, name).await? {
             history.add_stretch(stretch);
         }
-        let failed = query::failed_backups(conn, name, until(asked)).await?;
+        let failed = query::failed_backups(conn, name, lists::until(asked)).await?;
         let name = name.clone();
         let found = tokio::task::spawn_blocking(move || {
             plan::cluster(&name, &facts, &history, &failed, asked)
@@ -371,163 +378,10 @@ fn micros(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
-/// The times in the period that were known: before the second of these.
-fn until(asked: Asked) -> (Timestamp, Timestamp) {
-    let known = asked.known.checked_add(Duration::from_micros(1));
-    let known = known.unwrap_or(Timestamp::MAX);
-    (asked.period.from, asked.period.until.min(known))
-}
-
 /// The hashes of body and document, and the file.
 fn write(report: &Report, format: Format, signer: &Signer) -> Result<(Digest, Digest, Vec<u8>)> {
     let body = holdfast_report::body(report).map_err(AppError::internal)?;
     let hash = Digest::of(&body);
     let document = holdfast_report::document(report, body, format).map_err(AppError::internal)?;
     Ok((hash, Digest::of(&document), signer.seal(format, &document)))
-}
-
-async fn restores_of(
-    view: &StateView,
-    cluster: &Name,
-    asked: Asked,
-) -> Result<Vec<holdfast_report::Restore>> {
-    let found = query::restores_ended(view.connection(), cluster, until(asked)).await?;
-    let restore = |job: query::JobView| {
-        let spec: Option<JobSpec> = serde_json::from_value(job.spec).ok();
-        let at: Option<RestoreTarget> = spec.and_then(|spec| match spec.work {
-            WorkSpec::Restore { request, .. } => Some(request.at),
-            _ => None,
-        });
-        Some(holdfast_report::Restore {
-            id: job.id.to_string(),
-            cluster: job.cluster,
-            asked_at: job.created_at,
-            finished_at: job.finished_at?,
-            state: job.state.to_string(),
-            at: at.map(|at| at.to_string()),
-            agent: job.wanted_agent,
-            requested_by: job.created_by.map(|by| by.to_string()),
-            cause: job.failure.map(|failure| failure.code),
-        })
-    };
-    Ok(found.into_iter().filter_map(restore).collect())
-}
-
-async fn drills_of(
-    view: &StateView,
-    members: &BTreeSet<&Name>,
-    asked: Asked,
-) -> Result<Vec<holdfast_report::Drill>> {
-    let (filter, mut request) = (DrillFilter::default(), PageRequest::longest());
-    let mut drills = Vec::new();
-    loop {
-        let page = query::drills(view.connection(), &filter, &request).await?;
-        // The latest come first.
-        let before = page
-            .items
-            .last()
-            .is_some_and(|last| last.finished_at < asked.period.from);
-        for one in page.items {
-            if !members.contains(&one.cluster) || !asked.covers(one.finished_at) {
-                continue;
-            }
-            let checks = one
-                .evidence
-                .map(|evidence| evidence.checks)
-                .unwrap_or_default();
-            drills.push(holdfast_report::Drill {
-                id: one.id.to_string(),
-                cluster: one.cluster,
-                finished_at: one.finished_at,
-                verdict: one.verdict.to_string(),
-                at: one.target.map(|target| target.to_string()),
-                repository: one.repository,
-                agent: one.agent,
-                achieved_rto_seconds: one.rto.map(|rto| rto.get().into()),
-                achieved_rpo_seconds: one.rpo.map(|rpo| rpo.get().into()),
-                checks_passed: checks.iter().filter(|check| check.passed).count() as u64,
-                checks: checks.len() as u64,
-                cause: one.cause.map(|cause| cause.code),
-            });
-        }
-        match page.next_cursor {
-            Some(cursor) if !before => request.cursor = Some(cursor),
-            _ => break,
-        }
-    }
-    drills.sort_by(|one, other| (one.finished_at, &one.id).cmp(&(other.finished_at, &other.id)));
-    Ok(drills)
-}
-
-async fn exemptions_of(
-    view: &StateView,
-    members: &BTreeSet<&Name>,
-    asked: Asked,
-) -> Result<Vec<holdfast_report::Exemption>> {
-    let (filter, mut request) = (ExemptionFilter::default(), PageRequest::longest());
-    let mut exemptions = Vec::new();
-    loop {
-        let page = query::exemptions(view.connection(), &filter, &request).await?;
-        let found = page
-            .items
-            .iter()
-            .filter(|one| members.contains(&one.cluster));
-        exemptions.extend(found.filter_map(|one| plan::exemption(one, asked)));
-        match page.next_cursor {
-            Some(cursor) => request.cursor = Some(cursor),
-            None => break,
-        }
-    }
-    exemptions.sort_by(|one, other| (one.from, &one.id).cmp(&(other.from, &other.id)));
-    Ok(exemptions)
-}
-
-async fn deletions_of(
-    view: &StateView,
-    members: &BTreeSet<&Name>,
-    asked: Asked,
-) -> Result<Vec<holdfast_report::Deletion>> {
-    let found = query::deletions(view.connection(), until(asked)).await?;
-    let found = found
-        .into_iter()
-        .filter(|one| members.contains(&one.cluster));
-    let deletion = |one: query::ClusterDeletion| holdfast_report::Deletion {
-        at: one.at,
-        audit_seq: one.seq,
-        cluster: Some(one.cluster),
-        action: one.action,
-        subject: one.target,
-        by: one.by.to_string(),
-    };
-    Ok(found.map(deletion).collect())
-}
-
-/// Of requests about more than clusters, none: they are not of one fleet.
-async fn approvals_of(
-    view: &StateView,
-    members: &BTreeSet<&Name>,
-    asked: Asked,
-) -> Result<Vec<holdfast_report::Approval>> {
-    let (filter, mut request) = (ApprovalFilter::default(), PageRequest::longest());
-    let mut approvals: BTreeMap<(Timestamp, String), holdfast_report::Approval> = BTreeMap::new();
-    loop {
-        let page = query::approvals(view.connection(), &filter, &request, asked.known).await?;
-        for one in &page.items {
-            let clusters = one.clusters.iter().flatten();
-            if !clusters
-                .into_iter()
-                .any(|cluster| members.contains(cluster))
-            {
-                continue;
-            }
-            if let Some(found) = plan::approval(one, asked) {
-                approvals.insert((found.asked_at, found.id.clone()), found);
-            }
-        }
-        match page.next_cursor {
-            Some(cursor) => request.cursor = Some(cursor),
-            None => break,
-        }
-    }
-    Ok(approvals.into_values().collect())
 }
