@@ -17,8 +17,10 @@ pub(crate) fn write(report: &Report, sha256: &str) -> Vec<u8> {
     totals(&mut sheet, report);
     clusters(&mut sheet, report);
     of_clusters(&mut sheet, report);
+    backups(&mut sheet, report);
     curves(&mut sheet, report);
     records(&mut sheet, report);
+    acts(&mut sheet, report);
     approvals(&mut sheet, report);
     sheet.into_bytes()
 }
@@ -242,6 +244,10 @@ fn of_clusters(sheet: &mut Sheet, report: &Report) {
             row.maybe_text(one.reason.as_deref());
         });
     }
+}
+
+fn backups(sheet: &mut Sheet, report: &Report) {
+    let clusters = &report.clusters;
     let columns = [
         "cluster",
         "kind",
@@ -350,6 +356,9 @@ fn records(sheet: &mut Sheet, report: &Report) {
                 .maybe_text(one.cause.as_deref());
         });
     }
+}
+
+fn acts(sheet: &mut Sheet, report: &Report) {
     let columns = [
         "id",
         "cluster",
