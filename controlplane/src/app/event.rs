@@ -4,9 +4,7 @@ use holdfast_consensus::StateView;
 use holdfast_state::query;
 use holdfast_types::access::Permission;
 use holdfast_types::schedule::RunId;
-use holdfast_types::{
-    AlarmId, ApprovalId, BackupId, DrillId, ExemptionId, JobId, Name, RestoreId,
-};
+use holdfast_types::{AlarmId, ApprovalId, BackupId, DrillId, ExemptionId, JobId, Name, RestoreId};
 use jiff::Timestamp;
 
 use super::caller::Caller;

@@ -18,19 +18,17 @@ use serde_json::{Value, json};
 
 use super::ReplicatedCommand;
 use super::consent::{Consent, Need, demand, for_documents};
-use super::document_effects::{about, touch_schedules, wake};
 use super::document_check::{
     Plan, references, refuse_clashes, refuse_dangling, refuse_immutable, refuse_scopes,
 };
+use super::document_effects::{about, touch_schedules, wake};
 use super::role_bindings::refuse_lockout;
 use crate::apply::Head;
 use crate::column::{Bytes, Json, Moment, Text};
 use crate::context::{ApplyContext, AuditItem, Stop};
 use crate::entity::{repository_keys, resource_references, resources};
 use crate::lookup::Lookup;
-use crate::{
-    Noun, Refusal, Sealed, StateError, alarms, facts, revisions, schedules, schema,
-};
+use crate::{Noun, Refusal, Sealed, StateError, alarms, facts, revisions, schedules, schema};
 
 /// The fleet of clusters that name none. It always exists.
 pub(crate) const DEFAULT_FLEET: &str = "default";
