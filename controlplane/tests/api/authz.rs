@@ -117,10 +117,11 @@ fn operations(document: &Value) -> Vec<Operation> {
 }
 
 /// What whoever is logged in may call, whatever its roles.
-const ANYBODY: [&str; 6] = [
+const ANYBODY: [&str; 7] = [
     "access_show",
     "auth_logout",
     "openapi_show",
+    "report_key_list",
     "role_list",
     "role_show",
     "token_create",

@@ -216,6 +216,9 @@ async fn an_exemption_excuses_once_another_person_consents() {
 #[tokio::test]
 async fn what_somebody_may_not_see_is_not_there() {
     let (mut node, _agent) = promised("1s").await;
+    let fleet =
+        json!({"apiVersion": "holdfast/v1", "kind": "Fleet", "metadata": {"name": "elsewhere"}});
+    node.apply(json!([fleet])).await.expect(200);
     let eve = Person::with(&node, "eve", &[("viewer", json!({"fleet": "elsewhere"}))]).await;
     for path in [
         "/api/v1/compliance",

@@ -86,12 +86,15 @@ fn states(restore: &Value) -> Vec<&str> {
 }
 
 pub async fn assigned(session: &mut Session) -> Assignment {
-    let assignment = session.job().await;
-    assert!(
-        matches!(assignment.work, Work::Restore(_)),
-        "{assignment:?}"
-    );
-    assignment
+    loop {
+        let assignment = session.job().await;
+        match assignment.work {
+            Work::Restore(_) => return assignment,
+            // What the copy lacks is brought there meanwhile.
+            Work::Copy(_) => {}
+            _ => panic!("{assignment:?}"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -306,7 +309,7 @@ async fn when_a_copy_cannot_be_read_the_next_is_and_its_failure_is_kept() {
 
 async fn eventually_next(session: &mut Session, before: &Assignment) -> Assignment {
     loop {
-        let assignment = session.job().await;
+        let assignment = assigned(session).await;
         if assignment.generation != before.generation {
             return assignment;
         }

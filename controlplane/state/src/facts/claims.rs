@@ -5,7 +5,7 @@
 
 use holdfast_compliance::{Claim, Stretch};
 use holdfast_types::Name;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::are_kept;
@@ -93,10 +93,15 @@ async fn take(
         })
         .await?;
     }
-    // What is closed is not told again: the rest of it begins where that ended. Its
+    // What is closed is not told again: the rest of it begins just behind where that
+    // ended, for a row is known by its first moment and a closed one stays as it is. Its
     // peak is that of the whole, which errs to the side of exposure (I-13).
     if stretch.first.at <= known.last.at {
-        stretch.first = known.last;
+        let behind = known.last.at.checked_add(SignedDuration::from_micros(1));
+        stretch.first = Claim {
+            at: behind.unwrap_or(known.last.at),
+            ..known.last
+        };
     }
     put(cx, key, stretch, cx.now(), false).await
 }

@@ -52,7 +52,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
-        0u8..35,
+        0u8..37,
         0u8..3,
         0u8..4,
         -5i16..200,
@@ -79,6 +79,11 @@ fn command(step: Step, serial: u128, now: Timestamp) -> Command {
         8..=19 => working(step, serial),
         26..=29 => scheduled(step, serial),
         30..=31 => alone(step),
+        // As often again: what comes late needs much before it.
+        35..=36 => alone(Step {
+            what: step.what - 5,
+            ..step
+        }),
         32..=33 => there(step),
         34 => crate::reports::wanted(serial, now, step.caused).into(),
         _ => standing(step, serial, now),

@@ -1,7 +1,9 @@
 //! Servers that agents find, and those that somebody said need no protection.
 
-use holdfast_state::command::{HeedInstance, IgnoreInstance, RecordDiscovered, RevokeAgent};
-use holdfast_state::query;
+use holdfast_state::command::{
+    HeedInstance, IgnoreInstance, RaiseLevel, RecordDiscovered, RevokeAgent,
+};
+use holdfast_state::{query, schema};
 use holdfast_types::{DISCOVERED_MAX, DiscoveredInstance};
 use jiff::SignedDuration;
 
@@ -44,6 +46,8 @@ fn heed(directory: &str) -> HeedInstance {
 async fn with_agent() -> TestState {
     let mut state = TestState::new().await;
     state.accept(bootstrap()).await;
+    let level = schema::INVENTORY;
+    state.accept(RaiseLevel { level }).await;
     let token = join_token(1, &state);
     state.accept(token).await;
     state.accept(enroll(1, 1, "db1")).await;

@@ -8,7 +8,13 @@ use crate::agent::{Agent, connect};
 use crate::node::{Node, cluster, eventually, policy, repository};
 
 /// Reads whose answers are no JSON of a schema, or follow the clock.
-const OTHERS: [&str; 3] = ["event_stream", "metrics_show", "openapi_show"];
+const OTHERS: [&str; 5] = [
+    "compliance_list",
+    "compliance_show",
+    "event_stream",
+    "metrics_show",
+    "openapi_show",
+];
 /// What differs from one moment to the next.
 const MOVING: [&str; 9] = [
     "appliedIndex",
