@@ -147,12 +147,12 @@ fn clusters(pages: &mut Pages<'_>, report: &Report) {
         return;
     }
     let columns = [
-        text("Cluster", 2.8),
+        text("Cluster", 2.5),
         text("Policy", 1.8),
         number("RPO", 1.3),
         number("RPO kept", 1.6),
         number("Without excused time", 1.7),
-        number("Violations", 1.3),
+        number("Violations", 1.6),
         number("Above RPO for", 2.1),
         number("Highest exposure", 2.1),
         text("State at the end", 1.9),

@@ -12,7 +12,7 @@ use holdfast_tests::group::Group;
 use holdfast_tests::ledger::{Entry, Ledger, rows};
 use holdfast_tests::programs::program;
 use holdfast_tests::until::until;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::LONG;
 use super::place::Place;
@@ -358,7 +358,7 @@ fn exposure(cli: &Cli) -> Result<()> {
 /// A report on the hour that is just over, in each format that there is.
 fn audit(place: &Place, cli: &Cli, ca: &Path) -> Result<()> {
     show(cli, &["compliance", "show"])?;
-    let to = Timestamp::now() - SignedDuration::from_secs(2);
+    let to = Timestamp::from_second(Timestamp::now().as_second() - 2)?;
     let to = to.to_string();
     let ca = ca.display().to_string();
     for format in ["json", "csv", "pdf"] {
