@@ -94,7 +94,7 @@ fn number<S: Serializer>(
     one: u64,
     float: f64,
 ) -> Result<S::Ok, S::Error> {
-    if value % one == 0 {
+    if value.is_multiple_of(one) {
         serializer.serialize_u64(value / one)
     } else {
         serializer.serialize_f64(float)

@@ -41,7 +41,7 @@ pub(crate) fn day(at: Timestamp) -> String {
 /// A length: `0.4 s`, `30 s`, `4 min 10 s`, `2 h 5 min 3 s`, `90 d 4 h`; days to the minute.
 pub(crate) fn length(seconds: Seconds) -> String {
     let micros = seconds.micros();
-    if micros < 60_000_000 && micros % 1_000_000 != 0 {
+    if micros < 60_000_000 && !micros.is_multiple_of(1_000_000) {
         // Up, for what is exposed is not made less.
         let tenths = micros.div_ceil(100_000);
         return format!("{}.{} s", tenths / 10, tenths % 10);

@@ -20,9 +20,8 @@ pub(super) fn join(document: &[u8], signature: &Signature) -> Vec<u8> {
     ];
     let mut file = document.to_vec();
     file.extend_from_slice(line.join(",").as_bytes());
-    for _ in line.len()..width(document) {
-        file.push(b',');
-    }
+    let empty = width(document).saturating_sub(line.len());
+    file.extend(std::iter::repeat_n(b',', empty));
     file.extend_from_slice(END.as_bytes());
     file
 }

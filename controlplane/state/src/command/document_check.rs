@@ -85,11 +85,8 @@ pub(super) fn references(document: &Document) -> Vec<Reference> {
     match &document.resource {
         Resource::Repository(repository) => {
             if let Some(credentials) = &repository.credentials {
-                add(
-                    "spec.credentials.secret",
-                    ReferenceKind::Secret,
-                    &credentials.secret,
-                );
+                let secret = &credentials.secret;
+                add("spec.credentials.secret", ReferenceKind::Secret, secret);
             }
             if let Some(key) = &repository.key {
                 add(KEY_FIELD, ReferenceKind::Secret, &key.secret);
