@@ -81,9 +81,14 @@ async fn a_report_has_the_same_bytes_whatever_comes_later() {
     eventually("a violation", async || violation(true).await).await;
     claim(&session, &duty, 320).await;
     let started = eventually("its end", async || violation(false).await).await;
-    let wanted = json!({"fleet": "default", "from": from});
-    let (headers, _) = made(&node, &wanted).await;
-    let known = headers["holdfast-as-known-at"].to_str().unwrap();
+    let (wanted, seen) = (json!({"fleet": "default", "from": from}), Timestamp::now());
+    // As known once the second of its end is over.
+    let known = eventually("a report that knows of it", async || {
+        let (headers, _) = made(&node, &wanted).await;
+        let known = headers["holdfast-as-known-at"].to_str().unwrap().to_owned();
+        (known.parse::<Timestamp>().unwrap() > seen).then_some(known)
+    })
+    .await;
     let wanted = |format: &str| {
         json!({"fleet": "default", "from": from, "to": known, "asKnownAt": known,
             "format": format})

@@ -86,15 +86,16 @@ fn states(restore: &Value) -> Vec<&str> {
 }
 
 pub async fn assigned(session: &mut Session) -> Assignment {
-    loop {
-        let assignment = session.job().await;
-        match assignment.work {
-            Work::Restore(_) => return assignment,
-            // What the copy lacks is brought there meanwhile.
-            Work::Copy(_) => {}
-            _ => panic!("{assignment:?}"),
-        }
-    }
+    restore_of(session, |_| true).await
+}
+
+/// What a copy lacks is brought there meanwhile: that is another job.
+async fn restore_of(session: &mut Session, wanted: impl Fn(&Assignment) -> bool) -> Assignment {
+    let is_it = |one: &Assignment| matches!(one.work, Work::Restore(_)) && wanted(one);
+    let set = session
+        .assigned(|set| set.assignments.iter().any(is_it))
+        .await;
+    set.assignments.into_iter().find(is_it).unwrap()
 }
 
 #[tokio::test]
@@ -308,12 +309,7 @@ async fn when_a_copy_cannot_be_read_the_next_is_and_its_failure_is_kept() {
 }
 
 async fn eventually_next(session: &mut Session, before: &Assignment) -> Assignment {
-    loop {
-        let assignment = assigned(session).await;
-        if assignment.generation != before.generation {
-            return assignment;
-        }
-    }
+    restore_of(session, |one| one.generation != before.generation).await
 }
 
 #[tokio::test]
