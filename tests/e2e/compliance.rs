@@ -109,7 +109,26 @@ fn first_written(folder: &Path, since: SystemTime) -> Option<SystemTime> {
 
 fn last_received(entries: &[Entry], lsn: Lsn) -> Entry {
     let received = entries.iter().filter(|entry| entry.after <= lsn);
-    *received.last().unwrap()
+    *received.max_by_key(|entry| entry.after).unwrap()
+}
+
+fn idle_is_compliant(fleet: &Fleet) {
+    // Nothing is written: the last segment is not full, and is as new as can be.
+    let idle_from = Timestamp::now();
+    let before = fleet
+        .postgres
+        .psql("SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
+    until("the cluster to be idle for a while", LONG, || {
+        let period = shown(fleet, idle_from);
+        (period["eligibleSeconds"].as_f64()? > 14.0).then_some(())
+    });
+    let idle = shown(fleet, idle_from);
+    assert_eq!(idle["compliance"], 1.0, "{idle}");
+    assert_eq!(idle["violations"], json!([]), "{idle}");
+    let now = fleet
+        .postgres
+        .psql("SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
+    assert_eq!(before, now, "no segment was switched to say so");
 }
 
 // I-13
@@ -121,22 +140,7 @@ fn a_violation_begins_and_ends_when_the_ledger_says_so() {
     fleet.backup();
     is(&fleet, "COMPLIANT");
 
-    // Nothing is written: the last segment is not full, and is as new as can be.
-    let idle_from = Timestamp::now();
-    let before = fleet
-        .postgres
-        .psql("SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
-    until("the cluster to be idle for a while", LONG, || {
-        let period = shown(&fleet, idle_from);
-        (period["eligibleSeconds"].as_f64()? > 14.0).then_some(())
-    });
-    let idle = shown(&fleet, idle_from);
-    assert_eq!(idle["compliance"], 1.0, "{idle}");
-    assert_eq!(idle["violations"], json!([]), "{idle}");
-    let now = fleet
-        .postgres
-        .psql("SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
-    assert_eq!(before, now, "no segment was switched to say so");
+    idle_is_compliant(&fleet);
 
     let ledger = ledger(&fleet);
     ledger.advance(50);

@@ -181,10 +181,8 @@ fn a_region_that_is_gone_altogether_is_restored_from_the_copy_in_another() {
     assert_eq!(shown["repository"], "away", "{shown}");
     assert_eq!(shown["agent"], "db-b", "{shown}");
     assert_eq!(shown["placement"][0]["chosen"], true, "{shown}");
-    let states: Vec<&str> = shown["history"]
-        .as_array()
-        .unwrap()
-        .iter()
+    let history = shown["history"].as_array().unwrap().iter();
+    let states: Vec<&str> = history
         .map(|step| step["state"].as_str().unwrap())
         .collect();
     assert_eq!(states.first(), Some(&"planned"));

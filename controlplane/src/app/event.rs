@@ -30,23 +30,19 @@ impl App {
                 let run = key.parse::<RunId>().ok();
                 (Permission::JobsRead, run.map(|run| run.cluster().clone()))
             }
-            "backups" => (
-                Permission::BackupsRead,
-                cluster_of_backup(&view, key).await?,
-            ),
+            "backups" => {
+                let cluster = cluster_of_backup(&view, key).await?;
+                (Permission::BackupsRead, cluster)
+            }
             "exemptions" => {
-                let id = key.parse::<ExemptionId>().ok();
-                let found = match id {
-                    Some(id) => query::exemption(conn, id).await?,
-                    None => None,
-                };
-                (Permission::ClustersRead, found.map(|found| found.cluster))
+                let cluster = cluster_of_exemption(&view, key).await?;
+                (Permission::ClustersRead, cluster)
             }
             "drills" => (Permission::DrillsRead, cluster_of_drill(&view, key).await?),
-            "restores" => (
-                Permission::RestoresRead,
-                cluster_of_restore(&view, key).await?,
-            ),
+            "restores" => {
+                let cluster = cluster_of_restore(&view, key).await?;
+                (Permission::RestoresRead, cluster)
+            }
             "fleets" => {
                 let visible = rights.visible(Permission::ClustersRead);
                 let name = key.parse::<Name>().ok();
@@ -66,10 +62,10 @@ impl App {
             }
             "agents" => {
                 let visible = rights.visible(Permission::AgentsRead);
-                return match key.parse::<Name>() {
-                    Ok(name) => self.sees_agent(&view, &visible, &name).await,
-                    Err(_) => Ok(visible.is_everything()),
+                let Ok(name) = key.parse::<Name>() else {
+                    return Ok(visible.is_everything());
                 };
+                return self.sees_agent(&view, &visible, &name).await;
             }
             "alarms" => (Permission::AlarmsRead, cluster_of_alarm(&view, key).await?),
             "silences" => return Ok(rights.somewhere(Permission::AlarmsRead)),
@@ -115,6 +111,14 @@ async fn cluster_of_drill(view: &StateView, key: &str) -> Result<Option<Name>> {
     };
     let found = query::drill(view.connection(), id).await?;
     Ok(found.map(|drill| drill.cluster))
+}
+
+async fn cluster_of_exemption(view: &StateView, key: &str) -> Result<Option<Name>> {
+    let Ok(id) = key.parse::<ExemptionId>() else {
+        return Ok(None);
+    };
+    let found = query::exemption(view.connection(), id).await?;
+    Ok(found.map(|found| found.cluster))
 }
 
 async fn cluster_of_restore(view: &StateView, key: &str) -> Result<Option<Name>> {

@@ -110,7 +110,7 @@ impl Seen<'_> {
 
     /// Silence counts once it has lasted as long as blindness takes; a word ends it.
     fn agent(&self, online: bool, silent: Option<Duration>) -> Option<Sign> {
-        let lost = self.held.iter().any(|fact| *fact == Fact::AgentLost);
+        let lost = self.held.contains(&Fact::AgentLost);
         match (lost, online, silent) {
             (true, true, _) => Some(self.sign(Duration::ZERO, SignWhat::AgentBack)),
             (false, false, Some(silent)) if silent >= self.promise.blind_after() => {

@@ -4,6 +4,8 @@
 //! JSON: so many clusters with so many repositories, each with a stretch and a backup a
 //! day.
 
+#![expect(clippy::disallowed_methods, reason = "it measures")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -126,13 +128,8 @@ impl Writer {
         for day in 0..DAYS {
             for number in 0..repositories {
                 let repository = repository(number);
-                self.stretch(
-                    cluster,
-                    &repository,
-                    &stretches[day.unsigned_abs() as usize],
-                    day,
-                )
-                .await;
+                let stretch = &stretches[usize::try_from(day).expect("a day of a year")];
+                self.stretch(cluster, &repository, stretch, day).await;
                 let id = |day: i64| {
                     let number = u128::from(number) << 64 | u128::from(day.unsigned_abs());
                     BackupId::from_uuid(Uuid::from_u128(number))

@@ -73,9 +73,8 @@ pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
     let before = report.step("incremental-backup", what, || {
         incremental(&cli, &postgres, entries)
     })?;
-    report.step("drill", "Prove it: restore, check, throw away", || {
-        drill(&cli)
-    })?;
+    let what = "Prove it: restore, check, throw away";
+    report.step("drill", what, || drill(&cli))?;
     report.step("accident", "Somebody drops the wrong tables", || {
         accident(&postgres, &before)
     })?;
@@ -98,15 +97,15 @@ pub(crate) fn tell(place: &Place, report: &mut Report) -> Result<Running> {
             restore_with_leader_killed(&mut group, &cli, &servers)
         })?;
     }
-    report.step("exposure", "Who could lose how much right now?", || {
-        exposure(&cli)
-    })?;
+    let what = "Who could lose how much right now?";
+    report.step("exposure", what, || exposure(&cli))?;
     let what = "And what was it like? A signed report, verified as an auditor would";
     report.step("report", what, || audit(place, &cli, &group.node(0).ca()))?;
+    let postgres = vec![postgres, restored];
     Ok(Running {
         group,
         agent,
-        postgres: vec![postgres, restored],
+        postgres,
     })
 }
 

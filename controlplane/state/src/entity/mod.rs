@@ -83,10 +83,10 @@ mod tests {
         }};
     }
 
-    /// The connection that writes hands out what SQLite keeps: integers as
-    /// `i64`, text and bytes. A column of another type would decode as null.
-    #[test]
-    fn every_column_is_of_a_kind_that_sqlite_keeps() {
+    type Found = (Vec<&'static str>, Vec<(&'static str, String, ColumnType)>);
+
+    /// The first half of the tables, which are more than one function takes.
+    fn first() -> Found {
         let (tables, columns) = columns!(
             agent_certificates,
             agents,
@@ -118,6 +118,12 @@ mod tests {
             job_queue,
             jobs,
             join_tokens,
+        );
+        (tables.to_vec(), columns)
+    }
+
+    fn second() -> Found {
+        let (tables, columns) = columns!(
             late_results,
             leases,
             meta,
@@ -149,6 +155,17 @@ mod tests {
             wal_ranges,
             wal_sources,
         );
+        (tables.to_vec(), columns)
+    }
+
+    /// The connection that writes hands out what SQLite keeps: integers as
+    /// `i64`, text and bytes. A column of another type would decode as null.
+    #[test]
+    fn every_column_is_of_a_kind_that_sqlite_keeps() {
+        let (mut tables, mut columns) = first();
+        let (others, rest) = second();
+        tables.extend(others);
+        columns.extend(rest);
         let declared = include_str!("mod.rs");
         let declared = declared
             .lines()
