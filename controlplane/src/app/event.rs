@@ -12,6 +12,16 @@ use super::error::Result;
 use super::{App, Changed};
 
 impl App {
+    async fn may_hear_of_approval(&self, view: &StateView, by: &Caller, key: &str) -> Result<bool> {
+        let Ok(id) = key.parse::<ApprovalId>() else {
+            return Ok(false);
+        };
+        match query::approval(view.connection(), id, Timestamp::now()).await? {
+            Some(found) => self.may_see(view, by, &found).await,
+            None => Ok(false),
+        }
+    }
+
     /// Whether a caller is told of a change, by what this node has applied: its
     /// roles may have changed since it began to listen.
     pub(crate) async fn may_hear(&self, by: &Caller, change: &Changed) -> Result<bool> {
@@ -51,15 +61,7 @@ impl App {
             }
             "policies" | "drill-plans" => return Ok(rights.somewhere(Permission::PoliciesRead)),
             "repositories" => return Ok(rights.somewhere(Permission::RepositoriesRead)),
-            "approvals" => {
-                let Ok(id) = key.parse::<ApprovalId>() else {
-                    return Ok(false);
-                };
-                return match query::approval(conn, id, Timestamp::now()).await? {
-                    Some(found) => self.may_see(&view, by, &found).await,
-                    None => Ok(false),
-                };
-            }
+            "approvals" => return self.may_hear_of_approval(&view, by, key).await,
             "agents" => {
                 let visible = rights.visible(Permission::AgentsRead);
                 let Ok(name) = key.parse::<Name>() else {
