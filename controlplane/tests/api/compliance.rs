@@ -107,7 +107,11 @@ async fn a_violation_is_where_frontier_and_rpo_put_it() {
     let path = format!("/api/v1/violations?cluster=orders&open=true&asKnownAt={known}");
     let then = node.get(&path).await.expect(200);
     assert_eq!(then["items"][0]["startedAt"], open["startedAt"], "{then}");
+    summed_up(&node).await;
+    node.stop().await;
+}
 
+async fn summed_up(node: &Node) {
     let summary = node
         .get("/api/v1/compliance?fleet=default")
         .await
@@ -140,7 +144,6 @@ async fn a_violation_is_where_frontier_and_rpo_put_it() {
     node.get("/api/v1/clusters/nobody/compliance")
         .await
         .refused(404, "not_found");
-    node.stop().await;
 }
 
 fn waits(answer: Answer) -> String {

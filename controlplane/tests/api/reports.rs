@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use holdfast_proto::Assignment;
 use holdfast_report::{Report, Whose, verify};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
@@ -11,6 +12,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
+use crate::agent::Session;
 use crate::authz::{Person, everything};
 use crate::compliance::{claim, promised};
 use crate::jobs::duty;
@@ -64,6 +66,18 @@ fn tells(said: &Report, started: Timestamp) {
     assert_eq!(highest, orders.exposure.map(|one| one.highest));
 }
 
+async fn change(node: &Node, session: &Session, duty: &Assignment) {
+    // Claims go on, another cluster comes into the fleet, the promise changes.
+    claim(session, duty, 400).await;
+    let billing = json!({"apiVersion": "holdfast/v1", "kind": "Cluster",
+        "metadata": {"name": "billing", "labels": {"tier": "gold"}},
+        "spec": {"instances": [{"agent": "db1", "connection": "host=/run/postgresql port=5433"}]}});
+    node.apply(json!([billing])).await.expect(200);
+    let mut policy = crate::node::policy();
+    policy["spec"]["objectives"] = json!({"rpo": "20m"});
+    node.apply(json!([policy])).await.expect(200);
+}
+
 #[tokio::test]
 async fn a_report_has_the_same_bytes_whatever_comes_later() {
     let (mut node, agent) = promised("2s").await;
@@ -114,15 +128,7 @@ async fn a_report_has_the_same_bytes_whatever_comes_later() {
     }
     tells(&report(&first[0].1), started);
 
-    // Claims go on, another cluster comes into the fleet, the promise changes.
-    claim(&session, &duty, 400).await;
-    let billing = json!({"apiVersion": "holdfast/v1", "kind": "Cluster",
-        "metadata": {"name": "billing", "labels": {"tier": "gold"}},
-        "spec": {"instances": [{"agent": "db1", "connection": "host=/run/postgresql port=5433"}]}});
-    node.apply(json!([billing])).await.expect(200);
-    let mut policy = crate::node::policy();
-    policy["spec"]["objectives"] = json!({"rpo": "20m"});
-    node.apply(json!([policy])).await.expect(200);
+    change(&node, &session, &duty).await;
     for (format, file) in &first {
         let (_, again) = made(&node, &wanted(format)).await;
         assert!(

@@ -200,16 +200,12 @@ fn jobs_runs_nodes_channels_and_certificates_are_looked_at() {
             due: at(-60),
             reason: None,
         }],
-        nodes: vec![
-            NodeFacts {
-                name: "node-2".to_owned(),
-                reachable: true,
-            },
-            NodeFacts {
-                name: "node-3".to_owned(),
-                reachable: false,
-            },
-        ],
+        nodes: [("node-2", true), ("node-3", false)]
+            .map(|(name, reachable)| NodeFacts {
+                name: name.to_owned(),
+                reachable,
+            })
+            .to_vec(),
         agents: vec![
             AgentFacts {
                 name: name("db1"),
