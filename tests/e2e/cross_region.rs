@@ -207,9 +207,7 @@ fn a_region_that_is_gone_altogether_is_restored_from_the_copy_in_another() {
     let cluster = regions.cli.json(["get", "cluster", "orders-b"]);
     assert_eq!(cluster["metadata"]["labels"], json!({"tier": "silver"}));
     until("the first backup of the new cluster", LONG, || {
-        let listed = regions
-            .cli
-            .json(["backup", "list", "--cluster", "orders-b"]);
+        let listed = regions.cli.json(["backup", "list", "orders-b"]);
         (listed["items"][0]["state"] == "available").then_some(())
     });
     let listed = regions.cli.json(["restore", "list", "--cluster", "orders"]);
