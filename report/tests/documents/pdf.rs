@@ -98,7 +98,7 @@ fn titles_of_a_table_stand_on_every_page_that_it_reaches() {
         listed.len() >= 2,
         "the list of clusters is too short to tell"
     );
-    assert!(listed.iter().all(|page| page.contains("State at the end")));
+    assert!(listed.iter().all(|page| page.contains("Above RPO for")));
 }
 
 #[test]
