@@ -58,6 +58,10 @@ pub(crate) struct Fold {
     generation: Generation,
     since: Option<Timestamp>,
     open: Option<Stretch>,
+    /// Which time the last claim was told of. It may have been ahead of our clock by what
+    /// clocks are measured wrong: told again, it proves no more than it did.
+    #[serde(default)]
+    said: Option<Timestamp>,
     /// The next claim begins another.
     #[serde(default)]
     cut: bool,
@@ -72,6 +76,7 @@ impl Fold {
             generation,
             since: None,
             open: None,
+            said: None,
             cut: false,
             closed: Vec::new(),
         }
@@ -101,6 +106,7 @@ impl Fold {
         self.cut |= cut;
         self.cut |= self.generation != report.generation || self.since != promised.since;
         (self.generation, self.since) = (report.generation, promised.since);
+        let said = self.said.replace(reported.frontier.time);
         let Some(mut open) = self.open.take() else {
             self.cut = false;
             self.open = Some(Stretch::begin(claim));
@@ -108,7 +114,8 @@ impl Fold {
         };
         // What is said again is no news, and neither is what is further back: it was
         // in the repository then already.
-        if claim.time <= open.last.time && claim.lineage == open.last.lineage {
+        let is_news = claim.time > open.last.time && said != Some(reported.frontier.time);
+        if !is_news && claim.lineage == open.last.lineage {
             self.open = Some(open);
             return;
         }
@@ -230,5 +237,10 @@ mod tests {
         fold.take(&report(1, 60), at(2), PROMISED, false);
         let first = fold.stretches()[0].first;
         assert_eq!(first.time, first.at);
+        // The same told later is no later for it: a violation would begin later, too.
+        fold.take(&report(1, 60), at(61), PROMISED, false);
+        assert_eq!(ends(&fold), [(2, 2)]);
+        fold.take(&report(1, 61), at(62), PROMISED, false);
+        assert_eq!(ends(&fold), [(2, 2), (62, 62)]);
     }
 }

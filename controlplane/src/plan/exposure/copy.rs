@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::{RepositoryFacts, see, see_points, since};
 
-/// How a copy stands. It changes no verdict: what an RPO promises is of the policy's
-/// own repository.
+/// How a copy stands. What it means for the verdict is the engine's to say, by what the
+/// RPO is about (`rpoScope`).
 pub fn show_copy(
     facts: &RepositoryFacts,
     rule: &PolicyCopy,

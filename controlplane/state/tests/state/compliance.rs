@@ -2,22 +2,21 @@
 
 use holdfast_compliance::{Claim, Fact, History, Period, Stretch};
 use holdfast_state::command::{
-    Condemn, CondemnBackups, CondemnedBy, CreateUser, DeleteResource, EndExemption, FinishJob,
-    FoundWal, GrantExemption, JobOutcome, LoseBackup, PlacedDuty, PruneExpired, RaiseLevel,
-    RecordBackup, RecordFoundWal, RecordSigns, RecordWal, RequestApproval, Sign, SignWhat,
-    TimelineWal, VoteApproval,
+    Condemn, CondemnBackups, CondemnedBy, DeleteResource, FinishJob, FoundWal, JobOutcome,
+    LoseBackup, PlacedDuty, PruneExpired, RaiseLevel, RecordBackup, RecordFoundWal, RecordSigns,
+    RecordWal, Sign, SignWhat, TimelineWal,
 };
-use holdfast_state::query::{self, ExemptionFilter, PageRequest};
-use holdfast_state::{Principal, Refusal, schema};
+use holdfast_state::query;
+use holdfast_state::{Refusal, schema};
 use holdfast_types::resource::{Document, Kind};
-use holdfast_types::{ApprovalId, Compliance, ExemptionId, Failure, Lsn, Name, RpoScope};
+use holdfast_types::{ExemptionId, Failure, Lsn, Name, RpoScope};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::fixture::{
     apply, assignment_id, backup_id, cluster, committed, document, job_id, lease, lineage, name,
-    password, policy, range, timeline, user_id, wal,
+    policy, range, timeline, wal,
 };
 use crate::harness::TestState;
 
@@ -95,7 +94,7 @@ pub(crate) async fn receiving() -> (TestState, PlacedDuty) {
 }
 
 /// The codes of the facts that were added since so many.
-async fn told(state: &TestState, since: usize) -> Vec<String> {
+pub(crate) async fn told(state: &TestState, since: usize) -> Vec<String> {
     let facts = query::facts(&state.conn, &name("orders")).await.unwrap();
     facts
         .into_iter()
@@ -104,7 +103,7 @@ async fn told(state: &TestState, since: usize) -> Vec<String> {
         .collect()
 }
 
-async fn count(state: &TestState) -> usize {
+pub(crate) async fn count(state: &TestState) -> usize {
     told(state, 0).await.len()
 }
 
@@ -423,89 +422,6 @@ async fn a_violation_begins_with_frontier_and_rpo_and_ends_with_the_claim() {
     let times = (start, at(999));
     let checkpoints = query::exposure_facts(&state.conn, &cluster, &repository, times, 9);
     assert_eq!(checkpoints.await.unwrap(), []);
-}
-
-/// A state with bob, who may consent to exemptions.
-async fn with_approver() -> TestState {
-    let (mut state, _) = receiving().await;
-    let bob = CreateUser {
-        user: user_id(7),
-        name: name("bob"),
-        password: password(),
-    };
-    state.accept(bob).await;
-    let spec = json!({"role": "approver", "subjects": [{"user": "bob"}],
-        "scope": {"selector": {}}});
-    let role = document("RoleBinding", json!({"name": "bob"}), spec);
-    state.accept(apply([role])).await;
-    state.pass(SignedDuration::from_hours(1));
-    state
-}
-
-#[tokio::test]
-async fn an_exemption_takes_the_consent_of_another_and_ends_before_its_time() {
-    let mut state = with_approver().await;
-    let until = state.now + SignedDuration::from_hours(2);
-    let grant = GrantExemption {
-        exemption: exemption_id(1),
-        cluster: name("orders"),
-        until,
-        reason: "it moves".to_owned(),
-    };
-    // Whatever policies say.
-    let alone = state.refuse(grant.clone()).await;
-    assert_eq!(alone.code(), "approval_needed");
-    let (mut over, mut silent) = (grant.clone(), grant.clone());
-    (over.until, silent.reason) = (state.now, " ".to_owned());
-    assert_eq!(state.refuse(over).await.field(), Some("until"));
-    assert_eq!(state.refuse(silent).await.field(), Some("reason"));
-    let request = RequestApproval {
-        approval: ApprovalId::from_uuid(Uuid::from_u128(1)),
-        command: Box::new(grant.clone().into()),
-        reason: None,
-        expires_at: until,
-    };
-    state.accept(request.clone()).await;
-    // The same with another id is the same request.
-    let again = GrantExemption {
-        exemption: exemption_id(2),
-        ..grant
-    };
-    let again = RequestApproval {
-        approval: ApprovalId::from_uuid(Uuid::from_u128(2)),
-        command: Box::new(again.into()),
-        ..request.clone()
-    };
-    assert_eq!(state.accept(again).await.approval, request.approval);
-    let before = count(&state).await;
-    let vote = VoteApproval {
-        approval: request.approval,
-        approve: true,
-        note: None,
-    };
-    state.by(Principal::user("bob"), vote).await.unwrap();
-    assert_eq!(told(&state, before).await, ["exempted by user:bob"]);
-    let filter = ExemptionFilter {
-        in_force_at: Some(state.now),
-        ..ExemptionFilter::default()
-    };
-    let page = PageRequest::first(9);
-    let listed = query::exemptions(&state.conn, &filter, &page);
-    let listed = listed.await.unwrap().items;
-    assert_eq!(listed.len(), 1);
-    assert_eq!(listed[0].requested_by.to_string(), "user:admin");
-    let judged = history(&state).await.judge(Timestamp::MAX, state.now);
-    assert_eq!(judged.unwrap().status, Some(Compliance::Exempt));
-    let end = EndExemption {
-        exemption: exemption_id(1),
-    };
-    state.accept(end.clone()).await;
-    state.accept(end).await;
-    assert_eq!(told(&state, before + 1).await, ["exemption ended"]);
-    let unknown = EndExemption {
-        exemption: exemption_id(9),
-    };
-    assert_eq!(state.refuse(unknown).await.code(), "not_found");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod documents;
 mod drills;
 mod entries;
 mod example;
+mod exemptions;
 mod expiry;
 mod fixture;
 mod harness;
