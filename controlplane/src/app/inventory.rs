@@ -190,7 +190,13 @@ impl App {
             let several = there.get(&one.agent).is_some_and(|count| *count > 1);
             let known = declared_as(&declared, agent, &one.instance).is_some();
             if !known && self.sees_agent(view, visible, agent).await? {
-                let like = resembles(&declared, &one.instance);
+                let mut like = resembles(&declared, &one.instance);
+                // Whose data it is, is told to those who may know of that cluster.
+                if let Some(cluster) = like
+                    && !query::sees_cluster(view.connection(), visible, cluster).await?
+                {
+                    like = None;
+                }
                 items.push(undeclared(agent, one, like, several));
             }
         }

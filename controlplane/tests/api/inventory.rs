@@ -4,6 +4,7 @@ use holdfast_proto::v1::{self, agent_message};
 use serde_json::{Value, json};
 
 use crate::agent::{Agent, Session};
+use crate::authz::Person;
 use crate::node::{Node, cluster, policy, repository};
 
 fn server(directory: &str, identifier: u64, port: Option<u16>) -> Value {
@@ -152,4 +153,34 @@ async fn a_server_that_needs_no_protection_is_ignored_with_a_reason_and_heeded_a
     for action in ["ignore_instance", "heed_instance"] {
         assert!(audit.contains(action), "{audit}");
     }
+}
+
+#[tokio::test]
+async fn whose_data_a_server_holds_is_told_to_who_may_see_that_cluster() {
+    let mut node = Node::start().await;
+    let (one, other) = (
+        Agent::enrol(&node, "db1").await,
+        Agent::enrol(&node, "db2").await,
+    );
+    let fleet =
+        json!({"apiVersion": "holdfast/v1", "kind": "Fleet", "metadata": {"name": "elsewhere"}});
+    node.apply(json!([repository(), policy(), cluster("db1"), fleet]))
+        .await
+        .expect(200);
+    let eve = Person::with(&node, "eve", &[("viewer", json!({"fleet": "elsewhere"}))]).await;
+    let one = one.session(&node, &[]).await.unwrap();
+    one.observe("orders", 7).await;
+    let other = other.session(&node, &[]).await.unwrap();
+    finds(&other, &[server("/data/copy", 7, Some(5433))]).await;
+    crate::node::eventually("the copy with its name", async || {
+        let body = node.get("/api/v1/unprotected").await.expect(200);
+        (body["items"][0]["cluster"] == "orders").then_some(())
+    })
+    .await;
+    let body = eve.get("/api/v1/unprotected").await.expect(200);
+    let items = body["items"].as_array().unwrap();
+    assert_eq!(items.len(), 1, "{body}");
+    assert_eq!(items[0]["instance"]["dataDirectory"], "/data/copy");
+    assert_eq!(items[0]["cluster"], Value::Null, "{body}");
+    node.stop().await;
 }

@@ -113,7 +113,8 @@ pub struct RestoreView {
     pub finished_at: Option<Timestamp>,
     /// What was to be missing of what was asked for.
     pub predicted_data_loss_seconds: Option<f64>,
-    /// What is missing of it; null before it was looked at, and of a target that is exact.
+    /// What is missing of it: what was predicted, once the server was seen to have reached
+    /// the end of the plan; null before, and of a target that is exact.
     pub achieved_data_loss_seconds: Option<f64>,
     /// How long it was to take; null when nothing was measured before.
     pub predicted_rto_seconds: Option<f64>,
