@@ -248,17 +248,9 @@ fn undeclared(
 
 /// The agents that may act, by id.
 async fn agent_names(view: &StateView) -> Result<BTreeMap<AgentId, Name>> {
-    let (mut names, mut page) = (BTreeMap::new(), PageRequest::longest());
-    loop {
-        let found = query::agents(view.connection(), &page).await?;
-        let live = found.items.into_iter();
-        let live = live.filter(|agent| agent.revoked_at.is_none());
-        names.extend(live.map(|agent| (agent.id, agent.name)));
-        match found.next_cursor {
-            None => return Ok(names),
-            cursor => page.cursor = cursor,
-        }
-    }
+    let all = query::agent_directory(view.connection()).await?;
+    let live = all.into_iter().filter(|(_, agent)| !agent.revoked);
+    Ok(live.map(|(name, agent)| (agent.id, name)).collect())
 }
 
 /// The clusters that are declared, by name, each with its fleet.
