@@ -203,13 +203,8 @@ async fn agents(view: &StateView) -> Result<BTreeMap<Name, AgentView>> {
     let mut page = PageRequest::longest();
     loop {
         let found = query::agents(view.connection(), &page).await?;
-        for agent in found.items {
-            // Of one that was revoked and enrolled anew, the one that counts.
-            let known = all.get(&agent.name);
-            if known.is_none_or(|known| known.revoked_at.is_some()) {
-                all.insert(agent.name.clone(), agent);
-            }
-        }
+        let named = found.items.into_iter();
+        all.extend(named.map(|agent| (agent.name.clone(), agent)));
         match found.next_cursor {
             None => return Ok(all),
             cursor => page.cursor = cursor,
