@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, StatusCode, Url, redirect};
 
 use super::chain;
 
@@ -11,12 +11,35 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// So much of an answer is read.
 const ANSWER_MOST: usize = 2048;
 
+/// What was answered.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    excerpt: String,
+}
+
 /// Posts `body`, and gives what was answered: 2xx is taken.
 pub(super) async fn post(
     url: &str,
     headers: &[(String, String)],
     body: String,
 ) -> Result<String, String> {
+    let Answer { status, excerpt } = ask(url, headers, body).await?;
+    let said = match excerpt {
+        said if said.is_empty() => format!("HTTP {status}"),
+        said => format!("HTTP {status}: {said}"),
+    };
+    match status.is_success() {
+        true => Ok(said),
+        false => Err(said),
+    }
+}
+
+/// Posts `body`, whatever is answered.
+pub(super) async fn ask(
+    url: &str,
+    headers: &[(String, String)],
+    body: String,
+) -> Result<Answer, String> {
     let url: Url = url
         .parse()
         .map_err(|_| "its address cannot be read".to_owned())?;
@@ -32,15 +55,10 @@ pub(super) async fn post(
         .send()
         .await
         .map_err(|error| chain(&error.without_url()))?;
-    let status = answer.status();
-    let said = match excerpt(answer).await {
-        said if said.is_empty() => format!("HTTP {status}"),
-        said => format!("HTTP {status}: {said}"),
-    };
-    match status.is_success() {
-        true => Ok(said),
-        false => Err(said),
-    }
+    Ok(Answer {
+        status: answer.status(),
+        excerpt: excerpt(answer).await,
+    })
 }
 
 async fn excerpt(mut answer: reqwest::Response) -> String {

@@ -14,6 +14,8 @@ mod webhook;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use webhook::post_signed;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -7,6 +7,7 @@
 use aws_lc_rs::hmac;
 use holdfast_types::Secret;
 use jiff::Timestamp;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::http;
@@ -21,14 +22,35 @@ pub(super) struct Webhook {
 impl Webhook {
     pub(super) async fn send(&self, message: &Message) -> Result<String, String> {
         let body = body(message).to_string();
-        let signature = sign(&self.secret, Timestamp::now().as_second(), &body);
-        let mut headers = vec![
-            ("holdfast-signature".to_owned(), signature),
-            ("idempotency-key".to_owned(), message.key.to_string()),
-        ];
+        let mut headers = headers(Some(&self.secret), message.key.to_string(), &body);
         let own = self.headers.iter();
         headers.extend(own.map(|(name, value)| (name.clone(), value.expose().to_owned())));
         http::post(self.url.expose(), &headers, body).await
+    }
+}
+
+/// What every webhook of ours carries: its key, and its signature where there is a secret.
+fn headers(secret: Option<&Secret>, key: String, body: &str) -> Vec<(String, String)> {
+    let mut headers = vec![("idempotency-key".to_owned(), key)];
+    if let Some(secret) = secret {
+        let signature = sign(secret, Timestamp::now().as_second(), body);
+        headers.push(("holdfast-signature".to_owned(), signature));
+    }
+    headers
+}
+
+/// Posts something else than a notice once, in the same way. Says the status with which it
+/// was taken and no more: what was answered is not ours to keep.
+pub(crate) async fn post_signed(
+    url: &str,
+    secret: Option<&Secret>,
+    key: String,
+    body: String,
+) -> Result<StatusCode, String> {
+    let answer = http::ask(url, &headers(secret, key, &body), body).await?;
+    match answer.status {
+        status if status.is_success() => Ok(status),
+        status => Err(format!("it answered {status}")),
     }
 }
 

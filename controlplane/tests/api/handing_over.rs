@@ -1,5 +1,6 @@
 //! What is done with what was restored: it is registered, backed up, and told of.
 
+use aws_lc_rs::hmac;
 use holdfast_proto::JobEvent;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -83,14 +84,15 @@ async fn what_is_restored_is_registered_backed_up_and_told() {
     // It is told again until it is taken, under the same key.
     let taken = taken.await.unwrap();
     let (head, body) = taken[1].split_once("\r\n\r\n").unwrap();
-    let key = header(head, "webhook-id").unwrap();
+    let key = header(head, "idempotency-key").unwrap();
     assert_eq!(key, format!("{id}.1"));
-    assert_eq!(header(&taken[0], "webhook-id"), Some(key));
-    assert!(
-        header(head, "webhook-signature")
-            .unwrap()
-            .starts_with("v1,")
-    );
+    assert_eq!(header(&taken[0], "idempotency-key"), Some(key));
+    // As every webhook is signed.
+    let signature = header(head, "holdfast-signature").unwrap();
+    let (time, signature) = signature.split_once(",v1=").unwrap();
+    let signed = format!("{}.{body}", time.strip_prefix("t=").unwrap());
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, b"geheim");
+    hmac::verify(&secret, signed.as_bytes(), &hex::decode(signature).unwrap()).unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
     assert_eq!(
         (&body["restore"], &body["result"]["port"]),
