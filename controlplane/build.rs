@@ -6,6 +6,14 @@ use std::path::{Path, PathBuf};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pages = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("../docs/errors");
     println!("cargo:rerun-if-changed={}", pages.display());
+    // What `npm run build` makes is embedded (src/api/console.rs); a folder that is
+    // not there would have this run each time.
+    let console = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("../web/dist");
+    if console.is_dir() {
+        println!("cargo:rerun-if-changed={}", console.display());
+    } else {
+        println!("cargo:rerun-if-changed=../web");
+    }
     let mut files: Vec<PathBuf> = std::fs::read_dir(&pages)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;

@@ -1,6 +1,8 @@
 //! The journal's tables.
 
-use rusqlite::Connection;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::JournalError;
 
@@ -58,13 +60,36 @@ CREATE TABLE own_run (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// How long another connection may hold the file. One that is being closed does
+/// until its last pages are written back, and some of what opening does is told
+/// so at once, without SQLite's own waiting.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Makes the tables, or the newer ones; waits for whoever is still closing it.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), JournalError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match prepare_once(connection) {
+            Err(JournalError::Database(error))
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < until =>
+            {
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn prepare_once(connection: &mut Connection) -> Result<(), JournalError> {
+    connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Deleted rows held secrets (I-10).
     connection.pragma_update(None, "secure_delete", "ON")?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    let transaction = connection.transaction()?;
+    // Not one that reads first: what it read may have changed when it writes.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
         0 => {

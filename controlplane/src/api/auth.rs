@@ -2,8 +2,11 @@
 //!
 //! The gate is a layer around the whole router of the API; a handler takes the
 //! [`Caller`] it left behind, and cannot be reached without one. Open are only
-//! login, refresh, the two health checks and the pages that explain error codes
-//! (`rest::open`), which sit outside.
+//! login, refresh, a browser's session, the two health checks and the pages that
+//! explain error codes (`rest::open`), which sit outside.
+//!
+//! A browser shows a cookie instead of a header. Requests that change anything and
+//! that another site has made it send are refused before (`rest::router`).
 
 use std::sync::Arc;
 
@@ -15,7 +18,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use holdfast_state::Digest;
+use holdfast_types::Secret;
 
+use super::cookie;
 use super::error::ApiError;
 use super::request::{RequestContext, header};
 use crate::app::App;
@@ -64,8 +69,8 @@ pub async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> 
 async fn admit(app: &App, mut request: Request) -> Result<(Request, Consistency), ApiError> {
     let context = request.extensions().get::<RequestContext>().cloned();
     let context = context.ok_or_else(|| AppError::failed("a request has no context"))?;
-    let token = bearer(request.headers())?;
-    let identity = app.authenticate(&token).await?;
+    let token = credentials(app, request.headers())?;
+    let identity = app.authenticate(token.expose()).await?;
     let consistency = consistency(&request)?;
     let reason = reason(request.headers())?;
     let key = header(request.headers(), "idempotency-key");
@@ -103,6 +108,17 @@ fn reason(headers: &HeaderMap) -> Result<Option<String>, AppError> {
     let read =
         read.map_err(|_| AppError::new(Code::MALFORMED_HEADER, "Holdfast-Reason is no UTF-8"))?;
     Ok(Some(read).filter(|reason| !reason.is_empty()))
+}
+
+/// What a request shows: its header, or a browser's cookie. A header that is there
+/// counts even when it is wrong: never who else the browser knows.
+fn credentials(app: &App, headers: &HeaderMap) -> Result<Secret, AppError> {
+    if !headers.contains_key(AUTHORIZATION)
+        && let Some(token) = cookie::read(app, headers, cookie::Kind::Access)
+    {
+        return Ok(token);
+    }
+    bearer(headers).map(Secret::new)
 }
 
 /// The token of a request.

@@ -16,6 +16,7 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use holdfast_types::RequestId;
 use serde::{Deserialize, Serialize};
+use tower_http::csrf::ProtectionError;
 use utoipa::ToSchema;
 
 use super::error_page::type_of;
@@ -193,6 +194,12 @@ fn sentence_of(status: StatusCode) -> &'static str {
 pub fn panicked(_: Box<dyn Any + Send + 'static>) -> Response<Body> {
     // The panic hook has logged where and why.
     ApiError::from(AppError::failed("a handler panicked")).into_response()
+}
+
+/// Answers what another site made a browser send.
+pub fn from_another_site(_: ProtectionError) -> Response<Body> {
+    let message = "another site had the browser send this";
+    ApiError::from(AppError::new(Code::CROSS_SITE, message)).into_response()
 }
 
 /// The problems that any operation can answer, for OpenAPI.

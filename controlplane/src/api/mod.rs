@@ -3,6 +3,8 @@
 
 pub mod auth;
 pub mod body;
+pub mod console;
+mod cookie;
 pub mod error;
 pub mod error_page;
 pub mod grpc;

@@ -64,12 +64,18 @@ codes! {
     /// No credentials, or none that count.
     UNAUTHENTICATED = "unauthenticated", Unauthenticated,
         "log in again, or give a valid API token as Authorization: Bearer";
+    /// A browser without a login.
+    NOT_LOGGED_IN = "not_logged_in", Unauthenticated,
+        "log in";
     /// A wrong user or password.
     LOGIN_FAILED = "login_failed", Unauthenticated,
         "check the user name and the password";
     /// A caller without the permission.
     FORBIDDEN = "forbidden", Forbidden,
         "see your roles with `holdfast role list --mine`, and ask an administrator for one that permits it";
+    /// A browser was made to send it by another site.
+    CROSS_SITE = "cross_site_request", Forbidden,
+        "open the console itself and do it there; a proxy in front must pass on Host and Origin";
     /// Other people must consent first.
     APPROVAL_PENDING = "approval_pending", Conflict,
         "ask others to see `holdfast approval list` and consent; it is done with the last consent";

@@ -60,6 +60,11 @@ impl Origin {
 }
 
 impl App {
+    /// Whether REST is plain HTTP here, which it is on loopback alone.
+    pub(crate) fn rest_is_plain(&self) -> bool {
+        self.config.listen.rest.ip().is_loopback()
+    }
+
     /// Logs a user in. An unknown user takes as long to refuse as a wrong
     /// password, and both are told the same.
     pub async fn login(&self, user: &str, password: Secret, from: &Origin) -> Result<Login> {
@@ -166,6 +171,34 @@ impl App {
     pub async fn logout(&self, by: &Caller) -> Result<()> {
         if let Some(session) = by.session() {
             self.propose(by, CloseSession { session }).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the login that a refresh token belongs to, or all of its user's. One that
+    /// belongs to none has ended already.
+    pub async fn end_login(&self, token: &str, everywhere: bool, from: &Origin) -> Result<()> {
+        let Ok(token) = OpaqueToken::<SessionId>::parse(REFRESH, token) else {
+            return Ok(());
+        };
+        let view = self.node.read().await?;
+        let conn = view.connection();
+        let found = query::session_by_refresh(conn, token.secret.digest()).await?;
+        let Some(found) = found.filter(|found| found.id == token.id) else {
+            return Ok(());
+        };
+        let user = query::user(conn, found.user).await?;
+        let user = user.ok_or_else(|| AppError::failed("a session belongs to no user"))?;
+        let ended = match everywhere {
+            true => query::sessions_of(conn, found.user).await?,
+            false => vec![found],
+        };
+        for session in ended {
+            let context = from.context(Principal::user(&user.name));
+            let command = CloseSession {
+                session: session.id,
+            };
+            self.propose_as(context, command).await?;
         }
         Ok(())
     }

@@ -8,9 +8,12 @@ use crate::node::{Node, answer};
 
 /// What anybody may call: how one gets credentials, whether the node lives, and
 /// what its codes mean.
-const OPEN: [&str; 5] = [
+const OPEN: [&str; 8] = [
     "auth_login",
     "auth_refresh",
+    "browser_login",
+    "browser_logout",
+    "browser_renew",
     "error_show",
     "health_live",
     "health_ready",

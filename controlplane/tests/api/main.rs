@@ -11,6 +11,7 @@ mod agent;
 mod approvals;
 mod authz;
 mod backups;
+mod browser;
 mod compliance;
 mod control;
 mod copies;

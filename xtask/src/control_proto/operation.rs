@@ -17,6 +17,12 @@ pub(super) const WITHOUT_METHOD: &[(&str, &str)] = &[
         "health_ready",
         "grpc.health.v1.Health answers for the services",
     ),
+    ("browser_login", "cookies are for browsers; see auth_login"),
+    (
+        "browser_logout",
+        "cookies are for browsers; see auth_logout",
+    ),
+    ("browser_renew", "cookies are for browsers; see auth_refresh"),
     (
         "error_show",
         "a page for people; an error's details carry its code",

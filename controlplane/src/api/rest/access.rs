@@ -1,27 +1,33 @@
-//! Logging in and out.
+//! Logging in and out: with tokens for programs, with cookies for browsers.
 
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::{Extension, Json};
 use holdfast_types::Secret;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::body::Body;
+use crate::api::body::{Body, Params};
+use crate::api::cookie;
 use crate::api::error::{ApiError, Problems};
 use crate::api::request::RequestContext;
 use crate::app::App;
 use crate::app::caller::Caller;
+use crate::app::code::Code;
+use crate::app::error::AppError;
 use crate::app::login::{Login, Origin};
 
 pub(super) fn open() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(auth_login))
         .routes(routes!(auth_refresh))
+        .routes(routes!(browser_login, browser_logout))
+        .routes(routes!(browser_renew))
 }
 
 pub(super) fn guarded() -> OpenApiRouter<Arc<App>> {
@@ -128,4 +134,89 @@ async fn auth_logout(
 ) -> Result<Json<LogoutView>, ApiError> {
     app.logout(&caller).await?;
     Ok(Json(LogoutView { logged_out: true }))
+}
+
+/// A browser's login. Its tokens are in cookies that no script can read.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SessionView {
+    /// The user.
+    user: String,
+    /// When it has to be renewed.
+    expires_at: Timestamp,
+}
+
+type InCookies<T> = Result<(HeaderMap, Json<T>), ApiError>;
+
+fn in_cookies(app: &App, login: Login) -> InCookies<SessionView> {
+    let cookies = cookie::keep(app, &login)?;
+    let view = SessionView {
+        user: login.user.to_string(),
+        expires_at: login.expires_at,
+    };
+    Ok((cookies, Json(view)))
+}
+
+/// Log a browser in
+///
+/// The answer sets two cookies that no script can read and no other site's request
+/// carries; with them every operation here can be called without `Authorization`.
+#[utoipa::path(post, path = "/api/v1/auth/session", operation_id = "browser_login", tag = "auth", security(()),
+    request_body = LoginParams, responses((status = 200, description = "The login, in cookies", body = SessionView), Problems))]
+async fn browser_login(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    Body(params): Body<LoginParams>,
+) -> InCookies<SessionView> {
+    let login = app
+        .login(&params.user, params.password, &origin(context))
+        .await?;
+    in_cookies(&app, login)
+}
+
+/// Renew a browser's login
+///
+/// The cookies are replaced. As with refresh tokens, an old one that is shown again
+/// ends the whole login.
+#[utoipa::path(post, path = "/api/v1/auth/session/renew", operation_id = "browser_renew", tag = "auth", security(()),
+    responses((status = 200, description = "The login, in cookies", body = SessionView), Problems))]
+async fn browser_renew(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    headers: HeaderMap,
+) -> InCookies<SessionView> {
+    let token = cookie::read(&app, &headers, cookie::Kind::Refresh);
+    let token = token
+        .ok_or_else(|| AppError::new(Code::NOT_LOGGED_IN, "this browser is not logged in"))?;
+    let login = app.refresh(token.expose(), &origin(context)).await?;
+    in_cookies(&app, login)
+}
+
+/// Which logins end.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct LogoutParams {
+    /// All logins of this user, on every browser and program.
+    #[serde(default)]
+    everywhere: bool,
+}
+
+/// Log a browser out
+///
+/// The cookies go even when the login had ended before. API tokens stay.
+#[utoipa::path(delete, path = "/api/v1/auth/session", operation_id = "browser_logout", tag = "auth", security(()),
+    params(LogoutParams), responses((status = 200, description = "The login has ended", body = LogoutView), Problems))]
+async fn browser_logout(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<RequestContext>,
+    Params(params): Params<LogoutParams>,
+    headers: HeaderMap,
+) -> InCookies<LogoutView> {
+    if let Some(token) = cookie::read(&app, &headers, cookie::Kind::Refresh) {
+        app.end_login(token.expose(), params.everywhere, &origin(context))
+            .await?;
+    }
+    let cookies = cookie::forget(&app)?;
+    Ok((cookies, Json(LogoutView { logged_out: true })))
 }

@@ -1,7 +1,7 @@
 //! REST under `/api/v1`: thin handlers and the OpenAPI document they make.
 //!
-//! Everything but login, refresh, the health checks and the pages of error
-//! codes sits behind one gate (`api::auth`), metrics and the OpenAPI document
+//! Everything but login, refresh, a browser's session, the health checks and the
+//! pages of error codes sits behind one gate (`api::auth`), metrics and the OpenAPI document
 //! included, and behind it what a caller may do is asked (`permissions`).
 
 mod access;
@@ -48,6 +48,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Json, Router};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::path::PathItem;
@@ -56,6 +57,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{self, BODY_BYTES};
+use super::console;
 use super::error::{self, Problem};
 use super::request;
 use crate::app::App;
@@ -168,7 +170,6 @@ async fn openapi_show(_caller: Caller) -> Json<utoipa::openapi::OpenApi> {
 pub fn router(app: Arc<App>) -> Router {
     let (guarded, _) = guarded().split_for_parts();
     let (open, _) = open().split_for_parts();
-    let nothing = || async { StatusCode::NOT_FOUND };
     let gate = from_fn_with_state(app.clone(), auth::gate);
     let permit = from_fn_with_state(app.clone(), permissions::permit);
     let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER);
@@ -176,6 +177,8 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn(request::surround))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(timeout)
+        // A browser adds its cookies to what other sites have it send.
+        .layer(CsrfLayer::new().with_rejection_response(error::from_another_site))
         .layer(DefaultBodyLimit::max(BODY_BYTES));
     // `route_layer` leaves what is no route to the fallback, so that a path
     // that does not exist answers the same to everybody.
@@ -183,7 +186,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route_layer(permit)
         .route_layer(gate)
         .merge(open)
-        .fallback(nothing)
+        .fallback_service(console::service())
         .layer(layers)
         .with_state(app)
 }

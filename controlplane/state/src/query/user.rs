@@ -2,7 +2,9 @@
 
 use holdfast_types::{Name, Revision, SessionId, TokenId, UserId};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
+};
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, ascending};
@@ -117,6 +119,19 @@ pub async fn session(
         .only(conn)
         .await?;
     Ok(found.map(SessionView::from))
+}
+
+/// The sessions of a user, open or expired.
+pub async fn sessions_of(
+    conn: &DatabaseConnection,
+    user: UserId,
+) -> Result<Vec<SessionView>, StateError> {
+    let found = sessions::Entity::find()
+        .filter(sessions::Column::User.eq(Text(user)))
+        .order_by_asc(sessions::Column::Id)
+        .all(conn)
+        .await?;
+    Ok(found.into_iter().map(SessionView::from).collect())
 }
 
 /// The session whose current refresh token has this hash.

@@ -7,7 +7,10 @@ use serde_json::Value;
 use super::dynamic::{methods, operation, place};
 
 /// Operations that are no method, and why.
-const WITHOUT_METHOD: [(&str, &str); 3] = [
+const WITHOUT_METHOD: [(&str, &str); 6] = [
+    ("browser_login", "cookies are for browsers"),
+    ("browser_logout", "cookies are for browsers"),
+    ("browser_renew", "cookies are for browsers"),
     (
         "error_show",
         "a page for people; details of errors carry the code",
