@@ -9,7 +9,7 @@ use holdfast_state::command::{
 };
 use holdfast_state::{Cause, Principal, Refusal, query};
 use holdfast_types::{Name, RequestId, Secret, SessionId, TokenId, UserId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::App;
@@ -20,6 +20,9 @@ use crate::secure::{Claims, OpaqueToken};
 
 const REFRESH: &str = "hfr1";
 pub(super) const API: &str = "hft1";
+
+/// For how long a browser that lost an answer is given it again.
+const LOST_ANSWER: SignedDuration = SignedDuration::from_secs(30);
 
 /// A login that succeeded.
 #[derive(Debug)]
@@ -136,9 +139,44 @@ impl App {
     /// Exchanges a refresh token for the next pair. One that was exchanged
     /// before is stolen or replayed: the whole login ends.
     pub async fn refresh(&self, token: &str, from: &Origin) -> Result<Login> {
-        let refused = || AppError::new(Code::UNAUTHENTICATED, "the refresh token is not valid");
-        let old = OpaqueToken::<SessionId>::parse(REFRESH, token).map_err(|_| refused())?;
+        let old = OpaqueToken::<SessionId>::parse(REFRESH, token).map_err(|_| not_refreshed())?;
         let new = OpaqueToken::generate(old.id)?;
+        self.rotate(&old, new, from).await
+    }
+
+    /// The same for a browser, whose answer may be lost with the node that gave it
+    /// while a page is open: the token that was exchanged last is, for a moment,
+    /// answered with the same pair again.
+    pub async fn renew(&self, token: &str, from: &Origin) -> Result<Login> {
+        let old = OpaqueToken::<SessionId>::parse(REFRESH, token).map_err(|_| not_refreshed())?;
+        let new = OpaqueToken {
+            id: old.id,
+            secret: self.signer.following(&old.secret),
+        };
+        let view = self.node.read().await?;
+        let conn = view.connection();
+        let now = Timestamp::now();
+        let given = query::session_by_refresh(conn, new.secret.digest()).await?;
+        let given = given.filter(|given| {
+            given.id == old.id && now.duration_since(given.refreshed_at) < LOST_ANSWER
+        });
+        match given {
+            None => self.rotate(&old, new, from).await,
+            Some(given) => {
+                let user = query::user(conn, given.user).await?;
+                let user = user.ok_or_else(not_refreshed)?;
+                self.sign((user.id, user.name), given.id, &new, now)
+            }
+        }
+    }
+
+    async fn rotate(
+        &self,
+        old: &OpaqueToken<SessionId>,
+        new: OpaqueToken<SessionId>,
+        from: &Origin,
+    ) -> Result<Login> {
+        let refused = not_refreshed;
         let now = Timestamp::now();
         let command = RotateSession {
             old: old.secret.digest(),
@@ -310,6 +348,10 @@ async fn prove_token(view: &StateView, token: &OpaqueToken<TokenId>) -> Result<I
         user: user.id,
         user_name: user.name,
     })
+}
+
+fn not_refreshed() -> AppError {
+    AppError::new(Code::UNAUTHENTICATED, "the refresh token is not valid")
 }
 
 fn not_valid() -> AppError {

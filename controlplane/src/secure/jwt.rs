@@ -14,6 +14,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::token::TokenSecret;
+
 const ISSUER: &str = "holdfast";
 const AUDIENCE: &str = "holdfast-api";
 
@@ -75,6 +77,8 @@ impl SigningKey {
 /// Signs with the newest key and verifies with any.
 pub struct Signer {
     current: (String, EncodingKey),
+    /// Made of the newest key, for what only the control plane can work out.
+    derived: aws_lc_rs::hmac::Key,
     known: BTreeMap<String, DecodingKey>,
 }
 
@@ -95,7 +99,22 @@ impl Signer {
         }
         let newest = keys.last()?;
         let current = (newest.id.clone(), EncodingKey::from_ed_der(&newest.pkcs8));
-        Some(Self { current, known })
+        // One purpose, one key: the label keeps it from being the signing key itself.
+        let mut label = b"holdfast following refresh tokens\n".to_vec();
+        label.extend_from_slice(&newest.pkcs8);
+        let label = Zeroizing::new(label);
+        let derived = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &label);
+        let derived = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, derived.as_ref());
+        Some(Self {
+            current,
+            derived,
+            known,
+        })
+    }
+
+    /// The secret that follows another (`TokenSecret::following`).
+    pub fn following(&self, old: &TokenSecret) -> TokenSecret {
+        TokenSecret::following(old, &self.derived)
     }
 
     /// Signs.

@@ -31,6 +31,13 @@ impl TokenSecret {
         Ok(Self(Secret::new(URL_SAFE_NO_PAD.encode(*bytes))))
     }
 
+    /// The one that follows `old` under a key that only the control plane has: whoever
+    /// asks again because the answer was lost is given the same.
+    pub fn following(old: &Self, key: &aws_lc_rs::hmac::Key) -> Self {
+        let tag = aws_lc_rs::hmac::sign(key, old.0.expose().as_bytes());
+        Self(Secret::new(URL_SAFE_NO_PAD.encode(tag)))
+    }
+
     /// The digest that is kept.
     pub fn digest(&self) -> Digest {
         Digest::of(self.0.expose().as_bytes())

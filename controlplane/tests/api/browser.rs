@@ -61,6 +61,14 @@ async fn log_in(node: &Node) -> (Jar, Answer) {
     (jar, answer)
 }
 
+async fn renew(node: &Node, jar: &Jar) -> Jar {
+    let answer = answer(ask(node, Method::POST, RENEW, jar)).await;
+    let mut renewed = jar.clone();
+    renewed.take(&answer.headers);
+    answer.expect(200);
+    renewed
+}
+
 async fn me(node: &Node, jar: &Jar) -> Answer {
     answer(ask(node, Method::GET, ME, jar)).await
 }
@@ -88,18 +96,20 @@ async fn a_login_lives_in_cookies_alone() {
     let bad = ask(&node, Method::GET, ME, &jar).header("authorization", "Bearer x");
     answer(bad).await.refused(401, "unauthenticated");
 
-    let mut renewed = jar.clone();
-    let answered = answer(ask(&node, Method::POST, RENEW, &jar)).await;
-    renewed.take(&answered.headers);
-    answered.expect(200);
+    let renewed = renew(&node, &jar).await;
     assert_ne!(renewed.header(), jar.header());
     me(&node, &renewed).await.expect(200);
+    // The answer was lost with the node that gave it: the same pair again.
+    let refresh = |jar: &Jar| jar.without("access").header();
+    assert_eq!(refresh(&renew(&node, &jar).await), refresh(&renewed));
     let nobody = answer(ask(&node, Method::POST, RENEW, &Jar::default())).await;
     nobody.refused(401, "not_logged_in");
-    // The old one again: somebody has stolen it, so the login ends for all who hold it.
+    let newest = renew(&node, &renewed).await;
+    me(&node, &newest).await.expect(200);
+    // An older one: somebody has stolen it, so the login ends for all who hold it.
     let again = answer(ask(&node, Method::POST, RENEW, &jar)).await;
     again.refused(401, "unauthenticated");
-    me(&node, &renewed).await.refused(401, "unauthenticated");
+    me(&node, &newest).await.refused(401, "unauthenticated");
     node.stop().await;
 }
 

@@ -176,8 +176,9 @@ async fn browser_login(
 
 /// Renew a browser's login
 ///
-/// The cookies are replaced. As with refresh tokens, an old one that is shown again
-/// ends the whole login.
+/// The cookies are replaced. Whoever asks again within half a minute, because the
+/// answer was lost, is given the same ones; any other cookie that was replaced before
+/// is stolen, and ends the whole login.
 #[utoipa::path(post, path = "/api/v1/auth/session/renew", operation_id = "browser_renew", tag = "auth", security(()),
     responses((status = 200, description = "The login, in cookies", body = SessionView), Problems))]
 async fn browser_renew(
@@ -188,7 +189,7 @@ async fn browser_renew(
     let token = cookie::read(&app, &headers, cookie::Kind::Refresh);
     let token = token
         .ok_or_else(|| AppError::new(Code::NOT_LOGGED_IN, "this browser is not logged in"))?;
-    let login = app.refresh(token.expose(), &origin(context)).await?;
+    let login = app.renew(token.expose(), &origin(context)).await?;
     in_cookies(&app, login)
 }
 
