@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help demo demo-stop test soak soak-majors lint fix bench build
+.PHONY: help web demo demo-stop test screenshots soak soak-majors lint fix bench build
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -21,10 +21,24 @@ NODES ?= 1
 help: ## this list
 	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-build: ## all programs
+# What the console is made of; the rest of web/ is its tests.
+WEB := $(shell find web/src web/public -type f ! -name '*.test.*' 2>/dev/null) $(wildcard web/*.html web/*.json web/*.ts)
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json web/.npmrc
+	cd web
+	npm ci --no-audit --no-fund --loglevel=error
+	touch node_modules/.package-lock.json
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB)
+	cd web
+	npm run --silent build
+
+web: web/dist/index.html ## the console's files, which holdfastd embeds
+
+build: web ## all programs
 	$(CARGO) build --workspace --bins --locked
 
-demo: ## protect a real PostgreSQL, have an accident, bring it back (ONCE=1: leave nothing running)
+demo: web ## protect a real PostgreSQL, have an accident, bring it back (ONCE=1: leave nothing running)
 	deploy/dev/install demo
 	$(CARGO) build --locked --bins -p holdfastd -p holdfast-agent -p holdfast -p xtask
 	"$(TARGET)/debug/xtask" demo --port-base $(PORT_BASE) --nodes $(NODES) $(if $(ONCE),--once)
@@ -34,13 +48,19 @@ demo-stop: ## end what `make demo` left running
 
 test: ## all tests, in their short form
 	deploy/dev/parts begin
+	deploy/dev/parts run web $(MAKE) --no-print-directory web
+	deploy/dev/parts run web-tests npm --prefix web run --silent check-and-test
 	# Always the whole workspace: a part of it has other features, and compiles anew.
 	deploy/dev/parts run build $(CARGO) build --workspace --bins --tests --locked
 	deploy/dev/parts run rules "$(TARGET)/debug/xtask" check-deps
 	# Most of them wait for something: twice as many at once as there are cores.
 	export RUST_TEST_THREADS="$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))}"
 	deploy/dev/parts run tests $(CARGO) test --workspace --locked --no-fail-fast
+	deploy/dev/parts run browser env HOLDFAST_TARGET="$(TARGET)/debug" npm --prefix web run --silent e2e
 	deploy/dev/parts end
+
+screenshots: build ## every page of the console, light and dark, in three widths, into web/screenshots
+	HOLDFAST_TARGET="$(TARGET)/debug" npm --prefix web run --silent screenshots
 
 FAULTS ?= 1000
 MINUTES ?= 240
@@ -48,7 +68,7 @@ SEED ?= $(shell date +%s)
 
 # What `make test` does on PostgreSQL 15 and 18, on the others: ours, then each in
 # the place of one of those two.
-soak-majors: ## every test of the engine on PostgreSQL 14 to 18, and random histories
+soak-majors: web ## every test of the engine on PostgreSQL 14 to 18, and random histories
 	deploy/dev/install soak
 	$(CARGO) build --workspace --bins --tests --locked
 	HOLDFAST_TEST_MAJORS=all $(CARGO) test --workspace --locked --test it --test wal
@@ -65,7 +85,7 @@ soak: soak-majors ## the long runs: every PostgreSQL, time zones, an upgrade, an
 	$(CARGO) test --workspace --locked --lib -- --ignored soak
 	"$(TARGET)/debug/holdfast-faults" --seed $(SEED) --faults $(FAULTS) --minutes $(MINUTES) --report docs/reliability.md
 
-bench: ## measure beside the peers, into bench/results (BENCH=row: only that one)
+bench: web ## measure beside the peers, into bench/results (BENCH=row: only that one)
 	deploy/dev/install bench
 	# As `make test` builds: a part of the workspace has other features, and compiles anew.
 	$(CARGO) build --workspace --bins --tests --locked
@@ -78,7 +98,8 @@ bench: ## measure beside the peers, into bench/results (BENCH=row: only that one
 	    --date "$$(date -u +%FT%TZ)" --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
 	done
 
-lint: ## what a reviewer would otherwise have to say
+lint: web ## what a reviewer would otherwise have to say
+	npm --prefix web run --silent check
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) run --locked -q -p xtask -- check-deps
