@@ -178,3 +178,22 @@ async fn secrets_are_readable_by_the_owner_alone_and_go_when_they_are_replaced()
             .any(|window| window == password)
     );
 }
+
+/// An agent that ends holds the file until its last pages are written back, and the
+/// next one is started at once.
+#[test]
+fn one_that_is_just_being_closed_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(Journal::open(directory.path()).unwrap());
+    let begin = std::sync::Barrier::new(3);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                begin.wait();
+                for _ in 0..40 {
+                    drop(Journal::open(directory.path()).unwrap());
+                }
+            });
+        }
+    });
+}
