@@ -81,7 +81,7 @@ soak: soak-majors ## the long runs: every PostgreSQL, time zones, an upgrade, an
 	deploy/dev/previous
 	$(CARGO) build --workspace --bins --tests --locked
 	$(CARGO) test --workspace --locked --test e2e -- --ignored previous_wire_format soak
-	$(CARGO) test --workspace --locked --test failures -- --ignored soak
+	$(CARGO) test --workspace --locked --test repository -- --ignored soak
 	$(CARGO) test --workspace --locked --lib -- --ignored soak
 	"$(TARGET)/debug/holdfast-faults" --seed $(SEED) --faults $(FAULTS) --minutes $(MINUTES) --report docs/reliability.md
 

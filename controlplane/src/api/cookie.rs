@@ -52,7 +52,11 @@ pub fn keep(app: &App, login: &Login) -> Result<HeaderMap, AppError> {
     set(
         app,
         [
-            (Kind::Access, login.access_token.expose(), access.access_token),
+            (
+                Kind::Access,
+                login.access_token.expose(),
+                access.access_token,
+            ),
             (Kind::Refresh, login.refresh_token.expose(), access.session),
         ],
     )

@@ -130,7 +130,9 @@ async fn logging_out_ends_this_login_or_all() {
     out.expect(200);
     assert!(second.0.is_empty(), "the browser keeps nothing");
     me(&node, &third).await.refused(401, "unauthenticated");
-    node.get("/api/v1/status").await.refused(401, "unauthenticated");
+    node.get("/api/v1/status")
+        .await
+        .refused(401, "unauthenticated");
     // Whoever is logged out already is told that it is so.
     let out = answer(ask(&node, Method::DELETE, SESSION, &third)).await;
     out.expect(200);
@@ -201,7 +203,10 @@ async fn over_tls_no_other_host_can_plant_the_cookies() {
     jar.take(login.headers());
     for set in login.headers().get_all(SET_COOKIE) {
         let set = set.to_str().unwrap();
-        assert!(set.starts_with("__Host-") && set.contains("Secure"), "{set}");
+        assert!(
+            set.starts_with("__Host-") && set.contains("Secure"),
+            "{set}"
+        );
     }
     let with = |cookies: String| client.get(format!("{rest}{ME}")).header("cookie", cookies);
     let whoever = with(jar.header()).send().await.unwrap();
@@ -220,7 +225,11 @@ async fn the_console_is_one_document_and_its_files() {
     };
     let root = get("/").await;
     let policy = root.headers()["content-security-policy"].to_str().unwrap();
-    for must in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"] {
+    for must in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "frame-ancestors 'none'",
+    ] {
         assert!(policy.contains(must), "{policy}");
     }
     assert!(!policy.contains("unsafe"), "{policy}");
@@ -245,7 +254,12 @@ async fn the_console_is_one_document_and_its_files() {
         let again = again.header("if-none-match", tag).send().await.unwrap();
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
     }
-    for missing in ["/assets/none.js", "/logo.png", "/api/v1/nothing", "/errors/none/x"] {
+    for missing in [
+        "/assets/none.js",
+        "/logo.png",
+        "/api/v1/nothing",
+        "/errors/none/x",
+    ] {
         let answer = answer(node.http.get(format!("{}{missing}", node.rest))).await;
         answer.refused(404, "no_such_path");
     }

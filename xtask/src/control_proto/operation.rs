@@ -22,7 +22,10 @@ pub(super) const WITHOUT_METHOD: &[(&str, &str)] = &[
         "browser_logout",
         "cookies are for browsers; see auth_logout",
     ),
-    ("browser_renew", "cookies are for browsers; see auth_refresh"),
+    (
+        "browser_renew",
+        "cookies are for browsers; see auth_refresh",
+    ),
     (
         "error_show",
         "a page for people; an error's details carry its code",

@@ -187,8 +187,8 @@ async fn browser_renew(
     headers: HeaderMap,
 ) -> InCookies<SessionView> {
     let token = cookie::read(&app, &headers, cookie::Kind::Refresh);
-    let token = token
-        .ok_or_else(|| AppError::new(Code::NOT_LOGGED_IN, "this browser is not logged in"))?;
+    let token =
+        token.ok_or_else(|| AppError::new(Code::NOT_LOGGED_IN, "this browser is not logged in"))?;
     let login = app.renew(token.expose(), &origin(context)).await?;
     in_cookies(&app, login)
 }

@@ -1,18 +1,10 @@
 //! WAL in a repository, on both kinds of store.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::allow_attributes,
-    missing_docs,
-    reason = "tests"
-)]
-
-mod support;
-
 use bytes::Bytes;
 use holdfast_repo::*;
 use holdfast_types::Timeline;
-use support::{Fixture, Place, lsn, range, segment, wal_bytes};
+use crate::support;
+use crate::support::{Fixture, Place, lsn, range, segment, wal_bytes};
 
 on_all_stores! {
     a_segment_comes_back

@@ -1,17 +1,10 @@
 //! Snapshots of a control plane's state, on both kinds of store.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy allows it in test functions, not in their helpers"
-)]
-
-mod support;
-
 use bytes::Bytes;
 use holdfast_repo::*;
 use holdfast_types::{ControlPlaneId, StateSnapshotId};
 use jiff::Timestamp;
-use support::Place;
+use crate::support::Place;
 use uuid::Uuid;
 
 on_all_stores! {

@@ -1,20 +1,12 @@
 //! `repo verify`: what is wrong is found, and what it costs is said.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::allow_attributes,
-    missing_docs,
-    reason = "tests"
-)]
-
-mod support;
-
 use std::sync::Arc;
 
 use bytes::Bytes;
 use holdfast_repo::*;
 use holdfast_types::Timeline;
-use support::{
+use crate::support;
+use crate::support::{
     File, Fixture, Place, Random, backup_id, commit_facts, lsn, segment, wal_bytes, write_backup,
 };
 

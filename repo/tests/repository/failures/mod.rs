@@ -1,15 +1,6 @@
 //! Bad days: each kind of failure has its own name, and nothing half-done counts.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::allow_attributes,
-    missing_docs,
-    reason = "tests"
-)]
-
 mod answers;
-#[path = "../support/mod.rs"]
-mod support;
 mod unreliable;
 
 use std::os::unix::fs::PermissionsExt;
@@ -21,8 +12,9 @@ use std::sync::atomic::Ordering;
 use holdfast_repo::*;
 use holdfast_types::Timeline;
 use object_store::path::Path;
-use support::unruly::{Swap, Unruly};
-use support::{
+use crate::support;
+use crate::support::unruly::{Swap, Unruly};
+use crate::support::{
     File, Fixture, Place, backup_id, commit_facts, options, segment, wal_bytes, write_backup,
 };
 
@@ -444,7 +436,7 @@ fn a_directory_without_rights_is_told() {
         Command::new(test)
     };
     let output = command
-        .args(["--exact", "a_directory_without_rights_is_told"])
+        .args(["--exact", "failures::a_directory_without_rights_is_told"])
         .env("HOLDFAST_TEST_WITHOUT_RIGHTS", directory.path())
         .output()
         .unwrap();

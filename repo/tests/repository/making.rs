@@ -1,18 +1,9 @@
 //! Making and opening repositories, and telling what is wrong with one.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::allow_attributes,
-    missing_docs,
-    reason = "tests"
-)]
-
-mod copies;
-mod support;
-
 use holdfast_repo::*;
 use holdfast_types::{Lineage, RepositoryId, Secret, SegmentSize};
-use support::{Fixture, Place, cluster, facts, lineage_id};
+use crate::support;
+use crate::support::{Fixture, Place, cluster, facts, lineage_id};
 use uuid::Uuid;
 
 on_all_stores! {

@@ -1,20 +1,12 @@
 //! Backups written, committed and read back, on both kinds of store.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::allow_attributes,
-    missing_docs,
-    reason = "tests"
-)]
-
 #[path = "backup/over.rs"]
 mod over;
-mod support;
 
 use holdfast_repo::*;
 use holdfast_types::LsnRange;
 use proptest::prelude::*;
-use support::{
+use crate::support::{
     File, Fixture, Place, Random, backup_id, check_restored, commit_facts, lsn, range, write_backup,
 };
 

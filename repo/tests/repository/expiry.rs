@@ -1,15 +1,6 @@
 //! Deleting: what is dead goes, whatever interrupts it, and nothing that is kept
 //! misses anything of it (I-06).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::allow_attributes,
-    missing_docs,
-    reason = "tests"
-)]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
@@ -18,7 +9,7 @@ use bytes::Bytes;
 use holdfast_repo::*;
 use holdfast_types::{BackupId, Coverage, Timeline};
 use jiff::{SignedDuration, Timestamp};
-use support::{
+use crate::support::{
     Fixture, Place, SMALL, backup_id, changing_files as files, check_restored, commit_facts, range,
     segment, write_backup,
 };
