@@ -53,6 +53,7 @@ impl Fixture {
         let bin_dirs = vec![cluster.programs().directory().to_owned()];
         let config = HostConfig {
             postgres: PostgresConfig { bin_dirs },
+            ..HostConfig::default()
         };
         let executable = reachable(Path::new(env!("CARGO_BIN_EXE_holdfast-agent")));
         let access = RepositoryAccess {
@@ -254,6 +255,8 @@ impl Fixture {
             tablespace_map: Default::default(),
             delta: false,
             force: false,
+            checks: Vec::new(),
+            hooks: Vec::new(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Phase check: what was asked for is looked at, one file per kind.
 //!
 //! A check that fails is a finding and ends nothing: the others are made too, so that
-//! one drill tells all there is to tell.
+//! one drill tells all there is to tell. A restore's server is looked at in the same way,
+//! and gets back what was changed for it.
 
 mod amcheck;
 mod checksums;
@@ -38,9 +39,18 @@ impl Seen {
     }
 }
 
+/// What becomes of the server that is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is thrown away: it may be changed.
+    Thrown,
+    /// It is handed over: nothing of the checks is left in it.
+    Kept,
+}
+
 pub(super) async fn run(
     order: &DrillOrder,
-    server: &Server,
+    (server, fate): (&Server, Fate),
     cx: &JobContext,
     findings: &mut Findings,
 ) -> Result<(), Stopped> {
@@ -60,8 +70,10 @@ pub(super) async fn run(
     });
     let databases = server.databases().await?;
     let reader = if needs_reader(&order.checks) {
-        quiet::make(server, &databases).await?;
-        Some(Reader::make(server, &databases).await?)
+        if fate == Fate::Thrown {
+            quiet::make(server, &databases).await?;
+        }
+        Some(Reader::make((server, fate), &databases).await?)
     } else {
         None
     };
@@ -83,7 +95,7 @@ pub(super) async fn run(
                 )
                 .await
             }
-            (Some(CheckKind::Amcheck), _) => amcheck::run(server).await,
+            (Some(CheckKind::Amcheck), _) => amcheck::run(server, fate).await,
             (Some(CheckKind::Checksums), _) => checksums::run(server).await,
             (Some(CheckKind::RowCounts), Some(reader)) => {
                 counts::run(
@@ -102,7 +114,10 @@ pub(super) async fn run(
         cx.log(format!("check {}: {verb}: {}", result.name, result.why));
         findings.add(result);
     }
-    Ok(())
+    match (reader, fate) {
+        (Some(reader), Fate::Kept) => reader.leave(server).await,
+        _ => Ok(()),
+    }
 }
 
 /// A server that answers is one that reached its target: the restore made sure of that
