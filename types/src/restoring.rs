@@ -412,7 +412,14 @@ mod tests {
             hand_over: over,
             ..order("latest", &["warm", "dns"])
         };
-        let with_hooks = ["hook warm", "hook dns", "register", "backup", "webhook 1", "webhook 2"];
+        let with_hooks = [
+            "hook warm",
+            "hook dns",
+            "register",
+            "backup",
+            "webhook 1",
+            "webhook 2",
+        ];
         assert_eq!(order.steps(), with_hooks);
     }
 

@@ -12,8 +12,8 @@
 mod check;
 mod findings;
 mod lair;
-mod look;
 mod logical;
+mod look;
 mod physical;
 mod server;
 mod sweep;

@@ -22,7 +22,8 @@ pub(super) async fn run(
     mut result: RestoreResult,
 ) -> Result<RestoreResult, Stopped> {
     if !work.request.checks.is_empty() {
-        result.checks = or_cancelled(cx, async { Ok(look(work, cx, ready, &result).await) }).await?;
+        result.checks =
+            or_cancelled(cx, async { Ok(look(work, cx, ready, &result).await) }).await?;
         failpoint!("restore::check::done");
         let failed = result.checks.iter().filter(|check| !check.passed).count();
         if failed > 0 {

@@ -240,7 +240,12 @@ pub(super) async fn problems(
     let mut problems = settings::reserved(&asked.set, asked.action);
     problems.extend(refuse_force(asked).err());
     let hooks = &host.config().hooks;
-    problems.extend(asked.hooks.iter().filter_map(|name| hook_problem(hooks, name)));
+    problems.extend(
+        asked
+            .hooks
+            .iter()
+            .filter_map(|name| hook_problem(hooks, name)),
+    );
     let (asked, bin_dirs) = (asked.clone(), host.config().postgres.bin_dirs.clone());
     let (executable, url) = (host.executable().to_owned(), repository.url.clone());
     let places = places.clone();
