@@ -52,7 +52,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
-        0u8..37,
+        0u8..39,
         0u8..3,
         0u8..4,
         -5i16..200,
@@ -85,6 +85,10 @@ fn command(step: Step, serial: u128, now: Timestamp) -> Command {
             ..step
         }),
         32..=33 => there(step),
+        37..=38 => {
+            let kind = (step.what, step.one, step.two);
+            crate::restores::random(kind, step.caused, serial)
+        }
         34 => crate::reports::wanted(serial, now, step.caused).into(),
         _ => standing(step, serial, now),
     }
@@ -433,6 +437,12 @@ fn log(steps: &[Step]) -> Vec<Entry> {
 /// The seed of a log in which jobs and backups come to something: what steps
 /// alone reach too rarely.
 fn opening() -> Vec<Command> {
+    let mut commands = opening_of_backups();
+    commands.extend(crate::restores::opening());
+    commands
+}
+
+fn opening_of_backups() -> Vec<Command> {
     let token = holdfast_state::command::CreateJoinToken {
         token: join_token_id(50),
         hash: hash("join 50"),
@@ -587,6 +597,9 @@ fn random_logs_reach_what_they_test() {
         "record_notices",
         "record_deliveries",
         "silence_alarms",
+        "move_restore",
+        "try_next_copy",
+        "cancel_restore",
     ] {
         assert!(accepted.contains_key(name), "{name} was never accepted");
     }
