@@ -84,6 +84,11 @@ impl Fixture {
         }
     }
 
+    /// The same server and repository, and another agent's process.
+    pub(crate) fn on_host(self, host: Host) -> Self {
+        Self { host, ..self }
+    }
+
     /// After the server was stopped and started again.
     pub(crate) async fn reconnected(self) -> Self {
         let session = Session::connect(&self.cluster.local()).await.unwrap();
