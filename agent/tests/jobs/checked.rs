@@ -3,12 +3,15 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use holdfast_agent::host::{Host, HookConfig, HostConfig, PostgresConfig};
+use holdfast_agent::job::{JobContext, restore};
 use holdfast_pg::testkit;
 use holdfast_types::drill::CheckResult;
 use holdfast_types::{JobPhase, RestoreRequest, Span};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{Fixture, Restored};
 
@@ -201,6 +204,32 @@ async fn a_hook_that_fails_or_hangs_is_told_and_ends_nothing_else() {
     };
     let copy = fixture.restore(&plain).await;
     assert_eq!(copy.result.hooks[0].exit_code, Some(7));
+}
+
+/// From when others are let in it may be in use: whoever cancels ends the hook.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cancels_while_a_hook_runs_does_not_take_the_server_away() {
+    let fixture = with_orders(18).await;
+    let begun = fixture.directory("begun").join("mark");
+    let waits = format!("touch {}; sleep 600", begun.display());
+    let waits = script(&fixture, "waits", &waits);
+    let fixture = allowing(fixture, &[("waits", &waits, 3_600)]);
+    let request = checked(&fixture, json!([]), &["waits"]);
+    let plan = fixture.plan(&request).await.unwrap();
+    let cancel = CancellationToken::new();
+    let cx = JobContext::new(cancel.clone());
+    let work = fixture.restore_work(&request, plan.clone());
+    let (outcome, ()) = tokio::join!(restore::run(work, cx, &fixture.host), async {
+        while !begun.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        cancel.cancel();
+    });
+    let copy = fixture.restored(plan, outcome);
+    let failure = copy.result.hooks[0].failure.as_ref().unwrap();
+    assert!(failure.message.contains("was cancelled"), "{failure}");
+    assert!(copy.is_running() && lets_others_in(&copy));
+    assert!(copy.dir().join("global/pg_control").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -35,26 +35,25 @@ pub(super) async fn run(
             return Ok(result);
         }
     }
-    or_cancelled(cx, promote::let_others_in(ready)).await?;
-    hand_over(work, cx, (host, ready), result).await
+    promote::let_others_in(ready).await?;
+    Ok(hand_over(work, cx, (host, ready), result).await)
 }
 
-/// Of a directory, with or without a server.
+/// Of a directory, with or without a server. From here on it may be in use: nothing that
+/// comes takes it away again.
 pub(super) async fn hand_over(
     work: &RestoreWork,
     cx: &JobContext,
     (host, ready): (&Host, &Ready),
     mut result: RestoreResult,
-) -> Result<RestoreResult, Stopped> {
+) -> RestoreResult {
     if work.request.hooks.is_empty() {
-        return Ok(result);
+        return result;
     }
     cx.enter(JobPhase::Check);
-    let ran = async { Ok(hooks::run(work, cx, (host, &ready.dir), &result).await) };
-    let ran = or_cancelled(cx, ran).await?;
-    result.hooks = ran;
+    result.hooks = hooks::run(work, cx, (host, &ready.dir), &result).await;
     failpoint!("restore::hooks::done");
-    Ok(result)
+    result
 }
 
 async fn look(

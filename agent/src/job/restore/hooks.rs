@@ -4,7 +4,8 @@
 //! They run as the owner of the directory, as PostgreSQL's programs do, with no shell, in
 //! an environment that is made for them, and no longer than they may. Each is run once: a
 //! job that is lost in the middle is not begun again. What they come to is reported and
-//! decides nothing here, for what was restored is whole by then.
+//! decides nothing here: what was restored is whole by then and may be in use, so that not
+//! even whoever cancels takes it away (I-12).
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -37,7 +38,7 @@ pub(super) async fn run(
     let mut ran = Vec::new();
     for name in &work.request.hooks {
         cx.log(format!("hook {name} begins"));
-        let one = run_one(name, (work, host, dir), result).await;
+        let one = run_one(name, cx, (work, host, dir), result).await;
         let told = match &one.failure {
             None => format!("hook {name} is done"),
             Some(failure) => format!("hook {name} failed: {}", failure.message),
@@ -54,6 +55,7 @@ pub(super) async fn run(
 
 async fn run_one(
     name: &Name,
+    cx: &JobContext,
     (work, host, dir): (&RestoreWork, &Host, &Path),
     result: &RestoreResult,
 ) -> HookRun {
@@ -77,13 +79,26 @@ async fn run_one(
     };
     let began = Instant::now();
     let variables = variables(work, (restore, &run), result);
-    match execute(hook, dir, variables).await {
-        Ok((status, output)) => {
+    let executed = tokio::select! {
+        biased;
+        executed = execute(hook, dir, variables) => Some(executed),
+        // It ends with the future that waits for it.
+        () = cx.cancel().cancelled() => None,
+    };
+    match executed {
+        Some(Ok((status, output))) => {
             run.exit_code = status.and_then(|status| status.code());
             run.output = output;
             run.failure = judge(name, hook, status, &run.output);
         }
-        Err(why) => run.failure = Some(failed(format!("the hook \"{name}\" cannot be run: {why}"))),
+        Some(Err(why)) => {
+            let why = format!("the hook \"{name}\" cannot be run: {why}");
+            run.failure = Some(failed(why));
+        }
+        None => {
+            let why = format!("the hook \"{name}\" was ended, because the restore was cancelled");
+            run.failure = Some(failed(why));
+        }
     }
     run.millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     run

@@ -186,7 +186,7 @@ async fn execute(
     failpoint!("restore::verify::done");
     if !work.request.start {
         let result = or_cancelled(cx, server::not_started(ready)).await?;
-        return after::hand_over(work, cx, (host, ready), result).await;
+        return Ok(after::hand_over(work, cx, (host, ready), result).await);
     }
     let began = std::time::Instant::now();
     *noted = Some(note(work, host, ready)?);
