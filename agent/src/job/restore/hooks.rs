@@ -81,9 +81,9 @@ async fn run_one(
     let variables = variables(work, (restore, &run), result);
     let executed = tokio::select! {
         biased;
-        executed = execute(hook, dir, variables) => Some(executed),
         // It ends with the future that waits for it.
         () = cx.cancel().cancelled() => None,
+        executed = execute(hook, dir, variables) => Some(executed),
     };
     match executed {
         Some(Ok((status, output))) => {
