@@ -76,7 +76,10 @@ fn allow_hook(fleet: &mut Fleet, script: &str) {
     fleet.agent.kill();
     let path = fleet.agent.data().join("agent.toml");
     let mut text = std::fs::read_to_string(&path).expect("agent.toml");
-    text.push_str(&format!("\n[hooks.told]\ncommand = [{:?}]\n", program.display().to_string()));
+    text.push_str(&format!(
+        "\n[hooks.told]\ncommand = [{:?}]\n",
+        program.display().to_string()
+    ));
     std::fs::write(&path, text).expect("agent.toml is written");
     fleet.agent.restart();
     fleet.agent.wait_ready();
@@ -121,7 +124,9 @@ fn a_restore_is_checked_and_its_host_is_told_and_one_that_fails_a_check_is_not_h
     let done = ended(&fleet, &job);
     assert_eq!(done["state"], "done", "{done}");
     let port = done["result"]["port"].as_u64().expect("a port");
-    let said = done["result"]["hooks"][0]["output"].as_str().expect("it wrote");
+    let said = done["result"]["hooks"][0]["output"]
+        .as_str()
+        .expect("it wrote");
     assert_eq!(said.trim(), format!("orders on {port}"));
     assert_eq!(done["handedOver"][0]["step"], "hook told");
     let programs = fleet.postgres.programs().clone();
@@ -131,7 +136,11 @@ fn a_restore_is_checked_and_its_host_is_told_and_one_that_fails_a_check_is_not_h
     let left = "SELECT count(*) FROM pg_roles WHERE rolname ~ '^holdfast_drill'";
     assert_eq!(restored.psql(left), "0");
 
-    let bad = checks(&fleet, "bad.yaml", "- {sql: select count(*) from kept, expect: '= 7'}\n");
+    let bad = checks(
+        &fleet,
+        "bad.yaml",
+        "- {sql: select count(*) from kept, expect: '= 7'}\n",
+    );
     let dir = fleet.restore_dir("failed");
     let job = begin(&fleet, &path(&dir), &["--checks", &bad, "--hook", "told"]);
     let failed = ended(&fleet, &job);

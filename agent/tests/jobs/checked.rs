@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use holdfast_agent::host::{Host, HookConfig, HostConfig, PostgresConfig};
+use holdfast_agent::host::{HookConfig, Host, HostConfig, PostgresConfig};
 use holdfast_agent::job::{JobContext, restore};
 use holdfast_pg::testkit;
 use holdfast_types::drill::CheckResult;
@@ -30,7 +30,9 @@ async fn with_orders(major: u32) -> Fixture {
     ] {
         fixture.session.execute(statement).await.unwrap();
     }
-    fixture.cluster.psql_in("looked", "CREATE EXTENSION amcheck");
+    fixture
+        .cluster
+        .psql_in("looked", "CREATE EXTENSION amcheck");
     fixture.archived_backup().await;
     fixture
 }
@@ -109,14 +111,21 @@ async fn passes(major: u32) {
     ]);
     let request = checked(&fixture, checks, &["told", "again"]);
     let copy = fixture.restore(&request).await;
-    assert!(copy.result.checks.iter().all(|check| check.passed), "{:#?}", copy.result.checks);
+    assert!(
+        copy.result.checks.iter().all(|check| check.passed),
+        "{:#?}",
+        copy.result.checks
+    );
     assert_eq!(copy.result.checks.len(), 4);
     let phases = &copy.result.phases;
     assert!(phases.iter().any(|time| time.phase == JobPhase::Check));
     // Nothing of the looking is left, and others come in.
     assert!(lets_others_in(&copy));
     assert_eq!(copy.psql_in("postgres", LEFT), "0");
-    let in_looked = copy.psql_in("looked", "SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'");
+    let in_looked = copy.psql_in(
+        "looked",
+        "SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'",
+    );
     assert_eq!(in_looked, "1", "what was there stays");
     let open = "SELECT datacl::text !~ 'holdfast' FROM pg_database WHERE datname = 'closed'";
     assert_eq!(copy.psql_in("postgres", open), "t");
@@ -135,8 +144,14 @@ async fn passes(major: u32) {
     };
     assert_eq!(said("HOLDFAST_DATA_DIR"), copy.result.dir);
     assert_eq!(said("HOLDFAST_PORT"), copy.result.port.unwrap().to_string());
-    assert_eq!(said("HOLDFAST_SOCKET_DIR"), copy.result.socket_dir.as_deref().unwrap());
-    assert_eq!(said("HOLDFAST_REACHED_LSN"), copy.result.reached_lsn.to_string());
+    assert_eq!(
+        said("HOLDFAST_SOCKET_DIR"),
+        copy.result.socket_dir.as_deref().unwrap()
+    );
+    assert_eq!(
+        said("HOLDFAST_REACHED_LSN"),
+        copy.result.reached_lsn.to_string()
+    );
     assert_eq!(said("HOLDFAST_CLUSTER"), request.cluster.as_str());
     let restore = said("HOLDFAST_RESTORE_ID");
     assert!(restore.starts_with("rst_"));
@@ -154,9 +169,7 @@ async fn what_fails_a_check_runs_and_lets_nobody_in() {
     let made = fixture.cluster.root().join("made");
     let touch = script(&fixture, "touch", &format!("touch {}", made.display()));
     let fixture = allowing(fixture, &[("touch", &touch, 60)]);
-    let of = |name: &str, sql: &str| {
-        json!({"name": name, "sql": sql, "expect": "= 1", "database": "postgres"})
-    };
+    let of = |name: &str, sql: &str| json!({"name": name, "sql": sql, "expect": "= 1", "database": "postgres"});
     let checks = json!([
         of("few", "select count(*) from orders"),
         of("fine", "select 1"),
@@ -165,13 +178,18 @@ async fn what_fails_a_check_runs_and_lets_nobody_in() {
         of("block", "do $$ begin commit; delete from orders; end $$"),
         of("program", "copy orders to program 'true'"),
     ]);
-    let copy = fixture.restore(&checked(&fixture, checks, &["touch"])).await;
+    let copy = fixture
+        .restore(&checked(&fixture, checks, &["touch"]))
+        .await;
     let passed = |name: &str| check(&copy, name).passed;
     assert!(passed("fine") && !passed("few"));
     assert!(!passed("writes") && !passed("two") && !passed("block") && !passed("program"));
     assert_eq!(check(&copy, "few").seen.as_deref(), Some("1000"));
     assert!(copy.is_running() && !lets_others_in(&copy));
-    assert_eq!(copy.psql_in("postgres", "SELECT count(*) FROM orders"), "1000");
+    assert_eq!(
+        copy.psql_in("postgres", "SELECT count(*) FROM orders"),
+        "1000"
+    );
     assert_eq!(copy.psql_in("postgres", LEFT), "0");
     assert_eq!(copy.result.hooks, []);
     assert!(!made.exists(), "no hook is run");
@@ -185,7 +203,10 @@ async fn a_hook_that_fails_or_hangs_is_told_and_ends_nothing_else() {
     let hooks = [("fails", fails.as_path(), 60), ("hangs", &hangs, 1)];
     let fixture = allowing(fixture, &hooks);
     for (named, why) in [
-        (["fails", "hangs"], "ended with 7; it wrote last: what is wrong"),
+        (
+            ["fails", "hangs"],
+            "ended with 7; it wrote last: what is wrong",
+        ),
         (["hangs", "fails"], "took longer than 1s"),
     ] {
         let copy = fixture.restore(&checked(&fixture, json!([]), &named)).await;

@@ -364,10 +364,7 @@ fn request(args: RestoreArgs, rehearses: bool) -> Result<Value, Failure> {
         ("delta", json!(args.delta.then_some(true))),
         ("force", json!(args.force.then_some(true))),
         ("checks", json!(checks)),
-        (
-            "hooks",
-            json!((!args.hook.is_empty()).then_some(args.hook)),
-        ),
+        ("hooks", json!((!args.hook.is_empty()).then_some(args.hook))),
     ] {
         if !value.is_null() {
             body[field] = value;

@@ -66,7 +66,12 @@ async fn run(node: &Node, session: &mut Session, event: JobEvent) -> String {
     let Work::Restore(work) = &assignment.work else {
         unreachable!()
     };
-    let named: Vec<&str> = work.request.hooks.iter().map(|name| name.as_str()).collect();
+    let named: Vec<&str> = work
+        .request
+        .hooks
+        .iter()
+        .map(|name| name.as_str())
+        .collect();
     assert_eq!(named, ["warm", "repoint"]);
     assert_eq!(work.request.checks.len(), 1);
     session.report(&assignment, JobEvent::Started).await;
@@ -115,7 +120,10 @@ async fn a_check_that_failed_or_was_not_made_ends_it_before_it_is_handed_over() 
         let error = &failed["error"];
         assert_eq!(error["code"], "restore_check_failed", "{failed}");
         assert!(error["message"].as_str().unwrap().contains(why), "{error}");
-        assert!(error["hint"].as_str().unwrap().contains(".holdfast"), "{error}");
+        assert!(
+            error["hint"].as_str().unwrap().contains(".holdfast"),
+            "{error}"
+        );
         assert_eq!(failed["handedOver"], json!([]));
         assert_eq!(failed["checks"][4]["passed"], false);
         let history = failed["history"].to_string();
@@ -133,7 +141,11 @@ async fn a_hook_that_failed_or_was_not_run_is_said_and_what_was_restored_stays()
     let none = json!([hook("warm", None)]);
     let told = [
         (one, vec!["hook warm"], "ended with 7"),
-        (none, vec!["hook warm", "hook repoint"], "did not run the hook"),
+        (
+            none,
+            vec!["hook warm", "hook repoint"],
+            "did not run the hook",
+        ),
     ];
     for (hooks, made, why) in told {
         let event = reported(json!([check(true)]), hooks);
@@ -159,7 +171,12 @@ async fn what_cannot_be_checked_or_run_is_refused_before_anything_is_done() {
         let body = node.post("/api/v1/restores/plan", wanted).await;
         assert_eq!(body.refused(422, "invalid")["field"], at);
     };
-    refused("checks", json!([{"checksums": true}]), "checks[0].checksums").await;
+    refused(
+        "checks",
+        json!([{"checksums": true}]),
+        "checks[0].checksums",
+    )
+    .await;
     let counts = json!([{"amcheck": true}, {"rowCounts": "drift <= 5%"}]);
     refused("checks", counts, "checks[1].rowCounts").await;
     let drift = json!([{"sql": "select 1", "expect": "drift <= 5%"}]);

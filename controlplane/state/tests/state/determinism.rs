@@ -36,6 +36,7 @@ use crate::must_hold::Known;
 use crate::nodes::moved;
 use crate::offline::{attempt, offline};
 use crate::pins::{pin, pins};
+use crate::restores;
 use crate::schedules::{at, decision, mark, run_id, run_job, runs};
 use crate::writer::{apply_by, dump_by, writer};
 
@@ -85,10 +86,7 @@ fn command(step: Step, serial: u128, now: Timestamp) -> Command {
             ..step
         }),
         32..=33 => there(step),
-        37..=38 => {
-            let kind = (step.what, step.one, step.two);
-            crate::restores::random(kind, step.caused, serial)
-        }
+        37..=38 => restores::random((step.what, step.one, step.two), step.caused, serial),
         34 => crate::reports::wanted(serial, now, step.caused).into(),
         _ => standing(step, serial, now),
     }
@@ -437,12 +435,6 @@ fn log(steps: &[Step]) -> Vec<Entry> {
 /// The seed of a log in which jobs and backups come to something: what steps
 /// alone reach too rarely.
 fn opening() -> Vec<Command> {
-    let mut commands = opening_of_backups();
-    commands.extend(crate::restores::opening());
-    commands
-}
-
-fn opening_of_backups() -> Vec<Command> {
     let token = holdfast_state::command::CreateJoinToken {
         token: join_token_id(50),
         hash: hash("join 50"),
@@ -482,7 +474,8 @@ fn opening_of_backups() -> Vec<Command> {
 
 fn whole_log(steps: &[Step]) -> Vec<Vec<u8>> {
     let mut entries = log(steps);
-    let opening = opening().into_iter().map(|command| {
+    let opening = opening().into_iter().chain(restores::opening());
+    let opening = opening.map(|command| {
         let mut entry = entries[0].clone();
         entry.command = command;
         entry

@@ -85,30 +85,15 @@ pub(super) async fn run(
     for check in first.into_iter().chain(last) {
         let began = Instant::now();
         let database = sql::database_of(check, order, &databases);
-        let seen = match (check.kind(), &reader) {
-            (Some(CheckKind::Sql), Some(reader)) => {
-                sql::run(
-                    check,
-                    (order, database.as_str()),
-                    (server, reader),
-                    findings,
-                )
-                .await
-            }
-            (Some(CheckKind::Amcheck), _) => amcheck::run(server, fate).await,
-            (Some(CheckKind::Checksums), _) => checksums::run(server).await,
-            (Some(CheckKind::RowCounts), Some(reader)) => {
-                counts::run(
-                    check,
-                    order,
-                    (server, reader, databases.as_slice()),
-                    findings,
-                )
-                .await
-            }
-            // Documents are checked; another release may have written this one.
-            _ => Seen::failed("this agent does not know the check"),
-        };
+        let place = (database.as_str(), databases.as_slice());
+        let seen = make(
+            check,
+            order,
+            (server, fate, reader.as_ref()),
+            place,
+            findings,
+        )
+        .await;
         let result = describe(check, database, seen, began);
         let verb = if result.passed { "passed" } else { "failed" };
         cx.log(format!("check {}: {verb}: {}", result.name, result.why));
@@ -117,6 +102,28 @@ pub(super) async fn run(
     match (reader, fate) {
         (Some(reader), Fate::Kept) => reader.leave(server).await,
         _ => Ok(()),
+    }
+}
+
+/// Makes one check.
+async fn make(
+    check: &Check,
+    order: &DrillOrder,
+    (server, fate, reader): (&Server, Fate, Option<&Reader>),
+    (database, databases): (&str, &[String]),
+    findings: &mut Findings,
+) -> Seen {
+    match (check.kind(), reader) {
+        (Some(CheckKind::Sql), Some(reader)) => {
+            sql::run(check, (order, database), (server, reader), findings).await
+        }
+        (Some(CheckKind::Amcheck), _) => amcheck::run(server, fate).await,
+        (Some(CheckKind::Checksums), _) => checksums::run(server).await,
+        (Some(CheckKind::RowCounts), Some(reader)) => {
+            counts::run(check, order, (server, reader, databases), findings).await
+        }
+        // Documents are checked; another release may have written this one.
+        _ => Seen::failed("this agent does not know the check"),
     }
 }
 

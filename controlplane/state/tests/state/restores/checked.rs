@@ -64,7 +64,10 @@ async fn condemn_what_it_reads(state: &mut TestState) {
         grace_millis: 24 * 3600 * 1000,
     };
     let verdicts = state.accept(condemn).await;
-    assert!(matches!(verdicts[..], [Verdict::Condemned(_)]), "{verdicts:?}");
+    assert!(
+        matches!(verdicts[..], [Verdict::Condemned(_)]),
+        "{verdicts:?}"
+    );
 }
 
 /// A plan pins nothing (ADR 15): it is looked at again when it is begun, by whomever.
@@ -83,7 +86,10 @@ async fn a_plan_whose_backup_was_condemned_meanwhile_is_begun_no_more() {
     let begun = asked(&mut state, 1, over()).await;
     assert_eq!(begun.state, RestoreState::AwaitingApproval);
     condemn_what_it_reads(&mut state).await;
-    let voted = state.by(Principal::user("bob"), vote(1, true)).await.unwrap();
+    let voted = state
+        .by(Principal::user("bob"), vote(1, true))
+        .await
+        .unwrap();
     assert_eq!(voted.state, ApprovalState::Failed);
     let approval = query::approval(&state.conn, approval_id(1), state.now).await;
     let outcome = approval.unwrap().unwrap().outcome.unwrap();

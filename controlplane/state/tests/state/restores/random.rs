@@ -7,9 +7,7 @@ use holdfast_types::restoring::{RestoreOrder, RestoreState};
 use serde_json::Value;
 
 use super::checked::{looked_at, measured};
-use super::{
-    beginning, checks, failure, moving, planning, restore_id, step, succeeded, trying,
-};
+use super::{beginning, checks, failure, moving, planning, restore_id, step, succeeded, trying};
 use crate::fixture::{apply, job_id, lease, repository};
 
 /// The hash of the plan of an order: that of its one spelling.
