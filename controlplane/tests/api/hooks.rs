@@ -1,6 +1,6 @@
 //! Restores that are checked before they are handed over, and commands of their hosts.
 
-use holdfast_proto::{JobEvent, JobOutcome, JobSuccess, Work};
+use holdfast_proto::{Assignment, JobEvent, JobOutcome, JobSuccess, Work};
 use holdfast_types::Failure;
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::agent::{Agent, Session};
 use crate::jobs::finished;
 use crate::node::{Node, eventually};
 use crate::restores::{answer_plan, plan};
-use crate::restoring::{DIR, assigned, begun, ready, restore_is, wanted};
+use crate::restoring::{DIR, begun, ready, restore_is, restore_of, wanted};
 
 /// On a node whose restores are checked.
 async fn checking() -> (Node, Agent, Session) {
@@ -62,7 +62,12 @@ fn reported(checks: Value, hooks: Value) -> JobEvent {
 
 async fn run(node: &Node, session: &mut Session, event: JobEvent) -> String {
     let id = begun(node, session, asked()).await;
-    let assignment = assigned(session).await;
+    let job = id.replace("rst_", "job_");
+    let is_its = |one: &Assignment| match &one.work {
+        Work::Restore(work) => work.job.to_string() == job,
+        _ => false,
+    };
+    let assignment = restore_of(session, is_its).await;
     let Work::Restore(work) = &assignment.work else {
         unreachable!()
     };
