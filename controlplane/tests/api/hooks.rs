@@ -213,3 +213,19 @@ async fn what_cannot_be_checked_or_run_is_refused_before_anything_is_done() {
     assert_eq!(listed["items"], json!([]));
     node.stop().await;
 }
+
+/// A rehearsal is a drill: of its server all may be checked, for it is thrown away.
+#[tokio::test]
+async fn what_a_rehearsal_checks_its_drill_does() {
+    let (mut node, _agent, mut session) = checking().await;
+    let checks = json!([{"checksums": true}, {"rowCounts": "drift <= 5%"}]);
+    let wanted = json!({"cluster": "orders", "at": "latest", "agent": "db1", "rehearse": true,
+                        "checks": checks});
+    node.post("/api/v1/restores", wanted).await.expect(202);
+    let assignment = session.job().await;
+    let Work::Drill(work) = &assignment.work else {
+        panic!("{assignment:?}")
+    };
+    assert_eq!(serde_json::to_value(&work.order.checks).unwrap(), checks);
+    node.stop().await;
+}
