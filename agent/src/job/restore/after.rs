@@ -71,5 +71,6 @@ async fn look(
         superuser: superuser.unwrap_or_else(|| "postgres".to_owned()),
         programs: ready.programs.clone(),
     };
-    drill::look(looked, cx).await
+    // Boxed: it is large, and most restores make no checks.
+    Box::pin(drill::look(looked, cx)).await
 }
