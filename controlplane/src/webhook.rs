@@ -29,6 +29,11 @@ pub(crate) struct Message {
 pub(crate) fn restored(restore: &RestoreView) -> Value {
     let request = &restore.order.request;
     let register = restore.order.hand_over.register.as_ref();
+    let mut result = restore.result.clone();
+    // What commands of the host wrote is for those who may see the restore.
+    if let Some(Value::Object(fields)) = &mut result {
+        fields.remove("hooks");
+    }
     json!({
         "type": "restore.restored",
         "restore": restore.id,
@@ -40,7 +45,7 @@ pub(crate) fn restored(restore: &RestoreView) -> Value {
         "backup": restore.order.plan.backup,
         "restoredAt": restore.restored_at,
         "registeredAs": register.map(|register| &register.name),
-        "result": restore.result,
+        "result": result,
     })
 }
 

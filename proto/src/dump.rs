@@ -89,6 +89,8 @@ pub(crate) fn refusing_request(cluster: &Name, backup: BackupId) -> RestoreReque
         tablespace_map: std::collections::BTreeMap::new(),
         delta: false,
         force: false,
+        checks: Vec::new(),
+        hooks: Vec::new(),
     }
 }
 

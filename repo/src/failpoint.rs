@@ -40,6 +40,8 @@ pub const POINTS: &[&str] = &[
     "restore::replay::done",
     "restore::promote::promoted",
     "restore::promote::done",
+    "restore::check::done",
+    "restore::hooks::done",
     // A database of a dump into a server (agent/src/job/restore_dump).
     "restore_dump::prepare::done",
     "restore_dump::extract::done",

@@ -66,3 +66,89 @@ fn an_agent_that_dies_in_a_restore_leaves_a_failure_and_its_record() {
     let restored = holdfast_tests::fleet::Restored::adopt(result, dir, programs);
     assert_eq!(restored.psql("SELECT count(*) FROM kept"), "1000");
 }
+
+/// The host of the fleet's agent allows what this script does, under the name `told`.
+fn allow_hook(fleet: &mut Fleet, script: &str) {
+    let program = fleet.postgres.root().join("told");
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a script");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, mode).expect("it is executable");
+    fleet.agent.kill();
+    let path = fleet.agent.data().join("agent.toml");
+    let mut text = std::fs::read_to_string(&path).expect("agent.toml");
+    text.push_str(&format!(
+        "\n[hooks.told]\ncommand = [{:?}]\n",
+        program.display().to_string()
+    ));
+    std::fs::write(&path, text).expect("agent.toml is written");
+    fleet.agent.restart();
+    fleet.agent.wait_ready();
+}
+
+fn checks(fleet: &Fleet, name: &str, yaml: &str) -> String {
+    let path = fleet.scratch.path().join(name);
+    std::fs::write(&path, yaml).expect("a file");
+    path.display().to_string()
+}
+
+#[test]
+fn a_restore_is_checked_and_its_host_is_told_and_one_that_fails_a_check_is_not_handed_over() {
+    let mut fleet = Fleet::start(&major(18), Store::directory);
+    fleet
+        .postgres
+        .psql("CREATE TABLE kept AS SELECT i FROM generate_series(1, 1000) i");
+    fleet.backup();
+    fleet.wait_frontier(Timestamp::now());
+    allow_hook(&mut fleet, "echo \"$HOLDFAST_CLUSTER on $HOLDFAST_PORT\"");
+    let good = "- {sql: select count(*) from kept, expect: '= 1000'}\n- {amcheck: true}\n";
+    let good = checks(&fleet, "good.yaml", good);
+    let path = |dir: &std::path::Path| dir.display().to_string();
+
+    // What the host does not allow is refused by the plan, once every node knows of hooks.
+    let dir = fleet.restore_dir("refused");
+    let refused = until("hooks to be known", LONG, || {
+        let dir = path(&dir);
+        let run = [
+            "restore", "run", "orders", "--at", "latest", "--agent", "db1", "--dir", &dir,
+            "--start", "--hook", "other", "-o", "json",
+        ];
+        let ran = fleet.cli.run(run);
+        let told: Value = serde_json::from_str(ran.stderr.trim()).expect("an error");
+        (told["code"] != "level_too_low").then_some(told)
+    });
+    assert_eq!(refused["code"], "hook_not_allowed", "{refused}");
+    assert!(!dir.exists());
+
+    let dir = fleet.restore_dir("checked");
+    let job = begin(&fleet, &path(&dir), &["--checks", &good, "--hook", "told"]);
+    let done = ended(&fleet, &job);
+    assert_eq!(done["state"], "done", "{done}");
+    let port = done["result"]["port"].as_u64().expect("a port");
+    let said = done["result"]["hooks"][0]["output"]
+        .as_str()
+        .expect("it wrote");
+    assert_eq!(said.trim(), format!("orders on {port}"));
+    assert_eq!(done["handedOver"][0]["step"], "hook told");
+    let programs = fleet.postgres.programs().clone();
+    let result = done["result"].clone();
+    let restored = holdfast_tests::fleet::Restored::adopt(result, dir, programs.clone());
+    assert_eq!(restored.psql("SELECT count(*) FROM kept"), "1000");
+    let left = "SELECT count(*) FROM pg_roles WHERE rolname ~ '^holdfast_drill'";
+    assert_eq!(restored.psql(left), "0");
+
+    let bad = checks(
+        &fleet,
+        "bad.yaml",
+        "- {sql: select count(*) from kept, expect: '= 7'}\n",
+    );
+    let dir = fleet.restore_dir("failed");
+    let job = begin(&fleet, &path(&dir), &["--checks", &bad, "--hook", "told"]);
+    let failed = ended(&fleet, &job);
+    assert_eq!(failed["state"], "failed", "{failed}");
+    assert_eq!(failed["error"]["code"], "restore_check_failed", "{failed}");
+    assert_eq!(failed["handedOver"], serde_json::json!([]));
+    // It is there to be looked at, by its socket.
+    let result = failed["result"].clone();
+    let looked_at = holdfast_tests::fleet::Restored::adopt(result, dir, programs);
+    assert_eq!(looked_at.psql("SELECT count(*) FROM kept"), "1000");
+}

@@ -57,7 +57,7 @@ pub use lsn::{InvalidLsn, Lsn};
 pub use name::{InvalidName, Name};
 pub use quantity::{ByteRate, ByteSize, InvalidQuantity, Span};
 pub use restore::{
-    PlannedTablespace, PlannedWal, RestorePlan, RestoreRequest, RestoreResult, StopBefore,
+    HookRun, PlannedTablespace, PlannedWal, RestorePlan, RestoreRequest, RestoreResult, StopBefore,
     TargetAction, parse_tablespace_mapping,
 };
 pub use secret::Secret;

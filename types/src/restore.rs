@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::as_word;
+use crate::drill::CheckResult;
+use crate::resource::Check;
 use crate::{BackupId, Failure, Lineage, Lsn, Name, PhaseTime, RestoreTarget, Timeline};
 
 /// What PostgreSQL does once it has reached the target.
@@ -83,6 +85,13 @@ pub struct RestoreRequest {
     /// system. Only with `delta`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub force: bool,
+    /// What is checked on the started server before anybody else comes in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+    /// Commands that its agent runs then, by the names that `agent.toml` gives them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<String>))]
+    pub hooks: Vec<Name>,
 }
 
 const fn is_false(value: &bool) -> bool {
@@ -219,6 +228,34 @@ pub struct RestoreResult {
     /// Where the time went, phase by phase.
     #[serde(default)]
     pub phases: Vec<PhaseTime>,
+    /// What was checked on the started server, and what was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckResult>,
+    /// The commands that were run then. None is when a check failed, and none after one
+    /// that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookRun>,
+}
+
+/// A command that was run on the host of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct HookRun {
+    /// Its name in `agent.toml`.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub name: Name,
+    /// What it was told to tell repeats by: `HOLDFAST_KEY`.
+    pub key: String,
+    /// What it ended with; null when it was ended, or never began.
+    pub exit_code: Option<i32>,
+    /// Thousandths of a second.
+    pub millis: u64,
+    /// The end of what it wrote.
+    pub output: String,
+    /// Why it counts as failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
 /// Reads `O=N` of `--tablespace-map`, as `pg_basebackup` does: an `=` inside a

@@ -168,6 +168,8 @@ impl HandOver {
     }
 }
 
+/// A command was run by its agent; with its name.
+pub const STEP_HOOK: &str = "hook";
 /// What is restored is declared as a cluster.
 pub const STEP_REGISTER: &str = "register";
 /// The first backup of that cluster is queued.
@@ -249,17 +251,37 @@ impl RestoreOrder {
     /// that will be there; of a time, what lies before it and is not there. `None` of
     /// targets that are exact.
     pub fn predicted_loss_millis(&self) -> Option<u64> {
-        let asked = match &self.request.at {
-            RestoreTarget::Latest => self.planned_at,
-            RestoreTarget::Time(time) => *time,
+        let asked = self.asked_for()?;
+        Some(missing(asked, self.plan.recovers_to))
+    }
+
+    /// The same of what was restored, by the last commit that its server replayed: it goes
+    /// on past the plan while more comes in.
+    pub fn achieved_loss_millis(&self, reached: Option<Timestamp>) -> Option<u64> {
+        let asked = self.asked_for()?;
+        let there = reached.map_or(self.plan.recovers_to, |at| at.max(self.plan.recovers_to));
+        Some(missing(asked, there))
+    }
+
+    /// The time up to which everything was asked for.
+    fn asked_for(&self) -> Option<Timestamp> {
+        match &self.request.at {
+            RestoreTarget::Latest => Some(self.planned_at),
+            RestoreTarget::Time(time) => Some(*time),
             RestoreTarget::Immediate
             | RestoreTarget::Backup(_)
             | RestoreTarget::Lsn(_)
             | RestoreTarget::Xid(_)
-            | RestoreTarget::Name(_) => return None,
-        };
-        let missing = asked.duration_since(self.plan.recovers_to).as_millis();
-        Some(u64::try_from(missing).unwrap_or(0))
+            | RestoreTarget::Name(_) => None,
+        }
+    }
+
+    /// The steps of handing it over: what its agent runs, and then what the control plane
+    /// does.
+    pub fn steps(&self) -> Vec<String> {
+        let hooks = self.request.hooks.iter();
+        let hooks = hooks.map(|name| format!("{STEP_HOOK} {name}"));
+        hooks.chain(self.hand_over.steps()).collect()
     }
 
     /// How long it will take, where that was measured.
@@ -273,6 +295,10 @@ impl RestoreOrder {
     pub fn repository(&self) -> Option<&Name> {
         self.copies.first().map(|copy| &copy.repository)
     }
+}
+
+fn missing(asked: Timestamp, there: Timestamp) -> u64 {
+    u64::try_from(asked.duration_since(there).as_millis()).unwrap_or(0)
 }
 
 /// Whether a failure is the repository's: then another copy may do.
@@ -320,7 +346,7 @@ pub struct RestoreCheck {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct HandedOver {
-    /// What: `register`, `backup`, `webhook 1`.
+    /// What: `hook NAME`, `register`, `backup`, `webhook 1`.
     pub step: String,
     /// What came of it.
     pub detail: String,
@@ -382,5 +408,54 @@ mod tests {
         let steps = ["register", "backup", "webhook 1", "webhook 2"];
         assert_eq!(over.steps(), steps);
         assert!(HandOver::default().steps().is_empty());
+        let order = RestoreOrder {
+            hand_over: over,
+            ..order("latest", &["warm", "dns"])
+        };
+        let with_hooks = [
+            "hook warm",
+            "hook dns",
+            "register",
+            "backup",
+            "webhook 1",
+            "webhook 2",
+        ];
+        assert_eq!(order.steps(), with_hooks);
+    }
+
+    fn order(at: &str, hooks: &[&str]) -> RestoreOrder {
+        serde_json::from_value(serde_json::json!({
+            "request": {"cluster": "orders", "at": at, "agent": "db1", "dir": "/srv/copy",
+                        "start": true, "hooks": hooks},
+            "plan": {
+                "cluster": "orders", "at": at, "lineage": "7301234567890123456-1",
+                "backup": "bkp_00000000000000000000000000000007",
+                "backupFinishedAt": "2026-02-03T02:00:00Z", "timeline": 1,
+                "wal": {"fromLsn": "0/64", "toLsn": "0/C8", "lastRecordLsn": "0/C0",
+                        "segments": 1},
+                "recoversTo": "2026-02-03T02:41:00Z", "lastCommitAt": null, "stopBefore": null,
+                "serverVersion": 150_018, "databaseBytes": 1, "fetchBytes": 1,
+                "estimatedSeconds": 3, "problems": [], "warnings": [],
+            },
+            "plannedAt": "2026-02-03T02:41:07Z",
+            "copies": [],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_came_in_after_the_plan_is_not_lost() {
+        let lost = |at: &str, reached: Option<&str>| {
+            let reached = reached.map(|time| time.parse().unwrap());
+            order(at, &[]).achieved_loss_millis(reached)
+        };
+        assert_eq!(order("latest", &[]).predicted_loss_millis(), Some(7_000));
+        assert_eq!(lost("latest", None), Some(7_000));
+        // The last commit may be older than what is known to be there.
+        assert_eq!(lost("latest", Some("2026-02-03T02:00:00Z")), Some(7_000));
+        assert_eq!(lost("latest", Some("2026-02-03T02:41:05Z")), Some(2_000));
+        assert_eq!(lost("latest", Some("2026-02-03T02:42:00Z")), Some(0));
+        assert_eq!(lost("2026-02-03T02:41:00Z", None), Some(0));
+        assert_eq!(lost("lsn:0/C8", Some("2026-02-03T02:41:05Z")), None);
     }
 }

@@ -146,6 +146,11 @@ fn check(config: &Config, file: &Path) -> Result<(), ConfigError> {
             "not shorter than 1s: every reconnect would count",
         ));
     }
+    for (name, hook) in &config.hooks {
+        hook.check().map_err(|(key, reason)| {
+            ConfigError::invalid(&format!("hooks.{name}.{key}"), &*place, reason)
+        })?;
+    }
     if let Err(error) = config
         .log
         .level

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use load::check_server;
 pub use load::{ConfigError, load};
 
-use crate::host::{HostConfig, PostgresConfig};
+use crate::host::{Hooks, HostConfig, PostgresConfig};
 
 /// The file's name in the agent's directory.
 pub const FILE: &str = "agent.toml";
@@ -29,6 +29,9 @@ pub struct Config {
     /// PostgreSQL's own programs.
     #[serde(default)]
     pub postgres: PostgresConfig,
+    /// Commands that restores may run on this host, by name.
+    #[serde(default, skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
     /// The log on stderr.
     #[serde(default)]
     pub log: LogConfig,
@@ -118,6 +121,7 @@ impl Config {
     pub fn host(&self) -> HostConfig {
         HostConfig {
             postgres: self.postgres.clone(),
+            hooks: self.hooks.clone(),
         }
     }
 

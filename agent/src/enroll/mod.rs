@@ -199,6 +199,7 @@ fn finish(enrol: &Enrol, grant: &Grant) -> io::Result<Enrolled> {
             servers: vec![enrol.server.clone()],
             take_over_after: config::take_over_after(),
         },
+        hooks: crate::host::Hooks::new(),
         postgres: PostgresConfig::default(),
         log: LogConfig::default(),
         telemetry: TelemetryConfig::default(),

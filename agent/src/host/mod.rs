@@ -6,6 +6,7 @@
 //! that are open.
 
 mod clock;
+mod hooks;
 mod peers;
 mod repositories;
 mod session;
@@ -21,6 +22,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 pub use clock::{Clock, Offset, Sample};
+pub(crate) use hooks::problem as hook_problem;
+pub use hooks::{HookConfig, Hooks};
 pub use peers::Peers;
 pub use session::SessionState;
 pub use slots::SlotTroubles;
@@ -34,6 +37,8 @@ use repositories::{Absent, Repositories};
 pub struct HostConfig {
     /// How PostgreSQL's own programs are found.
     pub postgres: PostgresConfig,
+    /// What restores may run here.
+    pub hooks: Hooks,
 }
 
 /// How PostgreSQL's own programs are found.

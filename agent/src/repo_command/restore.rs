@@ -129,6 +129,9 @@ impl RestoreArgs {
             tablespace_map: self.tablespace_map()?,
             delta: self.delta,
             force: self.force,
+            // An agent makes them, for a control plane that keeps what they showed.
+            checks: Vec::new(),
+            hooks: Vec::new(),
         })
     }
 
@@ -158,7 +161,11 @@ fn host(args: &RestoreArgs, scratch: &Scratch) -> Result<Host, CommandError> {
     let postgres = PostgresConfig {
         bin_dirs: args.bin_dirs.clone(),
     };
-    Host::new(&scratch.0, HostConfig { postgres }).map_err(|error| {
+    let config = HostConfig {
+        postgres,
+        ..HostConfig::default()
+    };
+    Host::new(&scratch.0, config).map_err(|error| {
         CommandError::failed(Failure::permanent(
             "own_program_unknown",
             format!("the path of this program cannot be found: {error}"),

@@ -454,6 +454,7 @@ async fn a_process_that_drills() {
         postgres: PostgresConfig {
             bin_dirs: vec![path("bin")],
         },
+        ..HostConfig::default()
     };
     let host = Host::with_executable(path("data"), config, path("executable"));
     let cx = context();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use holdfast_agent::host::{Host, HostConfig, PostgresConfig};
+use holdfast_agent::host::{HookConfig, Hooks, Host, HostConfig, PostgresConfig};
 use holdfast_agent::job::{JobContext, backup, restore};
 use holdfast_agent::wal::Duty;
 use holdfast_pg::binaries::Programs;
@@ -53,6 +53,7 @@ impl Fixture {
         let bin_dirs = vec![cluster.programs().directory().to_owned()];
         let config = HostConfig {
             postgres: PostgresConfig { bin_dirs },
+            hooks: hooks(),
         };
         let executable = reachable(Path::new(env!("CARGO_BIN_EXE_holdfast-agent")));
         let access = RepositoryAccess {
@@ -81,6 +82,11 @@ impl Fixture {
             session,
             restores: AtomicU32::new(0),
         }
+    }
+
+    /// The same server and repository, and another agent's process.
+    pub(crate) fn on_host(self, host: Host) -> Self {
+        Self { host, ..self }
     }
 
     /// After the server was stopped and started again.
@@ -254,6 +260,8 @@ impl Fixture {
             tablespace_map: Default::default(),
             delta: false,
             force: false,
+            checks: Vec::new(),
+            hooks: Vec::new(),
         }
     }
 
@@ -514,6 +522,15 @@ pub(crate) async fn cancelled_in(phase: JobPhase, work: BackupWork, host: &Host)
 
 pub(crate) fn context() -> JobContext {
     JobContext::new(CancellationToken::new())
+}
+
+/// What every host of these tests allows: something that does nothing.
+pub(crate) fn hooks() -> Hooks {
+    let hook = HookConfig {
+        command: vec!["/bin/true".to_owned()],
+        timeout: Span::from_secs(60),
+    };
+    [("true".parse().unwrap(), hook)].into()
 }
 
 #[track_caller]

@@ -11,6 +11,7 @@
 
 mod archives;
 mod backup;
+mod checked;
 mod copies;
 mod crash;
 mod delta;

@@ -123,6 +123,7 @@ fn host_that_waits(fixture: &Fixture, called: &Path, go: &Path) -> Host {
         postgres: PostgresConfig {
             bin_dirs: vec![bin_dir],
         },
+        ..HostConfig::default()
     };
     Host::with_executable(data, config, fixture.host.executable().to_owned())
 }

@@ -1,5 +1,7 @@
 //! Backups and restores: names, flags and help.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use holdfast_types::resource::{Checkpoint, Source};
 use holdfast_types::restoring::RestoreState;
@@ -219,6 +221,14 @@ pub(crate) struct RestoreArgs {
     /// one of another system
     #[arg(long, requires = "delta")]
     pub(crate) force: bool,
+    /// What is checked on the started server before it is handed over: a YAML file with
+    /// what stands below `checks:` in a policy's drill, - for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checks: Option<PathBuf>,
+    /// A command that the agent runs then, by the name under which its host's agent.toml
+    /// allows it; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(crate) hook: Vec<Name>,
 }
 
 #[derive(Debug, Args)]

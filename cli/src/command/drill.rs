@@ -173,7 +173,7 @@ fn passed(item: &Value) -> String {
     format!("{passed} of {}", checks.len())
 }
 
-fn read_checks(file: &Path) -> Result<Value, Failure> {
+pub(super) fn read_checks(file: &Path) -> Result<Value, Failure> {
     let shown = file.display().to_string();
     let text = if file == Path::new("-") {
         read_stdin()?

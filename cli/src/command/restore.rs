@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use holdfast_types::{DumpRestoreRequest, RestorePlan};
 use serde_json::{Value, json};
 
+use super::drill::read_checks;
 use super::{Context, DONE, Outcome};
 use crate::cli::{DumpRestoreArgs, Restore, RestoreArgs, RunArgs, Wait};
 use crate::client::encoded;
@@ -162,7 +163,8 @@ pub(super) async fn run(cx: &mut Context, command: Restore) -> Outcome {
 }
 
 async fn run_restore(cx: &mut Context, restore: RestoreArgs, args: RunArgs, wait: Wait) -> Outcome {
-    let hands_over = args.register.is_some() || !args.webhook.is_empty();
+    let hooks = !restore.hook.is_empty();
+    let hands_over = hooks || args.register.is_some() || !args.webhook.is_empty();
     let rehearses = args.rehearse;
     let mut body = request(restore, rehearses)?;
     add(&mut body, args);
@@ -348,6 +350,7 @@ fn request(args: RestoreArgs, rehearses: bool) -> Result<Value, Failure> {
     });
     let tablespaces = tablespace_map(args.tablespace_map)?;
     let set: BTreeMap<String, String> = args.set.into_iter().collect();
+    let checks = args.checks.as_deref().map(read_checks).transpose()?;
     for (field, value) in [
         ("agent", json!(args.agent)),
         ("region", json!(args.region)),
@@ -360,6 +363,8 @@ fn request(args: RestoreArgs, rehearses: bool) -> Result<Value, Failure> {
         ),
         ("delta", json!(args.delta.then_some(true))),
         ("force", json!(args.force.then_some(true))),
+        ("checks", json!(checks)),
+        ("hooks", json!((!args.hook.is_empty()).then_some(args.hook))),
     ] {
         if !value.is_null() {
             body[field] = value;

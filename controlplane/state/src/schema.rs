@@ -16,7 +16,7 @@ use crate::{StateError, meta};
 /// The version that [`create`] makes.
 pub const VERSION: u32 = 1;
 /// The newest version that this program knows.
-pub const NEWEST: u32 = REPORTS;
+pub const NEWEST: u32 = RESTORE_CHECKS;
 /// From here on WAL may be received by a relay, and facts tell of Patroni.
 pub const RECEIVERS: u32 = 6;
 /// From here on a catalog is made from repositories alone, and WAL is compared
@@ -62,6 +62,9 @@ pub const RESTORES: u32 = 24;
 pub const NOTICES: u32 = 25;
 /// From here on reports are made and signed.
 pub const REPORTS: u32 = 26;
+/// From here on restores say what is checked and run at their end, their loss is measured,
+/// and those that ended long ago are forgotten.
+pub const RESTORE_CHECKS: u32 = 27;
 
 const KEY: &str = "schema";
 
@@ -82,7 +85,7 @@ pub(crate) async fn raise(tx: &DatabaseTransaction, to: u32) -> Result<(), State
         6 => include_str!("migration/m0006.sql"),
         7 => include_str!("migration/m0007.sql"),
         // No tables: a command each, or what documents and jobs may say.
-        8 | 9 | 11 | 12 | 13 | 14 | 16 | 17 | 18 => "",
+        8 | 9 | 11 | 12 | 13 | 14 | 16 | 17 | 18 | RESTORE_CHECKS => "",
         10 => include_str!("migration/m0010.sql"),
         15 => include_str!("migration/m0015.sql"),
         19 => include_str!("migration/m0019.sql"),

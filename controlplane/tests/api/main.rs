@@ -24,6 +24,7 @@ mod enrol;
 mod events;
 mod expiry;
 mod handing_over;
+mod hooks;
 mod idempotency;
 mod inventory;
 mod jobs;

@@ -90,7 +90,7 @@ pub async fn assigned(session: &mut Session) -> Assignment {
 }
 
 /// What a copy lacks is brought there meanwhile: that is another job.
-async fn restore_of(session: &mut Session, wanted: impl Fn(&Assignment) -> bool) -> Assignment {
+pub async fn restore_of(session: &mut Session, wanted: impl Fn(&Assignment) -> bool) -> Assignment {
     let is_it = |one: &Assignment| matches!(one.work, Work::Restore(_)) && wanted(one);
     let set = session
         .assigned(|set| set.assignments.iter().any(is_it))

@@ -121,6 +121,14 @@ impl Session {
         Ok(first.and_then(|row| row.get(0)).map(str::to_owned))
     }
 
+    /// Refuses what is not one statement, or is none that this server understands. Runs
+    /// nothing.
+    pub async fn check_single(&self, query: &str) -> Result<(), Error> {
+        let prepared = self.client.prepare(query).await;
+        prepared.map_err(|error| self.failed(&error))?;
+        Ok(())
+    }
+
     /// Runs statements that answer nothing.
     pub async fn execute(&self, statements: &str) -> Result<(), Error> {
         self.client

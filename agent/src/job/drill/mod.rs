@@ -13,6 +13,7 @@ mod check;
 mod findings;
 mod lair;
 mod logical;
+mod look;
 mod physical;
 mod server;
 mod sweep;
@@ -29,6 +30,7 @@ use crate::host::Host;
 use findings::Findings;
 use lair::Lair;
 
+pub(in crate::job) use look::{Looked, look};
 pub use sweep::sweep;
 
 /// Makes the drill that `work` describes.
@@ -84,5 +86,6 @@ async fn rehearse(
         DrillKind::Logical => logical::run(work, cx, (host, lair), findings).await?,
     };
     cx.enter(JobPhase::Check);
-    or_cancelled(cx, check::run(&work.order, &server, cx, findings)).await
+    let server = (&server, check::Fate::Thrown);
+    or_cancelled(cx, check::run(&work.order, server, cx, findings)).await
 }

@@ -85,6 +85,8 @@ async fn plan(
         tablespace_map: BTreeMap::new(),
         delta: false,
         force: false,
+        checks: Vec::new(),
+        hooks: Vec::new(),
     };
     let ask = |request: &RestoreRequest| PlanRequest {
         request_id: 0,

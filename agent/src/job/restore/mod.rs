@@ -4,7 +4,8 @@
 //! every reason against. [`run`] checks again what may have changed and does
 //! it, one file per phase. Success is reported only after the directory was
 //! verified and, when PostgreSQL was started, after it reached the target
-//! (I-12). Nothing here needs a control plane (I-09).
+//! (I-12). Checks that fail after that are part of the result: what was restored is what
+//! was asked for, and is not handed over. Nothing here needs a control plane (I-09).
 //!
 //! # When is the directory startable?
 //! `global/pg_control` is restored under another name. It takes its place only
@@ -16,6 +17,7 @@
 //! A restore over what is there (`--delta`) takes the control file away before
 //! it changes anything else, so the same holds for it.
 
+mod after;
 mod backup_manifest;
 mod candidate;
 mod chain;
@@ -25,6 +27,7 @@ mod config;
 mod copy;
 mod directory;
 mod durable;
+mod hooks;
 mod isolate;
 mod landmark;
 mod left;
@@ -182,7 +185,8 @@ async fn execute(
     or_cancelled(cx, verify::run(cx, ready, copied)).await?;
     failpoint!("restore::verify::done");
     if !work.request.start {
-        return or_cancelled(cx, server::not_started(ready)).await;
+        let result = or_cancelled(cx, server::not_started(ready)).await?;
+        return Ok(after::hand_over(work, cx, (host, ready), result).await);
     }
     let began = std::time::Instant::now();
     *noted = Some(note(work, host, ready)?);
@@ -195,7 +199,7 @@ async fn execute(
         // What was fetched ahead for recovery is not asked for any more.
         crate::wal::fetch::clean(&ready.dir.join(directory::OURS));
     }
-    Ok(result)
+    after::run(work, cx, (host, ready), result).await
 }
 
 /// Leaves a directory that nobody can take for a whole one, and says so.

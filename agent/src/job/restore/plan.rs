@@ -20,7 +20,7 @@ use super::resolve::{Question, Resolved, Unresolved};
 use super::reuse;
 use super::settings;
 use crate::failure::of_repository;
-use crate::host::Host;
+use crate::host::{Host, hook_problem};
 use crate::job::backup::{OWN_WAL, fact};
 
 /// Plans the restore that `request` asks for.
@@ -239,6 +239,13 @@ pub(super) async fn problems(
 ) -> (Vec<Failure>, Option<Programs>) {
     let mut problems = settings::reserved(&asked.set, asked.action);
     problems.extend(refuse_force(asked).err());
+    let hooks = &host.config().hooks;
+    problems.extend(
+        asked
+            .hooks
+            .iter()
+            .filter_map(|name| hook_problem(hooks, name)),
+    );
     let (asked, bin_dirs) = (asked.clone(), host.config().postgres.bin_dirs.clone());
     let (executable, url) = (host.executable().to_owned(), repository.url.clone());
     let places = places.clone();

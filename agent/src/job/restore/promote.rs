@@ -41,11 +41,6 @@ pub(super) async fn run(
         cx.log("stays in recovery as asked; its restore_command keeps the repository's key");
         ready.plan.timeline
     };
-    if !ready.isolated {
-        open_to_others(&ready.dir, ready.owner)?;
-    }
-    let reloaded = ready.instance().reload().await;
-    reloaded.map_err(|error| not_promoted(ready, &error.to_string()))?;
     let last = last_commit(cx, ready, replayed.reached).await;
     let committed = last.map(|commit| commit.at);
     Ok(RestoreResult {
@@ -57,7 +52,19 @@ pub(super) async fn run(
         reached_time: committed.or(replayed.progress.last_transaction_at),
         last_xid: last.map(|commit| commit.xid),
         phases: Vec::new(),
+        checks: Vec::new(),
+        hooks: Vec::new(),
     })
+}
+
+/// Until now only we came in.
+pub(super) async fn let_others_in(ready: &Ready) -> Result<(), Stopped> {
+    if !ready.isolated {
+        open_to_others(&ready.dir, ready.owner)?;
+    }
+    let reloaded = ready.instance().reload().await;
+    reloaded.map_err(|error| not_promoted(ready, &error.to_string()))?;
+    Ok(())
 }
 
 /// The last commit that was replayed. The server replays all WAL that is there

@@ -100,6 +100,8 @@ pub(super) async fn not_started(ready: &Ready) -> Result<RestoreResult, Stopped>
             .or(ready.plan.last_commit_at),
         last_xid: last.commit.map(|commit| commit.xid),
         phases: Vec::new(),
+        checks: Vec::new(),
+        hooks: Vec::new(),
     })
 }
 

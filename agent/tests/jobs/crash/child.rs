@@ -40,6 +40,7 @@ async fn the_process_that_dies() {
     let bin_dirs = order.bin_dirs;
     let config = HostConfig {
         postgres: PostgresConfig { bin_dirs },
+        hooks: crate::fixture::hooks(),
     };
     let host = Host::with_executable(order.data, config, order.executable);
     let cx = context();

@@ -8,6 +8,7 @@ use holdfast_pg::sql::Session;
 use holdfast_pg::testkit;
 use holdfast_proto::Work;
 use holdfast_types::RestoreRequest;
+use serde_json::json;
 
 use super::child::dies_at;
 use super::points;
@@ -17,7 +18,12 @@ use crate::ledger::{Ledger, assert_rows};
 /// Before anything is written.
 const UNTOUCHED: &str = "restore::prepare::done";
 /// From here on the server accepts writes, and may be in use.
-const PROMOTED: &[&str] = &["restore::promote::promoted", "restore::promote::done"];
+const PROMOTED: &[&str] = &[
+    "restore::promote::promoted",
+    "restore::promote::done",
+    "restore::check::done",
+    "restore::hooks::done",
+];
 /// The directory is not whole until its control file is in place.
 const NOT_STARTABLE: &[&str] = &[
     "restore::copy::done",
@@ -46,8 +52,11 @@ async fn a_restore_that_is_killed_anywhere_is_whole_or_refused() {
     let noted = ledger.write_many(20).await;
     fixture.archive().await;
     for point in points(&["restore::"]) {
+        let checks = json!([{"sql": "select 1", "expect": "= 1"}]);
         let request = RestoreRequest {
             start: true,
+            checks: serde_json::from_value(checks).unwrap(),
+            hooks: vec!["true".parse().unwrap()],
             ..fixture.request("latest")
         };
         let dir = Path::new(&request.dir);

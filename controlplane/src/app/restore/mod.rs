@@ -51,6 +51,9 @@ impl App {
         if wanted.needs_rows() {
             refuse_below(&view, schema::RESTORES).await?;
         }
+        if wanted.is_looked_at() {
+            refuse_below(&view, schema::RESTORE_CHECKS).await?;
+        }
         self.may_hand_over(&view, by, wanted).await?;
         let order = self.order_restore(&view, by, wanted).await?;
         let kept = schema::version(view.connection()).await? >= schema::RESTORES;
@@ -82,6 +85,9 @@ impl App {
         }
         if let Some(job) = self.replayed_job(by).await? {
             return Ok(job);
+        }
+        if wanted.is_looked_at() {
+            refuse_below(&view, schema::RESTORE_CHECKS).await?;
         }
         if schema::version(view.connection()).await? < schema::RESTORES {
             return self.restore_as_job(&view, by, &wanted).await;
@@ -241,6 +247,7 @@ impl App {
             repository: wanted.repository,
             agent: wanted.agent,
             region: wanted.region,
+            checks: (!wanted.checks.is_empty()).then_some(wanted.checks),
             ..WantedDrill::default()
         };
         self.start_drill(by, wanted.cluster, drill).await

@@ -46,6 +46,8 @@ impl App {
             reached_time: None,
             last_xid: None,
             phases: Vec::new(),
+            checks: Vec::new(),
+            hooks: Vec::new(),
         };
         // Of a region it is not known yet who it will be: then whoever it is, the caller
         // was let restore there.

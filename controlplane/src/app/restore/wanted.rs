@@ -1,13 +1,18 @@
 //! A restore that somebody asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_types::drill::{CheckKind, Expect};
+use holdfast_types::resource::{Check, check_all};
 use holdfast_types::restoring::{HandOver, RegisterAs, RestoreWebhook};
 use holdfast_types::{Name, RestoreRequest, RestoreTarget, TargetAction};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::error::{AppError, Result};
+
+/// Hooks of one restore.
+const HOOKS_MOST: usize = 8;
 
 /// A restore that somebody asks for: on an agent's host, or in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
@@ -77,6 +82,15 @@ pub struct WantedRestore {
     /// Who is told when it is there.
     #[serde(default)]
     pub webhooks: Vec<RestoreWebhook>,
+    /// What is checked on the started server before it is handed over, in the words of a
+    /// drill's checks: queries and `amcheck`. Of a rehearsal, what the drill checks.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// Commands that its agent runs when it is there, by the names under which that host's
+    /// `agent.toml` allows them.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, example = json!(["repoint"]))]
+    pub hooks: Vec<Name>,
 }
 
 impl WantedRestore {
@@ -96,6 +110,8 @@ impl WantedRestore {
             tablespace_map: self.tablespace_map.clone(),
             delta: self.delta,
             force: self.force,
+            checks: self.checks.clone(),
+            hooks: self.hooks.clone(),
         }
     }
 
@@ -109,6 +125,11 @@ impl WantedRestore {
     /// Whether it asks for what only restores that are rows have.
     pub(super) fn needs_rows(&self) -> bool {
         self.region.is_some() || self.plan_hash.is_some() || self.hand_over() != HandOver::default()
+    }
+
+    /// Whether it asks for what restores had no words for at first.
+    pub(super) fn is_looked_at(&self) -> bool {
+        !self.checks.is_empty() || !self.hooks.is_empty()
     }
 
     /// What the shape of a request alone cannot say.
@@ -135,6 +156,8 @@ impl WantedRestore {
                 "only a delta writes over anything; leave force out",
             );
         }
+        check_all(&self.checks, "checks")
+            .map_err(|error| AppError::invalid(error.field, error.message))?;
         if self.rehearse {
             return self.check_rehearsal();
         }
@@ -145,6 +168,8 @@ impl WantedRestore {
             let message = "a cluster is a server that runs: start it, and promote it";
             return invalid("register", message);
         }
+        self.check_checks()?;
+        self.check_hooks()?;
         for (index, webhook) in self.webhooks.iter().enumerate() {
             let url = webhook.url.as_str();
             if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains('@') {
@@ -155,12 +180,64 @@ impl WantedRestore {
         Ok(())
     }
 
+    /// Who asks the queries is made for them, which takes a server that may be written to;
+    /// and it is handed over as it is, so that nothing is asked that would end it.
+    fn check_checks(&self) -> Result<()> {
+        if self.checks.is_empty() {
+            return Ok(());
+        }
+        if !(self.start && self.action == TargetAction::Promote) {
+            let message = "checks are made on a server that runs: start it, and promote it";
+            return Err(AppError::invalid("checks", message));
+        }
+        for (index, check) in self.checks.iter().enumerate() {
+            let (field, message) = match (check.kind(), &check.expect) {
+                (Some(CheckKind::Checksums), _) => (
+                    "checksums",
+                    "pg_checksums wants the server stopped, and this one stays: check with \
+                     amcheck, or rehearse the restore",
+                ),
+                (Some(CheckKind::RowCounts), _) => (
+                    "rowCounts",
+                    "rows are compared with the drill before: rehearse the restore, or count them \
+                     with a query",
+                ),
+                (_, Some(Expect::Drift(_))) => (
+                    "expect",
+                    "a drift is that from the drill before: rehearse the restore, or compare with \
+                     a value",
+                ),
+                _ => continue,
+            };
+            let field = format!("checks[{index}].{field}");
+            return Err(AppError::invalid(field, message));
+        }
+        Ok(())
+    }
+
+    fn check_hooks(&self) -> Result<()> {
+        if self.hooks.len() > HOOKS_MOST {
+            let message = format!("a restore has at most {HOOKS_MOST} hooks");
+            return Err(AppError::invalid("hooks", message));
+        }
+        let mut seen = BTreeSet::new();
+        match self.hooks.iter().position(|name| !seen.insert(name)) {
+            None => Ok(()),
+            Some(index) => {
+                let field = format!("hooks[{index}]");
+                let message = "it is named twice, and is run once";
+                Err(AppError::invalid(field, message))
+            }
+        }
+    }
+
     fn check_rehearsal(&self) -> Result<()> {
         let plain = !self.exclusive
             && !self.delta
             && !self.needs_hand_over()
             && self.set.is_empty()
             && self.tablespace_map.is_empty()
+            && self.hooks.is_empty()
             && self.port.is_none()
             && self.plan_hash.is_none()
             && self.action == TargetAction::Promote;
@@ -168,7 +245,7 @@ impl WantedRestore {
             return Ok(());
         }
         let message = "a rehearsal is a server that is thrown away: it has a target, a \
-                       repository, and an agent or a region, and nothing else";
+                       repository, an agent or a region, checks, and nothing else";
         Err(AppError::invalid("rehearse", message))
     }
 

@@ -42,6 +42,10 @@ pub enum RestoreMove {
     HandingOver {
         /// What was looked at.
         checks: Vec<RestoreCheck>,
+        /// What is missing of what was asked for, by what its server replayed; since the
+        /// level of restore checks. What was predicted, where it is not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        loss_millis: Option<u64>,
     },
     /// A step of handing it over was made; it stays where it is.
     Stepped(HandedOver),
@@ -89,7 +93,13 @@ impl ReplicatedCommand for MoveRestore {
     }
 
     fn level(&self) -> u32 {
-        schema::RESTORES
+        match &self.to {
+            RestoreMove::HandingOver {
+                loss_millis: Some(_),
+                ..
+            } => schema::RESTORE_CHECKS,
+            _ => schema::RESTORES,
+        }
     }
 
     fn audit_detail(&self) -> Value {
@@ -130,7 +140,7 @@ async fn step(
         let restore = row.id.0;
         return Err(Refusal::RestoreState { restore, state }.into());
     }
-    let wanted = row.restore_order.0.hand_over.steps();
+    let wanted = row.restore_order.0.steps();
     let next = wanted.get(row.handed_over.0.len());
     if next != Some(&step.step) {
         let message = format!("the next step is {}", next.map_or("none", String::as_str));
@@ -160,7 +170,10 @@ fn changed(
             row.restored_at = Some(job.finished_at.unwrap_or(Moment(cx.now())));
             row.result.clone_from(&job.result);
         }
-        RestoreMove::HandingOver { mut checks } => {
+        RestoreMove::HandingOver {
+            mut checks,
+            loss_millis,
+        } => {
             // I-12: a check that failed is no success, and none is none.
             if checks.is_empty() || !checks.iter().all(|check| check.passed) || !succeeded {
                 return Err(unsound(
@@ -169,14 +182,16 @@ fn changed(
             }
             bound(&mut checks);
             row.checks = Json(checks);
-            row.loss_ms = row.restore_order.0.predicted_loss_millis().map(Count);
+            // Only of a target that anything can be missing of.
+            let predicted = row.restore_order.0.predicted_loss_millis();
+            row.loss_ms = predicted.map(|predicted| Count(loss_millis.unwrap_or(predicted)));
             row.rto_ms = row.restored_at.zip(row.begun_at).map(|(end, begin)| {
                 let took = end.0.duration_since(begin.0).as_millis();
                 Count(u64::try_from(took).unwrap_or(0))
             });
         }
         RestoreMove::Done => {
-            let wanted = row.restore_order.0.hand_over.steps();
+            let wanted = row.restore_order.0.steps();
             let made = &row.handed_over.0;
             let all = made.len() == wanted.len() && made.iter().all(|step| step.failure.is_none());
             if !all {

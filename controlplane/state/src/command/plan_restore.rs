@@ -39,7 +39,11 @@ impl ReplicatedCommand for PlanRestore {
     }
 
     fn level(&self) -> u32 {
-        schema::RESTORES
+        let request = &self.order.request;
+        match request.checks.is_empty() && request.hooks.is_empty() {
+            true => schema::RESTORES,
+            false => schema::RESTORE_CHECKS,
+        }
     }
 
     fn audit_detail(&self) -> Value {

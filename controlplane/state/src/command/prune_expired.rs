@@ -5,6 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Value};
 use serde::{Deserialize, Serialize};
 
 use super::ReplicatedCommand;
+use super::plan_restore::PLANS_KEPT;
 use crate::apply::IDEMPOTENCY_KEPT;
 use crate::column::{Moment, Text};
 use crate::context::{ApplyContext, Stop};
@@ -84,6 +85,13 @@ impl ReplicatedCommand for PruneExpired {
             delete(cx, notices, NOTICES_KEPT).await?;
             let silences = "DELETE FROM silences WHERE until <= ?";
             delete(cx, silences, NOTICES_KEPT).await?;
+        }
+        if cx.has_level(schema::RESTORE_CHECKS).await? {
+            // Those that ended; what is under way has no end.
+            let ended = "DELETE FROM restores WHERE finished_at <= ?";
+            delete(cx, ended, HISTORY_KEPT).await?;
+            let planned = "DELETE FROM restores WHERE state = 'planned' AND created_at <= ?";
+            delete(cx, planned, PLANS_KEPT).await?;
         }
         Ok(Pruned {
             runs,

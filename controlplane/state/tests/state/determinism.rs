@@ -36,6 +36,7 @@ use crate::must_hold::Known;
 use crate::nodes::moved;
 use crate::offline::{attempt, offline};
 use crate::pins::{pin, pins};
+use crate::restores;
 use crate::schedules::{at, decision, mark, run_id, run_job, runs};
 use crate::writer::{apply_by, dump_by, writer};
 
@@ -52,7 +53,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
-        0u8..37,
+        0u8..39,
         0u8..3,
         0u8..4,
         -5i16..200,
@@ -85,6 +86,7 @@ fn command(step: Step, serial: u128, now: Timestamp) -> Command {
             ..step
         }),
         32..=33 => there(step),
+        37..=38 => restores::random((step.what, step.one, step.two), step.caused, serial),
         34 => crate::reports::wanted(serial, now, step.caused).into(),
         _ => standing(step, serial, now),
     }
@@ -472,7 +474,8 @@ fn opening() -> Vec<Command> {
 
 fn whole_log(steps: &[Step]) -> Vec<Vec<u8>> {
     let mut entries = log(steps);
-    let opening = opening().into_iter().map(|command| {
+    let opening = opening().into_iter().chain(restores::opening());
+    let opening = opening.map(|command| {
         let mut entry = entries[0].clone();
         entry.command = command;
         entry
@@ -587,6 +590,9 @@ fn random_logs_reach_what_they_test() {
         "record_notices",
         "record_deliveries",
         "silence_alarms",
+        "move_restore",
+        "try_next_copy",
+        "cancel_restore",
     ] {
         assert!(accepted.contains_key(name), "{name} was never accepted");
     }

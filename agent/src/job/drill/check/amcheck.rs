@@ -3,14 +3,68 @@
 use std::process::Stdio;
 
 use super::super::server::Server;
-use super::Seen;
+use super::{Fate, Seen};
+use crate::job::backup::Stopped;
 
 /// Lines of what it found that are told.
 const LINES: usize = 10;
 /// The part of a line that is.
 const LINE_CHARS: usize = 300;
 
-pub(super) async fn run(server: &Server) -> Seen {
+/// Every database that it looks at, templates too.
+const DATABASES: &str = "SELECT datname::text FROM pg_database WHERE datallowconn ORDER BY 1";
+const HAS_IT: &str = "SELECT 1 FROM pg_extension WHERE extname = 'amcheck'";
+const TAKE_AWAY: &str = "SET session_replication_role = replica; DROP EXTENSION IF EXISTS amcheck";
+
+pub(super) async fn run(server: &Server, fate: Fate) -> Seen {
+    if fate == Fate::Thrown {
+        return look(server).await;
+    }
+    let without = match without_it(server).await {
+        Ok(without) => without,
+        Err(why) => return Seen::failed(why),
+    };
+    let seen = look(server).await;
+    match take_away(server, &without).await {
+        Ok(()) => seen,
+        Err(why) => Seen::failed(format!(
+            "the extension amcheck could not be taken away again: {why}; {}",
+            seen.why
+        )),
+    }
+}
+
+/// The databases that do not have the extension, and are not to have it afterwards.
+async fn without_it(server: &Server) -> Result<Vec<String>, String> {
+    let session = match server.any_session().await {
+        Ok(session) => session,
+        Err(Stopped::Failed(failure)) => return Err(failure.message),
+        Err(_) => return Err("it was stopped".to_owned()),
+    };
+    let failed = |error: holdfast_pg::Error| crate::failure::chain(&error);
+    let mut without = Vec::new();
+    for row in session.rows(DATABASES, &[]).await.map_err(failed)? {
+        let database: String = row.try_get(0).unwrap_or_default();
+        let session = server.session(&server.superuser, &database).await;
+        let found = session.map_err(failed)?.rows(HAS_IT, &[]).await;
+        if found.map_err(failed)?.is_empty() {
+            without.push(database);
+        }
+    }
+    Ok(without)
+}
+
+async fn take_away(server: &Server, databases: &[String]) -> Result<(), String> {
+    let failed = |error: holdfast_pg::Error| crate::failure::chain(&error);
+    for database in databases {
+        let session = server.session(&server.superuser, database).await;
+        let taken = session.map_err(failed)?.execute(TAKE_AWAY).await;
+        taken.map_err(failed)?;
+    }
+    Ok(())
+}
+
+async fn look(server: &Server) -> Seen {
     let mut command = match server.command("pg_amcheck") {
         Ok(command) => command,
         Err(failure) => return Seen::failed(failure.message),

@@ -1,7 +1,8 @@
 //! Phase check: what was asked for is looked at, one file per kind.
 //!
 //! A check that fails is a finding and ends nothing: the others are made too, so that
-//! one drill tells all there is to tell.
+//! one drill tells all there is to tell. A restore's server is looked at in the same way,
+//! and gets back what was changed for it.
 
 mod amcheck;
 mod checksums;
@@ -38,9 +39,18 @@ impl Seen {
     }
 }
 
+/// What becomes of the server that is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is thrown away: it may be changed.
+    Thrown,
+    /// It is handed over: nothing of the checks is left in it.
+    Kept,
+}
+
 pub(super) async fn run(
     order: &DrillOrder,
-    server: &Server,
+    (server, fate): (&Server, Fate),
     cx: &JobContext,
     findings: &mut Findings,
 ) -> Result<(), Stopped> {
@@ -60,8 +70,10 @@ pub(super) async fn run(
     });
     let databases = server.databases().await?;
     let reader = if needs_reader(&order.checks) {
-        quiet::make(server, &databases).await?;
-        Some(Reader::make(server, &databases).await?)
+        if fate == Fate::Thrown {
+            quiet::make(server, &databases).await?;
+        }
+        Some(Reader::make((server, fate), &databases).await?)
     } else {
         None
     };
@@ -73,36 +85,46 @@ pub(super) async fn run(
     for check in first.into_iter().chain(last) {
         let began = Instant::now();
         let database = sql::database_of(check, order, &databases);
-        let seen = match (check.kind(), &reader) {
-            (Some(CheckKind::Sql), Some(reader)) => {
-                sql::run(
-                    check,
-                    (order, database.as_str()),
-                    (server, reader),
-                    findings,
-                )
-                .await
-            }
-            (Some(CheckKind::Amcheck), _) => amcheck::run(server).await,
-            (Some(CheckKind::Checksums), _) => checksums::run(server).await,
-            (Some(CheckKind::RowCounts), Some(reader)) => {
-                counts::run(
-                    check,
-                    order,
-                    (server, reader, databases.as_slice()),
-                    findings,
-                )
-                .await
-            }
-            // Documents are checked; another release may have written this one.
-            _ => Seen::failed("this agent does not know the check"),
-        };
+        let place = (database.as_str(), databases.as_slice());
+        let seen = make(
+            check,
+            order,
+            (server, fate, reader.as_ref()),
+            place,
+            findings,
+        )
+        .await;
         let result = describe(check, database, seen, began);
         let verb = if result.passed { "passed" } else { "failed" };
         cx.log(format!("check {}: {verb}: {}", result.name, result.why));
         findings.add(result);
     }
-    Ok(())
+    match (reader, fate) {
+        (Some(reader), Fate::Kept) => reader.leave(server).await,
+        _ => Ok(()),
+    }
+}
+
+/// Makes one check.
+async fn make(
+    check: &Check,
+    order: &DrillOrder,
+    (server, fate, reader): (&Server, Fate, Option<&Reader>),
+    (database, databases): (&str, &[String]),
+    findings: &mut Findings,
+) -> Seen {
+    match (check.kind(), reader) {
+        (Some(CheckKind::Sql), Some(reader)) => {
+            sql::run(check, (order, database), (server, reader), findings).await
+        }
+        (Some(CheckKind::Amcheck), _) => amcheck::run(server, fate).await,
+        (Some(CheckKind::Checksums), _) => checksums::run(server).await,
+        (Some(CheckKind::RowCounts), Some(reader)) => {
+            counts::run(check, order, (server, reader, databases), findings).await
+        }
+        // Documents are checked; another release may have written this one.
+        _ => Seen::failed("this agent does not know the check"),
+    }
 }
 
 /// A server that answers is one that reached its target: the restore made sure of that

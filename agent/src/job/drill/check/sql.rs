@@ -57,6 +57,14 @@ async fn ask(
 ) -> Result<Option<String>, String> {
     let session = reader.session(server, database).await;
     let session = session.map_err(|error| format!("database {database}: {error}"))?;
+    if reader.is_strict() {
+        // One statement in a transaction of ours: it can neither end that nor begin one
+        // that writes.
+        let begun = session.execute("BEGIN TRANSACTION READ ONLY").await;
+        begun.map_err(|error| told(&error))?;
+        let one = session.check_single(sql).await;
+        one.map_err(|error| told(&error))?;
+    }
     session.text(sql).await.map_err(|error| told(&error))
 }
 

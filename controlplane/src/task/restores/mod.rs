@@ -6,6 +6,8 @@
 //! it: declaring a cluster and queueing a backup are known by their names, and whoever is
 //! told by a webhook is told with a key.
 
+mod judge;
+
 use std::time::Duration;
 
 use holdfast_consensus::{ProposeContext, StateView};
@@ -13,12 +15,10 @@ use holdfast_state::command::{
     ApplyDocuments, CreateJob, DocumentChange, Expected, MoveRestore, RestoreMove,
 };
 use holdfast_state::query::{self, RestoreView};
-use holdfast_state::{ApprovalState, Cause, Refusal};
+use holdfast_state::{ApprovalState, Cause, Refusal, schema};
 use holdfast_types::resource::Kind;
-use holdfast_types::restoring::{
-    HandedOver, RestoreCheck, RestoreState, STEP_BACKUP, STEP_REGISTER,
-};
-use holdfast_types::{BackupKind, Failure, JobState, RequestId, RestoreResult, TargetAction};
+use holdfast_types::restoring::{HandedOver, RestoreState, STEP_BACKUP, STEP_HOOK, STEP_REGISTER};
+use holdfast_types::{BackupKind, Failure, JobState, RequestId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -28,6 +28,7 @@ use crate::app::error::{AppError, Result};
 use crate::app::job::{JobSpec, WorkSpec, own_job};
 use crate::app::restore::register::document_of;
 use crate::webhook;
+use judge::{hooked, judged, result_of};
 
 /// Restores looked at in one activation.
 const MOST: u64 = 1_000;
@@ -62,7 +63,10 @@ async fn advance(app: &App, view: &StateView, restore: &RestoreView) -> Result<b
     let next = match restore.state {
         RestoreState::AwaitingApproval => after_approval(view, restore).await?,
         RestoreState::Placing | RestoreState::Running => after_job(view, restore).await?,
-        RestoreState::Validating => Some(judged(restore)),
+        RestoreState::Validating => {
+            let level = schema::version(view.connection()).await?;
+            Some(judged(restore, level >= schema::RESTORE_CHECKS))
+        }
         RestoreState::HandingOver => hand_over(app, view, restore).await?,
         RestoreState::Planned
         | RestoreState::Done
@@ -151,73 +155,6 @@ fn failed(failure: Failure) -> RestoreMove {
     }
 }
 
-/// Looks at what the agent reports against what was promised (I-12).
-fn judged(restore: &RestoreView) -> RestoreMove {
-    let checks = checks_of(restore);
-    let missed = checks.iter().find(|check| !check.passed);
-    match missed {
-        None => RestoreMove::HandingOver { checks },
-        Some(missed) => RestoreMove::Failed {
-            failure: Failure::permanent(
-                "restore_not_as_planned",
-                format!(
-                    "what was restored is not what was planned: {}: {}",
-                    missed.name, missed.seen
-                ),
-                "do not use it; look at the job's log, and restore again",
-            ),
-            checks,
-        },
-    }
-}
-
-fn checks_of(restore: &RestoreView) -> Vec<RestoreCheck> {
-    let check = |name: &str, passed: bool, seen: String| RestoreCheck {
-        name: name.to_owned(),
-        passed,
-        seen,
-    };
-    let (request, plan) = (&restore.order.request, &restore.order.plan);
-    let Some(result) = result_of(restore) else {
-        return vec![check(
-            "reported",
-            false,
-            "its agent reported no result".to_owned(),
-        )];
-    };
-    let dir = result.dir == request.dir;
-    let mut checks = vec![
-        check("directory", dir, result.dir.clone()),
-        check(
-            "reached",
-            result.reached_lsn >= plan.wal.last_record_lsn,
-            format!("{} of {}", result.reached_lsn, plan.wal.to_lsn),
-        ),
-    ];
-    if request.start {
-        let seen = match result.port {
-            Some(port) => format!("PostgreSQL listens on {port}"),
-            None => "no server was started".to_owned(),
-        };
-        checks.push(check("started", result.port.is_some(), seen));
-        // A promoted server is on a timeline of its own.
-        if request.action == TargetAction::Promote {
-            let promoted = result.timeline > plan.timeline;
-            checks.push(check(
-                "promoted",
-                promoted,
-                format!("timeline {}", result.timeline),
-            ));
-        }
-    }
-    checks
-}
-
-fn result_of(restore: &RestoreView) -> Option<RestoreResult> {
-    let result = restore.result.clone()?;
-    serde_json::from_value(result).ok()
-}
-
 /// Makes the next step of handing it over.
 async fn hand_over(
     app: &App,
@@ -237,10 +174,14 @@ async fn hand_over(
             ..failure
         })));
     }
-    let steps = restore.order.hand_over.steps();
+    let steps = restore.order.steps();
     let Some(step) = steps.get(restore.handed_over.len()) else {
         return Ok(Some(RestoreMove::Done));
     };
+    if let Some((STEP_HOOK, name)) = step.split_once(' ') {
+        // Its agent ran it before it said that it is done.
+        return Ok(Some(stepped(step, hooked(restore, name))));
+    }
     let made = match step.as_str() {
         STEP_REGISTER => register(app, view, restore).await,
         STEP_BACKUP => first_backup(app, view, restore).await,
@@ -351,7 +292,7 @@ enum Told {
 /// Tells the next of those that want to know. At least once: each has its key.
 async fn tell(app: &App, view: &StateView, restore: &RestoreView) -> Told {
     let over = &restore.order.hand_over;
-    let before = over.steps().len() - over.webhooks.len();
+    let before = restore.order.steps().len() - over.webhooks.len();
     let place = restore.handed_over.len().saturating_sub(before);
     let Some(webhook) = over.webhooks.get(place) else {
         return Told::Later("there is none".to_owned());

@@ -1,6 +1,9 @@
 //! Restores as rows: what is executed is what was planned, each state is left once, and
 //! nothing is done that was not looked at (I-04, I-12, I-14).
 
+mod checked;
+mod random;
+
 use holdfast_state::command::{
     ApplyDocuments, BeginRestore, CancelRestore, FinishJob, JobOutcome, Lease, MoveRestore,
     PlanRestore, RaiseLevel, RequeueJob, RestoreBegun, RestoreMove, StartJob, TryNextCopy,
@@ -19,6 +22,8 @@ use uuid::Uuid;
 use crate::approvals::approval_id;
 use crate::fixture::{apply, document, job_id, lease, lineage, name, repository};
 use crate::harness::TestState;
+use checked::{looked_at, measured};
+pub(crate) use random::{opening, random};
 
 pub(crate) fn restore_id(number: u128) -> RestoreId {
     RestoreId::from_uuid(Uuid::from_u128(number))
@@ -146,6 +151,7 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     let validating = RestoreState::Validating;
     let passed = RestoreMove::HandingOver {
         checks: checks(true),
+        loss_millis: None,
     };
     let placing = RestoreState::Placing;
     let handing_over = RestoreState::HandingOver;
@@ -154,11 +160,13 @@ pub(crate) fn examples() -> Vec<(u32, Command)> {
     };
     vec![
         (1, planning(7, handed_over()).into()),
+        (2, planning(7, looked_at()).into()),
         (1, beginning(7, Digest::of(b"a plan")).into()),
         (1, moving(7, placing, RestoreMove::Running).into()),
         (2, moving(7, validating, passed).into()),
         (3, moving(7, validating, failed).into()),
         (4, moving(7, handing_over, step("webhook 1")).into()),
+        (5, moving(7, validating, measured()).into()),
         (1, trying(7, 3, "us").into()),
         (1, cancel.into()),
     ]
@@ -251,6 +259,7 @@ async fn what_was_planned_is_begun_once_and_moved_on_to_its_end() {
     state.accept(validating).await;
     let passed = RestoreMove::HandingOver {
         checks: checks(true),
+        loss_millis: None,
     };
     state
         .accept(moving(1, RestoreState::Validating, passed))
@@ -290,7 +299,10 @@ async fn nothing_is_called_done_that_is_not() {
     state.accept(finishing(1, lease, succeeded())).await;
     state.accept(moving(1, from, RestoreMove::Validating)).await;
     for checks in [checks(false), Vec::new()] {
-        let passed = RestoreMove::HandingOver { checks };
+        let passed = RestoreMove::HandingOver {
+            checks,
+            loss_millis: None,
+        };
         let refused = state
             .refuse(moving(1, RestoreState::Validating, passed))
             .await;
@@ -321,6 +333,7 @@ async fn it_is_handed_over_step_by_step_and_each_step_once() {
     state.accept(moving(1, from, RestoreMove::Validating)).await;
     let passed = RestoreMove::HandingOver {
         checks: checks(true),
+        loss_millis: None,
     };
     state
         .accept(moving(1, RestoreState::Validating, passed))
@@ -567,6 +580,7 @@ async fn equal_logs_give_equal_restores() {
             .await;
         let passed = RestoreMove::HandingOver {
             checks: checks(true),
+            loss_millis: None,
         };
         state
             .accept(moving(1, RestoreState::Validating, passed))
