@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use holdfast_repo::*;
-use holdfast_types::{BackupId, Coverage, Timeline};
-use jiff::{SignedDuration, Timestamp};
 use crate::support::{
     Fixture, Place, SMALL, backup_id, changing_files as files, check_restored, commit_facts, range,
     segment, write_backup,
 };
+use bytes::Bytes;
+use holdfast_repo::*;
+use holdfast_types::{BackupId, Coverage, Timeline};
+use jiff::{SignedDuration, Timestamp};
 
 on_all_stores! {
     what_a_kept_backup_needs_of_a_dead_one_stays

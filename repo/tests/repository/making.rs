@@ -1,9 +1,9 @@
 //! Making and opening repositories, and telling what is wrong with one.
 
-use holdfast_repo::*;
-use holdfast_types::{Lineage, RepositoryId, Secret, SegmentSize};
 use crate::support;
 use crate::support::{Fixture, Place, cluster, facts, lineage_id};
+use holdfast_repo::*;
+use holdfast_types::{Lineage, RepositoryId, Secret, SegmentSize};
 use uuid::Uuid;
 
 on_all_stores! {

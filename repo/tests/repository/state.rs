@@ -1,10 +1,10 @@
 //! Snapshots of a control plane's state, on both kinds of store.
 
+use crate::support::Place;
 use bytes::Bytes;
 use holdfast_repo::*;
 use holdfast_types::{ControlPlaneId, StateSnapshotId};
 use jiff::Timestamp;
-use crate::support::Place;
 use uuid::Uuid;
 
 on_all_stores! {

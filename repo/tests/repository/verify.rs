@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use holdfast_repo::*;
-use holdfast_types::Timeline;
 use crate::support;
 use crate::support::{
     File, Fixture, Place, Random, backup_id, commit_facts, lsn, segment, wal_bytes, write_backup,
 };
+use bytes::Bytes;
+use holdfast_repo::*;
+use holdfast_types::Timeline;
 
 on_all_stores! {
     an_intact_repository_has_no_findings

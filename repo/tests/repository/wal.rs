@@ -1,10 +1,10 @@
 //! WAL in a repository, on both kinds of store.
 
+use crate::support;
+use crate::support::{Fixture, Place, lsn, range, segment, wal_bytes};
 use bytes::Bytes;
 use holdfast_repo::*;
 use holdfast_types::Timeline;
-use crate::support;
-use crate::support::{Fixture, Place, lsn, range, segment, wal_bytes};
 
 on_all_stores! {
     a_segment_comes_back

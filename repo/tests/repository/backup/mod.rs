@@ -1,14 +1,13 @@
 //! Backups written, committed and read back, on both kinds of store.
 
-#[path = "backup/over.rs"]
 mod over;
 
-use holdfast_repo::*;
-use holdfast_types::LsnRange;
-use proptest::prelude::*;
 use crate::support::{
     File, Fixture, Place, Random, backup_id, check_restored, commit_facts, lsn, range, write_backup,
 };
+use holdfast_repo::*;
+use holdfast_types::LsnRange;
+use proptest::prelude::*;
 
 on_all_stores! {
     a_backup_comes_back

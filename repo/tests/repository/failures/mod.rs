@@ -9,14 +9,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use holdfast_repo::*;
-use holdfast_types::Timeline;
-use object_store::path::Path;
 use crate::support;
 use crate::support::unruly::{Swap, Unruly};
 use crate::support::{
     File, Fixture, Place, backup_id, commit_facts, options, segment, wal_bytes, write_backup,
 };
+use holdfast_repo::*;
+use holdfast_types::Timeline;
+use object_store::path::Path;
 
 on_all_stores! {
     a_lost_answer_is_found_to_be_our_own
