@@ -207,11 +207,17 @@ impl Fixture {
         session: &Session,
         timeline: Timeline,
     ) -> Lsn {
-        let lineage = self.lineage().await;
-        let (wal, size) = (lineage.wal(Codec::DEFAULT), lineage.facts().segment_size);
         let query = "SELECT pg_current_wal_flush_lsn()::text";
         let row = session.row(query, &[]).await.unwrap();
         let end: Lsn = row.get::<_, String>(0).parse().unwrap();
+        self.archive_until(cluster, timeline, end).await;
+        end
+    }
+
+    /// The same up to a position.
+    pub(crate) async fn archive_until(&self, cluster: &TestCluster, timeline: Timeline, end: Lsn) {
+        let lineage = self.lineage().await;
+        let (wal, size) = (lineage.wal(Codec::DEFAULT), lineage.facts().segment_size);
         let directory = cluster.data_dir().join("pg_wal");
         if let Ok(history) = std::fs::read(directory.join(timeline.history_file())) {
             wal.put_history(timeline, history.into()).await.unwrap();
@@ -234,7 +240,6 @@ impl Fixture {
                 wal.put_slice(timeline, range, slice.into()).await.unwrap();
             }
         }
-        end
     }
 
     pub(crate) async fn lsn(&self, query: &str) -> Lsn {

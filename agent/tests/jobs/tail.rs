@@ -192,6 +192,57 @@ async fn a_tail_after_a_switch_counts_to_the_end_of_the_segment() {
     assert_eq!(plan.wal.to_lsn, boundary, "the header holds nothing");
 }
 
+/// PostgreSQL flushes whole pages: what a busy server says that it has written can end
+/// in the middle of a record, and all of that is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frontier_in_the_middle_of_a_record_is_met_by_its_beginning() {
+    for major in [15, 18] {
+        let (fixture, mut ledger) = prepared(major).await;
+        fixture.archived_backup().await;
+        let last = ledger.write_many(3).await.pop().unwrap();
+        let size = fixture.lineage().await.facts().segment_size;
+        let before = fixture.archive().await;
+        // One record that begins in this segment and ends in the next.
+        let left = size.bytes() - before.get() % size.bytes();
+        let message = "SELECT pg_logical_emit_message(false, 'test', repeat('x', $1::int4))::text";
+        let length = i32::try_from(left + 100_000).unwrap();
+        fixture.session.row(message, &[&length]).await.unwrap();
+        fixture.session.execute("CHECKPOINT").await.unwrap();
+        let boundary = Lsn::new(before.get() + left);
+        fixture
+            .archive_until(&fixture.cluster, Timeline::FIRST, boundary)
+            .await;
+
+        let later = |seconds: i64| last.at + jiff::SignedDuration::from_secs(seconds);
+        let frontier = |lsn| {
+            let frontier = Frontier {
+                time: later(60),
+                lsn,
+            };
+            Some(ReportedFrontier {
+                timeline: Timeline::FIRST,
+                frontier,
+            })
+        };
+        let latest = RestoreRequest {
+            start: true,
+            ..fixture.request("latest")
+        };
+        let plan = fixture.plan_at(&latest, frontier(boundary)).await.unwrap();
+        assert!(plan.wal.to_lsn < boundary, "{:?}", plan.wal);
+        assert_eq!(plan.recovers_to, later(60));
+        let until = fixture.request(&later(59).to_string());
+        let until = fixture.plan_at(&until, frontier(boundary)).await.unwrap();
+        assert_eq!((until.wal, until.recovers_to), (plan.wal, later(60)));
+        // What was claimed behind what is there is lost all the same (I-13).
+        let lost = Lsn::new(boundary.get() + 8192);
+        let refused = fixture.plan_at(&latest, frontier(lost)).await;
+        assert_eq!(code(refused), "wal_missing");
+        let copy = fixture.restore_as(&latest, plan).await;
+        assert_rows(&copy.connect().await, last.id).await;
+    }
+}
+
 // Pitfall 28
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn positions_and_times_have_two_sides() {

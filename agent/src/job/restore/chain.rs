@@ -226,7 +226,22 @@ impl Chain {
 
     /// Reads the records from `from` to `to` until `observe` breaks. `from` is
     /// the start of a record or of a page; `to` lies in what is held.
-    pub(super) async fn scan<O>(&self, from: Lsn, to: Lsn, mut observe: O) -> Result<O, Failure>
+    pub(super) async fn scan<O>(&self, from: Lsn, to: Lsn, observe: O) -> Result<O, Failure>
+    where
+        O: FnMut(&Record) -> ControlFlow<()> + Send + 'static,
+    {
+        Ok(self.read(from, to, observe).await?.0)
+    }
+
+    /// Whether all that is held from `last`, a whole record, to `to` is that record and
+    /// the beginning of one more: what is written last may end in the middle of one.
+    pub(super) async fn only_begins(&self, last: Lsn, to: Lsn) -> Result<bool, Failure> {
+        let all = |_: &Record| ControlFlow::Continue(());
+        let (_, reader) = self.read(last, to, all).await?;
+        Ok(reader.fed_to() >= to && reader.incomplete().is_some_and(|begun| begun > last))
+    }
+
+    async fn read<O>(&self, from: Lsn, to: Lsn, mut observe: O) -> Result<(O, WalReader), Failure>
     where
         O: FnMut(&Record) -> ControlFlow<()> + Send + 'static,
     {
@@ -254,7 +269,7 @@ impl Chain {
                 break;
             }
         }
-        Ok(observe)
+        Ok((observe, reader))
     }
 
     /// The last complete record between `from` and `to`, and the last commit

@@ -36,6 +36,16 @@ pub(super) struct Resolved {
     pub(super) warning: Option<String>,
 }
 
+impl Resolved {
+    /// It is proved that every commit until then is there.
+    fn proved_until(self, time: Timestamp) -> Self {
+        Self {
+            recovers_to: self.recovers_to.max(time),
+            ..self
+        }
+    }
+}
+
 /// Why a target has no position on the way from a backup.
 #[derive(Debug)]
 pub(super) enum Unresolved {
@@ -89,16 +99,31 @@ impl Question<'_> {
         }
         let resolved = self.up_to(end).await?;
         // What was proved to be there must still be.
-        let proved = self
-            .frontier
-            .filter(|known| known.timeline == self.chain.timeline());
-        let claimed = proved
-            .map(|known| claimed_position(known.frontier.lsn, self.chain.segment_size()))
-            .and_then(|claimed| LsnRange::new(resolved.to_lsn, claimed));
-        match claimed {
-            Some(lost) => Err(wal_missing(lost, self.chain.timeline()).into()),
+        match self.unmet(&resolved) {
             None => Ok(resolved),
+            Some((lost, until)) if self.is_begun(&resolved, lost, end).await? => {
+                Ok(resolved.proved_until(until))
+            }
+            Some((lost, _)) => Err(wal_missing(lost, self.chain.timeline()).into()),
         }
+    }
+
+    /// What is claimed behind the last whole record, and the time of the claim.
+    fn unmet(&self, resolved: &Resolved) -> Option<(LsnRange, Timestamp)> {
+        let known = self.frontier?;
+        if known.timeline != self.chain.timeline() {
+            return None;
+        }
+        let claimed = claimed_position(known.frontier.lsn, self.chain.segment_size());
+        let lost = LsnRange::new(resolved.to_lsn, claimed)?;
+        Some((lost, known.frontier.time))
+    }
+
+    /// Whether it is all there, as the beginning of one more record. PostgreSQL writes
+    /// and flushes whole pages, so a position it tells can lie in the middle of a record.
+    /// Nobody was told that what such a record says was committed.
+    async fn is_begun(&self, last: &Resolved, lost: LsnRange, end: Lsn) -> Result<bool, Failure> {
+        Ok(lost.to_lsn <= end && self.chain.only_begins(last.last_record_lsn, end).await?)
     }
 
     /// As soon as the copy is consistent.
@@ -154,7 +179,12 @@ impl Question<'_> {
         if let Some(hole) = self.chain.hole_after(self.backup.start_lsn) {
             return Err(wal_missing(hole, self.chain.timeline()).into());
         }
-        let resolved = self.finish(last.end, last.start, last_commit);
+        let mut resolved = self.finish(last.end, last.start, last_commit);
+        if let Some((lost, until)) = self.unmet(&resolved)
+            && self.is_begun(&resolved, lost, end).await?
+        {
+            resolved = resolved.proved_until(until);
+        }
         if time > resolved.recovers_to {
             return Err(after_frontier(
                 &time.to_string(),
