@@ -3,7 +3,7 @@
   var chosen = null;
   try {
     chosen = localStorage.getItem('holdfast.theme');
-  } catch (_) {
+  } catch {
     // Storage may be forbidden: then the system's theme it is.
   }
   var dark =

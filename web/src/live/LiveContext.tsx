@@ -8,7 +8,7 @@ import {
   useSyncExternalStore,
   type ReactNode,
 } from 'react';
-import { freshness, serverNow, type Trouble } from './freshness';
+import { clockOffset, freshness, type Trouble } from './freshness';
 import { LiveStream, type StreamState } from './stream';
 import { useNow } from './now';
 
@@ -43,10 +43,9 @@ export function useCurrency(): Currency {
     stream?.subscribe ?? never,
     stream?.getState ?? (() => 'connecting'),
   );
-  const [downSince, setDownSince] = useState<number>();
-  useEffect(() => setDownSince(state === 'down' ? Date.now() : undefined), [state]);
+  const downSince = state === 'down' ? stream?.getSince() : undefined;
   const { answeredAt, trouble, since } = useSyncExternalStore(freshness.subscribe, freshness.get);
-  const offset = serverNow() - Date.now();
+  const offset = clockOffset();
   const at = state === 'live' ? answeredAt : oldestShown(queries, answeredAt);
   const waited = (from: number | undefined) =>
     from !== undefined && now - offset - from > PATIENCE_MILLISECONDS;

@@ -50,6 +50,11 @@ function noteClock(answer: Response): void {
   offsetMilliseconds = Math.abs(difference) > 2500 ? difference : 0;
 }
 
+/** By how much the control plane's clock is ahead of this one. */
+export function clockOffset(): number {
+  return offsetMilliseconds;
+}
+
 /** Now, by the control plane's clock: ages of what it tells are told by its own time. */
 export function serverNow(): number {
   return Date.now() + offsetMilliseconds;

@@ -21,6 +21,7 @@ interface Source {
 
 export class LiveStream {
   private state: StreamState = 'connecting';
+  private since = Date.now();
   private source: Source | undefined;
   private pause = PAUSE_FIRST;
   private timers = new Set<ReturnType<typeof setTimeout>>();
@@ -34,6 +35,9 @@ export class LiveStream {
   ) {}
 
   getState = (): StreamState => this.state;
+
+  /** Since when it is in this state. */
+  getSince = (): number => this.since;
 
   subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
@@ -104,6 +108,7 @@ export class LiveStream {
   private become(state: StreamState): void {
     if (this.state === state) return;
     this.state = state;
+    this.since = Date.now();
     for (const listener of this.listeners) listener();
   }
 }

@@ -12,10 +12,10 @@ export const choice = <const T extends readonly [string, ...string[]]>(values: T
 
 /** `name` ascending, `-name` descending, of these columns. */
 export function sortBy<const T extends readonly [string, ...string[]]>(columns: T) {
-  const both = columns.flatMap((column) => [column, `-${column}`]);
+  const both = new Set<string>(columns.flatMap((column) => [column, `-${column}`]));
   return z
     .string()
-    .refine((value): value is T[number] | `-${T[number]}` => both.includes(value))
+    .refine((value): value is T[number] | `-${T[number]}` => both.has(value))
     .optional()
     .catch(undefined);
 }
