@@ -1,8 +1,9 @@
 /** Logging in and out, the frame, and a list of 10,000: against canned answers. */
+import type { Page } from '@playwright/test';
 import { CannedApi } from './api';
 import { expect, expectAccessible, test } from './test';
 
-async function login(page: import('@playwright/test').Page): Promise<void> {
+async function login(page: Page): Promise<void> {
   await page.getByLabel('User').fill('ada');
   await page.getByLabel('Password', { exact: true }).fill('right');
   await page.getByRole('button', { name: 'Log in' }).click();
@@ -44,6 +45,7 @@ test('dialogs, menus and the palette write no styles, and keys reach them', asyn
   await new CannedApi(page).start();
   await page.goto('/');
   await login(page);
+  await expect(page.getByRole('heading', { level: 1, name: 'Overview' })).toBeVisible();
   await page.keyboard.press('Control+k');
   const palette = page.getByRole('dialog', { name: 'Search and commands' });
   await expect(palette).toBeVisible();

@@ -2,7 +2,7 @@
  * The test of all our browser tests: whatever the browser complains of (a script's
  * error, what the content security policy forbids, another host) fails it.
  */
-import AxeBuilder from '@axe-core/playwright';
+import { AxeBuilder } from '@axe-core/playwright';
 import { test as base, expect, type Page } from '@playwright/test';
 
 /** Answers that are part of a test are complained of by the browser too. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { roots } from '../api/keys';
 import { LiveStream } from './stream';
 
 class Source {
@@ -19,16 +20,21 @@ let sources: Source[];
 let invalidated: unknown[];
 let stop: () => void;
 let stream: LiveStream;
+let fetching: number;
+let reading: Promise<void>;
 
 beforeEach(() => {
   vi.useFakeTimers();
   sources = [];
   invalidated = [];
+  fetching = 0;
+  reading = Promise.resolve();
   const queries = {
     invalidateQueries: (filters?: unknown) => {
       invalidated.push(filters);
-      return Promise.resolve();
+      return reading;
     },
+    isFetching: () => fetching,
   };
   stream = new LiveStream(queries, () => {
     const source = new Source();
@@ -60,7 +66,36 @@ describe('an event', () => {
   test('that was lost makes everything old', () => {
     newest().emit('open');
     newest().emit('events.lost');
-    expect(invalidated).toEqual([undefined]);
+    vi.advanceTimersByTime(300);
+    expect(invalidated).toHaveLength(roots.length);
+  });
+
+  test('does not cut off a read that is under way, and is not forgotten', () => {
+    newest().emit('open');
+    fetching = 1;
+    newest().emit('secrets.changed');
+    vi.advanceTimersByTime(3000);
+    expect(invalidated).toEqual([]);
+    fetching = 0;
+    vi.advanceTimersByTime(300);
+    expect(invalidated).toEqual([{ queryKey: ['secrets'] }]);
+  });
+
+  test('waits longer after a read that took long', async () => {
+    newest().emit('open');
+    let done = () => {};
+    reading = new Promise((resolve) => {
+      done = resolve;
+    });
+    newest().emit('secrets.changed');
+    await vi.advanceTimersByTimeAsync(2300);
+    done();
+    await vi.advanceTimersByTimeAsync(0);
+    newest().emit('secrets.changed');
+    await vi.advanceTimersByTimeAsync(3900);
+    expect(invalidated).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(300);
+    expect(invalidated).toHaveLength(2);
   });
 });
 
@@ -81,13 +116,14 @@ describe('a stream that breaks', () => {
     vi.advanceTimersByTime(1);
     newest().emit('open');
     expect(stream.getState()).toBe('live');
-    expect(invalidated).toEqual([undefined]);
+    vi.advanceTimersByTime(300);
+    expect(invalidated).toHaveLength(roots.length);
   });
 
   test('is replaced by asking every so often', () => {
     newest().emit('error');
-    vi.advanceTimersByTime(15_000);
-    expect(invalidated).toContainEqual({ refetchType: 'active' });
+    vi.advanceTimersByTime(15_300);
+    expect(invalidated).toHaveLength(roots.length);
   });
 
   test('that is live is not polled', () => {

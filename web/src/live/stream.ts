@@ -2,15 +2,19 @@
  * The event stream: what changed makes queries old. Reconnects with growing pauses;
  * while it is away, everything on the page is asked for every so often.
  *
- * Events that come in a burst are gathered, so that a thousand changes cost one read.
+ * Events that come in a burst are gathered, so that a thousand changes cost one read; a
+ * read under way is never cut off by the next change, and long reads are rarer, so that
+ * a list of many pages comes to its end however much changes.
  */
 import type { QueryClient } from '@tanstack/react-query';
-import { staleBy, type Root } from '../api/keys';
+import { roots, staleBy, type Root } from '../api/keys';
 
 export type StreamState = 'connecting' | 'live' | 'down';
 
 const GATHER_MILLISECONDS = 300;
 const POLL_MILLISECONDS = 15_000;
+/** After a read, so many times as long nothing is read again. */
+const REST = 2;
 const PAUSE_FIRST = 1_000;
 const PAUSE_MOST = 30_000;
 
@@ -27,10 +31,12 @@ export class LiveStream {
   private timers = new Set<ReturnType<typeof setTimeout>>();
   private old = new Set<Root>();
   private gathering = false;
+  /** When a root may be read again. */
+  private readonly notBefore = new Map<Root, number>();
   private readonly listeners = new Set<() => void>();
 
   constructor(
-    private readonly queries: Pick<QueryClient, 'invalidateQueries'>,
+    private readonly queries: Pick<QueryClient, 'invalidateQueries' | 'isFetching'>,
     private readonly open: (url: string) => Source = (url) => new EventSource(url),
   ) {}
 
@@ -48,7 +54,7 @@ export class LiveStream {
   start(): () => void {
     this.connect();
     const polling = setInterval(() => {
-      if (this.state !== 'live') void this.queries.invalidateQueries({ refetchType: 'active' });
+      if (this.state !== 'live') this.changed(roots);
     }, POLL_MILLISECONDS);
     return () => {
       clearInterval(polling);
@@ -64,12 +70,12 @@ export class LiveStream {
     this.source = source;
     source.addEventListener('open', () => {
       // What changed while nobody listened is not told again.
-      if (this.state === 'down') void this.queries.invalidateQueries();
+      if (this.state === 'down') this.changed(roots);
       this.pause = PAUSE_FIRST;
       this.become('live');
     });
     source.addEventListener('error', () => this.lost(source));
-    source.addEventListener('events.lost', () => void this.queries.invalidateQueries());
+    source.addEventListener('events.lost', () => this.changed(roots));
     for (const [plural, stale] of Object.entries(staleBy)) {
       source.addEventListener(`${plural}.changed`, () => this.changed(stale));
     }
@@ -89,12 +95,24 @@ export class LiveStream {
     for (const root of stale) this.old.add(root);
     if (this.gathering) return;
     this.gathering = true;
-    this.later(() => {
-      this.gathering = false;
-      const roots = [...this.old];
-      this.old.clear();
-      for (const root of roots) void this.queries.invalidateQueries({ queryKey: [root] });
-    }, GATHER_MILLISECONDS);
+    this.later(() => this.refresh(), GATHER_MILLISECONDS);
+  }
+
+  private refresh(): void {
+    this.gathering = false;
+    const now = Date.now();
+    for (const root of this.old) {
+      const queryKey = [root];
+      if ((this.notBefore.get(root) ?? 0) > now) continue;
+      if (this.queries.isFetching({ queryKey }) > 0) continue;
+      this.old.delete(root);
+      void this.queries.invalidateQueries({ queryKey }).then(() => {
+        const took = Date.now() - now;
+        this.notBefore.set(root, now + took + REST * took);
+      });
+    }
+    // What could not be read yet is looked at again.
+    if (this.old.size > 0) this.changed([]);
   }
 
   private later(work: () => void, milliseconds: number): void {

@@ -53,7 +53,7 @@ function Commands({ onDone }: { onDone: () => void }) {
   const [active, setActive] = useState(0);
   const found = useCommands(typed);
   const list = useId();
-  const box = useRef<HTMLDivElement>(null);
+  const box = useRef<HTMLUListElement>(null);
   useEffect(() => {
     box.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest' });
   }, [active]);
@@ -93,22 +93,26 @@ function Commands({ onDone }: { onDone: () => void }) {
           className="h-12 min-w-0 flex-1 bg-transparent text-lg outline-none placeholder:text-ink-3"
         />
       </div>
-      <div ref={box} className="scroll-quiet min-h-0 flex-1 overflow-y-auto p-2">
-        <ul id={list} role="listbox" aria-label={text.results}>
-          {found.map((command, index) => (
-            <Row
-              key={command.id}
-              id={`${list}-${index}`}
-              command={command}
-              heading={command.group !== found[index - 1]?.group}
-              active={index === active}
-              onHover={() => setActive(index)}
-              onChoose={() => run(command)}
-            />
-          ))}
-        </ul>
-        {found.length === 0 && <p className="px-3 py-8 text-center text-ink-2">{text.none}</p>}
-      </div>
+      <ul
+        ref={box}
+        id={list}
+        role="listbox"
+        aria-label={text.results}
+        className="scroll-quiet min-h-0 flex-1 overflow-y-auto p-2"
+      >
+        {found.map((command, index) => (
+          <Row
+            key={command.id}
+            id={`${list}-${index}`}
+            command={command}
+            heading={command.group !== found[index - 1]?.group}
+            active={index === active}
+            onHover={() => setActive(index)}
+            onChoose={() => run(command)}
+          />
+        ))}
+      </ul>
+      {found.length === 0 && <p className="px-3 pb-8 text-center text-ink-2">{text.none}</p>}
       <footer className="hidden items-center gap-4 border-t border-line px-4 py-2 text-xs text-ink-3 sm:flex">
         <span className="flex items-center gap-1.5">
           <Kbd>{'↑'}</Kbd>

@@ -1,4 +1,4 @@
-import { useSyncExternalStore } from 'react';
+import { useCallback, useSyncExternalStore } from 'react';
 
 /** Tailwind's. */
 const WIDTHS = { sm: 640, md: 768, lg: 1024, xl: 1280, '2xl': 1536 } as const;
@@ -23,5 +23,8 @@ function widest(): number {
 /** Says whether the screen is at least so wide. */
 export function useAtLeast(): (breakpoint: Breakpoint) => boolean {
   const reached = useSyncExternalStore(subscribe, widest);
-  return (breakpoint) => queries.findIndex(({ name }) => name === breakpoint) < reached;
+  return useCallback(
+    (breakpoint) => queries.findIndex(({ name }) => name === breakpoint) < reached,
+    [reached],
+  );
 }
