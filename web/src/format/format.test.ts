@@ -6,7 +6,9 @@ import { formatAge, formatDuration, formatLocal, formatUtc, parseDuration, zoneO
 describe('durations', () => {
   test.each([
     [0, '0 s'],
+    [0.04, '< 0.1 s'],
     [0.14, '0.1 s'],
+    [0.99, '0.9 s'],
     [4.29, '4.2 s'],
     [42, '42 s'],
     [59.9, '59 s'],

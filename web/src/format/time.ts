@@ -17,7 +17,8 @@ export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '–';
   const sign = seconds < 0 ? '−' : '';
   const size = Math.abs(seconds);
-  if (size < 1) return size === 0 ? '0 s' : `${sign}${size.toFixed(1)} s`;
+  if (size === 0) return '0 s';
+  if (size < 0.1) return '< 0.1 s';
   if (size < 10 && !Number.isInteger(size))
     return `${sign}${(Math.floor(size * 10) / 10).toFixed(1)} s`;
   const first = UNITS.findIndex(({ seconds: of }) => size >= of);

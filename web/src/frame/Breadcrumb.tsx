@@ -13,7 +13,8 @@ function useCrumbs(): Crumb[] {
   const matches = useMatches();
   const crumbs: Crumb[] = [];
   for (const { staticData, params, pathname } of matches) {
-    const { crumb } = staticData;
+    const { crumb, under } = staticData;
+    if (under !== undefined) crumbs.push(under);
     if (crumb === undefined) continue;
     const text = typeof crumb === 'string' ? crumb : crumb(params);
     crumbs.push({ text, href: pathname });

@@ -15,6 +15,8 @@ declare module '@tanstack/react-router' {
   interface StaticDataRouteOption {
     /** Its name in the breadcrumb and in the title; of its parameters where it has some. */
     crumb?: string | ((params: Record<string, string>) => string);
+    /** The list that a detail belongs to, before it in the breadcrumb. */
+    under?: { text: string; href: string };
   }
 }
 

@@ -48,9 +48,9 @@ export function LoginPage() {
       </div>
       <aside className="relative hidden overflow-hidden bg-ground lg:block">
         <Kelp />
-        <div className="absolute top-[14%] left-[8%] max-w-[24rem]">
+        <div className="absolute top-[14%] left-[8%] max-w-[19rem]">
           <p className="text-3xl font-semibold tracking-tight text-balance">{text.claim}</p>
-          <p className="mt-3 max-w-sm text-lg text-ink-2">{text.claimMore}</p>
+          <p className="mt-3 text-lg text-ink-2">{text.claimMore}</p>
         </div>
       </aside>
     </main>

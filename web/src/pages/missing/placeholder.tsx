@@ -10,10 +10,15 @@ import { words } from '../../words';
 const text = words.missing;
 
 export function placeholder<const P extends string>(path: P, name: string) {
+  const [list, parameter] = path.split('/$');
+  const detail = parameter !== undefined && {
+    under: { text: name, href: list ?? '/' },
+    crumb: (params: Record<string, string>) => params[parameter] ?? '',
+  };
   return createRoute({
     getParentRoute: () => frameRoute,
     path,
-    staticData: { crumb: name },
+    staticData: detail === false ? { crumb: name } : detail,
     component: () => (
       <Page title={name}>
         <EmptyState
