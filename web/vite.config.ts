@@ -27,16 +27,6 @@ const developing: Plugin = {
   configurePreviewServer: (server) => void server.middlewares.use(cookieSessions(target)),
 };
 
-/** The preview compresses, and a compressed event stream says nothing for a long time. */
-const uncompressed: Plugin = {
-  name: 'holdfast-uncompressed-api',
-  configurePreviewServer: (server) =>
-    void server.middlewares.use('/api', (request, _response, next) => {
-      delete request.headers['accept-encoding'];
-      next();
-    }),
-};
-
 /** An event stream has headers long before it has an event. */
 const configure: NonNullable<ProxyOptions['configure']> = (proxy) => {
   proxy.on('proxyRes', (_answer, _request, response) => {
@@ -52,7 +42,7 @@ const proxy: Record<string, ProxyOptions> = Object.fromEntries(
 );
 
 export default defineConfig({
-  plugins: [react(), tailwindcss(), uncompressed, developing],
+  plugins: [react(), tailwindcss(), developing],
   resolve: {
     alias: [
       { find: '@', replacement: fileURLToPath(new URL('src', import.meta.url)) },
