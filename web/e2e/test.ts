@@ -1,0 +1,43 @@
+/**
+ * The test of all our browser tests: whatever the browser complains of (a script's
+ * error, what the content security policy forbids, another host) fails it.
+ */
+import { AxeBuilder } from '@axe-core/playwright';
+import { test as base, expect, type Page } from '@playwright/test';
+
+/** Answers that are part of a test are complained of by the browser too. */
+const ANSWERED = /Failed to load resource: the server responded with a status of/;
+
+export const test = base.extend<{ complaints: string[] }>({
+  complaints: [
+    async ({ page, baseURL }, use) => {
+      const complaints: string[] = [];
+      page.on('pageerror', (error) => complaints.push(error.message));
+      page.on('console', (message) => {
+        const bad = message.type() === 'error' || message.type() === 'warning';
+        if (bad && !ANSWERED.test(message.text())) complaints.push(message.text());
+      });
+      page.on('request', (request) => {
+        const own =
+          request.url().startsWith(`${baseURL ?? ''}/`) || request.url().startsWith('data:');
+        if (!own) complaints.push(`asked another host: ${request.url()}`);
+      });
+      await use(complaints);
+      expect(complaints).toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+/** What axe finds against WCAG 2.2 A and AA. */
+export async function expectAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
+    .analyze();
+  const said = violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
+  );
+  expect(said).toEqual([]);
+}
+
+export { expect };

@@ -1,0 +1,132 @@
+/** Columns of the list of clusters. */
+import { Link } from '@tanstack/react-router';
+import { createColumnHelper } from '@tanstack/react-table';
+import { formatDuration } from '../../format/time';
+import { Badge } from '../../ui/Badge';
+import { cx } from '../../ui/cx';
+import { Skeleton } from '../../ui/States';
+import { Duration, None, Time } from '../../ui/Values';
+import { words } from '../../words';
+import { BADNESS, type ClusterRow } from './rows';
+import { VerdictPill } from './VerdictPill';
+
+const text = words.clusters;
+const column = createColumnHelper<ClusterRow>();
+const LINK = 'truncate rounded-sm hover:underline underline-offset-4 decoration-line-strong';
+
+export const columns = [
+  column.accessor('name', {
+    header: text.columns.name,
+    meta: { width: 'minmax(6rem, 2fr)' },
+    cell: ({ getValue }) => (
+      <Link
+        to="/clusters/$cluster"
+        params={{ cluster: getValue() }}
+        className={cx(LINK, 'font-medium')}
+      >
+        {getValue()}
+      </Link>
+    ),
+  }),
+  column.accessor((row) => (row.verdict === undefined ? 9 : BADNESS[row.verdict]), {
+    id: 'state',
+    header: text.columns.state,
+    meta: { width: '8.25rem' },
+    cell: ({ row: { original } }) =>
+      original.verdict === undefined ? (
+        <Skeleton className="w-20" />
+      ) : (
+        <VerdictPill verdict={original.verdict} />
+      ),
+  }),
+  column.accessor((row) => row.exposure?.exposureSeconds ?? undefined, {
+    id: 'exposure',
+    header: text.columns.exposure,
+    meta: { width: 'minmax(6rem, 10rem)', align: 'end' },
+    sortUndefined: 'last',
+    cell: ({ row: { original } }) => <Loss row={original} />,
+  }),
+  column.accessor((row) => row.exposure?.windowStart ?? undefined, {
+    id: 'window',
+    header: text.columns.window,
+    meta: { width: 'minmax(8rem, 11rem)', from: 'lg' },
+    sortUndefined: 'last',
+    cell: ({ getValue }) => <Time at={getValue()} />,
+  }),
+  column.accessor('policy', {
+    header: text.columns.policy,
+    meta: { width: 'minmax(7rem, 1fr)', from: 'md' },
+    sortUndefined: 'last',
+    cell: ({ getValue }) => {
+      const policy = getValue();
+      return policy === undefined ? (
+        <None />
+      ) : (
+        <Link to="/policies/$policy" params={{ policy }} className={LINK}>
+          {policy}
+        </Link>
+      );
+    },
+  }),
+  column.accessor('fleet', {
+    header: text.columns.fleet,
+    meta: { width: 'minmax(7rem, 1fr)', from: 'lg' },
+    cell: ({ getValue }) => (
+      <Link to="/fleets/$fleet" params={{ fleet: getValue() }} className={LINK}>
+        {getValue()}
+      </Link>
+    ),
+  }),
+  column.accessor('labels', {
+    header: text.columns.labels,
+    enableSorting: false,
+    meta: { width: 'minmax(10rem, 2fr)', from: 'xl' },
+    cell: ({ getValue }) => <Labels labels={getValue()} />,
+  }),
+];
+
+/** What would be lost now, over what may be. */
+function Loss({ row: { exposure, verdict } }: { row: ClusterRow }) {
+  if (verdict === undefined) return <Skeleton className="w-16" />;
+  if (exposure === undefined) return <None />;
+  const { exposureSeconds, rpoSeconds } = exposure;
+  const over = verdict === 'VIOLATED' || verdict === 'UNPROTECTED';
+  return (
+    <span className="leading-tight">
+      <span className={cx('block font-medium', over && 'text-bad')}>
+        {exposureSeconds === null || exposureSeconds === undefined ? (
+          text.noBackup
+        ) : (
+          <Duration seconds={exposureSeconds} />
+        )}
+      </span>
+      <span className="num block text-xs text-ink-3">
+        {rpoSeconds === null || rpoSeconds === undefined
+          ? text.noRpo
+          : text.rpo(formatDuration(rpoSeconds))}
+      </span>
+    </span>
+  );
+}
+
+const SHOWN = 3;
+
+function Labels({ labels }: { labels: ClusterRow['labels'] }) {
+  const more = labels.slice(SHOWN);
+  return (
+    <span className="flex min-w-0 gap-1 overflow-hidden">
+      {labels.slice(0, SHOWN).map(([key, value]) => (
+        <Link
+          key={key}
+          from="/clusters"
+          to="/clusters"
+          search={(before) => ({ ...before, label: `${key}=${value}` })}
+          className="min-w-0 rounded-sm hover:brightness-95"
+        >
+          <Badge className="max-w-full truncate">{`${key}=${value}`}</Badge>
+        </Link>
+      ))}
+      {more.length > 0 && <Badge>{text.moreLabels(more.length)}</Badge>}
+    </span>
+  );
+}

@@ -1,0 +1,52 @@
+/** The one route tree. A page brings its own route; it is listed here. */
+import { createRouter } from '@tanstack/react-router';
+import { queryClient } from './api/query-client';
+import { rootRoute } from './frame/root';
+import { frameRoute } from './frame/route';
+import { clustersRoute } from './pages/clusters/route';
+import { loginRoute } from './pages/login/route';
+import { placeholder } from './pages/missing/placeholder';
+import { words } from './words';
+
+const { pages } = words.frame;
+
+const routeTree = rootRoute.addChildren([
+  loginRoute,
+  frameRoute.addChildren([
+    clustersRoute,
+    placeholder('/', pages.overview),
+    placeholder('/compliance', pages.compliance),
+    placeholder('/clusters/$cluster', pages.clusters),
+    placeholder('/fleets', pages.fleets),
+    placeholder('/fleets/$fleet', pages.fleets),
+    placeholder('/policies', pages.policies),
+    placeholder('/policies/$policy', pages.policies),
+    placeholder('/jobs', pages.jobs),
+    placeholder('/jobs/$job', pages.jobs),
+    placeholder('/catalog', pages.catalog),
+    placeholder('/restores', pages.restores),
+    placeholder('/drills', pages.drills),
+    placeholder('/reports', pages.reports),
+    placeholder('/alarms', pages.alarms),
+    placeholder('/repositories', pages.repositories),
+    placeholder('/agents', pages.agents),
+    placeholder('/approvals', pages.approvals),
+    placeholder('/audit', pages.audit),
+    placeholder('/administration', pages.administration),
+  ]),
+]);
+
+export const router = createRouter({
+  routeTree,
+  context: { queryClient },
+  defaultPreload: 'intent',
+  // Queries know how old they are.
+  defaultPreloadStaleTime: 0,
+  scrollRestoration: true,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

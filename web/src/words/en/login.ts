@@ -1,0 +1,15 @@
+export const login = {
+  title: 'Log in',
+  claim: 'Who could lose how much, right now.',
+  claimMore: 'Backups of PostgreSQL fleets, with the proof that they can be restored.',
+  user: 'User',
+  password: 'Password',
+  submit: 'Log in',
+  needUser: 'Say who you are',
+  needPassword: 'A password is needed',
+  showPassword: 'Show password',
+  hidePassword: 'Hide password',
+  over: 'Your session is over. Log in to go on where you were.',
+  firstTitle: 'First time here?',
+  first: 'The password of admin is in bootstrap-admin, in the data directory of the first node.',
+};

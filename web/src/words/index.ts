@@ -1,0 +1,13 @@
+/**
+ * All words of the console, in one place. Components have no literals of their own
+ * (test/words.test.ts holds them to it). One file a page in `en/`; a second language
+ * would be a second folder of the same shape.
+ */
+import { clusters } from './en/clusters';
+import { common, equivalent, errors } from './en/common';
+import { frame, missing, palette } from './en/frame';
+import { login } from './en/login';
+
+export const words = { clusters, common, equivalent, errors, frame, login, missing, palette };
+
+export type Words = typeof words;

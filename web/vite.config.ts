@@ -1,0 +1,75 @@
+import tailwindcss from '@tailwindcss/vite';
+import react from '@vitejs/plugin-react';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type Plugin, type ProxyOptions } from 'vite';
+import { cookieSessions } from './dev/cookie-sessions';
+
+/** The control plane that `npm run dev` and `npm run preview` show. */
+const target = process.env['HOLDFAST_URL'] ?? 'http://127.0.0.1:18400';
+
+/** What holdfastd sends with every page; `npm run preview` sends the same. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+  "manifest-src 'self'",
+].join('; ');
+
+const developing: Plugin = {
+  name: 'holdfast-cookie-sessions',
+  configureServer: (server) => void server.middlewares.use(cookieSessions(target)),
+  configurePreviewServer: (server) => void server.middlewares.use(cookieSessions(target)),
+};
+
+/** An event stream has headers long before it has an event. */
+const configure: NonNullable<ProxyOptions['configure']> = (proxy) => {
+  proxy.on('proxyRes', (_answer, _request, response) => {
+    setImmediate(() => response.flushHeaders());
+  });
+};
+
+const proxy: Record<string, ProxyOptions> = Object.fromEntries(
+  ['/api', '/errors', '/healthz', '/readyz', '/metrics'].map((path) => [
+    path,
+    { target, configure },
+  ]),
+);
+
+export default defineConfig({
+  plugins: [react(), tailwindcss(), developing],
+  resolve: {
+    alias: [
+      { find: '@', replacement: fileURLToPath(new URL('src', import.meta.url)) },
+      // It writes <style> elements, which our content security policy forbids.
+      {
+        find: 'react-remove-scroll',
+        replacement: fileURLToPath(new URL('src/ui/scroll-lock.tsx', import.meta.url)),
+      },
+    ],
+  },
+  build: {
+    target: 'es2022',
+    // A data: URL of a font is not from 'self'.
+    assetsInlineLimit: 0,
+    // Its polyfill is an inline script.
+    modulePreload: { polyfill: false },
+    sourcemap: false,
+  },
+  server: { host: '127.0.0.1', port: 5173, proxy },
+  preview: {
+    host: '127.0.0.1',
+    port: 4173,
+    proxy,
+    headers: {
+      'content-security-policy': policy,
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'same-origin',
+    },
+  },
+});
