@@ -1,8 +1,7 @@
 import tailwindcss from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
 import { fileURLToPath } from 'node:url';
-import { defineConfig, type Plugin, type ProxyOptions } from 'vite';
-import { cookieSessions } from './dev/cookie-sessions';
+import { defineConfig, type ProxyOptions } from 'vite';
 
 /** The control plane that `npm run dev` and `npm run preview` show. */
 const target = process.env['HOLDFAST_URL'] ?? 'http://127.0.0.1:18400';
@@ -21,12 +20,6 @@ const policy = [
   "manifest-src 'self'",
 ].join('; ');
 
-const developing: Plugin = {
-  name: 'holdfast-cookie-sessions',
-  configureServer: (server) => void server.middlewares.use(cookieSessions(target)),
-  configurePreviewServer: (server) => void server.middlewares.use(cookieSessions(target)),
-};
-
 /** An event stream has headers long before it has an event. */
 const configure: NonNullable<ProxyOptions['configure']> = (proxy) => {
   proxy.on('proxyRes', (_answer, _request, response) => {
@@ -42,7 +35,7 @@ const proxy: Record<string, ProxyOptions> = Object.fromEntries(
 );
 
 export default defineConfig({
-  plugins: [react(), tailwindcss(), developing],
+  plugins: [react(), tailwindcss()],
   resolve: {
     alias: [
       { find: '@', replacement: fileURLToPath(new URL('src', import.meta.url)) },

@@ -48,15 +48,17 @@ export class CannedApi {
   }
 
   private auth(route: Route, path: string): Promise<void> {
-    const body = route.request().postDataJSON() as { password?: string };
-    if (path === '/auth/login' && body.password !== 'right') {
+    const method = route.request().method();
+    const asksIn = method === 'POST' && path === '/auth/session';
+    const body = route.request().postDataJSON() as { password?: string } | null;
+    if (asksIn && body?.password !== 'right') {
       const hint = 'check the name and the password';
-      return route.fulfill(problem(401, 'bad_credentials', 'the login is refused', hint));
+      return route.fulfill(problem(401, 'login_failed', 'the login is refused', hint));
     }
-    if (path === '/auth/refresh') {
+    if (path === '/auth/session/renew') {
       return route.fulfill(problem(401, 'unauthenticated', 'the login has ended', 'log in'));
     }
-    this.loggedIn = path === '/auth/login';
+    this.loggedIn = asksIn;
     const expiresAt = new Date(Date.now() + 900_000).toISOString();
     const said = this.loggedIn ? { user: 'ada', expiresAt } : { loggedOut: true };
     return route.fulfill({ json: said });

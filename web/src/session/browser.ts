@@ -4,8 +4,8 @@ import { SessionKeeper, type SessionEvent, type Surroundings } from './session';
 const CHANNEL = 'holdfast.session';
 
 async function alone(work: () => Promise<void>): Promise<void> {
-  // Locks need a secure context. Without them two tabs may both renew, and the
-  // second one's refused renewal would end a session that is well: so it looks again.
+  // Locks need a secure context. Without them two tabs may both renew: the control
+  // plane answers the second one, for half a minute, with what it gave the first.
   if (!('locks' in navigator)) return work();
   await navigator.locks.request(CHANNEL, work);
 }

@@ -8,7 +8,7 @@ const at = (minutes: number) => new Date(START + minutes * 60_000).toISOString()
 class Browser {
   now = START;
   stored = new Map<string, string>();
-  asked: { path: string; body: unknown }[] = [];
+  asked: { what: string; body?: unknown }[] = [];
   answers: (() => Response | Promise<Response>)[] = [];
   tabs: SessionKeeper[] = [];
   timers: { work: () => void; at: number }[] = [];
@@ -17,7 +17,8 @@ class Browser {
   tab(): { keeper: SessionKeeper; events: SessionEvent[] } {
     const around: Surroundings = {
       fetch: (path, init) => {
-        this.asked.push({ path, body: JSON.parse(String(init.body)) });
+        const body = init.body === undefined ? {} : { body: JSON.parse(String(init.body)) };
+        this.asked.push({ what: `${init.method ?? 'GET'} ${path}`, ...body });
         const answer = this.answers.shift();
         if (answer === undefined) return Promise.reject(new TypeError('offline'));
         return Promise.resolve(answer());
@@ -76,7 +77,7 @@ describe('a login', () => {
   test('asks for cookies, and keeps name and end but no secret', async () => {
     const { keeper, events } = await loggedIn();
     expect(browser.asked).toEqual([
-      { path: '/api/v1/auth/login', body: { user: 'ada', password: 'secret', cookie: true } },
+      { what: 'POST /api/v1/auth/session', body: { user: 'ada', password: 'secret' } },
     ]);
     expect(keeper.current()).toEqual({ user: 'ada', expiresAt: at(15) });
     expect(events.map(({ kind }) => kind)).toEqual(['began']);
@@ -99,7 +100,7 @@ describe('a renewal', () => {
     browser.renews(30);
     browser.timers[0]?.work();
     await vi.waitFor(() => expect(browser.timers[0]?.at).toBe(START + 29 * 60_000));
-    expect(browser.asked[1]).toEqual({ path: '/api/v1/auth/refresh', body: { cookie: true } });
+    expect(browser.asked[1]).toEqual({ what: 'POST /api/v1/auth/session/renew' });
   });
 
   test('is one for all who wait for it', async () => {
@@ -146,7 +147,7 @@ describe('a logout', () => {
     const second = browser.tab();
     browser.will(200, { loggedOut: true });
     await first.keeper.logout(true);
-    expect(browser.asked[1]).toEqual({ path: '/api/v1/auth/logout', body: { everywhere: true } });
+    expect(browser.asked[1]).toEqual({ what: 'DELETE /api/v1/auth/session?everywhere=true' });
     expect(second.events.at(-1)).toEqual({ kind: 'ended' });
   });
 

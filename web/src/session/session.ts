@@ -56,14 +56,14 @@ export class SessionKeeper {
   }
 
   async login(user: string, password: string): Promise<void> {
-    const session = await this.ask('login', { user, password, cookie: true });
+    const session = await this.read(await this.send('POST', '', { user, password }));
     this.keep(session);
     this.announce({ kind: 'began', session });
   }
 
   /** Ends this session, or all of this user. */
   async logout(everywhere: boolean): Promise<void> {
-    const response = await this.post('logout', { everywhere });
+    const response = await this.send('DELETE', everywhere ? '?everywhere=true' : '');
     // A session that is over already needs no end.
     if (!response.ok && response.status !== 401) throw await errorOfResponse(response);
     this.end();
@@ -110,7 +110,7 @@ export class SessionKeeper {
   private async renewUnlessDone(known: string | undefined): Promise<void> {
     const before = this.current();
     if (before !== undefined && before.expiresAt !== known) return;
-    const response = await this.post('refresh', { cookie: true });
+    const response = await this.send('POST', '/renew');
     if (response.status === 401 || response.status === 403) {
       const error = await errorOfResponse(response);
       this.end();
@@ -141,10 +141,6 @@ export class SessionKeeper {
     for (const listener of this.listeners) listener(event);
   }
 
-  private async ask(what: string, body: object): Promise<Session> {
-    return this.read(await this.post(what, body));
-  }
-
   private async read(response: Response): Promise<Session> {
     if (!response.ok) throw await errorOfResponse(response);
     const parsed = answer.safeParse(await response.json().catch(() => undefined));
@@ -155,13 +151,15 @@ export class SessionKeeper {
     return parsed.data;
   }
 
-  private async post(what: string, body: object): Promise<Response> {
+  private async send(method: 'POST' | 'DELETE', rest: string, body?: object): Promise<Response> {
     try {
-      return await this.around.fetch(`/api/v1/auth/${what}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
+      return await this.around.fetch(`/api/v1/auth/session${rest}`, {
+        method,
         credentials: 'same-origin',
-        body: JSON.stringify(body),
+        ...(body !== undefined && {
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        }),
       });
     } catch {
       const { message, hint } = words.errors.unreachable;
