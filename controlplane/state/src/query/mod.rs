@@ -112,7 +112,7 @@ pub use status::{Counts, Progress, counts, counts_seen, progress};
 pub(crate) use user::user_row_named;
 pub use user::{
     ApiTokenView, SessionView, UserView, api_token, api_token_by_hash, api_token_named, api_tokens,
-    session, session_by_refresh, user, user_named, users,
+    session, session_by_refresh, sessions_of, user, user_named, users,
 };
 pub use wal::{
     ExposureFact, FrontierView, GapView, TimelineView, clusters_with_gaps, clusters_with_wal,
