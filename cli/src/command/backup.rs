@@ -63,6 +63,12 @@ pub(super) async fn run(cx: &mut Context, command: Backup) -> Outcome {
             let body = cx.client.get(&path, &[]).await?;
             show_expiry(cx, &body)
         }
+        Backup::Dependents { id } => {
+            let path = format!("backups/{}/dependents", encoded(&id));
+            let body = cx.client.get(&path, &[]).await?;
+            output::value(cx.format, &body)?;
+            DONE
+        }
         Backup::Hold { id, reason, until } => {
             let path = format!("backups/{}/hold", encoded(&id));
             let hold = json!({"reason": reason, "until": until});

@@ -56,7 +56,10 @@ async fn the_band_goes_from_a_backup_to_what_is_claimed() {
     // To the microsecond, as columns keep times.
     let late = time(&stretch["to"]).duration_since(claimed).abs();
     assert!(late < SignedDuration::from_millis(1), "{stretch}");
-    assert_eq!((&stretch["timeline"], &stretch["stretches"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&stretch["timeline"], &stretch["stretches"]),
+        (&json!(1), &json!(1))
+    );
     assert_eq!(place["timelines"][0]["fromLsn"], Lsn::new(100).to_string());
     assert_eq!(band["drills"], json!([]));
     assert!(band["violations"].is_array(), "{band}");
@@ -68,13 +71,18 @@ async fn the_band_goes_from_a_backup_to_what_is_claimed() {
     node.get(&format!("{BAND}?repository=nowhere"))
         .await
         .refused(404, "not_found");
-    node.get(&format!("{BAND}?from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z"))
-        .await
-        .refused(422, "invalid");
+    node.get(&format!(
+        "{BAND}?from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z"
+    ))
+    .await
+    .refused(422, "invalid");
     // Who may see backups alone sees no drills.
     let kim = Person::with(&node, "kim", &[("viewer", everything())]).await;
     let seen = kim.get(BAND).await.expect(200);
-    assert_eq!(seen["repositories"], node.get(BAND).await.expect(200)["repositories"]);
+    assert_eq!(
+        seen["repositories"],
+        node.get(BAND).await.expect(200)["repositories"]
+    );
     node.stop().await;
 }
 
@@ -89,7 +97,10 @@ async fn a_point_says_what_restoring_there_means() {
     assert_eq!(latest["possible"], true, "{latest}");
     assert_eq!(latest["backup"], stretch["backup"]);
     assert_eq!(latest["repository"], "eu");
-    assert_eq!((&latest["replayBytes"], &latest["databaseBytes"]), (&json!(200), &json!(1000)));
+    assert_eq!(
+        (&latest["replayBytes"], &latest["databaseBytes"]),
+        (&json!(200), &json!(1000))
+    );
     assert_eq!(latest["recoversTo"], stretch["to"]);
     assert_eq!(latest["lossFromFrontierSeconds"], 0.0);
     assert!(latest["lossFromNowSeconds"].as_f64().unwrap() >= 0.0);
@@ -100,19 +111,32 @@ async fn a_point_says_what_restoring_there_means() {
     assert_eq!(latest["nearestBefore"], Value::Null);
 
     let from = at(&node, stretch["from"].as_str().unwrap()).await;
-    assert_eq!((&from["possible"], &from["lsn"]), (&json!(true), &stretch["fromLsn"]));
+    assert_eq!(
+        (&from["possible"], &from["lsn"]),
+        (&json!(true), &stretch["fromLsn"])
+    );
     assert_eq!(from["replayBytes"], 100);
     let early = at(&node, "2026-01-01T00:00:00Z").await;
-    assert_eq!((&early["possible"], &early["code"]), (&json!(false), &json!("target_before_first_backup")));
+    assert_eq!(
+        (&early["possible"], &early["code"]),
+        (&json!(false), &json!("target_before_first_backup"))
+    );
     assert_eq!(early["nearestAfter"]["time"], stretch["from"]);
     assert_eq!(early["nearestBefore"], Value::Null);
     assert_eq!(early["backup"], Value::Null);
-    let late = at(&node, &(claimed + SignedDuration::from_hours(1)).to_string()).await;
+    let late = at(
+        &node,
+        &(claimed + SignedDuration::from_hours(1)).to_string(),
+    )
+    .await;
     assert_eq!(late["code"], "target_after_frontier", "{late}");
     assert_eq!(late["nearestBefore"]["time"], stretch["to"]);
     assert_eq!(late["repositories"][0]["possible"], false);
     let position = at(&node, "lsn:0/FA").await;
-    assert_eq!((&position["possible"], &position["lsn"]), (&json!(true), &json!("0/FA")));
+    assert_eq!(
+        (&position["possible"], &position["lsn"]),
+        (&json!(true), &json!("0/FA"))
+    );
     node.get(&format!("{POINT}?at=xid:7"))
         .await
         .refused(422, "invalid");

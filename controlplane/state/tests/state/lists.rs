@@ -128,9 +128,8 @@ async fn jobs_are_found_by_agent_fleet_and_time() {
     let all = query::jobs(&state.conn, &JobFilter::default(), &PageRequest::longest()).await;
     let all = all.unwrap().items;
     let held = all.iter().find_map(|job| job.agent.clone()).unwrap();
-    let of_it = |job: &&query::JobView| {
-        job.agent.as_ref().or(job.wanted_agent.as_ref()) == Some(&held)
-    };
+    let of_it =
+        |job: &&query::JobView| job.agent.as_ref().or(job.wanted_agent.as_ref()) == Some(&held);
     let expected: Vec<u128> = all
         .iter()
         .filter(of_it)
