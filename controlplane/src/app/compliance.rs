@@ -65,7 +65,7 @@ impl App {
 
     /// The facts of a cluster, with what its duties claimed since the log's last
     /// checkpoint when it is asked as known now.
-    pub(super) async fn asked_history(
+    async fn asked_history(
         &self,
         view: &StateView,
         cluster: &Name,

@@ -245,20 +245,6 @@ impl From<CopyJudgement> for CopyCompliance {
     }
 }
 
-/// The violations that lie in a period, and nothing else of it.
-pub(crate) fn violations_of(
-    cluster: &ResourceView,
-    history: &History,
-    asked: Asked,
-) -> Vec<ViolationView> {
-    let Asked { period, known, .. } = asked;
-    let place = (cluster.name(), cluster.fleet.as_ref());
-    let numbers = history.period(period, known);
-    let violations = numbers.violations.iter();
-    let violations = violations.map(|one| violation(place, one, period.until));
-    violations.collect()
-}
-
 /// What a history says of a period.
 pub(crate) fn view_of(
     cluster: &ResourceView,

@@ -1,6 +1,5 @@
 //! The coverage band: per repository what one could restore to over time.
 
-use holdfast_consensus::StateView;
 use holdfast_state::query;
 use holdfast_types::access::{Permission, Place, Rights};
 use holdfast_types::resource::{Kind, Policy};
@@ -15,7 +14,7 @@ use crate::app::App;
 use crate::app::caller::Caller;
 use crate::app::compliance::AskedPeriod;
 use crate::app::error::{AppError, Result};
-use crate::plan::compliance::{ViolationView, violations_of};
+use crate::plan::compliance::ViolationView;
 use crate::plan::coverage::{Coarse, Hole, coarsen, holes, stretches};
 
 /// More stretches of one repository are joined where they lie closest.
@@ -234,15 +233,13 @@ impl App {
         let (drills, hidden) = newest(drills.collect());
         left_out.drills = hidden;
         let mut violations = None;
-        if may(Permission::ClustersRead) {
-            let told = self.violations_in(&view, &found, within, now).await?;
-            violations = told.map(|mut told| {
-                told.reverse();
-                let (mut told, hidden) = newest(told);
-                left_out.violations = hidden;
-                told.reverse();
-                told
-            });
+        if may(Permission::ClustersRead) && query::keeps_facts(view.connection()).await? {
+            let mut told = self.violations_in(by, cluster, within, now).await?;
+            told.reverse();
+            let (mut told, hidden) = newest(told);
+            left_out.violations = hidden;
+            told.reverse();
+            violations = Some(told);
         }
         Ok(CoverageView {
             cluster: cluster.clone(),
@@ -259,28 +256,24 @@ impl App {
 
     async fn violations_in(
         &self,
-        view: &StateView,
-        cluster: &query::ResourceView,
+        by: &Caller,
+        cluster: &Name,
         within: Within,
         now: Timestamp,
-    ) -> Result<Option<Vec<ViolationView>>> {
-        if !query::keeps_facts(view.connection()).await? {
-            return Ok(None);
-        }
+    ) -> Result<Vec<ViolationView>> {
         let until = within.to.min(now);
         // What began before anything was kept was never judged.
         let from = within.from.unwrap_or(Timestamp::UNIX_EPOCH);
         if from >= until {
-            return Ok(Some(Vec::new()));
+            return Ok(Vec::new());
         }
         let period = AskedPeriod {
             from: Some(from),
             to: Some(until),
             as_known_at: None,
         };
-        let asked = period.decide(now)?;
-        let history = self.asked_history(view, cluster.name(), asked).await?;
-        Ok(Some(violations_of(cluster, &history, asked)))
+        let told = self.cluster_compliance(by, cluster, period).await?;
+        Ok(told.violations)
     }
 }
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use holdfast_consensus::StateView;
-use holdfast_state::query;
+use holdfast_state::query::{self, DrillFilter, DrillView, PageRequest, ResourceView};
 use holdfast_types::access::Permission;
-use holdfast_types::drill::Proof;
-use holdfast_types::resource::Kind;
+use holdfast_types::drill::{DrillVerdict, Proof, prove};
+use holdfast_types::resource::{Kind, Policy};
 use holdfast_types::{BackupId, BackupKind, Lsn, Name, RestoreTarget, Timeline};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -165,7 +165,7 @@ impl App {
         }
         let order = self.reading_order(&view, (cluster, &at), &known).await?;
         let policy = known.policy.as_ref().map(|(_, policy)| policy);
-        let proof = self.proof_of(&view, &found, policy, now).await?;
+        let proof = proof_of(&view, &found, policy, now).await?;
         let rates = rates(&view).await?;
         let mut answer = answer(&known, &order, point);
         // Of a database of which nothing is left there is nothing to compare with.
@@ -239,6 +239,32 @@ impl App {
         names.extend(rest);
         Ok(names)
     }
+}
+
+/// What the drills of a cluster prove.
+async fn proof_of(
+    view: &StateView,
+    cluster: &ResourceView,
+    policy: Option<&Policy>,
+    now: Timestamp,
+) -> Result<Proof> {
+    let conn = view.connection();
+    let newest = async |verdict| {
+        let filter = DrillFilter {
+            cluster: Some(cluster.name().clone()),
+            verdict,
+            ..DrillFilter::default()
+        };
+        let found = query::drills(conn, &filter, &PageRequest::first(1)).await?;
+        Ok::<_, AppError>(found.items.first().map(DrillView::proves))
+    };
+    let passed = newest(Some(DrillVerdict::Passed)).await?;
+    let plans = query::drill_plans(conn).await?;
+    let planned = query::plans_for(&plans, cluster.labels());
+    let planned = planned.filter_map(|(_, drill)| drill.fresh_for());
+    let ordered = policy.and_then(Policy::drills_fresh_for);
+    let fresh_for = ordered.into_iter().chain(planned).min();
+    Ok(prove(newest(None).await?, passed, fresh_for, now))
 }
 
 /// What the repositories say together.
