@@ -166,15 +166,16 @@ async fn what_a_backup_carries_is_shown_before_it_is_deleted() {
     assert_eq!(told["lost"][0]["from"], band["backups"][0]["finishedAt"]);
     assert_eq!(told["refused"], Value::Null);
     // What it says of a refusal is what deleting says.
+    let hold = format!("{first}/hold");
     eventually("the level of holds", async || {
-        let answer = node.put(&format!("{first}/hold"), json!({"reason": "case 4711"}));
-        (answer.await.status == 200).then_some(())
+        let answer = node.put(&hold, json!({"reason": "case 4711"})).await;
+        (answer.status == 200).then_some(())
     })
     .await;
     let told = node.get(&asked).await.expect(200);
     assert_eq!(told["refused"]["code"], "backup_held", "{told}");
     node.delete(&first).await.refused(409, "backup_held");
-    node.delete(&format!("{first}/hold")).await.expect(200);
+    node.delete(&hold).await.expect(200);
     node.delete(&first).await.expect(202);
     let told = node.get(&asked).await.expect(200);
     assert_eq!(told["refused"]["code"], "backup_condemned");

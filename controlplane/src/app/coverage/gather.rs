@@ -132,10 +132,9 @@ impl App {
             .filter(|one| one.repositories.contains(repository));
         held.backups = here.filter_map(base).collect();
         let heard = self.wal.stretches(&key);
-        for stretch in kept.chain(&heard) {
-            held.claims
-                .extend([proof(stretch.first), proof(stretch.last)]);
-        }
+        let ends = |stretch: &Stretch| [proof(stretch.first), proof(stretch.last)];
+        held.claims.extend(kept.flat_map(ends));
+        held.claims.extend(heard.iter().flat_map(ends));
         held.claims.extend(recorded.map(|one| Proof {
             time: one.frontier.time,
             lineage: one.lineage,

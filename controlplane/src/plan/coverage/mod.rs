@@ -22,8 +22,8 @@ use holdfast_types::{BackupId, BackupKind, Coverage, Lineage, Lsn, LsnRange, Tim
 use jiff::Timestamp;
 
 pub(crate) use self::coarse::{Coarse, coarsen};
-pub(crate) use self::dependents::{Lost, dependents_of, lost_without};
-pub(crate) use self::reach::{Cannot, Nearest, Point, Proved, Way, nearest, reach};
+pub(crate) use self::dependents::{dependents_of, lost_without};
+pub(crate) use self::reach::{Cannot, Point, Proved, Way, nearest, reach};
 pub(crate) use self::stretch::{Hole, Stretch, holes, stretches};
 
 /// What is known of a cluster in one repository.

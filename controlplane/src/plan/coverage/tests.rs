@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use super::dependents::Lost;
+use super::reach::Nearest;
 use super::*;
 
 fn at(second: i64) -> Timestamp {
