@@ -1,7 +1,5 @@
 //! Jobs: what they are asked to do, and how they are shown.
 
-use std::collections::BTreeMap;
-
 use holdfast_state::Digest;
 use holdfast_state::command::{CreateJob, RequestCancel};
 use holdfast_state::query::{self, JobFilter, Page, PageRequest};
@@ -346,7 +344,7 @@ impl App {
         let held = query::active_job_assignments(view.connection()).await?;
         let mut queue = Queue::load(&view, &held).await?;
         let any = found.items.iter().any(|job| job.state == JobState::Queued);
-        let places = places(&view, &queue, any).await?;
+        let places = queue.places(&view, any).await?;
         let mut items = Vec::with_capacity(found.items.len());
         for job in found.items {
             let assignment = assignment_of(&held, job.id);
@@ -393,7 +391,7 @@ impl App {
         let mut queue = Queue::load(&view, &held).await?;
         let late = query::late_results(view.connection(), id).await?;
         let queued = detail.job.state == JobState::Queued;
-        let places = places(&view, &queue, queued).await?;
+        let places = queue.places(&view, queued).await?;
         let shown = self
             .show_job(&view, detail.job, assignment_of(&held, id), &mut queue)
             .await?;
@@ -544,27 +542,6 @@ impl App {
             because,
         })
     }
-}
-
-/// Jobs of which the place in the queue is told.
-const PLACES_MOST: u64 = 2000;
-
-/// The places in the queue, from 1; none when nobody asks, or too many wait.
-async fn places(
-    view: &holdfast_consensus::StateView,
-    queue: &Queue,
-    asked: bool,
-) -> Result<BTreeMap<JobId, u64>> {
-    if !asked {
-        return Ok(BTreeMap::new());
-    }
-    let conn = view.connection();
-    let mut queued = query::queued_jobs(conn, Timestamp::now(), PLACES_MOST + 1).await?;
-    if queued.len() as u64 > PLACES_MOST {
-        return Ok(BTreeMap::new());
-    }
-    queued.sort_by_cached_key(|job| queue.rank(job));
-    Ok(queued.into_iter().map(|job| job.id).zip(1..).collect())
 }
 
 /// The id of the job that a request with an Idempotency-Key makes: the same

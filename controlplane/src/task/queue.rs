@@ -42,6 +42,9 @@ pub(crate) struct Queue {
 /// of jobs that are due at the same moment ask for thousands of each.
 const MANY: usize = 200;
 
+/// Jobs of which the place in the queue is told.
+const PLACES_MOST: u64 = 2000;
+
 /// What is in agents' hands, counted: a long queue asks for each of its jobs.
 #[derive(Debug, Default)]
 struct Held {
@@ -119,11 +122,29 @@ impl Queue {
 
     /// Its place in the queue: restores first, then what has the higher
     /// priority, then what was due or asked for earlier.
-    pub(crate) fn rank(&self, job: &JobView) -> impl Ord + use<> {
+    pub(super) fn rank(&self, job: &JobView) -> impl Ord + use<> {
         let run = self.runs.get(&job.id);
         let priority = run.map_or(0, |run| run.priority);
         let due = run.map_or(job.created_at, |run| run.run.due());
         (job.kind != JobKind::Restore, Reverse(priority), due, job.id)
+    }
+
+    /// The places of queued jobs, from 1; none when nobody asks, or too many wait.
+    pub(crate) async fn places(
+        &self,
+        view: &StateView,
+        asked: bool,
+    ) -> Result<BTreeMap<JobId, u64>> {
+        if !asked {
+            return Ok(BTreeMap::new());
+        }
+        let conn = view.connection();
+        let mut queued = query::queued_jobs(conn, Timestamp::now(), PLACES_MOST + 1).await?;
+        if queued.len() as u64 > PLACES_MOST {
+            return Ok(BTreeMap::new());
+        }
+        queued.sort_by_cached_key(|job| self.rank(job));
+        Ok(queued.into_iter().map(|job| job.id).zip(1..).collect())
     }
 
     /// Notes that the agent has the job, or is to have it.

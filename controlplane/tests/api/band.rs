@@ -76,7 +76,6 @@ async fn the_band_goes_from_a_backup_to_what_is_claimed() {
     ))
     .await
     .refused(422, "invalid");
-    // Who may see backups alone sees no drills.
     let kim = Person::with(&node, "kim", &[("viewer", everything())]).await;
     let seen = kim.get(BAND).await.expect(200);
     assert_eq!(

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_compliance::{Claim, Stretch};
 use holdfast_consensus::StateView;
+use holdfast_proto::LineageWal;
 use holdfast_state::query::{self, BackupView, FrontierView, TimelineView};
 use holdfast_types::resource::Policy;
 use holdfast_types::{BackupKind, Coverage, Frontier, Lineage, LsnRange, Name, Timeline};
@@ -88,45 +89,9 @@ impl App {
     ) -> InRepository {
         let key = (cluster.clone(), repository.clone());
         let live = self.wal.live(&key);
-        let mut held = Held::default();
-        let (mut lost, mut gaps) = (Vec::new(), Vec::new());
-        for timeline in wal {
-            let place = (timeline.lineage, timeline.timeline);
-            let gone = timeline.gaps.iter().filter(|gap| gap.is_lost());
-            let gone = gone.map(|gap| gap.range);
-            // Its receiver remembers what expired, too (I-13).
-            let gone = gone.chain(timeline.condemned.ranges().iter().copied());
-            lost.extend(gone.map(|range| (place.0, place.1, range)));
-            let unfilled = timeline.gaps.iter().filter(|gap| !gap.filled);
-            gaps.extend(
-                unfilled.map(|gap| (place, gap.range, gap.reason.clone(), Some(gap.recorded_at))),
-            );
-            held.wal.push(HeldWal {
-                lineage: timeline.lineage,
-                timeline: timeline.timeline,
-                coverage: timeline.coverage.clone(),
-                expired: timeline.condemned.clone(),
-            });
-        }
         let said = live.as_ref().and_then(|live| live.wal.as_ref());
-        if let Some(said) = said {
-            let said = still_there(said, &lost);
-            for timeline in said.timelines {
-                let place = (said.lineage, timeline.timeline);
-                let more = timeline.gaps.into_iter();
-                gaps.extend(more.map(|gap| (place, gap.range, gap.reason.to_string(), None)));
-                add(&mut held.wal, place, &timeline.coverage);
-            }
-        }
-        for (place, range, reason, recorded_at) in gaps {
-            let absent = absent(&held.wal, place, range).into_iter();
-            held.gaps.extend(absent.map(|range| KnownGap {
-                lineage: place.0,
-                range,
-                reason: reason.clone(),
-                recorded_at,
-            }));
-        }
+        let mut held = Held::default();
+        add_wal(&mut held, wal, said);
         let here = backups
             .iter()
             .filter(|one| one.repositories.contains(repository));
@@ -155,6 +120,52 @@ impl App {
                 .chain(told)
                 .max_by_key(|(_, one)| one.time),
         }
+    }
+}
+
+/// The WAL that the log knows and that the receiver says is there, and what is missing
+/// of it.
+fn add_wal<'a>(
+    held: &mut Held,
+    wal: impl Iterator<Item = &'a TimelineView>,
+    said: Option<&LineageWal>,
+) {
+    let (mut lost, mut gaps) = (Vec::new(), Vec::new());
+    for timeline in wal {
+        let place = (timeline.lineage, timeline.timeline);
+        let gone = timeline.gaps.iter().filter(|gap| gap.is_lost());
+        let gone = gone.map(|gap| gap.range);
+        // Its receiver remembers what expired, too (I-13).
+        let gone = gone.chain(timeline.condemned.ranges().iter().copied());
+        lost.extend(gone.map(|range| (place.0, place.1, range)));
+        let unfilled = timeline.gaps.iter().filter(|gap| !gap.filled);
+        gaps.extend(
+            unfilled.map(|gap| (place, gap.range, gap.reason.clone(), Some(gap.recorded_at))),
+        );
+        held.wal.push(HeldWal {
+            lineage: timeline.lineage,
+            timeline: timeline.timeline,
+            coverage: timeline.coverage.clone(),
+            expired: timeline.condemned.clone(),
+        });
+    }
+    if let Some(said) = said {
+        let said = still_there(said, &lost);
+        for timeline in said.timelines {
+            let place = (said.lineage, timeline.timeline);
+            let more = timeline.gaps.into_iter();
+            gaps.extend(more.map(|gap| (place, gap.range, gap.reason.to_string(), None)));
+            add(&mut held.wal, place, &timeline.coverage);
+        }
+    }
+    for (place, range, reason, recorded_at) in gaps {
+        let absent = absent(&held.wal, place, range).into_iter();
+        held.gaps.extend(absent.map(|range| KnownGap {
+            lineage: place.0,
+            range,
+            reason: reason.clone(),
+            recorded_at,
+        }));
     }
 }
 
