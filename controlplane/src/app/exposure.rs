@@ -349,7 +349,7 @@ fn merge(held: &mut Vec<WalFacts>, gaps: &mut Vec<(Timeline, LsnRange)>, live: &
 
 /// What a receiver says without what was found lost since: it remembers having
 /// stored it, and the repository counts (I-13).
-fn still_there(live: &LineageWal, lost: &[(Lineage, Timeline, LsnRange)]) -> LineageWal {
+pub(super) fn still_there(live: &LineageWal, lost: &[(Lineage, Timeline, LsnRange)]) -> LineageWal {
     let mut live = live.clone();
     for timeline in &mut live.timelines {
         let gone: Coverage = lost

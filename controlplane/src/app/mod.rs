@@ -11,6 +11,7 @@ pub mod caller;
 pub mod code;
 pub(crate) mod compliance;
 pub(crate) mod copy;
+mod coverage;
 pub(crate) mod drill;
 mod dump;
 mod enroll;
@@ -56,6 +57,11 @@ pub use apply::{Applied, ApplyAction, ApplyResult, Condition, ConsentView};
 pub use approval::ApprovalView;
 pub use backup::WantedBackup;
 pub use compliance::AskedPeriod;
+pub use coverage::{
+    BackupDependentsView, BackupMark, CoverageHole, CoverageOfRepository, CoverageRole,
+    CoverageStretch, CoverageTimeline, CoverageView, DependentBackup, DrillMark, LeftOut,
+    LostStretch, PointOfRepository, RecoverabilityView, RestorablePoint,
+};
 pub use drill::{DrillView, WantedDrill};
 pub use enroll::{EnrollRequest, Enrollment};
 pub use exemption::ExemptionView;

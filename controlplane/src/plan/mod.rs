@@ -2,6 +2,7 @@
 
 pub(crate) mod alarm;
 pub(crate) mod compliance;
+pub(crate) mod coverage;
 pub mod drill;
 pub(crate) mod expiry;
 pub mod exposure;

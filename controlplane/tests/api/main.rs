@@ -12,6 +12,7 @@ mod approvals;
 mod authz;
 mod backups;
 mod browser;
+mod band;
 mod compliance;
 mod control;
 mod copies;

@@ -60,6 +60,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("auth_logout", Anybody),
     ("backup_copy", Needs(BackupsWrite, Something)),
     ("backup_delete", Needs(BackupsDelete, Something)),
+    ("backup_dependents", Needs(BackupsRead, Something)),
     ("backup_hold", Needs(BackupsWrite, Something)),
     ("backup_list", Needs(BackupsRead, Something)),
     ("backup_release", Needs(BackupsDelete, Something)),
@@ -73,6 +74,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("cluster_show", Needs(ClustersRead, Something)),
     ("compliance_list", Needs(ClustersRead, Something)),
     ("compliance_show", Needs(ClustersRead, Something)),
+    ("coverage_show", Needs(BackupsRead, Something)),
     ("delivery_list", Needs(ChannelsRead, Everything)),
     ("drill_list", Needs(DrillsRead, Something)),
     ("drill_plan_delete", Needs(PoliciesWrite, Everything)),
@@ -127,6 +129,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("policy_rollback", Needs(PoliciesWrite, Everything)),
     ("policy_show", Needs(PoliciesRead, Something)),
     ("policy_suggest", Needs(PoliciesRead, Something)),
+    ("recoverability_show", Needs(BackupsRead, Something)),
     // And the audit log, of the whole fleet.
     ("report_create", Needs(AuditRead, Something)),
     ("report_key_list", Anybody),
