@@ -1,6 +1,7 @@
 //! Exposure: facts are gathered here, judged in `plan::exposure`.
 
 mod gather;
+mod overview;
 mod verdict;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use holdfast_types::resource::{Kind, Policy, PolicyCopy};
 use holdfast_types::{BackupKind, Coverage, Lineage, LsnRange, Name, ReceivedBy, Timeline};
 use jiff::Timestamp;
 
+pub use self::overview::{ClusterOverview, ClusterRow, InstanceRow, LastBackup};
 pub(crate) use self::gather::{Common, Gathered};
 pub(super) use self::verdict::{declared, is_seen};
 
