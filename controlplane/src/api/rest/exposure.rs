@@ -9,6 +9,7 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::resources::labels_of;
 use crate::api::body::Params;
 use crate::api::error::{ApiError, Problems};
 use crate::api::page::{List, PageParams};

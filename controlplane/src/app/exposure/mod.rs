@@ -14,8 +14,8 @@ use holdfast_types::resource::{Kind, Policy, PolicyCopy};
 use holdfast_types::{BackupKind, Coverage, Lineage, LsnRange, Name, ReceivedBy, Timeline};
 use jiff::Timestamp;
 
-pub use self::overview::{ClusterOverview, ClusterRow, InstanceRow, LastBackup};
 pub(crate) use self::gather::{Common, Gathered};
+pub use self::overview::{ClusterOverview, ClusterRow, InstanceRow, LastBackup};
 pub(super) use self::verdict::{declared, is_seen};
 
 use super::App;

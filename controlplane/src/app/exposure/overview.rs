@@ -150,7 +150,7 @@ impl App {
         let wanted = shown.items.iter();
         let wanted = wanted.filter_map(|line| known.remove(&line.name));
         let wanted: Vec<ResourceView> = wanted.collect();
-        let gathered = self.gather(&view, &common, &wanted).await?;
+        let gathered = self.gather_facts(&view, &common, &wanted).await?;
         let now = Timestamp::now();
         let rows = wanted.iter().map(|one| self.row(&gathered, one, now));
         Ok(ClusterOverview {
@@ -172,7 +172,9 @@ impl App {
             .map(|(agent, facts)| (agent.clone(), facts))
             .collect();
         let servers = seen.values().filter_map(server);
-        let primary = servers.clone().find(|one| one.role == InstanceRole::Primary);
+        let primary = servers
+            .clone()
+            .find(|one| one.role == InstanceRole::Primary);
         let version = primary.or_else(|| servers.clone().next());
         ClusterRow {
             cluster: name.clone(),
