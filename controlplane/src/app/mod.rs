@@ -66,6 +66,7 @@ pub use drill::{DrillView, WantedDrill};
 pub use enroll::{EnrollRequest, Enrollment};
 pub use exemption::ExemptionView;
 pub use expiry::{Condemnation, ExpiryView, Hold, Kept};
+pub use exposure::{ClusterOverview, ClusterRow, InstanceRow, LastBackup};
 pub use inventory::{IgnoredInstance, NotProtected, UnprotectedCounts, UnprotectedView};
 pub use job::{AttemptView, JobView, LateResultOfJobView, PhaseView};
 pub use join::{JoinRequest, Welcome};

@@ -7,6 +7,7 @@ pub mod drill;
 pub(crate) mod expiry;
 pub mod exposure;
 pub(crate) mod inventory;
+pub(crate) mod overview;
 pub mod placement;
 pub(crate) mod report;
 pub mod restoring;

@@ -146,7 +146,10 @@ mod tests {
         let choice = Choice::default();
         let all = choose(some(), &choice, None, 10);
         assert_eq!(names(&all), ["gamma", "beta", "epsilon", "alpha", "delta"]);
-        assert_eq!((all.total, all.counts["COMPLIANT"], all.counts["NONE"]), (5, 2, 1));
+        assert_eq!(
+            (all.total, all.counts["COMPLIANT"], all.counts["NONE"]),
+            (5, 2, 1)
+        );
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
             let page = choose(some(), &choice, after.as_ref(), 2);

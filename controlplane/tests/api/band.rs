@@ -9,7 +9,7 @@ use crate::authz::{Person, everything};
 use crate::compliance::{claim, promised};
 use crate::expiry::with_backups;
 use crate::jobs::duty;
-use crate::node::{Node, eventually};
+use crate::node::{Node, cluster, eventually};
 
 const BAND: &str = "/api/v1/clusters/orders/coverage";
 const POINT: &str = "/api/v1/clusters/orders/recoverability";
@@ -186,5 +186,67 @@ async fn what_a_backup_carries_is_shown_before_it_is_deleted() {
     node.delete(&last).await.refused(409, "last_backup");
     let nobody = "/api/v1/backups/bkp_000000000000000000000000000000ff/dependents";
     node.get(nobody).await.refused(404, "not_found");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn clusters_are_listed_with_how_many_there_are_of_each_state() {
+    let (mut node, _agent) = promised("1h").await;
+    let mut other = cluster("db2");
+    other["metadata"] = json!({"name": "shop", "labels": {"tier": "none"}});
+    node.apply(json!([other])).await.expect(200);
+    let list = async |query: &str| {
+        let path = format!("/api/v1/cluster-overview{query}");
+        node.get(&path).await.expect(200)
+    };
+    let names = |list: &Value| {
+        let rows = list["items"].as_array().unwrap().iter();
+        let names = rows.map(|row| row["cluster"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    // Nothing of the shop could be restored: it is first.
+    let all = list("").await;
+    assert_eq!(names(&all), ["shop", "orders"], "{all}");
+    assert_eq!(
+        (&all["total"], &all["nextCursor"]),
+        (&json!(2), &Value::Null)
+    );
+    assert_eq!(all["counts"]["UNPROTECTED"], 1);
+    let row = &all["items"][1];
+    assert_eq!(
+        (&row["policy"], &row["fleet"]),
+        (&json!("gold"), &json!("default"))
+    );
+    assert_eq!(row["lastBackup"]["kind"], "full");
+    assert_eq!(row["windowStart"], row["lastBackup"]["finishedAt"]);
+    assert_eq!(row["proof"]["because"], "no_drill");
+    assert_eq!(row["instances"][0]["agent"], "db1");
+    assert!(row["agentOnline"].is_boolean(), "{row}");
+    assert_eq!(all["items"][0]["lastBackup"], Value::Null);
+    // A page and the next.
+    let first = list("?sort=name&limit=1").await;
+    assert_eq!(names(&first), ["orders"]);
+    let cursor = first["nextCursor"].as_str().unwrap();
+    let second = list(&format!("?sort=name&limit=1&cursor={cursor}")).await;
+    assert_eq!(names(&second), ["shop"]);
+    assert_eq!(second["nextCursor"], Value::Null);
+    // Filters; a state that is not asked for is counted.
+    let unprotected = list("?status=UNPROTECTED").await;
+    assert_eq!(names(&unprotected), ["shop"]);
+    assert_eq!(unprotected["total"], 1);
+    let counted = unprotected["counts"].as_object().unwrap().values();
+    assert_eq!(counted.filter_map(Value::as_u64).sum::<u64>(), 2);
+    assert_eq!(names(&list("?text=RDE").await), ["orders"]);
+    assert_eq!(names(&list("?policy=gold").await), ["orders"]);
+    assert_eq!(names(&list("?label=tier%3Dnone").await), ["shop"]);
+    assert_eq!(names(&list("?fleet=elsewhere").await), [""; 0]);
+    for wrong in ["?status=WELL", "?sort=age", "?label=tier"] {
+        let path = format!("/api/v1/cluster-overview{wrong}");
+        node.get(&path).await.refused(422, "invalid");
+    }
+    let scope = json!({"selector": {"tier": "silver"}});
+    let kim = Person::with(&node, "kim", &[("viewer", scope)]).await;
+    let seen = kim.get("/api/v1/cluster-overview").await.expect(200);
+    assert_eq!((&seen["total"], &seen["items"]), (&json!(0), &json!([])));
     node.stop().await;
 }

@@ -118,6 +118,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
         Needs(ChannelsWrite, Everything),
     ),
     ("openapi_show", Anybody),
+    ("overview_show", Needs(ClustersRead, Something)),
     ("policy_delete", Needs(PoliciesWrite, Everything)),
     ("policy_history", Needs(PoliciesRead, Something)),
     ("policy_list", Needs(PoliciesRead, Something)),

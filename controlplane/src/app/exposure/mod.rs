@@ -1,6 +1,7 @@
 //! Exposure: facts are gathered here, judged in `plan::exposure`.
 
 mod gather;
+mod overview;
 mod verdict;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use holdfast_types::{BackupKind, Coverage, Lineage, LsnRange, Name, ReceivedBy, 
 use jiff::Timestamp;
 
 pub(crate) use self::gather::{Common, Gathered};
+pub use self::overview::{ClusterOverview, ClusterRow, InstanceRow, LastBackup};
 pub(super) use self::verdict::{declared, is_seen};
 
 use super::App;

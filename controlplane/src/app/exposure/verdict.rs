@@ -30,6 +30,8 @@ pub(crate) struct ExposedNow {
     pub(crate) exposure_seconds: Option<f64>,
     /// The RPO.
     pub(crate) rpo_seconds: Option<f64>,
+    /// Up to when nothing would be lost; `None` when nothing could be restored.
+    pub(crate) frontier: Option<Timestamp>,
 }
 
 /// How many clusters are judged before others have their turn on this thread.
@@ -59,7 +61,7 @@ impl App {
         self.exposed_now(&view, &clusters).await
     }
 
-    async fn exposed_now(
+    pub(super) async fn exposed_now(
         &self,
         view: &StateView,
         clusters: &[ResourceView],
@@ -85,6 +87,9 @@ impl App {
                     status: verdict.status,
                     exposure_seconds: verdict.exposure.map(|exposure| exposure.as_secs_f64()),
                     rpo_seconds: rpo.map(|rpo| rpo.as_secs_f64()),
+                    frontier: verdict
+                        .exposure
+                        .and_then(|exposure| verdict.at.checked_sub(exposure).ok()),
                 });
             }
             tokio::task::yield_now().await;
@@ -101,6 +106,7 @@ impl App {
                     status: judged.status,
                     exposure_seconds: judged.exposure_seconds,
                     rpo_seconds: judged.rpo_seconds,
+                    frontier: judged.frontier,
                 }
             }));
         }
