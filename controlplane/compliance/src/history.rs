@@ -27,7 +27,12 @@ impl History {
     /// those the later added.
     pub fn add(&mut self, recorded: Recorded) {
         let Recorded { at, known, fact } = recorded;
-        self.facts.push((at, known, Arc::new(fact)));
+        self.add_shared(at, known, Arc::new(fact));
+    }
+
+    /// The same with a fact that others hold too.
+    pub fn add_shared(&mut self, at: Timestamp, known: Timestamp, fact: Arc<Fact>) {
+        self.facts.push((at, known, fact));
     }
 
     /// Adds a stretch of claims.
@@ -95,6 +100,20 @@ impl History {
             tracker.push(&segment);
         });
         Look::new(sweep, tracker, now)
+    }
+
+    /// The same of this moment alone: of what was before, only what is left of it.
+    pub(crate) fn still(&self, known: Timestamp, now: Timestamp) -> Look {
+        let mut sweep = Sweep::default();
+        for (at, event) in self.events(known) {
+            if at > now {
+                break;
+            }
+            sweep.pass(at);
+            sweep.apply(&event);
+        }
+        sweep.pass(now);
+        Look::still(sweep, now)
     }
 
     /// What happened, in its order.

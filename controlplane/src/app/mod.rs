@@ -42,7 +42,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_consensus::{Age, Member, Node, ProposeContext, StateView};
-use holdfast_state::{Cause, Effect, Principal, ReplicatedCommand};
+use holdfast_state::{Cause, Effect, FactsInForce, Principal, ReplicatedCommand};
 use holdfast_types::RequestId;
 use holdfast_types::schedule::RunId;
 use tokio::sync::{Mutex, broadcast};
@@ -83,7 +83,7 @@ use self::error::Result;
 use self::limiter::LoginLimiter;
 use crate::config::Config;
 use crate::peer::Hellos;
-use crate::secure::{Authority, Passwords, Sealer, Signer};
+use crate::secure::{Authority, NodeIdentity, Passwords, Sealer, Signer};
 use crate::session::{Declared, FactsBoard, PendingPlans, ProgressBoard, Registry, WalBoard};
 
 /// For how long a proof of a quorum is good for heartbeats.
@@ -120,11 +120,15 @@ pub struct App {
     pub(crate) changes: broadcast::Sender<Changed>,
     pub(crate) stop: CancellationToken,
     quorum: Mutex<Option<(Instant, bool)>>,
+    /// What decides about clusters now, as of the last time that somebody asked.
+    in_force: Mutex<FactsInForce>,
     /// Where this node is reached.
     pub(crate) member: Member,
     pub(crate) hellos: Hellos,
     /// Tells the numbers of this process from those of another.
     pub(crate) process: Uuid,
+    /// What this node shows to others.
+    pub(crate) identity: Arc<NodeIdentity>,
     /// Cancelled when the others have removed this node.
     pub(crate) removed: CancellationToken,
 }
@@ -150,6 +154,8 @@ pub struct Parts {
     pub signer: Signer,
     /// Where this node is reached.
     pub member: Member,
+    /// What this node shows to others.
+    pub identity: Arc<NodeIdentity>,
 }
 
 impl App {
@@ -162,6 +168,7 @@ impl App {
             authority,
             signer,
             member,
+            identity,
         } = parts;
         Arc::new(Self {
             node,
@@ -182,7 +189,9 @@ impl App {
             changes: broadcast::channel(1024).0,
             stop: CancellationToken::new(),
             quorum: Mutex::new(None),
+            in_force: Mutex::new(FactsInForce::default()),
             member,
+            identity,
             hellos: Hellos::default(),
             process: Uuid::now_v7(),
             removed: CancellationToken::new(),
