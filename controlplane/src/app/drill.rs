@@ -4,9 +4,7 @@ use holdfast_consensus::StateView;
 use holdfast_state::query::{self, BackupView, DrillFilter, Page, PageRequest, ResourceView};
 use holdfast_state::schema;
 use holdfast_types::access::Permission;
-use holdfast_types::drill::{
-    CheckResult, DrillKind, DrillPoint, DrillVerdict, DumpToDrill,
-};
+use holdfast_types::drill::{CheckResult, DrillKind, DrillPoint, DrillVerdict, DumpToDrill};
 use holdfast_types::resource::{Check, Cluster, Drill, Kind, Policy, Resource, check_all};
 use holdfast_types::{
     BackupId, BackupKind, DrillId, Failure, InstanceFacts, JobId, Lsn, Name, Observation,

@@ -204,9 +204,9 @@ impl App {
             }
         }
         let common = Common::read(view).await?;
-        let bare = clusters.iter().filter(|one| {
-            common.policy_of(one).is_none() && sight.sees_cluster(one.name())
-        });
+        let bare = clusters
+            .iter()
+            .filter(|one| common.policy_of(one).is_none() && sight.sees_cluster(one.name()));
         items.extend(bare.filter_map(without_policy));
         items.sort_by_cached_key(UnprotectedView::key);
         Ok(items)

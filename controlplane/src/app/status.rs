@@ -127,8 +127,7 @@ impl App {
         sight: &Sight<'_>,
     ) -> Result<BTreeMap<String, u64>> {
         let states = ["online", "offline", "revoked"];
-        let mut counts: BTreeMap<String, u64> =
-            states.map(|state| (state.to_owned(), 0)).into();
+        let mut counts: BTreeMap<String, u64> = states.map(|state| (state.to_owned(), 0)).into();
         for (name, agent) in query::agent_directory(view.connection()).await? {
             if !sight.sees_agent(&name) {
                 continue;

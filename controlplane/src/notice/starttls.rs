@@ -83,8 +83,9 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 let last = lines.len() - 1;
                 let dash = |index: usize| if index == last { ' ' } else { '-' };
                 let lines = lines.iter().enumerate();
-                let lines: Vec<String> =
-                    lines.map(|(index, line)| format!("250{}{line}", dash(index))).collect();
+                let lines: Vec<String> = lines
+                    .map(|(index, line)| format!("250{}{line}", dash(index)))
+                    .collect();
                 lines.join("\r\n")
             }
             "STARTTLS" => "220 go on".to_owned(),
@@ -115,7 +116,11 @@ async fn serve(acceptor: TlsAcceptor, offers: bool) -> (u16, JoinHandle<Heard>) 
         let (stream, _) = listener.accept().await.unwrap();
         let mut stream = BufReader::new(stream);
         stream.write_all(b"220 mail.test\r\n").await.unwrap();
-        let features: &[&str] = if offers { &["STARTTLS"] } else { &["AUTH PLAIN"] };
+        let features: &[&str] = if offers {
+            &["STARTTLS"]
+        } else {
+            &["AUTH PLAIN"]
+        };
         if !talk(&mut stream, features, &mut heard.plain).await {
             return heard;
         }

@@ -339,7 +339,10 @@ proptest! {
 /// However many backups there are, few decide; where WAL is missing, all of them.
 #[test]
 fn of_many_backups_few_decide() {
-    let lineage = Lineage { system_identifier: 7, incarnation: 1 };
+    let lineage = Lineage {
+        system_identifier: 7,
+        incarnation: 1,
+    };
     let repository: Name = "eu".parse().unwrap();
     let backups = (0..35u32).map(|day| Recorded {
         at: at(i64::from(day)),

@@ -43,7 +43,10 @@ impl App {
             certificate: left(access.agent_certificate.get()),
             node_certificate: left(access.node_certificate.get()),
             // From then on what it makes outlasts it.
-            authority: access.agent_certificate.get().max(access.node_certificate.get()),
+            authority: access
+                .agent_certificate
+                .get()
+                .max(access.node_certificate.get()),
             trouble: LOST_AFTER,
             attempts: ATTEMPTS,
         }

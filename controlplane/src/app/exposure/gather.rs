@@ -47,7 +47,8 @@ impl Common {
         let planned = query::plans_for(&self.plans, cluster.labels());
         let planned = planned.filter_map(|(_, drill)| drill.fresh_for());
         ordered.into_iter().chain(planned).min()
-    }}
+    }
+}
 
 /// Who is there, and what decides about each cluster now.
 #[derive(Default)]
@@ -95,7 +96,10 @@ impl Holdings {
         Ok(Self {
             points: query::points_of(conn, clusters).await?,
             wal: query::wal_of_clusters(conn, clusters).await?,
-            frontiers: frontiers.into_iter().map(|one| (place(&one), one)).collect(),
+            frontiers: frontiers
+                .into_iter()
+                .map(|one| (place(&one), one))
+                .collect(),
             sources: query::wal_sources_of(conn, clusters).await?,
         })
     }

@@ -142,9 +142,9 @@ impl App {
             for place in &promise.places {
                 let key = (cluster.clone(), place.repository.clone());
                 let trouble = self.wal.trouble(&key);
-                heard.troubles.extend(
-                    trouble.map(|(_, trouble)| (place.repository.clone(), trouble.code)),
-                );
+                heard
+                    .troubles
+                    .extend(trouble.map(|(_, trouble)| (place.repository.clone(), trouble.code)));
             }
             heard.stretches = self.live_stretches(cluster, promise);
         }

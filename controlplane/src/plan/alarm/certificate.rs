@@ -91,7 +91,10 @@ mod tests {
     fn seen(facts: &Facts) -> (Vec<String>, Vec<String>) {
         let mut all = Vec::new();
         observe(facts, LIMITS, NOW, &mut all);
-        assert!(all.iter().all(|one| one.rule == AlarmRule::CertificateExpiring));
+        assert!(
+            all.iter()
+                .all(|one| one.rule == AlarmRule::CertificateExpiring)
+        );
         let of = |opens: bool| {
             let those = all.iter().filter(|one| one.opens == opens);
             those.map(|one| one.subject.clone()).collect()

@@ -7,9 +7,7 @@ use holdfast_types::{
     BackupId, BackupKind, BackupState, Failure, JobId, Lineage, Lsn, Name, Revision, Timeline,
 };
 use jiff::Timestamp;
-use sea_orm::{
-    ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, Value,
-};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, Value};
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, newest_first};

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use serde::Serialize;
 
+use super::many::among;
 use super::page::{Page, PageRequest, newest_first};
+use super::past::pasts;
 use super::scope::seen;
 use crate::column::{Moment, Text};
 use crate::entity::{compliance_facts, compliance_in_force, compliance_stretches, exemptions};
@@ -23,14 +25,11 @@ pub async fn keeps_facts(conn: &DatabaseConnection) -> Result<bool, StateError> 
 
 /// All facts of a cluster; none below level 23.
 pub async fn history(conn: &DatabaseConnection, cluster: &Name) -> Result<History, StateError> {
-    let mut history = History::default();
-    for recorded in facts(conn, cluster).await? {
-        history.add(recorded);
+    let found = pasts(conn, std::slice::from_ref(cluster)).await?;
+    match found.first() {
+        Some(past) => Ok(past.read()?.history()),
+        None => Ok(History::default()),
     }
-    for stretch in stretches(conn, cluster).await? {
-        history.add_stretch(stretch);
-    }
-    Ok(history)
 }
 
 /// The facts of a cluster in the order in which they became known.
@@ -131,11 +130,31 @@ pub async fn promises(conn: &DatabaseConnection) -> Result<BTreeMap<Name, Promis
         .order_by_asc(Column::Cluster)
         .all(conn)
         .await?;
-    let promise = |row: compliance_in_force::Model| match row.fact.0 {
+    Ok(rows.into_iter().filter_map(promise_in).collect())
+}
+
+/// The same of these clusters.
+pub async fn promises_of(
+    conn: &DatabaseConnection,
+    clusters: &[Name],
+) -> Result<BTreeMap<Name, Promise>, StateError> {
+    use compliance_in_force::{Column, Entity};
+    if !keeps_facts(conn).await? {
+        return Ok(BTreeMap::new());
+    }
+    let rows = Entity::find()
+        .filter(Column::Subject.eq("promise"))
+        .filter(among("cluster", clusters)?)
+        .all(conn)
+        .await?;
+    Ok(rows.into_iter().filter_map(promise_in).collect())
+}
+
+fn promise_in(row: compliance_in_force::Model) -> Option<(Name, Promise)> {
+    match row.fact.0 {
         Fact::Promised(promise) => Some((row.cluster.0, *promise)),
         _ => None,
-    };
-    Ok(rows.into_iter().filter_map(promise).collect())
+    }
 }
 
 /// An exemption.

@@ -58,16 +58,13 @@ pub use assignment::{
     assignments_of_agent, duties_of_cluster, wal_source, wal_sources, wal_sources_of,
 };
 pub use audit::{AuditFilter, audit};
-pub use backup::{
-    BackupFilter, BackupView, available_backups, backup, backups, backups_of_job,
-};
+pub use backup::{BackupFilter, BackupView, available_backups, backup, backups, backups_of_job};
 pub use compliance::{
     ExemptionFilter, ExemptionView, exemption, exemptions, facts, history, keeps_facts, promise,
-    promises, signs_in_force, stretches,
+    promises, promises_of, signs_in_force, stretches,
 };
 pub use drill::{
-    DrillFilter, DrillView, drill, drill_before, drill_plans, drills, newest_drills_of,
-    plans_for,
+    DrillFilter, DrillView, drill, drill_before, drill_plans, drills, newest_drills_of, plans_for,
 };
 pub use expiry::{
     CondemnedView, CondemnedWalView, HoldView, PinView, condemned_in, condemned_of,
@@ -93,8 +90,8 @@ pub use policy::{
     policy_revision_before, policy_revisions, repository_regions, restored_jobs,
 };
 pub use report::{
-    ClusterDeletion, ReportFilter, ReportKeyView, ReportView, deletions, failed_backups, report,
-    report_keys, reports, restores_ended,
+    Acknowledged, ClusterDeletion, ReportFilter, ReportKeyView, ReportView, acknowledgements,
+    bare_restores_ended, deletions, failed_backups, report, report_keys, reports, restores_ended,
 };
 pub use resource::{
     ResourceFilter, ResourceView, cluster_names_at_agent, clusters_at_agents, effective_policy,

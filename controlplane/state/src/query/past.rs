@@ -69,12 +69,15 @@ impl PastText {
 }
 
 impl Past {
-    /// As what is asked about it.
-    pub fn into_history(self) -> History {
+    /// What is asked about it.
+    pub fn history(&self) -> History {
         let mut history = History::default();
-        self.facts.into_iter().for_each(|fact| history.add(fact));
-        let stretches = self.stretches.into_iter();
-        stretches.for_each(|stretch| history.add_stretch(stretch));
+        for fact in &self.facts {
+            history.add(fact.clone());
+        }
+        for stretch in &self.stretches {
+            history.add_stretch(stretch.clone());
+        }
         history
     }
 }

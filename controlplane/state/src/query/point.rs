@@ -92,8 +92,7 @@ fn point(row: Row) -> Result<PointView, StateError> {
     let mut repositories = places?;
     repositories.sort_unstable();
     let moment = |micros| {
-        Timestamp::from_microsecond(micros)
-            .map_err(|error| StateError::corrupt(error.to_string()))
+        Timestamp::from_microsecond(micros).map_err(|error| StateError::corrupt(error.to_string()))
     };
     Ok(PointView {
         id: word(&id)?,

@@ -304,8 +304,14 @@ async fn a_backup_of_an_unknown_job_is_recorded_as_found() {
     let point = &points[&name("orders")][0];
     let backup = &available[0];
     assert_eq!((point.id, point.kind), (backup.id, backup.kind));
-    assert_eq!((point.lineage, point.timeline), (backup.lineage, backup.timeline));
-    assert_eq!((point.start_lsn, point.stop_lsn), (backup.start_lsn, backup.stop_lsn));
+    assert_eq!(
+        (point.lineage, point.timeline),
+        (backup.lineage, backup.timeline)
+    );
+    assert_eq!(
+        (point.start_lsn, point.stop_lsn),
+        (backup.start_lsn, backup.stop_lsn)
+    );
     assert_eq!(point.finished_at, backup.finished_at);
     assert_eq!(point.repositories, backup.repositories);
     assert!(

@@ -78,7 +78,9 @@ async fn a_fact_and_a_claim_are_known_to_the_next_who_asks() {
     // What is heard live counts, and not what is on record of silence.
     state.accept(noticed(0, state.now)).await;
     let silent = kept.of(&state.conn, &asked()).await.unwrap();
-    let verdict = silent[&orders].verdict(Heard::default(), state.now).unwrap();
+    let verdict = silent[&orders]
+        .verdict(Heard::default(), state.now)
+        .unwrap();
     assert_eq!(verdict.status, new.status);
     assert_ne!(verdict.status, Some(Compliance::Unprotected));
 }
