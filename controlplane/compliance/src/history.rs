@@ -80,16 +80,7 @@ impl History {
     /// The states up to `until`, as they were known at `known`.
     pub fn phases(&self, known: Timestamp, until: Timestamp) -> Vec<Phase> {
         let mut phases: Vec<Phase> = Vec::new();
-        self.walk(known, until, |segment| {
-            for phase in segment.phases() {
-                match phases.last_mut() {
-                    Some(last) if last.status == phase.status && last.until == phase.from => {
-                        last.until = phase.until;
-                    }
-                    _ => phases.push(phase),
-                }
-            }
-        });
+        self.walk(known, until, |segment| add_phases(&mut phases, segment));
         phases
     }
 
@@ -146,5 +137,17 @@ impl History {
         // Stable: what was known later still comes later.
         events.sort_by_key(|(at, _)| *at);
         events
+    }
+}
+
+/// Adds the states of a segment to those before it.
+pub(crate) fn add_phases(phases: &mut Vec<Phase>, segment: &Segment) {
+    for phase in segment.phases() {
+        match phases.last_mut() {
+            Some(last) if last.status == phase.status && last.until == phase.from => {
+                last.until = phase.until;
+            }
+            _ => phases.push(phase),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_compliance::{
-    CopyJudgement, Fact, Height, History, Judgement, Period, PeriodResult, Recorded,
+    CopyJudgement, Fact, Height, History, Judgement, Period, PeriodResult, Recorded, Told,
 };
 use holdfast_report::{
     Approval, Backups, Cluster, Control, Curve, Evidence, Exemption, Exposures, FailedBackup,
@@ -62,10 +62,16 @@ pub(crate) fn cluster(
     {
         return None;
     }
-    let numbers = history.period(period, known);
-    let judged = history.judge(known, period.until);
+    let step = step(period);
+    let Told {
+        numbers,
+        course,
+        judged,
+        controls,
+        ..
+    } = history.tell(period, step, known);
     let last = judged.as_ref();
-    let controls = last.map(|_| history.controls(known, period.until));
+    let controls = last.map(|_| controls);
     let found = Cluster {
         cluster: name.clone(),
         promise: last.and_then(|_| promise(facts, asked)),
@@ -79,7 +85,7 @@ pub(crate) fn cluster(
         states: states(&numbers),
         exposure: exposures(&numbers),
         violations: numbers.violations.iter().map(violation).collect(),
-        curve: curve(history, asked),
+        curve: curve(course, step),
         recovery: recovery(facts, last, asked),
         proof: last.map(proof).unwrap_or_default(),
         controls: controls.unwrap_or_default().iter().map(control).collect(),
@@ -161,9 +167,7 @@ fn violation(found: &holdfast_compliance::Violation) -> Violation {
     }
 }
 
-fn curve(history: &History, asked: Asked) -> Option<Curve> {
-    let step = step(asked.period);
-    let course = history.course(asked.period, step, asked.known);
+fn curve(course: Vec<Option<Height>>, step: Duration) -> Option<Curve> {
     course.iter().any(Option::is_some).then(|| Curve {
         step_seconds: step.into(),
         highest: course.into_iter().map(|one| one.map(level)).collect(),

@@ -219,7 +219,7 @@ impl Fleet {
     }
 
     fn now(&self) -> i64 {
-        (self.days - 1) * DAY + DAY / 2 + 10
+        (self.days - 1) * DAY + DAY / 2 + 2
     }
 
     /// WAL of every hundredth goes on.
@@ -251,7 +251,7 @@ impl Fleet {
         let read = (wall.elapsed().as_secs_f64(), cpu_seconds() - began);
         let began = cpu_seconds();
         let wall = Instant::now();
-        let now = at(self.now() + 5);
+        let now = at(self.now() + 1);
         let verdicts = found
             .values()
             .filter_map(|one| one.verdict(Heard::default(), now));

@@ -123,6 +123,27 @@ proptest! {
         prop_assert_eq!(Duration::from_secs(bad.sum()), result.violated);
     }
 
+    /// One look says what each question for itself does.
+    #[test]
+    fn what_is_told_at_once_is_what_is_asked_one_by_one(
+        world in world(),
+        known in 0..END * 2,
+        from in 0..END,
+        length in 1..END,
+        step in 1u64..2000,
+    ) {
+        let (history, known) = (world.history(), at(known));
+        let until = at((from + length).min(END));
+        let period = Period { from: at(from), until };
+        let step = Duration::from_secs(step);
+        let told = history.tell(period, step, known);
+        prop_assert_eq!(told.numbers, history.period(period, known));
+        prop_assert_eq!(told.course, history.course(period, step, known));
+        prop_assert_eq!(told.phases, history.phases(known, until));
+        prop_assert_eq!(told.judged, history.judge(known, until));
+        prop_assert_eq!(told.controls, history.controls(known, until));
+    }
+
     /// Percentiles are those of the seconds, to half a second and an eighth.
     #[test]
     fn percentiles_are_those_of_the_seconds(world in world(), part in 1u32..=1000) {
