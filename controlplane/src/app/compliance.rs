@@ -64,7 +64,7 @@ impl App {
     /// What is told of each of these clusters, in their order: their facts, with what
     /// their duties claimed since the log's last checkpoint when it is asked as known
     /// now.
-    async fn tell<T: Send + 'static>(
+    async fn tell_each<T: Send + 'static>(
         &self,
         view: &StateView,
         clusters: &[ResourceView],
@@ -72,20 +72,20 @@ impl App {
         what: fn(ClusterComplianceView) -> T,
     ) -> Result<Vec<T>> {
         let conn = view.connection();
-        let parts = stream::iter(clusters.chunks(AT_ONCE)).map(|some| async move {
+        let parts: Vec<Vec<ResourceView>> = clusters.chunks(AT_ONCE).map(<[_]>::to_vec).collect();
+        let parts = stream::iter(parts).map(|some: Vec<ResourceView>| async move {
             let names: Vec<Name> = some.iter().map(|one| one.name().clone()).collect();
             let pasts = query::pasts(conn, &names).await?;
             let live: Vec<Vec<KeptStretch>> = match asked.live {
                 true => self.live_of(view, &names).await?,
                 false => vec![Vec::new(); names.len()],
             };
-            let some = some.to_vec();
             let told = tokio::task::spawn_blocking(move || {
                 let of_each = some.iter().zip(&pasts).zip(live);
                 let told = of_each.map(|((cluster, past), live)| {
                     let mut history = past.read()?.history();
                     live.into_iter().for_each(|one| history.add_stretch(one));
-                    Ok(what(view_of(cluster, &history, asked)))
+                    Ok::<T, AppError>(what(view_of(cluster, &history, asked)))
                 });
                 told.collect::<Result<Vec<T>>>()
             });
@@ -133,7 +133,7 @@ impl App {
         };
         let summary = |told: ClusterComplianceView| told.summary;
         Ok(Page {
-            items: self.tell(&view, &found.items, asked, summary).await?,
+            items: self.tell_each(&view, &found.items, asked, summary).await?,
             next_cursor: found.next_cursor,
         })
     }
@@ -169,7 +169,7 @@ impl App {
         refuse_below(&view, schema::COMPLIANCE).await?;
         let found = query::resource(view.connection(), Kind::Cluster, name).await?;
         let found = found.ok_or_else(|| AppError::not_found("cluster", name))?;
-        let told = self.tell(&view, &[found], asked, |told| told).await?;
+        let told = self.tell_each(&view, &[found], asked, |told| told).await?;
         let told = told.into_iter().next();
         told.ok_or_else(|| AppError::not_found("cluster", name))
     }
@@ -207,7 +207,7 @@ impl App {
                     break;
                 }
                 let told = self
-                    .tell(&view, some, asked, |told| told.violations)
+                    .tell_each(&view, some, asked, |told| told.violations)
                     .await?;
                 let told = told.into_iter().flatten();
                 let told = told.filter(|one| open.is_none_or(|open| one.open == open));

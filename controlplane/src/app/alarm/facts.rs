@@ -62,7 +62,7 @@ impl App {
         loop {
             let filter = ResourceFilter::default();
             let found = query::resources(conn, Kind::Cluster, &filter, &page).await?;
-            let gathered = self.gather(view, &common, &found.items).await?;
+            let gathered = self.gather_facts(view, &common, &found.items).await?;
             for some in found.items.chunks(AT_ONCE) {
                 let known = some
                     .iter()

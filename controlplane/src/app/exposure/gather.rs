@@ -140,7 +140,7 @@ impl Gathered {
         cluster: &'a Name,
     ) -> impl Iterator<Item = (&'a Name, InstanceFacts)> + 'a {
         let there = self.standing.seen_of(cluster).iter();
-        let there = there.filter(|agent| app.sessions.is_online(**agent));
+        let there = there.filter(move |agent| app.sessions.is_online(**agent));
         there.filter_map(move |agent| {
             let name = self.agent_named(*agent)?;
             let live = app.facts.live(*agent, cluster);
@@ -162,7 +162,7 @@ impl App {
     }
 
     /// Everything that is known of these clusters, which are a page at most.
-    pub(crate) async fn gather(
+    pub(crate) async fn gather_facts(
         &self,
         view: &StateView,
         common: &Arc<Common>,

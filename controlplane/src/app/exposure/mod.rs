@@ -14,7 +14,6 @@ use holdfast_types::{BackupKind, Coverage, Lineage, LsnRange, Name, ReceivedBy, 
 use jiff::Timestamp;
 
 pub(crate) use self::gather::{Common, Gathered};
-pub use self::verdict::ExposedNow;
 pub(super) use self::verdict::{declared, is_seen};
 
 use super::App;
@@ -60,7 +59,7 @@ impl App {
             }
         };
         let common = Arc::new(Common::read(&view).await?);
-        let gathered = self.gather(&view, &common, &found.items).await?;
+        let gathered = self.gather_facts(&view, &common, &found.items).await?;
         let now = Timestamp::now();
         let judged = found.items.iter().map(|cluster| {
             let mut judged = self.judge(&gathered, cluster, now);
@@ -123,7 +122,7 @@ impl App {
     /// What is known of one cluster.
     async fn gather_one(&self, view: &StateView, cluster: &ResourceView) -> Result<Gathered> {
         let common = Arc::new(Common::read(view).await?);
-        self.gather(view, &common, std::slice::from_ref(cluster))
+        self.gather_facts(view, &common, std::slice::from_ref(cluster))
             .await
     }
 

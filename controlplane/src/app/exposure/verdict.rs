@@ -19,17 +19,17 @@ use crate::app::error::Result;
 
 /// How exposed a cluster is now, and no more.
 #[derive(Debug, Clone)]
-pub struct ExposedNow {
+pub(crate) struct ExposedNow {
     /// The cluster.
-    pub cluster: Name,
+    pub(crate) cluster: Name,
     /// Its fleet.
-    pub fleet: Name,
+    pub(crate) fleet: Name,
     /// The verdict.
-    pub status: Option<Compliance>,
+    pub(crate) status: Option<Compliance>,
     /// What would be lost now.
-    pub exposure_seconds: Option<f64>,
+    pub(crate) exposure_seconds: Option<f64>,
     /// The RPO.
-    pub rpo_seconds: Option<f64>,
+    pub(crate) rpo_seconds: Option<f64>,
 }
 
 /// How many clusters are judged before others have their turn on this thread.
@@ -92,7 +92,7 @@ impl App {
         // Below the level at which facts are kept, all of them.
         let most = PageRequest::longest().limit();
         for some in others.chunks(most) {
-            let gathered = self.gather(view, &common, some).await?;
+            let gathered = self.gather_facts(view, &common, some).await?;
             exposed.extend(some.iter().map(|cluster| {
                 let judged = self.judge(&gathered, cluster, now);
                 ExposedNow {

@@ -314,8 +314,10 @@ impl App {
             known: recorded.as_known_at,
         };
         let (mut clusters, mut numbers) = (Vec::new(), PeriodResult::default());
-        let parts = stream::iter(recorded.clusters.chunks(AT_ONCE));
-        let parts = parts.map(|some| clusters_in_report(view, some, asked));
+        let parts = recorded.clusters.chunks(AT_ONCE).map(<[_]>::to_vec);
+        let parts: Vec<Vec<Name>> = parts.collect();
+        let parts = stream::iter(parts);
+        let parts = parts.map(|some: Vec<Name>| clusters_in_report(view, some, asked));
         let mut parts = std::pin::pin!(parts.buffered(IN_FLIGHT));
         while let Some(part) = parts.next().await {
             for (found, of_it) in part? {
@@ -352,12 +354,12 @@ impl App {
 /// What is said of these clusters, with the numbers that are added up.
 async fn clusters_in_report(
     view: &StateView,
-    clusters: &[Name],
+    clusters: Vec<Name>,
     asked: Asked,
 ) -> Result<Vec<(holdfast_report::Cluster, PeriodResult)>> {
     let conn = view.connection();
-    let pasts = query::pasts(conn, clusters).await?;
-    let failed = query::failed_backups(conn, clusters, lists::until(asked)).await?;
+    let pasts = query::pasts(conn, &clusters).await?;
+    let failed = query::failed_backups(conn, &clusters, lists::until(asked)).await?;
     let told = tokio::task::spawn_blocking(move || {
         let mut told = Vec::with_capacity(pasts.len());
         for text in &pasts {
@@ -373,7 +375,7 @@ async fn clusters_in_report(
                 asked,
             ));
         }
-        Ok(told)
+        Ok::<_, AppError>(told)
     });
     told.await.map_err(AppError::internal)?
 }
