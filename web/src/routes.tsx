@@ -3,6 +3,7 @@ import { createRouter } from '@tanstack/react-router';
 import { queryClient } from './api/query-client';
 import { rootRoute } from './frame/root';
 import { frameRoute } from './frame/route';
+import { clusterRoute } from './pages/cluster/route';
 import { clustersRoute } from './pages/clusters/route';
 import { loginRoute } from './pages/login/route';
 import { placeholder } from './pages/missing/placeholder';
@@ -14,9 +15,9 @@ const routeTree = rootRoute.addChildren([
   loginRoute,
   frameRoute.addChildren([
     clustersRoute,
+    clusterRoute,
     placeholder('/', pages.overview),
     placeholder('/compliance', pages.compliance),
-    placeholder('/clusters/$cluster', pages.clusters),
     placeholder('/fleets', pages.fleets),
     placeholder('/fleets/$fleet', pages.fleets),
     placeholder('/policies', pages.policies),
