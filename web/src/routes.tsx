@@ -7,6 +7,7 @@ import { clusterRoute } from './pages/cluster/route';
 import { clustersRoute } from './pages/clusters/route';
 import { loginRoute } from './pages/login/route';
 import { placeholder } from './pages/missing/placeholder';
+import { overviewRoute } from './pages/overview/route';
 import { words } from './words';
 
 const { pages } = words.frame;
@@ -16,7 +17,7 @@ const routeTree = rootRoute.addChildren([
   frameRoute.addChildren([
     clustersRoute,
     clusterRoute,
-    placeholder('/', pages.overview),
+    overviewRoute,
     placeholder('/compliance', pages.compliance),
     placeholder('/fleets', pages.fleets),
     placeholder('/fleets/$fleet', pages.fleets),

@@ -9,6 +9,7 @@ import { common, equivalent, errors } from './en/common';
 import { coverage } from './en/coverage';
 import { frame, missing, palette } from './en/frame';
 import { login } from './en/login';
+import { overview } from './en/overview';
 
 export const words = {
   cluster,
@@ -20,6 +21,7 @@ export const words = {
   frame,
   login,
   missing,
+  overview,
   palette,
 };
 

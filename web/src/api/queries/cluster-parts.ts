@@ -33,9 +33,7 @@ export const clusterParts = {
       queryKey: ['runs', 'to-come', name],
       queryFn: async ({ signal }) => {
         const params = { path: { name }, query: { n: 20 } };
-        const found = await unwrap(
-          api.GET('/api/v1/clusters/{name}/schedule', { params, signal }),
-        );
+        const found = await unwrap(api.GET('/api/v1/clusters/{name}/schedule', { params, signal }));
         return found.items;
       },
     }),

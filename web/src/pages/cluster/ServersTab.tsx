@@ -41,10 +41,7 @@ export function ServersTab({
     <ul className="grid gap-4 xl:grid-cols-2">
       {servers.map((server) => (
         <li key={server.agent}>
-          <ServerCard
-            server={server}
-            receives={receivers(server.agent).map(({ name }) => name)}
-          />
+          <ServerCard server={server} receives={receivers(server.agent).map(({ name }) => name)} />
         </li>
       ))}
     </ul>
@@ -122,10 +119,10 @@ function Facts({ facts }: { facts: NonNullable<Server['facts']> }) {
         </Fact>
         <Fact title={text.archiver}>
           {archiver.mode}
-          {archiver.lastArchived != null && <Small>{text.lastArchived(archiver.lastArchived)}</Small>}
-          {archiver.lastFailed != null && (
-            <Small bad>{text.lastFailed(archiver.lastFailed)}</Small>
+          {archiver.lastArchived != null && (
+            <Small>{text.lastArchived(archiver.lastArchived)}</Small>
           )}
+          {archiver.lastFailed != null && <Small bad>{text.lastFailed(archiver.lastFailed)}</Small>}
         </Fact>
         <Fact title={text.disk}>
           {disk == null ? (

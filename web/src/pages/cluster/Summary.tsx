@@ -56,7 +56,8 @@ export function Summary(props: SummaryProps) {
         )}
         {exposure?.cause != null && (
           <p className="mt-0.5 text-sm text-ink-2">
-            {text.cause}: <span className="font-medium">{words.coverage.cause(exposure.cause)}</span>
+            {text.cause}:{' '}
+            <span className="font-medium">{words.coverage.cause(exposure.cause)}</span>
           </p>
         )}
         <Labels resource={props.resource} />

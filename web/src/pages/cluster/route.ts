@@ -12,7 +12,9 @@ export const TABS = ['backups', 'jobs', 'servers', 'policy', 'schedule', 'size']
 export type ClusterTab = (typeof TABS)[number];
 
 const time = () =>
-  text().refine((value) => value === undefined || !Number.isNaN(Date.parse(value))).catch(undefined);
+  text()
+    .refine((value) => value === undefined || !Number.isNaN(Date.parse(value)))
+    .catch(undefined);
 
 const search = z.object({
   tab: choice(TABS),

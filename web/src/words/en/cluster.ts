@@ -45,7 +45,8 @@ export const cluster = {
     verdictLines[verdict](loss, rpo),
   everything: 'everything',
   noRpo: (loss: string) => `${loss} would be lost now; no RPO is promised.`,
-  noExposure: 'No policy selects it, or nothing was heard of it yet: what would be lost is not known.',
+  noExposure:
+    'No policy selects it, or nothing was heard of it yet: what would be lost is not known.',
   retired: 'Retired: its backups stay as long as they are kept, and nothing new is taken.',
   cause: 'Cause',
   inFleet: 'in',
@@ -168,7 +169,8 @@ export const cluster = {
     slotIdle: 'not active',
     retains: (bytes: string) => `holds back ${bytes}`,
     empty: 'No server is declared, or none was seen yet',
-    emptyAbout: 'Instances are named in the cluster’s document, each with the agent that reaches it.',
+    emptyAbout:
+      'Instances are named in the cluster’s document, each with the agent that reaches it.',
     identifier: 'System identifier',
   },
   policy: {

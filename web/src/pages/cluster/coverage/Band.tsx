@@ -149,9 +149,7 @@ function Axis({
               y={18}
               textAnchor={anchor}
               className={
-                day
-                  ? 'num fill-ink-2 text-[11px] font-semibold'
-                  : 'num fill-ink-3 text-[11px]'
+                day ? 'num fill-ink-2 text-[11px] font-semibold' : 'num fill-ink-3 text-[11px]'
               }
             >
               {said}

@@ -72,7 +72,10 @@ export function CoverageTable({ coverage }: { coverage: ClusterCoverage }) {
       <summary className="w-fit cursor-pointer rounded-sm font-medium text-ink-2 hover:text-ink">
         {text.table.title}
       </summary>
-      <div className="scroll-quiet mt-2 max-h-80 overflow-auto rounded-md border border-line" tabIndex={0}>
+      <div
+        className="scroll-quiet mt-2 max-h-80 overflow-auto rounded-md border border-line"
+        tabIndex={0}
+      >
         <table className="w-full min-w-[40rem] text-left">
           <caption className="sr-only">{text.table.caption}</caption>
           <thead className="sticky top-0 bg-sunken text-xs text-ink-2">

@@ -36,7 +36,15 @@ export function VerifiedTick() {
   );
 }
 
-export function BackupSign({ group, y, bandTop }: { group: BackupGroup; y: number; bandTop: number }) {
+export function BackupSign({
+  group,
+  y,
+  bandTop,
+}: {
+  group: BackupGroup;
+  y: number;
+  bandTop: number;
+}) {
   return (
     <g transform={`translate(${group.x} ${y})`}>
       <path
@@ -89,7 +97,13 @@ export function Hatches({ id }: { id: string }) {
 
 function Hatch({ id, className, ground }: { id: string; className: string; ground: string }) {
   return (
-    <pattern id={id} width={6} height={6} patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+    <pattern
+      id={id}
+      width={6}
+      height={6}
+      patternUnits="userSpaceOnUse"
+      patternTransform="rotate(45)"
+    >
       <rect width={6} height={6} className={ground} />
       <path d="M0 0V6" className={className} strokeWidth={2} />
     </pattern>
