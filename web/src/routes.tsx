@@ -6,6 +6,7 @@ import { frameRoute } from './frame/route';
 import { clusterRoute } from './pages/cluster/route';
 import { clustersRoute } from './pages/clusters/route';
 import { complianceRoute } from './pages/compliance/route';
+import { fleetRoute, fleetsRoute } from './pages/fleets/route';
 import { loginRoute } from './pages/login/route';
 import { placeholder } from './pages/missing/placeholder';
 import { overviewRoute } from './pages/overview/route';
@@ -22,8 +23,8 @@ const routeTree = rootRoute.addChildren([
     overviewRoute,
     unprotectedRoute,
     complianceRoute,
-    placeholder('/fleets', pages.fleets),
-    placeholder('/fleets/$fleet', pages.fleets),
+    fleetsRoute,
+    fleetRoute,
     placeholder('/policies', pages.policies),
     placeholder('/policies/$policy', pages.policies),
     placeholder('/jobs', pages.jobs),

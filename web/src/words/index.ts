@@ -8,6 +8,7 @@ import { clusters } from './en/clusters';
 import { common, equivalent, errors } from './en/common';
 import { compliance } from './en/compliance';
 import { coverage } from './en/coverage';
+import { fleets } from './en/fleets';
 import { frame, missing, palette } from './en/frame';
 import { login } from './en/login';
 import { overview } from './en/overview';
@@ -21,6 +22,7 @@ export const words = {
   coverage,
   equivalent,
   errors,
+  fleets,
   frame,
   login,
   missing,
