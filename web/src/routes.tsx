@@ -3,9 +3,14 @@ import { createRouter } from '@tanstack/react-router';
 import { queryClient } from './api/query-client';
 import { rootRoute } from './frame/root';
 import { frameRoute } from './frame/route';
+import { clusterRoute } from './pages/cluster/route';
 import { clustersRoute } from './pages/clusters/route';
+import { complianceRoute } from './pages/compliance/route';
+import { fleetRoute, fleetsRoute } from './pages/fleets/route';
 import { loginRoute } from './pages/login/route';
 import { placeholder } from './pages/missing/placeholder';
+import { overviewRoute } from './pages/overview/route';
+import { unprotectedRoute } from './pages/unprotected/route';
 import { words } from './words';
 
 const { pages } = words.frame;
@@ -14,11 +19,12 @@ const routeTree = rootRoute.addChildren([
   loginRoute,
   frameRoute.addChildren([
     clustersRoute,
-    placeholder('/', pages.overview),
-    placeholder('/compliance', pages.compliance),
-    placeholder('/clusters/$cluster', pages.clusters),
-    placeholder('/fleets', pages.fleets),
-    placeholder('/fleets/$fleet', pages.fleets),
+    clusterRoute,
+    overviewRoute,
+    unprotectedRoute,
+    complianceRoute,
+    fleetsRoute,
+    fleetRoute,
     placeholder('/policies', pages.policies),
     placeholder('/policies/$policy', pages.policies),
     placeholder('/jobs', pages.jobs),

@@ -3,11 +3,32 @@
  * (test/words.test.ts holds them to it). One file a page in `en/`; a second language
  * would be a second folder of the same shape.
  */
+import { cluster } from './en/cluster';
 import { clusters } from './en/clusters';
 import { common, equivalent, errors } from './en/common';
+import { compliance } from './en/compliance';
+import { coverage } from './en/coverage';
+import { fleets } from './en/fleets';
 import { frame, missing, palette } from './en/frame';
 import { login } from './en/login';
+import { overview } from './en/overview';
+import { unprotected } from './en/unprotected';
 
-export const words = { clusters, common, equivalent, errors, frame, login, missing, palette };
+export const words = {
+  cluster,
+  clusters,
+  common,
+  compliance,
+  coverage,
+  equivalent,
+  errors,
+  fleets,
+  frame,
+  login,
+  missing,
+  overview,
+  palette,
+  unprotected,
+};
 
 export type Words = typeof words;
