@@ -192,7 +192,8 @@ async fn what_a_backup_carries_is_shown_before_it_is_deleted() {
 #[tokio::test]
 async fn clusters_are_listed_with_how_many_there_are_of_each_state() {
     let (mut node, _agent) = promised("1h").await;
-    let mut other = cluster("db2");
+    let mut other = cluster("db1");
+    other["spec"]["instances"][0]["connection"] = json!("host=/run/other user=holdfast");
     other["metadata"] = json!({"name": "shop", "labels": {"tier": "none"}});
     node.apply(json!([other])).await.expect(200);
     let list = async |query: &str| {

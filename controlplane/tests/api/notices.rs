@@ -187,7 +187,9 @@ async fn a_channel_that_fails_is_told_on_the_others_and_is_told_later_itself() {
     );
     let path = "/api/v1/notification-channels/down/deliveries";
     let pending = node.get(&format!("{path}?state=pending")).await.expect(200);
-    let pending = &pending["items"][0];
+    // Others may wait behind it by now: the agent is absent too.
+    let pending = pending["items"].as_array().unwrap().iter();
+    let pending = pending.max_by_key(|one| one["attempts"].as_u64()).unwrap();
     assert!(pending["attempts"].as_u64().unwrap() >= 3, "{pending}");
     assert!(pending["nextAttemptAt"].is_string(), "{pending}");
     let error = pending["lastError"].as_str().unwrap();
@@ -239,7 +241,7 @@ async fn a_silence_holds_back_and_who_is_at_it_needs_no_escalation() {
     drop(Agent::enrol(&node, "db1").await);
     node.apply(json!([
         webhook("dba", &dba, json!({})),
-        webhook("boss", &boss, json!({"after": "2s"})),
+        webhook("boss", &boss, json!({"after": "5s"})),
         fleet("payments"),
     ]))
     .await

@@ -310,6 +310,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log a browser in
+         * @description The answer sets two cookies that no script can read and no other site's request
+         *     carries; with them every operation here can be called without `Authorization`.
+         */
+        post: operations["browser_login"];
+        /**
+         * Log a browser out
+         * @description The cookies go even when the login had ended before. API tokens stay.
+         */
+        delete: operations["browser_logout"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/session/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew a browser's login
+         * @description The cookies are replaced. Whoever asks again within half a minute, because the
+         *     answer was lost, is given the same ones; any other cookie that was replaced before
+         *     is stolen, and ends the whole login.
+         */
+        post: operations["browser_renew"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/backups": {
         parameters: {
             query?: never;
@@ -366,6 +413,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/backups/{id}/dependents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what becomes of everything else if a backup is deleted
+         * @description The backups that build on it, and the times that could not be restored any more.
+         *     Nothing is deleted by asking.
+         */
+        get: operations["backup_dependents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/backups/{id}/hold": {
         parameters: {
             query?: never;
@@ -379,6 +447,26 @@ export interface paths {
         post?: never;
         /** End the hold of a backup */
         delete: operations["backup_release"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cluster-overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List clusters with what is known of each, who would lose most first
+         * @description With how many there are, and how many in each state.
+         */
+        get: operations["overview_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -454,6 +542,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/clusters/{name}/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what one could restore a cluster to over time, by repository
+         * @description Stretches of time that can be restored, the holes between them, and backups, drills
+         *     and violations as marks. Whatever is not known is null. What is too much is joined or
+         *     left out, and the answer says so.
+         */
+        get: operations["coverage_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/clusters/{name}/drills": {
         parameters: {
             query?: never;
@@ -520,6 +630,28 @@ export interface paths {
         };
         /** Show the policy in force for a cluster, each field with its origin */
         get: operations["cluster_policy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clusters/{name}/recoverability": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what restoring a cluster to a point means
+         * @description Whether it can be, from which backup and repository, how much would be replayed and
+         *     lost, and how long it would take; otherwise why not, and the nearest points. Answered
+         *     from the catalog alone: no agent is asked, and the plan of a restore decides.
+         */
+        get: operations["recoverability_show"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2130,11 +2262,102 @@ export interface components {
             /** @description To what. */
             target: string;
         };
+        BTreeMap: {
+            [key: string]: string;
+        };
+        /** @description What becomes of everything else if a backup is deleted: nothing is deleted by asking. */
+        BackupDependents: {
+            /**
+             * Format: date-time
+             * @description When this was so.
+             */
+            asOf: string;
+            /** @description Of which cluster. */
+            cluster: string;
+            /**
+             * @description The available backups that build on it, directly or by others. They stay
+             *     restorable: what they share with it is deleted with the last of them.
+             */
+            dependents: components["schemas"]["DependentBackup"][];
+            /** @description The backup. */
+            id: string;
+            /**
+             * @description The times that could not be restored any more, by repository and time. What is
+             *     not in it can be restored by others. WAL that only this backup needs expires
+             *     later, and is not counted.
+             */
+            lost: components["schemas"]["LostStretch"][];
+            /**
+             * @description The newest available backup that would be left of what it is one of, physical
+             *     ones and dumps apart; null when it is the last.
+             */
+            newestLeft?: string | null;
+            refused?: components["schemas"]["Failure"] | null;
+            /** @description How far it is from being restorable. */
+            state: components["schemas"]["BackupState"];
+        };
         /**
          * @description What a backup holds.
          * @enum {string}
          */
         BackupKind: "full" | "incremental" | "logical";
+        /**
+         * @description A backup on the band. It is consistent, and can be restored, at `finishedAt`, which is
+         *     `stopLsn`.
+         */
+        BackupMark: {
+            /**
+             * Format: int64
+             * @description Bytes it added to the repository.
+             */
+            addedBytes?: number | null;
+            condemned?: components["schemas"]["Condemnation"] | null;
+            /**
+             * Format: int64
+             * @description Bytes of the files it describes.
+             */
+            databaseBytes?: number | null;
+            error?: components["schemas"]["Failure"] | null;
+            /**
+             * Format: date-time
+             * @description When its data was consistent, or it failed.
+             */
+            finishedAt?: string | null;
+            hold?: components["schemas"]["Hold"] | null;
+            /** @description Its id. */
+            id: string;
+            /** @description What it holds. */
+            kind: components["schemas"]["BackupKind"];
+            /** @description The lineage it belongs to. */
+            lineage?: string | null;
+            /** @description The backup it builds on. */
+            parent?: string | null;
+            /** @description Where it is. */
+            repositories: string[];
+            /** @description Where its recovery begins. */
+            startLsn?: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt: string;
+            /** @description How far it is from being restorable. */
+            state: components["schemas"]["BackupState"];
+            /** @description Where it is consistent. */
+            stopLsn?: string | null;
+            /**
+             * Format: int32
+             * @description The timeline on which it was taken.
+             */
+            timeline?: number | null;
+            /**
+             * Format: date-time
+             * @description When that ended.
+             */
+            verifiedAt?: string | null;
+            /** @description The newest drill that restored it and passed. */
+            verifiedBy?: string | null;
+        };
         /** @description The backup that is wanted. */
         BackupParams: {
             checkpoint?: components["schemas"]["Checkpoint"] | null;
@@ -2297,6 +2520,45 @@ export interface components {
             /** @description The violations that lie in it, whole: also what of them is outside. */
             violations: components["schemas"]["Violation"][];
         };
+        /** @description What one could restore a cluster to over time, by repository. */
+        ClusterCoverage: {
+            /**
+             * Format: date-time
+             * @description When this was so.
+             */
+            asOf: string;
+            /**
+             * @description Backups that began, ran or ended in that time, by when they began; deleted ones
+             *     are none.
+             */
+            backups: components["schemas"]["BackupMark"][];
+            /** @description The cluster. */
+            cluster: string;
+            /** @description Drills that ended in that time, the newest first; null for who may not see them. */
+            drills?: components["schemas"]["DrillMark"][] | null;
+            /**
+             * Format: date-time
+             * @description The first moment that was asked about; null when all of it was.
+             */
+            from?: string | null;
+            /** @description How many of each are not shown, for there are too many. */
+            leftOut: components["schemas"]["CoverageLeftOut"];
+            /**
+             * @description The policy's repository first, then its copies, then those that still hold
+             *     something.
+             */
+            repositories: components["schemas"]["CoverageOfRepository"][];
+            /**
+             * Format: date-time
+             * @description The last one.
+             */
+            to: string;
+            /**
+             * @description When exposure was above the RPO in that time; null for who may not see that, and
+             *     while no facts are kept.
+             */
+            violations?: components["schemas"]["Violation"][] | null;
+        };
         /** @description The document that is written. */
         ClusterDocument: {
             /** @description `holdfast/v1` */
@@ -2307,6 +2569,88 @@ export interface components {
             metadata: components["schemas"]["Metadata"];
             /** @description What it declares. */
             spec: components["schemas"]["ClusterSpec"];
+        };
+        /** @description A page of clusters, and how many there are. */
+        ClusterOverview: {
+            /**
+             * Format: date-time
+             * @description When this was so.
+             */
+            asOf: string;
+            /** @description How many fit but for `status`, by state; `NONE` without a verdict. */
+            counts: {
+                [key: string]: number;
+            };
+            /** @description Those of this page. */
+            items: components["schemas"]["ClusterRow"][];
+            /**
+             * @description Where the next page begins; null when this is the last. By exposure, a cluster whose
+             *     exposure has risen or fallen meanwhile may come again.
+             */
+            nextCursor?: string | null;
+            /**
+             * Format: int64
+             * @description How many fit, on all pages.
+             */
+            total: number;
+        };
+        /** @description A cluster in a list. */
+        ClusterRow: {
+            /** @description Whether an agent is there that does what its policy needs. */
+            agentOnline: boolean;
+            /** @description Why it is not compliant: a stable code. */
+            cause?: string | null;
+            /** @description The cluster. */
+            cluster: string;
+            /**
+             * Format: int64
+             * @description Bytes of all its databases, where its primary is seen.
+             */
+            databaseBytes?: number | null;
+            /**
+             * Format: double
+             * @description What would be lost now; null when nothing could be restored.
+             */
+            exposureSeconds?: number | null;
+            /** @description Its fleet. */
+            fleet: string;
+            /** @description Its instances as they are declared. */
+            instances: components["schemas"]["InstanceRow"][];
+            /** @description Its labels. */
+            labels: components["schemas"]["BTreeMap"];
+            lastBackup?: components["schemas"]["LastBackup"] | null;
+            /**
+             * Format: int32
+             * @description PostgreSQL's major release, of the primary if that is seen.
+             */
+            major?: number | null;
+            /** @description The policy in force. */
+            policy?: string | null;
+            /** @description What its drills prove, with the newest. */
+            proof: components["schemas"]["DrillProof"];
+            /** @description Of which loss the RPO is said. */
+            rpoScope: components["schemas"]["RpoScope"];
+            /**
+             * Format: double
+             * @description The RPO.
+             */
+            rpoSeconds?: number | null;
+            status?: components["schemas"]["Compliance"] | null;
+            /**
+             * Format: int64
+             * @description How many warnings its agents have.
+             */
+            warnings: number;
+            /**
+             * Format: date-time
+             * @description The latest one.
+             */
+            windowEnd?: string | null;
+            /**
+             * Format: date-time
+             * @description The earliest time that can be restored.
+             */
+            windowStart?: string | null;
         };
         /** @description A cluster. */
         ClusterSpec: {
@@ -2528,6 +2872,163 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /** @description Times that cannot be restored. */
+        CoverageHole: {
+            /**
+             * @description Why: the code of the gap on record, `expired`, `another_lineage` (what was there
+             *     ended, and another server began), `no_wal` (nothing but backups is kept); null
+             *     when it is not known.
+             */
+            cause?: string | null;
+            /**
+             * Format: date-time
+             * @description The last moment before it that can be restored.
+             */
+            from: string;
+            /** @description Where the WAL that is missing begins; null when none is known to be missing. */
+            fromLsn?: string | null;
+            /** @description The lineage that ends here. */
+            lineage: string;
+            /** @description The WAL that is missing; the first of it when there are many pieces. */
+            missing: components["schemas"]["LsnRange"][];
+            /**
+             * Format: date-time
+             * @description When it was put on record; null when that is not known.
+             */
+            recordedAt?: string | null;
+            /**
+             * Format: int32
+             * @description The timeline.
+             */
+            timeline: number;
+            /**
+             * Format: date-time
+             * @description The first one after it; null while no backup leads past it.
+             */
+            to?: string | null;
+            /** @description Where it ends. */
+            toLsn?: string | null;
+        };
+        /** @description What is not shown, for there is too much. */
+        CoverageLeftOut: {
+            /**
+             * Format: int64
+             * @description Backups: those that are held stay, then full ones, then the newest.
+             */
+            backups: number;
+            /**
+             * Format: int64
+             * @description Drills.
+             */
+            drills: number;
+            /**
+             * Format: int64
+             * @description Violations.
+             */
+            violations: number;
+        };
+        /** @description What one could restore from one repository over time. */
+        CoverageOfRepository: {
+            /**
+             * Format: date-time
+             * @description The latest time that is proved to be complete in it.
+             */
+            frontier?: string | null;
+            /** @description The position of that. */
+            frontierLsn?: string | null;
+            /**
+             * Format: int32
+             * @description Its timeline.
+             */
+            frontierTimeline?: number | null;
+            /** @description The times between them that cannot, and the one that is still open. */
+            holes: components["schemas"]["CoverageHole"][];
+            /** @description The repository. */
+            repository: string;
+            /**
+             * Format: double
+             * @description Holes shorter than this are inside of a stretch that says so, for there were too
+             *     many; null when every hole is told by itself.
+             */
+            resolutionSeconds?: number | null;
+            /** @description What it is to the cluster. */
+            role: components["schemas"]["CoverageRole"];
+            /** @description The times that can be restored, by time. Dumps are marks and no stretches. */
+            stretches: components["schemas"]["CoverageStretch"][];
+            /** @description The timelines of which WAL is there. */
+            timelines: components["schemas"]["CoverageTimeline"][];
+            /**
+             * Format: date-time
+             * @description The latest one.
+             */
+            windowEnd?: string | null;
+            /**
+             * Format: date-time
+             * @description The earliest time that can be restored from it by a backup and WAL.
+             */
+            windowStart?: string | null;
+        };
+        /**
+         * @description What a repository is to a cluster.
+         * @enum {string}
+         */
+        CoverageRole: "original" | "copy" | "left";
+        /** @description Times that can be restored, on one timeline. */
+        CoverageStretch: {
+            /** @description The backup that it begins with. */
+            backup: string;
+            /**
+             * Format: date-time
+             * @description From when: a backup was consistent; or where a timeline begins, the last moment
+             *     that is proved before the switch.
+             */
+            from: string;
+            /** @description The position of `from`. */
+            fromLsn: string;
+            /** @description The lineage. */
+            lineage: string;
+            /**
+             * Format: double
+             * @description How much of it cannot be restored, in holes that are too short to be told.
+             */
+            missingSeconds: number;
+            /**
+             * Format: int64
+             * @description How many stretches were joined to this one; 1 when it is whole.
+             */
+            stretches: number;
+            /**
+             * Format: int32
+             * @description The timeline.
+             */
+            timeline: number;
+            /**
+             * Format: date-time
+             * @description The latest time of which it is proved that no commit before it is missing.
+             */
+            to: string;
+            /** @description The position up to which WAL is there: `lsn:` reaches as far. */
+            toLsn: string;
+        };
+        /** @description A timeline of which WAL is there. */
+        CoverageTimeline: {
+            /**
+             * Format: int64
+             * @description Bytes of WAL that are there.
+             */
+            bytes: number;
+            /** @description Where its WAL begins: the switch to it lies in that segment. */
+            fromLsn: string;
+            /** @description The lineage. */
+            lineage: string;
+            /**
+             * Format: int32
+             * @description The timeline.
+             */
+            timeline: number;
+            /** @description Where its WAL ends. */
+            toLsn: string;
+        };
         /** @description Something that a channel is or was told. */
         Delivery: {
             /** @description The alarms as they were. */
@@ -2577,6 +3078,22 @@ export interface components {
          * @enum {string}
          */
         DeliveryState: "pending" | "sent" | "failed";
+        /** @description A backup that builds on another. */
+        DependentBackup: {
+            /**
+             * Format: date-time
+             * @description When it was consistent.
+             */
+            finishedAt?: string | null;
+            /** @description Its id. */
+            id: string;
+            /** @description What it holds. */
+            kind: components["schemas"]["BackupKind"];
+            /** @description The backup it builds on. */
+            parent?: string | null;
+            /** @description Where it is. */
+            repositories: string[];
+        };
         /**
          * @description A PostgreSQL server on an agent's host, as it can be seen from outside: by its
          *     process and its files, without a connection.
@@ -2676,6 +3193,47 @@ export interface components {
          * @enum {string}
          */
         DrillKind: "physical" | "logical";
+        /** @description A drill on the band. */
+        DrillMark: {
+            /** @description From which backup. */
+            backup?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finishedAt: string;
+            /** @description Its id. */
+            id: string;
+            kind?: components["schemas"]["DrillKind"] | null;
+            /**
+             * Format: date-time
+             * @description Every commit up to then was in what was restored.
+             */
+            reachedAt?: string | null;
+            /** @description The position it reached. */
+            reachedLsn?: string | null;
+            /** @description From which repository. */
+            repository: string;
+            /**
+             * Format: double
+             * @description What would have been lost.
+             */
+            rpoSeconds?: number | null;
+            /**
+             * Format: double
+             * @description How long it took until PostgreSQL answered with what it was to have.
+             */
+            rtoSeconds?: number | null;
+            /** @description To which point. */
+            target?: string | null;
+            /**
+             * Format: date-time
+             * @description The time that this meant.
+             */
+            targetAt?: string | null;
+            /** @description How: only one that passed proves anything. */
+            verdict: components["schemas"]["DrillVerdict"];
+        };
         /**
          * @description Why nothing is proven.
          * @enum {string}
@@ -3270,7 +3828,7 @@ export interface components {
             /** @description What came of it. */
             detail: string;
             failure?: components["schemas"]["Failure"] | null;
-            /** @description What: `register`, `backup`, `webhook 1`. */
+            /** @description What: `hook NAME`, `register`, `backup`, `webhook 1`. */
             step: string;
         };
         /** @description A role that somebody has, and where. */
@@ -3352,6 +3910,19 @@ export interface components {
          * @enum {string}
          */
         InstanceRole: "primary" | "standby";
+        /** @description An instance of a cluster in a list. */
+        InstanceRow: {
+            /** @description Its agent. */
+            agent: string;
+            /** @description Whether that is connected. */
+            online: boolean;
+            role?: components["schemas"]["InstanceRole"] | null;
+            /**
+             * Format: int32
+             * @description PostgreSQL's `server_version_num`.
+             */
+            serverVersion?: number | null;
+        };
         /** @description One server of a cluster, as its agent reaches it. */
         InstanceSpec: {
             /** @description The agent on its host. */
@@ -3432,6 +4003,12 @@ export interface components {
             /** @description What it did, of every attempt; only when one job is asked for. */
             phases?: components["schemas"]["JobPhaseEntry"][] | null;
             progress?: components["schemas"]["JobProgress"] | null;
+            /**
+             * Format: int64
+             * @description Its place in the queue, from 1: who waits for nothing goes first in this order.
+             *     Null while it may not begin yet, and while more jobs wait than are counted.
+             */
+            queuePosition?: number | null;
             /** @description With which repository. */
             repository: string;
             /** @description What it gave. */
@@ -3445,7 +4022,13 @@ export interface components {
             startedAt?: string | null;
             /** @description Where it is. */
             state: components["schemas"]["JobState"];
-            /** @description What it waits for, while it does. */
+            /**
+             * @description The same as a code: `start, retry, too_late, blackout, cluster_busy, cluster_gone,
+             *     limit, agent_busy, agent_offline, agent_missing, agent_revoked, agent_reporting,
+             *     drill_host, no_standby, no_instance`.
+             */
+            waitingCode?: string | null;
+            /** @description What it waits for, while it does, in words. */
             waitingFor?: string | null;
         };
         /** @description An attempt at a job. */
@@ -3525,6 +4108,12 @@ export interface components {
              * @description Bytes per second, lately.
              */
             rate?: number | null;
+            /**
+             * Format: double
+             * @description How long the rest of this phase takes at that rate; null when the rate or the
+             *     rest is not known.
+             */
+            remainingSeconds?: number | null;
         };
         /** @description A job that was queued. */
         JobStarted: {
@@ -3602,6 +4191,18 @@ export interface components {
          * @enum {string}
          */
         Kind: "Repository" | "Fleet" | "Cluster" | "Policy" | "DrillPlan" | "RoleBinding" | "NotificationChannel";
+        /** @description The newest backup of a cluster. */
+        LastBackup: {
+            /**
+             * Format: date-time
+             * @description When it was consistent.
+             */
+            finishedAt: string;
+            /** @description Its id. */
+            id: string;
+            /** @description What it holds. */
+            kind: components["schemas"]["BackupKind"];
+        };
         /** @description A result that was refused because the attempt was not its agent's any more. */
         LateResult: {
             /** @description By whom. */
@@ -4322,6 +4923,12 @@ export interface components {
                 /** @description What it did, of every attempt; only when one job is asked for. */
                 phases?: components["schemas"]["JobPhaseEntry"][] | null;
                 progress?: components["schemas"]["JobProgress"] | null;
+                /**
+                 * Format: int64
+                 * @description Its place in the queue, from 1: who waits for nothing goes first in this order.
+                 *     Null while it may not begin yet, and while more jobs wait than are counted.
+                 */
+                queuePosition?: number | null;
                 /** @description With which repository. */
                 repository: string;
                 /** @description What it gave. */
@@ -4335,7 +4942,13 @@ export interface components {
                 startedAt?: string | null;
                 /** @description Where it is. */
                 state: components["schemas"]["JobState"];
-                /** @description What it waits for, while it does. */
+                /**
+                 * @description The same as a code: `start, retry, too_late, blackout, cluster_busy, cluster_gone,
+                 *     limit, agent_busy, agent_offline, agent_missing, agent_revoked, agent_reporting,
+                 *     drill_host, no_standby, no_instance`.
+                 */
+                waitingCode?: string | null;
+                /** @description What it waits for, while it does, in words. */
                 waitingFor?: string | null;
             }[];
             /** @description Gives the next page; null at the end. */
@@ -4915,6 +5528,30 @@ export interface components {
             /** @description Whether the caller is logged out. */
             loggedOut: boolean;
         };
+        /** @description Times that could not be restored any more. */
+        LostStretch: {
+            /**
+             * Format: date-time
+             * @description The first moment.
+             */
+            from: string;
+            /** @description The position of the first; null where none is known. */
+            fromLsn?: string | null;
+            /** @description From which repository. */
+            repository: string;
+            /**
+             * Format: int32
+             * @description On which timeline.
+             */
+            timeline?: number | null;
+            /**
+             * Format: date-time
+             * @description Up to when; the same moment for a point that stands alone, such as a dump.
+             */
+            to: string;
+            /** @description And of the end. */
+            toLsn?: string | null;
+        };
         /** @description The WAL from one position up to, and not including, another. */
         LsnRange: {
             /**
@@ -5355,6 +5992,19 @@ export interface components {
             /** @description Where it ends: the end of the last record to be replayed. */
             toLsn: string;
         };
+        /** @description Whether a point can be restored from one repository. */
+        PointOfRepository: {
+            /** @description The backup that it would start from. */
+            backup?: string | null;
+            /** @description Why not. */
+            code?: string | null;
+            /** @description The same in words. */
+            message?: string | null;
+            /** @description Whether it can. */
+            possible: boolean;
+            /** @description The repository. */
+            repository: string;
+        };
         /** @description A repository that backups and WAL are copied to. */
         PolicyCopy: {
             /** @description The repository. */
@@ -5689,6 +6339,105 @@ export interface components {
              */
             since: string;
         };
+        /**
+         * @description What restoring to a point means, by what the catalog knows. No agent is asked: what a
+         *     restore will do is said by its plan.
+         */
+        Recoverability: {
+            /**
+             * Format: date-time
+             * @description When this was so.
+             */
+            asOf: string;
+            /** @description The point. */
+            at: string;
+            /** @description The backup that it would start from. */
+            backup?: string | null;
+            /**
+             * Format: date-time
+             * @description When that was consistent.
+             */
+            backupFinishedAt?: string | null;
+            backupKind?: components["schemas"]["BackupKind"] | null;
+            /** @description The cluster. */
+            cluster: string;
+            /**
+             * @description Why not: `no_backup`, `target_before_first_backup`, `target_after_frontier`,
+             *     `target_needs_wal`, `wal_missing`; null when it can.
+             */
+            code?: string | null;
+            /**
+             * Format: double
+             * @description Bytes a second that the newest restores copied.
+             */
+            copyBytesPerSecond?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of the database that would be written.
+             */
+            databaseBytes?: number | null;
+            /**
+             * Format: double
+             * @description What would be given up of what could be had: from that point to the frontier.
+             */
+            lossFromFrontierSeconds?: number | null;
+            /**
+             * Format: double
+             * @description What would be lost of what was committed until now.
+             */
+            lossFromNowSeconds?: number | null;
+            /** @description Where replay would end; null where only a plan, which reads the WAL, can say. */
+            lsn?: string | null;
+            /** @description The same in words. */
+            message?: string | null;
+            nearestAfter?: components["schemas"]["RestorablePoint"] | null;
+            nearestBefore?: components["schemas"]["RestorablePoint"] | null;
+            /** @description Whether it can be restored from any repository. */
+            possible: boolean;
+            /**
+             * @description Why that is not known: `no_restore_measured`, `no_replay_measured`,
+             *     `size_unknown`.
+             */
+            predictedBecause?: string | null;
+            /**
+             * Format: double
+             * @description How long it would take, by how fast the newest restores were; null when that is
+             *     not known.
+             */
+            predictedSeconds?: number | null;
+            /** @description What drills prove: how long a restore took, and when. */
+            proof: components["schemas"]["DrillProof"];
+            /**
+             * Format: date-time
+             * @description Every commit until then would be there.
+             */
+            recoversTo?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes of WAL that would be replayed: of a time, by where the positions known
+             *     around it are, in proportion.
+             */
+            replayBytes?: number | null;
+            /**
+             * Format: int64
+             * @description And at most.
+             */
+            replayBytesAtMost?: number | null;
+            /**
+             * Format: double
+             * @description Bytes of WAL a second that they replayed.
+             */
+            replayBytesPerSecond?: number | null;
+            /** @description What each repository can do, the one that would be read first at the front. */
+            repositories: components["schemas"]["PointOfRepository"][];
+            /** @description The repository that would be read first. */
+            repository?: string | null;
+            /**
+             * Format: int32
+             * @description The timeline that it would end on.
+             */
+            timeline?: number | null;
+        };
         /** @description A refresh token. */
         RefreshParams: {
             /** @description The refresh token of the answer before. */
@@ -5849,6 +6598,18 @@ export interface components {
              * @description When it was changed last.
              */
             updatedAt: string;
+        };
+        /** @description A point that can be restored. */
+        RestorablePoint: {
+            /** @description The position. */
+            lsn: string;
+            /** @description From which repository. */
+            repository: string;
+            /**
+             * Format: date-time
+             * @description The time.
+             */
+            time: string;
         };
         /** @description A restore: what was asked for, what was predicted, and what came of it. */
         Restore: {
@@ -6053,6 +6814,11 @@ export interface components {
              */
             at: string;
             /**
+             * @description What is checked on the started server before it is handed over, in the words of a
+             *     drill's checks: queries and `amcheck`. Of a rehearsal, what the drill checks.
+             */
+            checks?: components["schemas"]["DrillCheck"][];
+            /**
              * @description The cluster to restore.
              * @example orders
              */
@@ -6072,6 +6838,14 @@ export interface components {
              *     system. Only with `delta`.
              */
             force?: boolean;
+            /**
+             * @description Commands that its agent runs when it is there, by the names under which that host's
+             *     `agent.toml` allows them.
+             * @example [
+             *       "repoint"
+             *     ]
+             */
+            hooks?: string[];
             /** @description Execute the plan that was shown with this hash, and no other. */
             planHash?: string | null;
             /**
@@ -6524,6 +7298,16 @@ export interface components {
              * @description Its timeline.
              */
             timeline: number;
+        };
+        /** @description A browser's login. Its tokens are in cookies that no script can read. */
+        SessionView: {
+            /**
+             * Format: date-time
+             * @description When it has to be renewed.
+             */
+            expiresAt: string;
+            /** @description The user. */
+            user: string;
         };
         /**
          * @description How bad an alarm is; the later in this list, the worse.
@@ -8853,6 +9637,316 @@ export interface operations {
             };
         };
     };
+    browser_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginParams"];
+            };
+        };
+        responses: {
+            /** @description The login, in cookies */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is proved to be asking */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not fit the state of things */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state has changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is asked for is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many of the same */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; see Retry-After */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    browser_logout: {
+        parameters: {
+            query?: {
+                /** @description All logins of this user, on every browser and program. */
+                everywhere?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The login has ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogoutView"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is proved to be asking */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not fit the state of things */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state has changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is asked for is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many of the same */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; see Retry-After */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    browser_renew: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The login, in cookies */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is proved to be asking */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not fit the state of things */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state has changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is asked for is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many of the same */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; see Retry-After */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     backup_list: {
         parameters: {
             query?: {
@@ -9291,6 +10385,112 @@ export interface operations {
             };
         };
     };
+    backup_dependents: {
+        parameters: {
+            query?: {
+                /** @description How current the answer must be; linearizable when it is not said. A stale one names the applied index and its age in headers. */
+                consistency?: "linearizable" | "stale";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What would be lost */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupDependents"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is proved to be asking */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not fit the state of things */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state has changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is asked for is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many of the same */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; see Retry-After */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     backup_hold: {
         parameters: {
             query?: never;
@@ -9422,6 +10622,130 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BackupView"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is proved to be asking */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not fit the state of things */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state has changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is asked for is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many of the same */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; see Retry-After */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    overview_show: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only in one of these states, such as `VIOLATED,UNPROTECTED`; `NONE` is without a
+                 *     verdict.
+                 * @example VIOLATED,UNPROTECTED
+                 */
+                status?: string;
+                /** @description Only clusters of this fleet. */
+                fleet?: string;
+                /** @description Only with these labels: `tier=gold,team=payments`. */
+                label?: string;
+                /** @description Only those that this policy is in force for. */
+                policy?: string;
+                /** @description Only with this in the name. */
+                text?: string;
+                /** @description `exposure`: who would lose most first; or `name`. By exposure when it is not said. */
+                sort?: string;
+                /** @description At most this many items, 1 to 1000; 100 when it is not said. */
+                limit?: number;
+                /** @description Where the page before ended: its `nextCursor`. */
+                cursor?: string;
+                /** @description How current the answer must be; linearizable when it is not said. A stale one names the applied index and its age in headers. */
+                consistency?: "linearizable" | "stale";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of clusters */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterOverview"];
                 };
             };
             /** @description The request cannot be read */
@@ -10180,6 +11504,118 @@ export interface operations {
             };
         };
     };
+    coverage_show: {
+        parameters: {
+            query?: {
+                /** @description What ended before is left out; nothing is when it is not said. */
+                from?: string;
+                /** @description What began later is left out; now when it is not said. */
+                to?: string;
+                /** @description Only this repository; 404 when nothing of the cluster is to be in it. */
+                repository?: string;
+                /** @description How current the answer must be; linearizable when it is not said. A stale one names the applied index and its age in headers. */
+                consistency?: "linearizable" | "stale";
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The coverage band */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterCoverage"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is proved to be asking */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not fit the state of things */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state has changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is asked for is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many of the same */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; see Retry-After */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     drill_start: {
         parameters: {
             query?: never;
@@ -10527,6 +11963,119 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicyInForce"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is proved to be asking */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not fit the state of things */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state has changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is asked for is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many of the same */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; see Retry-After */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recoverability_show: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The point: `latest`, an RFC 3339 time, `lsn:X`; `latest` when it is not said.
+                 * @example 2026-02-03T02:41:07Z
+                 */
+                at?: string;
+                /** @description Only from this repository; 404 when nothing of the cluster is to be in it. */
+                repository?: string;
+                /** @description How current the answer must be; linearizable when it is not said. A stale one names the applied index and its age in headers. */
+                consistency?: "linearizable" | "stale";
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it means */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recoverability"];
                 };
             };
             /** @description The request cannot be read */
@@ -12497,6 +14046,12 @@ export interface operations {
                 kind?: components["schemas"]["JobKind"];
                 /** @description Only of this cluster. */
                 cluster?: string;
+                /** @description Only of clusters that are in this fleet now. */
+                fleet?: string;
+                /** @description Only those that this agent has, had last, or is asked to do. */
+                agent?: string;
+                /** @description Only those that were asked for since then. */
+                since?: string;
                 /** @description At most this many items, 1 to 1000; 100 when it is not said. */
                 limit?: number;
                 /** @description Where the page before ended: its `nextCursor`. */

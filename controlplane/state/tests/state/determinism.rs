@@ -301,7 +301,7 @@ fn expiring(step: Step) -> Command {
         revision: Revision(i64::MAX as u64),
         kept: vec![],
     };
-    if step.passed_seconds > 80 {
+    if step.passed_seconds > 50 {
         return CondemnWal {
             cluster: name("orders"),
             repository: name("eu"),
