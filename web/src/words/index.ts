@@ -6,8 +6,23 @@
 import { clusters } from './en/clusters';
 import { common, equivalent, errors } from './en/common';
 import { frame, missing, palette } from './en/frame';
+import { drills } from './en/drills';
+import { jobs } from './en/jobs';
 import { login } from './en/login';
+import { work } from './en/work';
 
-export const words = { clusters, common, equivalent, errors, frame, login, missing, palette };
+export const words = {
+  clusters,
+  common,
+  drills,
+  equivalent,
+  errors,
+  frame,
+  jobs,
+  login,
+  missing,
+  palette,
+  work,
+};
 
 export type Words = typeof words;
