@@ -3,17 +3,27 @@
  * (test/words.test.ts holds them to it). One file a page in `en/`; a second language
  * would be a second folder of the same shape.
  */
+import { approvals } from './en/approvals';
+import { catalog } from './en/catalog';
+import { cluster } from './en/cluster';
 import { clusters } from './en/clusters';
 import { common, equivalent, errors } from './en/common';
-import { frame, missing, palette } from './en/frame';
+import { coverage } from './en/coverage';
 import { drills } from './en/drills';
+import { frame, missing, palette } from './en/frame';
 import { jobs } from './en/jobs';
 import { login } from './en/login';
+import { restores } from './en/restores';
+import { wizard } from './en/wizard';
 import { work } from './en/work';
 
 export const words = {
+  approvals,
+  catalog,
+  cluster,
   clusters,
   common,
+  coverage,
   drills,
   equivalent,
   errors,
@@ -22,6 +32,8 @@ export const words = {
   login,
   missing,
   palette,
+  restores,
+  wizard,
   work,
 };
 

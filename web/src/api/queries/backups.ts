@@ -90,9 +90,7 @@ export const holdBackup = (id: string, params: Schemas['HoldParams']) =>
   unwrap(api.PUT('/api/v1/backups/{id}/hold', { params: { path: { id } }, body: params }));
 
 export const releaseBackup = (id: string, reason: string) =>
-  unwrap(
-    api.DELETE('/api/v1/backups/{id}/hold', { params: { path: { id }, ...because(reason) } }),
-  );
+  unwrap(api.DELETE('/api/v1/backups/{id}/hold', { params: { path: { id }, ...because(reason) } }));
 
 export const copyBackup = (id: string, repository: string | undefined) =>
   unwrap(

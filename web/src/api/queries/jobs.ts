@@ -35,7 +35,9 @@ export const jobs = {
   /** Newest first. */
   list: (filters: JobFilters = {}) =>
     pagedList<Job>(['jobs', 'list', filters], (page, signal) =>
-      unwrap(api.GET('/api/v1/jobs', { params: { query: { ...page, ...given(filters) } }, signal })),
+      unwrap(
+        api.GET('/api/v1/jobs', { params: { query: { ...page, ...given(filters) } }, signal }),
+      ),
     ),
   /** The newest few, for a look at what is there. */
   some: (filters: JobFilters, limit: number) =>

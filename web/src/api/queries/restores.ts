@@ -52,8 +52,7 @@ export const restores = {
   plan: (request: RestoreRequest) =>
     queryOptions({
       queryKey: ['plan-of-restore', request],
-      queryFn: ({ signal }) =>
-        unwrap(api.POST('/api/v1/restores/plan', { body: request, signal })),
+      queryFn: ({ signal }) => unwrap(api.POST('/api/v1/restores/plan', { body: request, signal })),
       staleTime: Number.POSITIVE_INFINITY,
       retry: false,
     }),

@@ -12,12 +12,14 @@ export interface Binding {
 
 export const roles = {
   list: () =>
-    pagedList<Role>(['roles', 'list'], (page, signal) =>
-      unwrap(api.GET('/api/v1/roles', { params: { query: page }, signal })),
+    pagedList<Role>(['roles', 'list'], (_page, signal) =>
+      unwrap(api.GET('/api/v1/roles', { signal })),
     ),
   bindings: () =>
     pagedList<Binding>(['role-bindings', 'list'], async (page, signal) => {
-      const read = await unwrap(api.GET('/api/v1/role-bindings', { params: { query: page }, signal }));
+      const read = await unwrap(
+        api.GET('/api/v1/role-bindings', { params: { query: page }, signal }),
+      );
       // The document of a kind is open in the API's own words; this is what this kind holds.
       const items = read.items.map(({ metadata, spec }) => ({
         metadata,

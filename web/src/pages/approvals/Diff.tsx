@@ -43,7 +43,8 @@ function OfDocument({ after }: { after: DocumentAfter }) {
   }
   if (query.data === undefined && path !== undefined) return <Skeleton className="h-24" />;
   const found = query.data ?? null;
-  const before = found === null ? '' : canonical({ metadata: named(found.metadata), spec: found.spec });
+  const before =
+    found === null ? '' : canonical({ metadata: named(found.metadata), spec: found.spec });
   const lines = diffLines(before, canonical(after.document)).filter(
     ({ kind, text: line }) => kind !== 'removed' || line !== '',
   );

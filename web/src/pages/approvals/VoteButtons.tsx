@@ -27,9 +27,7 @@ export function VoteButtons({ request }: { request: Approval }) {
   const before = request.votes.find(({ by }) => by === `user:${me.user}`);
   if (before !== undefined) {
     return (
-      <p className="text-sm text-ink-2">
-        {text.voted(text.votes[before.vote] ?? before.vote)}
-      </p>
+      <p className="text-sm text-ink-2">{text.voted(text.votes[before.vote] ?? before.vote)}</p>
     );
   }
   if (known.complete && !mayVote(me, known.items)) {
@@ -76,7 +74,11 @@ function VoteDialog({
   });
   const own = vote === 'approve' ? text.consent : text.reject;
   const effect =
-    vote === 'reject' ? text.reject.about : left === 0 ? text.consent.last : text.consent.more(left);
+    vote === 'reject'
+      ? text.reject.about
+      : left === 0
+        ? text.consent.last
+        : text.consent.more(left);
   return (
     <Dialog
       open

@@ -43,7 +43,9 @@ function commonLengths(a: readonly string[], b: readonly string[]): number[][] {
       const row = table[i];
       if (row === undefined) continue;
       row[j] =
-        a[i] === b[j] ? at(table, i + 1, j + 1) + 1 : Math.max(at(table, i + 1, j), at(table, i, j + 1));
+        a[i] === b[j]
+          ? at(table, i + 1, j + 1) + 1
+          : Math.max(at(table, i + 1, j), at(table, i, j + 1));
     }
   }
   return table;

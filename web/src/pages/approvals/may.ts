@@ -35,11 +35,10 @@ export function votersOf(
   return bindings
     .filter(({ spec }) => able.has(spec.role))
     .flatMap(({ spec: { role, scope, subjects } }) =>
-      subjects.map(({ user }) => ({
-        user,
-        role,
-        scope,
-        requester: request.requestedBy === `user:${user}`,
-      })),
+      subjects.flatMap(({ user }) =>
+        user == null
+          ? []
+          : [{ user, role, scope, requester: request.requestedBy === `user:${user}` }],
+      ),
     );
 }

@@ -116,8 +116,7 @@ function Held({ hold }: { hold: NonNullable<Backup['hold']> }) {
           { term: text.hold.by(hold.by), value: <Time at={hold.placedAt} /> },
           {
             term: text.hold.until,
-            value:
-              hold.until == null ? text.hold.untilReleased : <Time absolute at={hold.until} />,
+            value: hold.until == null ? text.hold.untilReleased : <Time absolute at={hold.until} />,
           },
         ]}
       />

@@ -120,7 +120,10 @@ const SHOWN = 6;
 export function Consequences({ known }: { known: BackupDependents }) {
   const { lost, dependents, newestLeft } = known;
   return (
-    <section aria-label={text.first} className="space-y-2 rounded-md border border-line p-3 text-ink">
+    <section
+      aria-label={text.first}
+      className="space-y-2 rounded-md border border-line p-3 text-ink"
+    >
       <h3 className="font-semibold">{text.first}</h3>
       {lost.length === 0 ? (
         <p>{text.nothingLost}</p>

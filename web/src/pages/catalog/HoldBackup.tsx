@@ -4,6 +4,7 @@ import { Lock, LockOpen } from 'lucide-react';
 import { useState } from 'react';
 import { holdBackup, releaseBackup, type Backup } from '../../api/queries/backups';
 import { zoneOf } from '../../format/time';
+import { useNow } from '../../live/now';
 import { AlertDialog, Dialog } from '../../ui/Dialog';
 import { Button } from '../../ui/Button';
 import { Equivalent, shellWord } from '../../ui/Equivalent';
@@ -30,6 +31,7 @@ function HoldDialog({ backup, onClose }: { backup: Backup; onClose: () => void }
   const [reason, setReason] = useState(backup.hold?.reason ?? '');
   const [until, setUntil] = useState('');
   const [tried, setTried] = useState(false);
+  const now = useNow();
   const queries = useQueryClient();
   const at = until === '' ? undefined : new Date(until).toISOString();
   const body = { reason: reason.trim(), ...(at !== undefined && { until: at }) };
@@ -73,7 +75,7 @@ function HoldDialog({ backup, onClose }: { backup: Backup; onClose: () => void }
         />
         <TextField
           label={text.until}
-          help={text.untilHelp(zoneOf(new Date()))}
+          help={text.untilHelp(zoneOf(new Date(now)))}
           type="datetime-local"
           value={until}
           onChange={(event) => setUntil(event.target.value)}

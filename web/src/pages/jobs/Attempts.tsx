@@ -69,9 +69,7 @@ export function LateResults({ results }: { results: readonly Schemas['LateResult
       {results.map((late) => (
         <li key={`${late.attempt}-${late.at}`} className="space-y-1.5">
           <p className="flex flex-wrap items-center gap-x-3">
-            <span className="font-medium">
-              {words.jobs.lateOf(late.attempt, late.outcome)}
-            </span>
+            <span className="font-medium">{words.jobs.lateOf(late.attempt, late.outcome)}</span>
             <AgentLink name={late.agent} />
             <Time at={late.at} className="text-sm text-ink-2" />
             {late.backup != null && <BackupLink id={late.backup} />}

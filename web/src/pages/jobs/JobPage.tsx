@@ -29,9 +29,7 @@ export function JobPage() {
   const job = query.data;
   return (
     <Page
-      title={
-        job === undefined ? id : text.jobOf(words.work.jobKinds[job.kind], job.cluster)
-      }
+      title={job === undefined ? id : text.jobOf(words.work.jobKinds[job.kind], job.cluster)}
       about={<code className="text-sm break-all">{id}</code>}
       actions={
         job !== undefined && (

@@ -26,7 +26,7 @@ const MOST = 200;
 const UNDER_WAY = ['running', 'leased', 'committing'] as const;
 
 export function Now({ filters, onHistory }: { filters: JobFilters; onHistory: () => void }) {
-  const [queued, ...underWay] = useQueries({
+  const found = useQueries({
     queries: [
       jobs.some({ ...filters, state: 'queued' }, MOST),
       ...UNDER_WAY.map((state) => ({
@@ -35,12 +35,12 @@ export function Now({ filters, onHistory }: { filters: JobFilters; onHistory: ()
       })),
     ],
   });
-  const all = [queued, ...underWay];
-  const failed = all.find(({ error, data }) => error !== null && data === undefined);
+  const [queued, ...underWay] = found;
+  const failed = found.find(({ error, data }) => error !== null && data === undefined);
   if (failed !== undefined) {
     return <ErrorState error={failed.error} retry={() => void failed.refetch()} />;
   }
-  if (all.some(({ data }) => data === undefined)) return <Waiting />;
+  if (found.some(({ data }) => data === undefined)) return <Waiting />;
   const running = underWay.flatMap(({ data }) => data?.items ?? []);
   const waiting = inQueueOrder(queued?.data?.items ?? []);
   if (running.length === 0 && waiting.length === 0) return <Quiet onHistory={onHistory} />;
@@ -96,11 +96,7 @@ function Running({ job }: { job: Job }) {
         <AgentLink name={job.agent} />
         <Time at={job.startedAt ?? job.createdAt} />
         <span className="flex-1" />
-        {job.cancelRequested ? (
-          <span>{text.cancelAsked}</span>
-        ) : (
-          <CancelJob job={job} size="sm" />
-        )}
+        {job.cancelRequested ? <span>{text.cancelAsked}</span> : <CancelJob job={job} size="sm" />}
       </div>
     </li>
   );

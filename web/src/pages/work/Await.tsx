@@ -24,7 +24,10 @@ export function Await<T>({
         {words.common.loading}
       </span>
       {Array.from({ length: lines }, (_, line) => (
-        <Skeleton key={line} className={line % 3 === 0 ? 'w-1/3' : line % 3 === 1 ? 'w-4/5' : 'w-3/5'} />
+        <Skeleton
+          key={line}
+          className={line % 3 === 0 ? 'w-1/3' : line % 3 === 1 ? 'w-4/5' : 'w-3/5'}
+        />
       ))}
     </div>
   );

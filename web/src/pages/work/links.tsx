@@ -16,7 +16,11 @@ type Maybe = string | null | undefined;
 
 export function ClusterLink({ name }: { name: string }) {
   return (
-    <Link to="/clusters/$cluster" params={{ cluster: name }} className={`${LINK} truncate font-medium`}>
+    <Link
+      to="/clusters/$cluster"
+      params={{ cluster: name }}
+      className={`${LINK} truncate font-medium`}
+    >
       {name}
     </Link>
   );

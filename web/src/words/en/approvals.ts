@@ -48,11 +48,11 @@ export const approvals = {
     reason: 'In their words',
     noReason: 'No reason was given.',
     blast: 'Whom it concerns',
-    blastClusters: (count: number) =>
-      count === 1 ? '1 cluster' : `${count} clusters`,
+    blastClusters: (count: number) => (count === 1 ? '1 cluster' : `${count} clusters`),
     blastEverything: 'More than clusters: what everybody shares.',
     diff: 'Exactly what would be done',
-    diffAbout: 'This and nothing else is executed with the last consent. Sealed values are left out.',
+    diffAbout:
+      'This and nothing else is executed with the last consent. Sealed values are left out.',
     before: 'Before',
     after: 'After',
     created: 'new',

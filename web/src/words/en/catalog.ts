@@ -29,7 +29,10 @@ export const catalog = {
       'Backups are taken by the schedules of policies, or when you ask for one. Each is here from its first second.',
     command: 'Take a backup',
   },
-  noMatch: { title: 'No backup fits', about: 'None is of this cluster, kind, state and repository.' },
+  noMatch: {
+    title: 'No backup fits',
+    about: 'None is of this cluster, kind, state and repository.',
+  },
   detail: {
     title: (kind: string, cluster: string) => `${kind} of ${cluster}`,
     facts: {
@@ -113,7 +116,8 @@ export const catalog = {
         : `${count} backups build on it, and stay restorable: what they share goes with the last of them.`,
     last: 'It is the last backup of its kind. Without it this cluster has nothing to restore from until the next one.',
     newest: 'The newest that would be left:',
-    grace: 'It is condemned at once, and its bytes are deleted when the grace is over. Nobody can take that back.',
+    grace:
+      'It is condemned at once, and its bytes are deleted when the grace is over. Nobody can take that back.',
     done: 'The backup is condemned',
     unknown: 'What would be lost cannot be told, so nothing is offered for deletion here.',
   },

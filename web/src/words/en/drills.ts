@@ -9,7 +9,8 @@ const because: Record<Schemas['DrillNotProven'], string> = {
 
 export const drills = {
   title: 'Drills',
-  about: 'Restores that were rehearsed, checked and thrown away: the only proof of how long one takes.',
+  about:
+    'Restores that were rehearsed, checked and thrown away: the only proof of how long one takes.',
   views: { label: 'What of drills', results: 'Results', proof: 'Proof', plans: 'Plans' },
   proven: 'Proven',
   notProven: 'NOT PROVEN',

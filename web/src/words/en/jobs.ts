@@ -9,7 +9,8 @@ export const jobs = {
   anyState: 'Any state',
   cluster: 'Cluster',
   running: 'Running',
-  runningAbout: (count: number) => (count === 1 ? '1 job has an agent' : `${count} jobs have an agent`),
+  runningAbout: (count: number) =>
+    count === 1 ? '1 job has an agent' : `${count} jobs have an agent`,
   queue: 'Queue',
   queueAbout: (count: number) => (count === 1 ? '1 job waits' : `${count} jobs wait`),
   queueMore: (count: string) => `More than ${count} wait; these are the newest.`,
@@ -77,7 +78,8 @@ export const jobs = {
   },
   noAttempt: 'No agent has been given it yet.',
   late: 'Late results',
-  lateAbout: 'Reported by attempts that were taken back. They do not count, and are kept to be seen.',
+  lateAbout:
+    'Reported by attempts that were taken back. They do not count, and are kept to be seen.',
   lateOf: (attempt: number, outcome: string) => `Attempt ${attempt} claims: ${outcome}`,
   lateRecorded: 'Its backup is complete in the repository, so it is in the catalog all the same.',
   result: 'Result',
