@@ -120,7 +120,7 @@ test('what cannot be restored says why, and what is nearest', async ({ page }) =
   );
   await expect(page.getByText('It cannot be restored')).toBeVisible();
   await page.getByRole('button', { name: /The first moment after it/ }).click();
-  await expect(page.getByText('It can be restored')).toBeVisible();
+  await expect(page.getByText('It can be restored', { exact: true })).toBeVisible();
 });
 
 test('a backup is deleted only after what is lost was shown and its cluster typed', async ({
@@ -136,7 +136,7 @@ test('a backup is deleted only after what is lost was shown and its cluster type
   await ask.getByLabel('Reason').fill('für immer');
   await ask.getByLabel('Type service-00000 to confirm').fill('service-00000');
   await ask.getByRole('button', { name: 'Delete' }).click();
-  await expect(page.getByText('The backup is condemned')).toBeVisible();
+  await expect(page.getByText('The backup is condemned', { exact: true })).toBeVisible();
   expect(api.sent).toMatchObject([{ method: 'DELETE', path: `/backups/${ids.full}` }]);
   // One that would be refused is not offered.
   await page.goto(`/catalog/${ids.incremental}`);
@@ -158,7 +158,7 @@ test('nobody consents to the own request; a refusal has a reason', async ({ page
   expect(api.sent).toEqual([]);
   await ask.getByLabel('Note').fill('not yet');
   await ask.getByRole('button', { name: 'Reject' }).click();
-  await expect(page.getByText('The request is rejected')).toBeVisible();
+  await expect(page.getByText('The request is rejected', { exact: true })).toBeVisible();
   expect(api.sent).toEqual([
     { method: 'POST', path: `/approvals/${ids.theirs}/reject`, body: { note: 'not yet' } },
   ]);
@@ -170,7 +170,7 @@ test('a job is ended, and a drill is run', async ({ page }) => {
   await expect(page.getByText('another job of service-00000 to end')).toBeVisible();
   await page.getByRole('button', { name: 'Cancel: Backup of service-00000' }).first().click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Cancel job' }).click();
-  await expect(page.getByText('The end of the job is asked for')).toBeVisible();
+  await expect(page.getByText('The end of the job is asked for', { exact: true })).toBeVisible();
   await page.goto('/drills?cluster=service-00000');
   await page.getByRole('button', { name: 'Run a drill' }).click();
   const ask = page.getByRole('dialog', { name: 'Run a drill' });
@@ -179,7 +179,7 @@ test('a job is ended, and a drill is run', async ({ page }) => {
   await expect(page.getByText('holdfast drill run service-00000 --at latest')).toBeVisible();
   await page.keyboard.press('Escape');
   await ask.getByRole('button', { name: 'Run the drill' }).click();
-  await expect(page.getByText('The drill is queued')).toBeVisible();
+  await expect(page.getByText('The drill is queued', { exact: true })).toBeVisible();
   expect(api.sent.map(({ path }) => path)).toEqual([
     `/jobs/${ids.running}/cancel`,
     '/clusters/service-00000/drills',

@@ -1,7 +1,7 @@
 /** What a request is about, in words; and what it would change: pure. */
 import type { Approval } from '../../api/queries/approvals';
 import { words } from '../../words';
-import { shortId } from '../work/links';
+import { shortId } from '../work/ids';
 
 export function actionWords(action: string): string {
   return words.approvals.actions[action] ?? action.replaceAll('_', ' ');

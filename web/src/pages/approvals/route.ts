@@ -4,6 +4,7 @@ import { approvals } from '../../api/queries/approvals';
 import { frameRoute } from '../../frame/route';
 import { choice } from '../../search/search';
 import { words } from '../../words';
+import { shortId } from '../work/ids';
 
 const search = z.object({
   view: choice(['pending', 'decided']),
@@ -23,7 +24,7 @@ export const approvalRoute = createRoute({
   path: '/approvals/$approval',
   staticData: {
     under: { text: words.approvals.title, href: '/approvals' },
-    crumb: ({ approval }) => approval ?? '',
+    crumb: ({ approval }) => shortId(approval ?? ''),
   },
   loader: ({ context: { queryClient }, params }) => {
     void queryClient.prefetchQuery(approvals.detail(params.approval));

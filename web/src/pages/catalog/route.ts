@@ -4,6 +4,7 @@ import { backups } from '../../api/queries/backups';
 import { frameRoute } from '../../frame/route';
 import { choice, text } from '../../search/search';
 import { words } from '../../words';
+import { shortId } from '../work/ids';
 
 export const KINDS = ['full', 'incremental', 'logical'] as const;
 export const STATES = ['available', 'running', 'failed', 'condemned', 'deleted'] as const;
@@ -34,7 +35,7 @@ export const backupRoute = createRoute({
   path: '/catalog/$backup',
   staticData: {
     under: { text: words.catalog.title, href: '/catalog' },
-    crumb: ({ backup }) => backup ?? '',
+    crumb: ({ backup }) => shortId(backup ?? ''),
   },
   loader: ({ context: { queryClient }, params }) => {
     void queryClient.prefetchQuery(backups.detail(params.backup));

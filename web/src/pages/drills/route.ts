@@ -4,6 +4,7 @@ import { drills } from '../../api/queries/drills';
 import { frameRoute } from '../../frame/route';
 import { choice, sortBy, text } from '../../search/search';
 import { words } from '../../words';
+import { shortId } from '../work/ids';
 
 export const VERDICTS = ['passed', 'failed', 'cancelled'] as const;
 
@@ -28,7 +29,7 @@ export const drillRoute = createRoute({
   path: '/drills/$drill',
   staticData: {
     under: { text: words.drills.title, href: '/drills' },
-    crumb: ({ drill }) => drill ?? '',
+    crumb: ({ drill }) => shortId(drill ?? ''),
   },
   loader: ({ context: { queryClient }, params }) => {
     void queryClient.prefetchQuery(drills.detail(params.drill));

@@ -4,6 +4,7 @@ import { jobs } from '../../api/queries/jobs';
 import { frameRoute } from '../../frame/route';
 import { choice, text } from '../../search/search';
 import { words } from '../../words';
+import { shortId } from '../work/ids';
 
 export const KINDS = ['backup', 'restore', 'copy', 'drill'] as const;
 export const STATES = [
@@ -38,7 +39,7 @@ export const jobRoute = createRoute({
   path: '/jobs/$job',
   staticData: {
     under: { text: words.jobs.title, href: '/jobs' },
-    crumb: ({ job }) => job ?? '',
+    crumb: ({ job }) => shortId(job ?? ''),
   },
   loader: ({ context: { queryClient }, params }) => {
     void queryClient.prefetchQuery(jobs.detail(params.job));

@@ -4,6 +4,7 @@ import { restores } from '../../api/queries/restores';
 import { frameRoute } from '../../frame/route';
 import { choice, text } from '../../search/search';
 import { words } from '../../words';
+import { shortId } from '../work/ids';
 
 export const STATES = [
   'awaitingApproval',
@@ -38,7 +39,7 @@ export const restoreRoute = createRoute({
   path: '/restores/$restore',
   staticData: {
     under: { text: words.restores.title, href: '/restores' },
-    crumb: ({ restore }) => restore ?? '',
+    crumb: ({ restore }) => shortId(restore ?? ''),
   },
   loader: ({ context: { queryClient }, params }) => {
     void queryClient.prefetchQuery(restores.detail(params.restore));

@@ -1,16 +1,10 @@
 /** Links to what the pages of work name. Ids are told by their beginning, whole on hover. */
 import { Link } from '@tanstack/react-router';
 import { None } from '../../ui/Values';
+import { shortId } from './ids';
 
 const LINK = 'rounded-sm underline-offset-4 decoration-line-strong hover:underline';
 const ID = `${LINK} font-mono text-[0.8125rem] whitespace-nowrap`;
-
-/** `bkp_0c3ff5b5` of `bkp_0c3ff5b516e0…`. Those of one moment differ later on: see shortId. */
-export function shortId(id: string): string {
-  const [kind, number] = id.split('_');
-  if (number === undefined || number.length <= 12) return id;
-  return `${kind}_${number.slice(0, 4)}…${number.slice(-5)}`;
-}
 
 type Maybe = string | null | undefined;
 
