@@ -1,6 +1,6 @@
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
-import { StrictMode, type ReactNode } from 'react';
+import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { z } from 'zod';
 import { queryClient } from './api/query-client';
@@ -8,7 +8,6 @@ import { router } from './routes';
 import { session } from './session/browser';
 import { watchTheme } from './theme/theme';
 import './theme/tokens.css';
-import { Toasts } from './ui/Toast';
 import { TooltipProvider } from './ui/Tooltip';
 
 // Its compiled parsers need eval, which our content security policy forbids.
@@ -22,23 +21,13 @@ session.listen((event) => {
   if (pathname !== '/login') void router.navigate({ to: '/login', search: { return: href } });
 });
 
-/** Notes have links, so they are inside of the router. */
-function WithToasts({ children }: { children: ReactNode }) {
-  return (
-    <>
-      {children}
-      <Toasts />
-    </>
-  );
-}
-
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no #root');
 createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={queryClient}>
       <TooltipProvider delayDuration={300}>
-        <RouterProvider router={router} InnerWrap={WithToasts} />
+        <RouterProvider router={router} />
       </TooltipProvider>
     </QueryClientProvider>
   </StrictMode>,

@@ -13,6 +13,10 @@ import { loginRoute } from './pages/login/route';
 import { placeholder } from './pages/missing/placeholder';
 import { restoreRoute, restoresRoute } from './pages/restores/route';
 import { wizardRoute } from './pages/wizard/route';
+import { complianceRoute } from './pages/compliance/route';
+import { fleetRoute, fleetsRoute } from './pages/fleets/route';
+import { overviewRoute } from './pages/overview/route';
+import { unprotectedRoute } from './pages/unprotected/route';
 import { words } from './words';
 
 const { pages } = words.frame;
@@ -33,10 +37,11 @@ const routeTree = rootRoute.addChildren([
     drillRoute,
     approvalsRoute,
     approvalRoute,
-    placeholder('/', pages.overview),
-    placeholder('/compliance', pages.compliance),
-    placeholder('/fleets', pages.fleets),
-    placeholder('/fleets/$fleet', pages.fleets),
+    overviewRoute,
+    unprotectedRoute,
+    complianceRoute,
+    fleetsRoute,
+    fleetRoute,
     placeholder('/policies', pages.policies),
     placeholder('/policies/$policy', pages.policies),
     placeholder('/reports', pages.reports),

@@ -10,6 +10,7 @@ import { Button } from '../../ui/Button';
 import { Card } from '../../ui/Card';
 import { Switch } from '../../ui/Check';
 import { EmptyState, ErrorState, Skeleton } from '../../ui/States';
+import { None } from '../../ui/Values';
 import { words } from '../../words';
 
 const text = words.cluster.policy;
@@ -26,7 +27,8 @@ const columns: PlainColumn<Field>[] = [
     id: 'value',
     title: text.value,
     wrap: true,
-    cell: ({ value }) => <code className="text-xs break-words">{tell(value)}</code>,
+    cell: ({ value }) =>
+      value === null ? <None /> : <code className="text-xs break-words">{tell(value)}</code>,
   },
   {
     id: 'origin',

@@ -136,6 +136,7 @@ function Shown({
       <PointPanel
         cluster={cluster}
         chosen={chosen}
+        shown={shown}
         moving={dragged !== undefined}
         onChoose={choose}
         onPrevious={before && (() => choose(before))}

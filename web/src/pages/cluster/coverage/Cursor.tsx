@@ -68,7 +68,7 @@ export function Cursor({
       className="group absolute inset-y-0 z-10 w-5 -translate-x-1/2 cursor-ew-resize touch-none rounded-md"
       style={{ left: x, opacity: outside === undefined ? 1 : 0.45 }}
     >
-      <span className={cx('absolute inset-y-0 left-1/2 w-0.5 -translate-x-1/2', line)} />
+      <span className={cx('absolute top-6 bottom-0 left-1/2 w-0.5 -translate-x-1/2', line)} />
       <span
         className={cx(
           'num absolute top-0 flex h-6 w-[196px] items-center justify-center gap-1.5 rounded-full text-xs font-semibold whitespace-nowrap shadow-lift',

@@ -139,7 +139,7 @@ function EventLane({
 }) {
   return (
     <div className="pt-2.5">
-      <div className="flex items-center gap-2 pb-0.5 text-sm">
+      <div className="flex items-center gap-2 pr-3 pb-0.5 text-sm">
         {title}
         <span className="flex-1" />
         <span className="num text-ink-2">{said}</span>

@@ -95,7 +95,7 @@ function LaneHeader({ repository }: { repository: RepositoryCoverage }) {
   const gaps = repository.holes.filter(({ cause }) => cause == null || !isExpected(cause)).length;
   const resolution = repository.resolutionSeconds;
   return (
-    <div className="flex flex-wrap items-center gap-x-2 gap-y-0.5 text-sm">
+    <div className="flex flex-wrap items-center gap-x-2 gap-y-0.5 pr-3 text-sm">
       <Link
         to={`/repositories/${repository.repository}` as string}
         className="font-medium underline-offset-4 hover:underline"
@@ -129,7 +129,7 @@ const isExpected = (cause: string) =>
   cause === 'expired' || cause === 'another_lineage' || cause === 'no_wal';
 
 function StretchRect({ box, hatch }: { box: StretchBox; hatch: string }) {
-  const { x, width, stretch, shade, switches, roomy } = box;
+  const { x, width, stretch, shade, switches, named } = box;
   return (
     <g>
       <rect
@@ -138,7 +138,7 @@ function StretchRect({ box, hatch }: { box: StretchBox; hatch: string }) {
         width={width}
         height={BAND.height}
         rx={Math.min(4, width / 2)}
-        className={shade === 0 ? 'fill-ok-mark' : 'fill-accent'}
+        className={shade === 0 ? 'fill-ok-mark' : 'fill-accent dark:opacity-75'}
       />
       {stretch.stretches > 1 && (
         <rect
@@ -157,7 +157,7 @@ function StretchRect({ box, hatch }: { box: StretchBox; hatch: string }) {
           strokeWidth={1.5}
         />
       )}
-      {(roomy || switches) && (
+      {named && (
         <text
           x={x + (switches ? 5 : 2)}
           y={BAND.top + BAND.height + 14}

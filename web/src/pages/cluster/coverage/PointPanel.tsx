@@ -23,6 +23,8 @@ export interface PointPanelProps {
   cluster: string;
   /** Undefined for the latest. */
   chosen: Moment | undefined;
+  /** Where the line stands: the chosen one, or the latest there is. */
+  shown: Moment;
   /** It is being dragged: what is known of the moment before is no longer so. */
   moving: boolean;
   onChoose: (moment: Moment | undefined) => void;
@@ -31,15 +33,15 @@ export interface PointPanelProps {
 }
 
 export function PointPanel(props: PointPanelProps) {
-  const { cluster, chosen, moving, onChoose, onPrevious, onNext } = props;
+  const { cluster, chosen, shown, moving, onChoose, onPrevious, onNext } = props;
   const at = useSettled(chosen?.iso ?? 'latest');
   const query = useQuery(queries.point(cluster, at));
   const old = moving || query.isPlaceholderData || at !== (chosen?.iso ?? 'latest');
   const said = query.data;
   return (
     <section aria-label={text.title} className="rounded-lg border border-line bg-sunken p-4">
-      <div className="flex flex-wrap items-end gap-x-3 gap-y-2">
-        <div className="mr-auto min-w-0">
+      <div className="flex flex-wrap items-end gap-x-1.5 gap-y-3">
+        <div className="mr-auto w-full sm:w-auto">
           <h3 className="text-xs font-semibold text-ink-3">{text.title}</h3>
           <p className="num text-xl font-semibold tracking-tight">
             {chosen === undefined ? text.latest : formatLocal(new Date(chosen.at))}
@@ -51,14 +53,18 @@ export function PointPanel(props: PointPanelProps) {
           disabled={onPrevious === undefined}
           onClick={onPrevious}
         />
-        <MomentField chosen={chosen} onChoose={onChoose} />
+        <MomentField shown={shown} onChoose={onChoose} />
         <IconButton
           icon={SkipForward}
           label={text.next}
           disabled={onNext === undefined}
           onClick={onNext}
         />
-        <Button disabled={chosen === undefined} onClick={() => onChoose(undefined)}>
+        <Button
+          className="sm:ml-1.5"
+          disabled={chosen === undefined}
+          onClick={() => onChoose(undefined)}
+        >
           {text.toLatest}
         </Button>
       </div>
@@ -139,9 +145,9 @@ function Possible({ said }: { said: Recoverability }) {
           )}
         </span>
       </p>
-      <dl className="grid gap-x-6 gap-y-3 sm:grid-cols-2 xl:grid-cols-5">
+      <dl className="grid grid-cols-2 gap-x-6 gap-y-3 md:grid-cols-3 xl:grid-cols-5">
         <Fact title={text.base}>
-          <Link to="/catalog" search={{ backup: said.backup ?? '' } as never} className={LINK}>
+          <Link to={`/catalog/${said.backup ?? ''}` as string} className={LINK}>
             {said.backupKind == null ? said.backup : kinds[said.backupKind]}
           </Link>
           <Small>
@@ -268,7 +274,7 @@ function Small({ children }: { children: ReactNode }) {
 
 function Waiting() {
   return (
-    <div className="grid gap-3 sm:grid-cols-2 xl:grid-cols-5">
+    <div className="grid grid-cols-2 gap-3 md:grid-cols-3 xl:grid-cols-5">
       {Array.from({ length: 5 }, (_, index) => (
         <div key={index} className="space-y-2">
           <Skeleton className="h-3 w-20" />
@@ -280,19 +286,13 @@ function Waiting() {
 }
 
 /** To the second, in this browser's zone. */
-function MomentField({
-  chosen,
-  onChoose,
-}: {
-  chosen: Moment | undefined;
-  onChoose: (moment: Moment) => void;
-}) {
-  const shown = chosen === undefined ? '' : formatLocal(new Date(chosen.at)).replace(' ', 'T');
+function MomentField({ shown, onChoose }: { shown: Moment; onChoose: (moment: Moment) => void }) {
+  const local = formatLocal(new Date(shown.at)).replace(' ', 'T');
   const [typed, setTyped] = useState<string>();
   const commit = () => {
     const at = typed === undefined ? Number.NaN : new Date(typed).getTime();
     setTyped(undefined);
-    if (Number.isFinite(at) && typed !== shown) {
+    if (Number.isFinite(at) && typed !== local) {
       onChoose({ at, iso: new Date(at).toISOString() });
     }
   };
@@ -300,14 +300,14 @@ function MomentField({
     <TextField
       label={text.time}
       labelHidden
-      title={text.timeHelp(zoneOf(new Date(chosen?.at ?? Date.now())))}
+      title={text.timeHelp(zoneOf(new Date(shown.at)))}
       type="datetime-local"
       step={1}
-      value={typed ?? shown}
+      value={typed ?? local}
       onChange={(event) => setTyped(event.target.value)}
       onBlur={commit}
       onKeyDown={(event) => event.key === 'Enter' && commit()}
-      className="w-56"
+      className="min-w-52 flex-1 sm:w-56 sm:flex-none"
     />
   );
 }

@@ -20,12 +20,12 @@ export interface Box {
 
 export interface StretchBox extends Box {
   stretch: Stretch;
-  /** Neighbouring timelines differ. */
+  /** Timelines that follow each other differ. */
   shade: 0 | 1;
   /** Whether a timeline begins with it. */
   switches: boolean;
-  /** Whether its words fit. */
-  roomy: boolean;
+  /** Whether it says which timeline it is: where that changes, and where it begins. */
+  named: boolean;
 }
 
 export interface HoleBox extends Box {
@@ -39,16 +39,16 @@ export interface HoleBox extends Box {
 const EXPECTED = new Set(['expired', 'another_lineage', 'no_wal']);
 
 export function stretchBoxes({ stretches }: RepositoryCoverage, scale: TimeScale): StretchBox[] {
-  let shade: 0 | 1 = 0;
-  return stretches.flatMap((stretch, index) => {
-    const before = stretches[index - 1];
-    const another =
-      before !== undefined &&
-      (before.timeline !== stretch.timeline || before.lineage !== stretch.lineage);
-    if (another) shade = shade === 0 ? 1 : 0;
+  let last: Stretch | undefined;
+  return stretches.flatMap((stretch) => {
     const box = boxOf(scale, Date.parse(stretch.from), Date.parse(stretch.to));
     if (box === undefined) return [];
-    return [{ ...box, stretch, shade, switches: another, roomy: box.width > 92 }];
+    const another = last?.timeline !== stretch.timeline || last.lineage !== stretch.lineage;
+    const switches = another && last !== undefined;
+    last = stretch;
+    // By its number, so that a copy has the colours of its original.
+    const shade = stretch.timeline % 2 === 0 ? 1 : 0;
+    return [{ ...box, stretch, shade, switches, named: another && (switches || box.width > 80) }];
   });
 }
 
