@@ -3,12 +3,18 @@ import { createRouter } from '@tanstack/react-router';
 import { queryClient } from './api/query-client';
 import { rootRoute } from './frame/root';
 import { frameRoute } from './frame/route';
+import { approvalRoute, approvalsRoute } from './pages/approvals/route';
+import { backupRoute, catalogRoute } from './pages/catalog/route';
 import { clusterRoute } from './pages/cluster/route';
 import { clustersRoute } from './pages/clusters/route';
-import { complianceRoute } from './pages/compliance/route';
-import { fleetRoute, fleetsRoute } from './pages/fleets/route';
+import { drillRoute, drillsRoute } from './pages/drills/route';
+import { jobRoute, jobsRoute } from './pages/jobs/route';
 import { loginRoute } from './pages/login/route';
 import { placeholder } from './pages/missing/placeholder';
+import { restoreRoute, restoresRoute } from './pages/restores/route';
+import { wizardRoute } from './pages/wizard/route';
+import { complianceRoute } from './pages/compliance/route';
+import { fleetRoute, fleetsRoute } from './pages/fleets/route';
 import { overviewRoute } from './pages/overview/route';
 import { unprotectedRoute } from './pages/unprotected/route';
 import { words } from './words';
@@ -20,6 +26,17 @@ const routeTree = rootRoute.addChildren([
   frameRoute.addChildren([
     clustersRoute,
     clusterRoute,
+    jobsRoute,
+    jobRoute,
+    catalogRoute,
+    backupRoute,
+    restoresRoute,
+    wizardRoute,
+    restoreRoute,
+    drillsRoute,
+    drillRoute,
+    approvalsRoute,
+    approvalRoute,
     overviewRoute,
     unprotectedRoute,
     complianceRoute,
@@ -27,16 +44,10 @@ const routeTree = rootRoute.addChildren([
     fleetRoute,
     placeholder('/policies', pages.policies),
     placeholder('/policies/$policy', pages.policies),
-    placeholder('/jobs', pages.jobs),
-    placeholder('/jobs/$job', pages.jobs),
-    placeholder('/catalog', pages.catalog),
-    placeholder('/restores', pages.restores),
-    placeholder('/drills', pages.drills),
     placeholder('/reports', pages.reports),
     placeholder('/alarms', pages.alarms),
     placeholder('/repositories', pages.repositories),
     placeholder('/agents', pages.agents),
-    placeholder('/approvals', pages.approvals),
     placeholder('/audit', pages.audit),
     placeholder('/administration', pages.administration),
   ]),

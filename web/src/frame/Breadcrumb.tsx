@@ -2,6 +2,7 @@
 import { Link, useMatches } from '@tanstack/react-router';
 import { ChevronRight } from 'lucide-react';
 import { useEffect } from 'react';
+import { cx } from '../ui/cx';
 import { words } from '../words';
 
 interface Crumb {
@@ -34,7 +35,7 @@ export function Breadcrumb() {
         {crumbs.map(({ text, href }, index) => {
           const last = index === crumbs.length - 1;
           return (
-            <li key={href} className="flex min-w-0 items-center gap-1">
+            <li key={href} className={cx('flex items-center gap-1', last ? 'min-w-0' : 'shrink-0')}>
               {index > 0 && <ChevronRight aria-hidden className="size-4 shrink-0 text-ink-3" />}
               {last ? (
                 <span aria-current="page" className="truncate font-medium">
