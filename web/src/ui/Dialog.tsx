@@ -8,9 +8,15 @@ import { TextField } from './Field';
 
 const OVERLAY = 'fixed inset-0 z-40 animate-in bg-scrim';
 const BOX =
-  'fixed z-40 flex max-h-[min(90dvh,52rem)] animate-in flex-col rounded-xl border border-line bg-raised shadow-float';
+  'fixed z-40 flex outline-none max-h-[min(90dvh,52rem)] animate-in flex-col rounded-xl border border-line bg-raised shadow-float';
 const CENTRED =
-  'inset-x-3 bottom-3 sm:inset-x-auto sm:bottom-auto sm:top-[12dvh] sm:left-1/2 sm:w-full sm:-translate-x-1/2';
+  'inset-x-3 bottom-3 sm:max-h-[min(80dvh,52rem)] sm:inset-x-auto sm:bottom-auto sm:top-[12dvh] sm:left-1/2 sm:w-full sm:-translate-x-1/2';
+
+/** Fields that want it take it themselves; a tooltip on what closes helps nobody. */
+function focusWhole(event: Event): void {
+  event.preventDefault();
+  if (event.target instanceof HTMLElement) event.target.focus();
+}
 
 const WIDTHS = { sm: 'sm:max-w-md', md: 'sm:max-w-xl', lg: 'sm:max-w-3xl' } as const;
 
@@ -41,6 +47,7 @@ export function Dialog({
         <Radix.Overlay className={OVERLAY} />
         <Radix.Content
           className={cx(BOX, CENTRED, WIDTHS[width])}
+          onOpenAutoFocus={focusWhole}
           {...(about === undefined && { 'aria-describedby': undefined })}
         >
           <header className="flex items-start gap-3 border-b border-line px-5 py-3.5">
@@ -162,8 +169,9 @@ export function Sheet({
         <Radix.Overlay className={OVERLAY} />
         <Radix.Content
           aria-describedby={undefined}
+          onOpenAutoFocus={focusWhole}
           className={cx(
-            'fixed inset-y-0 z-40 flex w-[min(100vw-2.5rem,28rem)] animate-slide flex-col border-line bg-raised shadow-float',
+            'fixed inset-y-0 z-40 flex outline-none w-[min(100vw-2.5rem,28rem)] animate-slide flex-col border-line bg-raised shadow-float',
             side === 'left' ? 'left-0 max-w-72 border-r' : 'right-0 border-l',
           )}
         >
