@@ -78,9 +78,3 @@ export const palette = {
   keys: { move: 'move', choose: 'open', close: 'close' },
 };
 
-export const missing = {
-  title: (page: string) => `${page}: not there yet`,
-  about:
-    'This page is still to be built. Everything it will show can be had from the command line and the API today.',
-  api: 'The API',
-};
