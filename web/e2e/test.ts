@@ -8,14 +8,21 @@ import { test as base, expect, type Page } from '@playwright/test';
 /** Answers that are part of a test are complained of by the browser too. */
 const ANSWERED = /Failed to load resource: the server responded with a status of/;
 
-export const test = base.extend<{ complaints: string[] }>({
+export interface Options {
+  /** What else the browser may complain of in a test that is about just that. */
+  expected: RegExp | undefined;
+}
+
+export const test = base.extend<Options & { complaints: string[] }>({
+  expected: [undefined, { option: true }],
   complaints: [
-    async ({ page, baseURL }, use) => {
+    async ({ page, baseURL, expected }, use) => {
       const complaints: string[] = [];
       page.on('pageerror', (error) => complaints.push(error.message));
       page.on('console', (message) => {
         const bad = message.type() === 'error' || message.type() === 'warning';
-        if (bad && !ANSWERED.test(message.text())) complaints.push(message.text());
+        const told = ANSWERED.test(message.text()) || expected?.test(message.text()) === true;
+        if (bad && !told) complaints.push(message.text());
       });
       page.on('request', (request) => {
         const own =
