@@ -1,6 +1,6 @@
 /** `holdfast` as its people run it. */
 import { program } from './programs';
-import { must, type Ran, run } from './process';
+import { type Environment, must, type Ran, run } from './process';
 
 export class Cli {
   constructor(
@@ -8,8 +8,13 @@ export class Cli {
     private readonly config: string,
   ) {}
 
-  private get env(): Record<string, string> {
-    return { HOLDFAST_SERVER: this.servers, HOLDFAST_CLI_CONFIG: this.config, HOLDFAST_TOKEN: '' };
+  private get env(): Environment {
+    return {
+      HOLDFAST_SERVER: this.servers,
+      HOLDFAST_CLI_CONFIG: this.config,
+      HOLDFAST_TOKEN: undefined,
+      HOLDFAST_CA: undefined,
+    };
   }
 
   async login(user: string, password: string): Promise<void> {

@@ -10,6 +10,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const PATIENCE = 15_000;
 
+/** Added to our own; what is undefined is taken out. */
+export type Environment = Record<string, string | undefined>;
+
 export class Running {
   private constructor(
     private readonly child: ChildProcess,
@@ -23,7 +26,7 @@ export class Running {
     arguments_: readonly string[],
     options: {
       log: string;
-      env?: Record<string, string>;
+      env?: Environment;
       as?: readonly string[];
       ends?: NodeJS.Signals;
     },
@@ -97,7 +100,7 @@ export interface Ran {
 export function run(
   path: string,
   arguments_: readonly string[],
-  options: { env?: Record<string, string>; input?: string; cwd?: string } = {},
+  options: { env?: Environment; input?: string; cwd?: string } = {},
 ): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = execFile(

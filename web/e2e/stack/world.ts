@@ -44,7 +44,7 @@ spec:
   objectives: {rpo: 1m}
   repository: vault
   wal: {mode: streaming, flushEvery: 1s}
-  retention: {full: {keep: 3}}
+  retention: {keep: {last: 3}}
   approvals: {delete: 1}
   drills:
     - cron: "0 6 * * 1"
