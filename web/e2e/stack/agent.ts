@@ -6,17 +6,19 @@ import { reachable } from './programs';
 import { must, Running } from './process';
 import type { Scratch } from './scratch';
 
+type Dialled = Pick<Node, 'grpc'>;
+
 export class Agent {
   private constructor(private readonly process: Running) {}
 
-  static async enrol(node: Node, cli: Cli, scratch: Scratch, name: string): Promise<Agent> {
+  static async enrol(node: Dialled, cli: Cli, scratch: Scratch, name: string): Promise<Agent> {
     const { token } = await cli.json<{ token: string }>('agent', 'token', 'create');
     return Agent.enrolWith(node, token, scratch, name);
   }
 
   /** The same with a token that was made elsewhere, such as in the console. */
   static async enrolWith(
-    node: Node,
+    node: Dialled,
     token: string,
     scratch: Scratch,
     name: string,

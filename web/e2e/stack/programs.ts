@@ -42,10 +42,7 @@ export const isRoot = (): boolean => process.geteuid?.() === 0;
 
 /** One of PostgreSQL 15: HOLDFAST_TEST_PG15_BIN, or Debian's. */
 export function postgresProgram(name: string): string {
-  const path = join(
-    process.env['HOLDFAST_TEST_PG15_BIN'] ?? '/usr/lib/postgresql/15/bin',
-    name,
-  );
+  const path = join(process.env['HOLDFAST_TEST_PG15_BIN'] ?? '/usr/lib/postgresql/15/bin', name);
   accessSync(path, constants.X_OK);
   return path;
 }

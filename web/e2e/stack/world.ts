@@ -77,6 +77,31 @@ export async function protectedWorld(): Promise<ProtectedWorld> {
   }
 }
 
+/** The same after a while: a drill, a restore, a request that waits, a report. */
+export async function livedInWorld(): Promise<ProtectedWorld> {
+  const world = await protectedWorld();
+  const { stack } = world;
+  try {
+    await stack.cli.do(['drill', 'run', 'shop', '--agent', 'db-1', '--wait']);
+    const dir = `${stack.scratch.serverFolder('servers')}/restored`;
+    const where = ['--agent', 'db-1', '--dir', dir];
+    await stack.cli.do(['restore', 'run', 'shop', '--at', 'latest', ...where, '--wait']);
+    await askToDelete(stack);
+    return world;
+  } catch (error) {
+    await stack.end();
+    throw error;
+  }
+}
+
+/** Asks for the deletion of the older backup, which another person has to consent to. */
+export async function askToDelete(stack: Stack): Promise<void> {
+  const { items } = await stack.cli.json<{ items: { id: string }[] }>('backup', 'list', 'shop');
+  const oldest = items.at(-1)?.id ?? '';
+  const ran = await stack.cli.run('--because', 'the customer has left', 'backup', 'delete', oldest);
+  if (ran.code !== 4) throw new Error(`a deletion was not held: ${ran.stdout}${ran.stderr}`);
+}
+
 export const PEOPLE = ['ada', 'grace'] as const;
 export const PASSWORD = 'correct horse battery staple';
 
