@@ -17,23 +17,23 @@ interface Seen {
 const test = base.extend<object, { seen: Seen }>({
   seen: [
     // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-    async ({}, use) => {
+    async ({}, provide) => {
       const url = process.env['HOLDFAST_URL'];
       if (url !== undefined) {
-        await use({ url, password: process.env['HOLDFAST_PASSWORD'] ?? '' });
+        await provide({ url, password: process.env['HOLDFAST_PASSWORD'] ?? '' });
         return;
       }
       const own = await demo();
       try {
-        await use(own);
+        await provide(own);
       } finally {
         await own.end();
       }
     },
     { scope: 'worker', timeout: 600_000 },
   ],
-  baseURL: async ({ seen }, use) => {
-    await use(seen.url);
+  baseURL: async ({ seen }, provide) => {
+    await provide(seen.url);
   },
 });
 

@@ -88,9 +88,8 @@ async function liveOn(
     'an audit looks at it',
   );
   if (kept.code !== 0) console.error(`no hold: ${kept.stderr}`);
-  const held = await cli.run(
-    ...['--because', 'the customer has left', 'backup', 'delete', items.at(-1)?.id ?? ''],
-  );
+  const why = ['--because', 'the customer has left'];
+  const held = await cli.run(...why, 'backup', 'delete', items.at(-1)?.id ?? '');
   if (held.code !== 4) throw new Error(`a deletion was not held: ${held.stdout}${held.stderr}`);
   // A bad day: its agent is gone, and what it would lose grows from now on.
   await pay.stop();

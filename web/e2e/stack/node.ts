@@ -34,6 +34,11 @@ export class Node {
     return node;
   }
 
+  /** A node of a data directory that is there, not started yet. */
+  static at(data: string): Node {
+    return new Node('node-1', data, {});
+  }
+
   /** Lets another node join this one's control plane, and waits until it votes. */
   async join(cli: Cli, scratch: Scratch, name: string, settings: Settings): Promise<Node> {
     const data = scratch.file(name);
@@ -53,6 +58,8 @@ export class Node {
 
   /** Starts it, again at the addresses that it had. */
   async start(...more: string[]): Promise<void> {
+    // What it wrote when it ran before is not what it writes now.
+    rmSync(this.listenFile, { force: true });
     const at = (name: string) => this.addresses[name]?.split('://')[1] ?? '127.0.0.1:0';
     const where = ['--rest', at('rest'), '--grpc', at('grpc'), '--raft', at('raft')];
     this.running = Running.start(
@@ -104,7 +111,7 @@ export class Node {
    * HOLDFAST_CONSOLE=dist shows web/dist instead of what the program embeds, with the
    * program's API: for work on pages, without building holdfastd for each change.
    */
-  private async openConsole(): Promise<void> {
+  async openConsole(): Promise<void> {
     if (process.env['HOLDFAST_CONSOLE'] !== 'dist') return;
     const port = await freePort();
     const web = join(dirname(fileURLToPath(import.meta.url)), '../..');

@@ -11,18 +11,18 @@ export function testOf<S extends { stack: Stack }>(make: () => Promise<S>) {
   return base.extend<object, { world: S }>({
     world: [
       // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
-      async ({}, use) => {
+      async ({}, provide) => {
         const world = await make();
         try {
-          await use(world);
+          await provide(world);
         } finally {
           await world.stack.end();
         }
       },
       { scope: 'worker', timeout: 180_000 },
     ],
-    baseURL: async ({ world }, use) => {
-      await use(world.stack.console);
+    baseURL: async ({ world }, provide) => {
+      await provide(world.stack.console);
     },
   });
 }
