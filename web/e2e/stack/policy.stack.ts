@@ -1,6 +1,7 @@
 /** A policy is changed: what it would do is seen first, and exactly that is done. */
 import { until } from './process';
 import { expect, expectAccessible, expectPage, login, testOf } from './test';
+import type { Stack } from './stack';
 import { protectedWorld } from './world';
 
 const test = testOf(protectedWorld);
@@ -45,12 +46,18 @@ test('a policy is edited with a dry run', async ({ page, world: { stack } }) => 
   await until('the old RPO', async () => ((await rpo()) === '1m' ? true : undefined));
 
   async function rpo(): Promise<string> {
-    const policy = await stack.cli.json<{ spec: { objectives: { rpo: string } } }>(
-      ...['get', 'policy', 'gold'],
-    );
-    return policy.spec.objectives.rpo;
+    return (await gold(stack)).spec.objectives.rpo;
   }
 });
+
+interface Policy {
+  metadata: { name: string };
+  spec: { objectives: { rpo: string } };
+}
+
+function gold(stack: Stack): Promise<Policy> {
+  return stack.cli.json<Policy>('get', 'policy', 'gold');
+}
 
 test('what somebody else changed meanwhile is not written over', async ({
   page,
@@ -60,17 +67,12 @@ test('what somebody else changed meanwhile is not written over', async ({
   await page.goto('/policies/gold/edit');
   await expectPage(page, 'Edit gold');
   await page.getByLabel('May lose at most (RPO)').fill('3m');
-  const { metadata, spec } = await stack.cli.json<{ metadata: object; spec: object }>(
-    ...['get', 'policy', 'gold'],
-  );
+  const { metadata, spec } = await gold(stack);
   const other = { ...spec, objectives: { rpo: '4m' } };
   const document = { apiVersion: 'holdfast/v1', kind: 'Policy', metadata, spec: other };
   await stack.cli.apply(JSON.stringify(document));
   await page.getByRole('button', { name: 'Review and save' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText('Somebody else changed it meanwhile').first()).toBeVisible();
-  const now = await stack.cli.json<{ spec: { objectives: { rpo: string } } }>(
-    ...['get', 'policy', 'gold'],
-  );
-  expect(now.spec.objectives.rpo).toBe('4m');
+  expect((await gold(stack)).spec.objectives.rpo).toBe('4m');
 });
