@@ -3,9 +3,11 @@ import { createRouter } from '@tanstack/react-router';
 import { queryClient } from './api/query-client';
 import { rootRoute } from './frame/root';
 import { frameRoute } from './frame/route';
+import { clusterRoute } from './pages/cluster/route';
 import { clustersRoute } from './pages/clusters/route';
 import { loginRoute } from './pages/login/route';
 import { placeholder } from './pages/missing/placeholder';
+import { overviewRoute } from './pages/overview/route';
 import { words } from './words';
 
 const { pages } = words.frame;
@@ -14,9 +16,9 @@ const routeTree = rootRoute.addChildren([
   loginRoute,
   frameRoute.addChildren([
     clustersRoute,
-    placeholder('/', pages.overview),
+    clusterRoute,
+    overviewRoute,
     placeholder('/compliance', pages.compliance),
-    placeholder('/clusters/$cluster', pages.clusters),
     placeholder('/fleets', pages.fleets),
     placeholder('/fleets/$fleet', pages.fleets),
     placeholder('/policies', pages.policies),

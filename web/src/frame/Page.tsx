@@ -24,7 +24,7 @@ export function Page({
       )}
     >
       <header className="mb-4 flex flex-wrap items-start gap-x-4 gap-y-3">
-        <div className="min-w-0 flex-1">
+        <div className="min-w-[min(100%,17rem)] flex-1">
           <h1 className="text-2xl font-semibold tracking-tight">{title}</h1>
           {about !== undefined && <p className="mt-0.5 text-ink-2">{about}</p>}
         </div>

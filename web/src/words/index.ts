@@ -3,11 +3,26 @@
  * (test/words.test.ts holds them to it). One file a page in `en/`; a second language
  * would be a second folder of the same shape.
  */
+import { cluster } from './en/cluster';
 import { clusters } from './en/clusters';
 import { common, equivalent, errors } from './en/common';
+import { coverage } from './en/coverage';
 import { frame, missing, palette } from './en/frame';
 import { login } from './en/login';
+import { overview } from './en/overview';
 
-export const words = { clusters, common, equivalent, errors, frame, login, missing, palette };
+export const words = {
+  cluster,
+  clusters,
+  common,
+  coverage,
+  equivalent,
+  errors,
+  frame,
+  login,
+  missing,
+  overview,
+  palette,
+};
 
 export type Words = typeof words;

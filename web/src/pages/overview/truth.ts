@@ -1,0 +1,87 @@
+/** The state of all in a sentence, and the worst of them: pure. */
+import type { Compliance, Exposure } from '../../api/queries/exposure';
+import { formatCount } from '../../format/size';
+import { words } from '../../words';
+
+const text = words.overview;
+
+export type Verdicts = Partial<Record<Compliance, number>>;
+
+export const ORDER: readonly Compliance[] = [
+  'VIOLATED',
+  'UNPROTECTED',
+  'UNKNOWN',
+  'AT_RISK',
+  'EXEMPT',
+  'COMPLIANT',
+];
+
+export function sentenceOf(verdicts: Verdicts, clusters: number): string {
+  const over = verdicts.VIOLATED ?? 0;
+  const all = formatCount(clusters);
+  if (over > 0) {
+    return clusters === 1
+      ? text.sentence.overOnly
+      : text.sentence.over(formatCount(over), all, over);
+  }
+  const judged = ORDER.filter((each) => each !== 'UNPROTECTED').some(
+    (each) => (verdicts[each] ?? 0) > 0,
+  );
+  return judged ? text.sentence.none(all, clusters) : text.sentence.withoutRpo(all, clusters);
+}
+
+export interface Aside {
+  verdict: Compliance;
+  text: string;
+}
+
+/** What the sentence alone would hide. */
+export function asidesOf(verdicts: Verdicts): Aside[] {
+  const said = {
+    UNPROTECTED: text.more.unprotected,
+    UNKNOWN: text.more.unknown,
+    AT_RISK: text.more.atRisk,
+    EXEMPT: text.more.exempt,
+  } as const;
+  return (['UNPROTECTED', 'UNKNOWN', 'AT_RISK', 'EXEMPT'] as const).flatMap((verdict) => {
+    const count = verdicts[verdict] ?? 0;
+    return count === 0 ? [] : [{ verdict, text: said[verdict](formatCount(count), count) }];
+  });
+}
+
+/** How many times what it may lose it would; endless when that is everything. */
+export function heightOf({ exposureSeconds, rpoSeconds }: Exposure): number {
+  if (exposureSeconds == null) return Number.POSITIVE_INFINITY;
+  if (rpoSeconds == null) return exposureSeconds / 1e9;
+  return exposureSeconds / Math.max(rpoSeconds, 0.001);
+}
+
+export function worstOf(exposures: readonly Exposure[], most: number): Exposure[] {
+  return exposures
+    .map((exposure) => ({ exposure, height: heightOf(exposure) }))
+    .toSorted(
+      (a, b) => compare(b.height, a.height) || a.exposure.cluster.localeCompare(b.exposure.cluster),
+    )
+    .slice(0, most)
+    .map(({ exposure }) => exposure);
+}
+
+/** Endless is not a number when it is taken from itself. */
+const compare = (a: number, b: number) => (a === b ? 0 : a - b);
+
+export type ProofState = 'proven' | 'no_drill' | 'drill_failed' | 'drill_too_old' | 'unknown';
+export const PROOFS: readonly ProofState[] = [
+  'proven',
+  'drill_too_old',
+  'no_drill',
+  'drill_failed',
+  'unknown',
+];
+
+export function proofsOf(exposures: readonly Exposure[]): Record<ProofState, number> {
+  const counts = { proven: 0, no_drill: 0, drill_failed: 0, drill_too_old: 0, unknown: 0 };
+  for (const { proof } of exposures) {
+    counts[proof == null ? 'unknown' : proof.proven ? 'proven' : (proof.because ?? 'unknown')] += 1;
+  }
+  return counts;
+}
