@@ -36,7 +36,6 @@ const test = base.extend<object, { node: Node }>({
       const node = Node.at(`${folder}/control-plane`);
       try {
         await node.start();
-        await node.openConsole();
         await provide(node);
       } finally {
         await node.stop();

@@ -6,10 +6,15 @@ import { until } from './process';
 import { Stack } from './stack';
 import { expect, expectAccessible, expectPage, login, testOf } from './test';
 
-const test = testOf(async () => ({ stack: await Stack.found(3) }));
+const test = testOf(async () => {
+  const stack = await Stack.found(3);
+  // A cluster names an agent that there is; nothing of it is looked at here.
+  await stack.agent('db-1');
+  return { stack };
+});
 test.describe.configure({ mode: 'serial' });
 // What the browser says of a node that is away is what is tried here.
-test.use({ expected: /Failed to load resource: net::ERR_|the server responded|EventSource/ });
+test.use({ expected: /Failed to load resource: net::ERR_|asked another host: http:..127.0.0.1/ });
 
 async function leader(stack: Stack): Promise<Node> {
   return until('a leader', async () => {
@@ -22,19 +27,19 @@ async function leader(stack: Stack): Promise<Node> {
 }
 
 /** Something new, which a page can know only from who answers now. */
-async function declare(stack: Stack, fleet: string): Promise<void> {
+async function declare(stack: Stack, name: string): Promise<void> {
   await stack.cli.apply(`apiVersion: holdfast/v1
-kind: Fleet
-metadata: {name: ${fleet}}
-spec: {}
+kind: Cluster
+metadata: {name: ${name}}
+spec: {instances: [{agent: db-1, connection: host=/nonexistent user=holdfast}]}
 `);
 }
 
 async function openAt(page: Page, stack: Stack, node: Node): Promise<void> {
   await page.goto(`${node.console}/login`);
   await login(page, 'admin', stack.password);
-  await page.goto(`${node.console}/fleets`);
-  await expectPage(page, 'Fleets');
+  await page.goto(`${node.console}/clusters`);
+  await expectPage(page, 'Clusters');
 }
 
 test('at another node, the page goes on by itself', async ({ page, world: { stack } }) => {
@@ -49,7 +54,7 @@ test('at another node, the page goes on by itself', async ({ page, world: { stac
   await expect(page.getByRole('link', { name: 'after-the-leader' })).toBeVisible({
     timeout: 30_000,
   });
-  await expect(page).toHaveURL(`${other.console}/fleets`);
+  await expect(page).toHaveURL(`${other.console}/clusters`);
   await killed.start();
 });
 
@@ -70,7 +75,7 @@ test('at the leader itself, the page says so, and recovers with it', async ({
   await node.start();
   await expect(banner).toBeHidden({ timeout: 40_000 });
   await expect(page.getByRole('link', { name: 'while-away' })).toBeVisible();
-  await expect(page).toHaveURL(`${node.console}/fleets`);
+  await expect(page).toHaveURL(`${node.console}/clusters`);
 });
 
 test('without a quorum, the page says so until there is one', async ({

@@ -30,7 +30,6 @@ export class Node {
   static async found(scratch: Scratch, settings: Settings): Promise<Node> {
     const node = new Node('node-1', scratch.file('node-1'), settings);
     await node.start('--bootstrap');
-    await node.openConsole();
     return node;
   }
 
@@ -47,7 +46,6 @@ export class Node {
     await must(program('holdfastd'), how);
     const node = new Node(name, data, settings);
     await node.start();
-    await node.openConsole();
     await until(`${name} to vote`, async () => {
       const { items } = await cli.json<Nodes>('node', 'list');
       const votes = items.some((it) => it.name === name && it.state === 'member');
@@ -69,6 +67,7 @@ export class Node {
     );
     await this.running.ready(this.listenFile);
     this.addresses = JSON.parse(readFileSync(this.listenFile, 'utf8')) as Record<string, string>;
+    await this.openConsole();
   }
 
   private get listenFile(): string {
@@ -99,6 +98,7 @@ export class Node {
   /** Ends it as a power cut would. */
   async kill(): Promise<void> {
     await this.running?.kill();
+    await this.preview?.kill();
     rmSync(this.listenFile, { force: true });
   }
 
@@ -111,9 +111,9 @@ export class Node {
    * HOLDFAST_CONSOLE=dist shows web/dist instead of what the program embeds, with the
    * program's API: for work on pages, without building holdfastd for each change.
    */
-  async openConsole(): Promise<void> {
+  private async openConsole(): Promise<void> {
     if (process.env['HOLDFAST_CONSOLE'] !== 'dist') return;
-    const port = await freePort();
+    const port = this.url === undefined ? await freePort() : Number(new URL(this.url).port);
     const web = join(dirname(fileURLToPath(import.meta.url)), '../..');
     const vite = join(web, 'node_modules/vite/bin/vite.js');
     const where = [web, '--config', join(web, 'vite.config.ts')];

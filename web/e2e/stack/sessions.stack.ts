@@ -4,7 +4,7 @@ import { expect, expectPage, login, testOf } from './test';
 
 const test = testOf(async () => ({
   // Short, so that a login is renewed while it is looked at.
-  stack: await Stack.found(1, { HOLDFAST_ACCESS__ACCESSTOKEN: '30s' }),
+  stack: await Stack.found(1, { HOLDFAST_ACCESS__ACCESS_TOKEN: '30s' }),
 }));
 
 test('a wrong password is refused with its reason', async ({ page }) => {
