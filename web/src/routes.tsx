@@ -5,9 +5,11 @@ import { rootRoute } from './frame/root';
 import { frameRoute } from './frame/route';
 import { clusterRoute } from './pages/cluster/route';
 import { clustersRoute } from './pages/clusters/route';
+import { complianceRoute } from './pages/compliance/route';
 import { loginRoute } from './pages/login/route';
 import { placeholder } from './pages/missing/placeholder';
 import { overviewRoute } from './pages/overview/route';
+import { unprotectedRoute } from './pages/unprotected/route';
 import { words } from './words';
 
 const { pages } = words.frame;
@@ -18,7 +20,8 @@ const routeTree = rootRoute.addChildren([
     clustersRoute,
     clusterRoute,
     overviewRoute,
-    placeholder('/compliance', pages.compliance),
+    unprotectedRoute,
+    complianceRoute,
     placeholder('/fleets', pages.fleets),
     placeholder('/fleets/$fleet', pages.fleets),
     placeholder('/policies', pages.policies),

@@ -6,15 +6,18 @@
 import { cluster } from './en/cluster';
 import { clusters } from './en/clusters';
 import { common, equivalent, errors } from './en/common';
+import { compliance } from './en/compliance';
 import { coverage } from './en/coverage';
 import { frame, missing, palette } from './en/frame';
 import { login } from './en/login';
 import { overview } from './en/overview';
+import { unprotected } from './en/unprotected';
 
 export const words = {
   cluster,
   clusters,
   common,
+  compliance,
   coverage,
   equivalent,
   errors,
@@ -23,6 +26,7 @@ export const words = {
   missing,
   overview,
   palette,
+  unprotected,
 };
 
 export type Words = typeof words;

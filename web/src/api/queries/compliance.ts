@@ -6,7 +6,11 @@ import { pagedList } from '../pages';
 export type ComplianceRow = Schemas['List_Compliance']['items'][number];
 export type Violation = Schemas['Violation'];
 export type Exemption = Schemas['Exemption'];
-export type ClusterHistory = Schemas['ClusterCompliance'];
+/** The document takes the numbers of the period for a verdict: what is used is said here. */
+export interface ClusterHistory {
+  phases: Schemas['CompliancePhase'][];
+  violations: Violation[];
+}
 
 export interface Period {
   from: string;
@@ -35,13 +39,13 @@ export const compliance = {
   history: (name: string, period: Period) =>
     queryOptions({
       queryKey: ['compliance', 'history', name, period],
-      queryFn: ({ signal }) =>
-        unwrap(
-          api.GET('/api/v1/clusters/{name}/compliance', {
-            params: { path: { name }, query: period },
-            signal,
-          }),
-        ),
+      queryFn: async ({ signal }): Promise<ClusterHistory> => {
+        const params = { path: { name }, query: period };
+        const { phases, violations } = await unwrap(
+          api.GET('/api/v1/clusters/{name}/compliance', { params, signal }),
+        );
+        return { phases, violations };
+      },
       staleTime: 60_000,
       placeholderData: keepPreviousData,
     }),

@@ -29,7 +29,7 @@ const columns: PlainColumn<Backup>[] = [
     id: 'when',
     title: text.when,
     cell: ({ finishedAt, startedAt, state, id }) => (
-      <Link to={'/catalog' as string} search={{ backup: id } as never} className={LINK}>
+      <Link to={`/catalog/${id}` as string} className={LINK}>
         {finishedAt == null || state === 'running' ? (
           <>
             {text.started} <Time at={startedAt} />

@@ -1,6 +1,6 @@
 /** Every cluster, and what would be lost if it went now. 10,000 are as quick as ten. */
 import { getRouteApi } from '@tanstack/react-router';
-import { Database, FilterX } from 'lucide-react';
+import { Database, FilterX, ListChecks } from 'lucide-react';
 import { useMemo } from 'react';
 import { useWholeList } from '../../api/pages';
 import { clusters } from '../../api/queries/clusters';
@@ -13,9 +13,11 @@ import { Button } from '../../ui/Button';
 import { CodeBlock } from '../../ui/Code';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { words } from '../../words';
-import { columns } from './columns';
+import { Choosing, useChoice } from './bulk/Choosing';
+import { SelectionContext } from './bulk/selection';
+import { choosing, columns } from './columns';
 import { Filters } from './Filters';
-import { matching, rowsOf } from './rows';
+import { matching, policiesOf, rowsOf } from './rows';
 import type { ClusterSearch } from './route';
 
 const text = words.clusters;
@@ -35,6 +37,8 @@ export function ClustersPage() {
     [declared.items, exposures.items, exposures.complete],
   );
   const shown = useMemo(() => matching(rows, search), [rows, search]);
+  const policies = useMemo(() => policiesOf(rows), [rows]);
+  const choice = useChoice();
   const change = (changed: Partial<ClusterSearch>) =>
     void navigate({ search: (before) => ({ ...before, ...changed }), replace: true });
   const error = declared.error ?? exposures.error;
@@ -49,19 +53,31 @@ export function ClustersPage() {
     );
   }
   return (
-    <Page title={text.title} about={text.about} fill>
-      <Filters search={search} onChange={change} />
-      <DataTable
-        label={text.title}
-        columns={columns}
-        rows={shown}
-        rowId={(row) => row.name}
-        sort={readSort(search.sort ?? 'name')}
-        onSort={(sort: Sort) => change({ sort: writeSort(sort) as ClusterSearch['sort'] })}
-        pending={declared.pending}
-        empty={declared.complete && (filtered ? <NoMatch onReset={reset} /> : <NoCluster />)}
-        className="min-h-72 flex-1"
-      />
+    <Page
+      title={text.title}
+      about={text.about}
+      fill
+      actions={
+        <Button icon={ListChecks} aria-pressed={choice.on} onClick={choice.toggle}>
+          {choice.on ? text.bulk.end : text.bulk.begin}
+        </Button>
+      }
+    >
+      <Filters search={search} policies={policies} onChange={change} />
+      <Choosing choice={choice} shown={shown} clusters={declared.items} />
+      <SelectionContext value={choice.selection}>
+        <DataTable
+          label={text.title}
+          columns={choice.on ? choosing : columns}
+          rows={shown}
+          rowId={(row) => row.name}
+          sort={readSort(search.sort ?? 'name')}
+          onSort={(sort: Sort) => change({ sort: writeSort(sort) as ClusterSearch['sort'] })}
+          pending={declared.pending}
+          empty={declared.complete && (filtered ? <NoMatch onReset={reset} /> : <NoCluster />)}
+          className="min-h-72 flex-1"
+        />
+      </SelectionContext>
       <p role="status" className="num pt-2 text-sm text-ink-3">
         {declared.complete
           ? text.count(formatCount(shown.length), formatCount(rows.length))

@@ -7,11 +7,15 @@ import { Combobox } from '../../ui/Combobox';
 import { Select, TextField } from '../../ui/Field';
 import { Switch } from '../../ui/Check';
 import { words } from '../../words';
-import { STATES, type ClusterSearch } from './route';
+import { PROOFS, STATES, type ClusterSearch } from './route';
 
 const text = words.clusters.filters;
 const LABEL = /^[^=,\s]+=[^=,\s]*(,[^=,\s]+=[^=,\s]*)*$/;
 
+const proofs = [
+  { value: '', text: text.anyProof },
+  ...PROOFS.map((value) => ({ value, text: text.proofs[value] })),
+];
 const states = [
   { value: '', text: text.anyState },
   ...STATES.map((value) => ({ value, text: words.clusters.verdicts[value] })),
@@ -19,9 +23,12 @@ const states = [
 
 export function Filters({
   search,
+  policies,
   onChange,
 }: {
   search: ClusterSearch;
+  /** Those that are in force somewhere. */
+  policies: readonly string[];
   onChange: (changed: Partial<ClusterSearch>) => void;
 }) {
   const known = useWholeList(fleets.list());
@@ -66,6 +73,25 @@ export function Filters({
         value={search.fleet}
         options={known.items.map(({ metadata: { name } }) => ({ value: name, text: name }))}
         onChange={(fleet) => onChange({ fleet })}
+      />
+      <Combobox
+        label={text.policy}
+        labelHidden
+        className="md:w-40"
+        placeholder={text.anyPolicy}
+        value={search.policy}
+        options={policies.map((name) => ({ value: name, text: name }))}
+        onChange={(policy) => onChange({ policy })}
+      />
+      <Select
+        label={text.proof}
+        labelHidden
+        className="md:w-44"
+        value={search.proof ?? ''}
+        options={proofs}
+        onValueChange={(value) =>
+          onChange({ proof: PROOFS.find((proof) => proof === value) ?? undefined })
+        }
       />
       <LabelFilter
         key={search.label ?? ''}

@@ -7,6 +7,7 @@ import { cx } from '../../ui/cx';
 import { Skeleton } from '../../ui/States';
 import { Duration, None, Time } from '../../ui/Values';
 import { words } from '../../words';
+import { SelectCell } from './bulk/selection';
 import { BADNESS, type ClusterRow } from './rows';
 import { VerdictPill } from './VerdictPill';
 
@@ -83,6 +84,17 @@ export const columns = [
     meta: { width: 'minmax(10rem, 2fr)', from: 'xl' },
     cell: ({ getValue }) => <Labels labels={getValue()} />,
   }),
+];
+
+/** The same with a box to choose each. */
+export const choosing = [
+  column.display({
+    id: 'choose',
+    header: () => <span className="sr-only">{text.bulk.region}</span>,
+    meta: { width: '3rem' },
+    cell: ({ row: { original } }) => <SelectCell name={original.name} />,
+  }),
+  ...columns,
 ];
 
 /** What would be lost now, over what may be. */

@@ -16,11 +16,15 @@ export const STATES = [
   'NONE',
 ] as const;
 
+export const PROOFS = ['proven', 'drill_too_old', 'no_drill', 'drill_failed', 'unknown'] as const;
+
 const search = z.object({
   q: text(),
   state: choice(STATES),
   fleet: text(),
   label: text(),
+  policy: text(),
+  proof: choice(PROOFS),
   retired: flag(),
   sort: sortBy(['name', 'state', 'exposure', 'window', 'policy', 'fleet']),
 });

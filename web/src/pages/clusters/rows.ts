@@ -56,11 +56,28 @@ function verdictOf(
   return exposure?.status ?? 'NONE';
 }
 
-/** Name and state are filtered here; the API filters the rest. */
-export function matching(rows: readonly ClusterRow[], { q, state }: ClusterSearch): ClusterRow[] {
+/** Name, state, policy and proof are filtered here; the API filters the rest. */
+export function matching(rows: readonly ClusterRow[], search: ClusterSearch): ClusterRow[] {
+  const { q, state, policy, proof } = search;
   const sought = q?.trim().toLowerCase() ?? '';
   return rows.filter(
-    ({ name, verdict }) =>
-      name.toLowerCase().includes(sought) && (state === undefined || verdict === state),
+    (row) =>
+      row.name.toLowerCase().includes(sought) &&
+      (state === undefined || row.verdict === state) &&
+      (policy === undefined || row.policy === policy) &&
+      (proof === undefined || proofOf(row.exposure) === proof),
   );
+}
+
+/** What drills prove of it; undefined while nothing is known of its exposure. */
+export function proofOf(exposure: Exposure | undefined): ClusterSearch['proof'] {
+  if (exposure === undefined) return undefined;
+  const { proof } = exposure;
+  return proof == null ? 'unknown' : proof.proven ? 'proven' : (proof.because ?? 'unknown');
+}
+
+/** Policies that are in force somewhere, by name. */
+export function policiesOf(rows: readonly ClusterRow[]): string[] {
+  const names = new Set(rows.flatMap(({ policy }) => (policy === undefined ? [] : [policy])));
+  return [...names].toSorted();
 }

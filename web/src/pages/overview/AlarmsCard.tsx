@@ -9,7 +9,7 @@ import { cx } from '../../ui/cx';
 import { ErrorState } from '../../ui/States';
 import { Time } from '../../ui/Values';
 import { words } from '../../words';
-import { LINK, OverviewCard, Quiet } from './parts';
+import { LINK, OverviewCard } from './parts';
 
 const text = words.overview.alarms;
 const TONES: Record<Schemas['Severity'], Tone> = { critical: 'bad', warning: 'warn', info: 'info' };
@@ -31,7 +31,6 @@ export function AlarmsCard({ counts }: { counts: Record<string, number> }) {
         </div>
       ) : (
         <>
-          {query.data?.items.length === 0 && <Quiet>{text.none}</Quiet>}
           <ul>
             {shown.map((alarm) => (
               <Row key={alarm.id} alarm={alarm} />

@@ -24,7 +24,7 @@ export function Hero({ status }: { status: Schemas['Status'] }) {
   const verdicts = status.exposure as Verdicts;
   const { clusters } = status.counts;
   const over = verdicts.VIOLATED ?? 0;
-  const asides = asidesOf(verdicts);
+  const asides = asidesOf(verdicts, status.unprotected.instances);
   const worry = asides.some(({ verdict }) => verdict !== 'EXEMPT');
   const look = over > 0 ? 'bad' : worry ? 'warn' : 'ok';
   const Icon = { bad: CircleX, warn: CircleAlert, ok: CircleCheck }[look];
@@ -56,11 +56,11 @@ export function Hero({ status }: { status: Schemas['Status'] }) {
           {asides.length > 0 && (
             <p className="mt-1 text-lg text-ink-2">
               {asides.map((aside, index) => (
-                <span key={aside.verdict}>
+                <span key={aside.text}>
                   {index > 0 && (index === asides.length - 1 ? text.and : ', ')}
                   <Link
-                    to="/clusters"
-                    search={{ state: aside.verdict }}
+                    to={aside.verdict === undefined ? '/unprotected' : '/clusters'}
+                    search={(aside.verdict && { state: aside.verdict }) as never}
                     className="rounded-sm underline decoration-line-strong underline-offset-4 hover:decoration-ink"
                   >
                     {index === 0 ? capital(aside.text) : aside.text}

@@ -40,8 +40,8 @@ export function OverviewPage() {
   }
   const nothing = shown.counts.clusters === 0;
   return (
-    <Page title={<span className="sr-only">{text.title}</span>}>
-      <div className="-mt-4 space-y-4">
+    <Page title={text.title}>
+      <div className="space-y-4">
         {nothing ? <FirstSteps /> : <Hero status={shown} />}
         <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
           <div className="space-y-4">

@@ -21,13 +21,7 @@ export function UnprotectedCard({ counts }: { counts: Schemas['UnprotectedCounts
     clusters > 0 && text.clusters(formatCount(clusters), clusters),
   ].filter((each) => each !== false);
   return (
-    <OverviewCard
-      title={text.title}
-      about={about.join(', ')}
-      to="/agents"
-      search={{ tab: 'unprotected' }}
-      all={text.all}
-    >
+    <OverviewCard title={text.title} about={about.join(', ')} to="/unprotected" all={text.all}>
       {query.error !== null && query.data === undefined ? (
         <div className="p-3">
           <ErrorState compact error={query.error} />
@@ -57,7 +51,7 @@ function Row({ agent, cluster, instance, reason, firstSeenAt }: Unprotected) {
       <ShieldOff aria-hidden className="mt-0.5 size-[1.125rem] shrink-0 text-bad" />
       <div className="min-w-0 flex-1">
         <p>
-          {cluster != null ? (
+          {cluster != null && reason === 'no_policy' ? (
             <Link to="/clusters/$cluster" params={{ cluster }} className={LINK}>
               {cluster}
             </Link>

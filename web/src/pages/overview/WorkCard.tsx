@@ -8,7 +8,7 @@ import { ErrorState } from '../../ui/States';
 import { Time } from '../../ui/Values';
 import { words } from '../../words';
 import { Happening, JOB_LOOKS } from '../cluster/JobsTab';
-import { LINK, OverviewCard, Quiet } from './parts';
+import { LINK, OverviewCard } from './parts';
 
 const text = words.overview.work;
 const { jobKinds, jobStates } = words.cluster;
@@ -19,7 +19,11 @@ export function WorkCard({ counts }: { counts: Record<string, number> }) {
     (sum, state) => sum + (counts[state] ?? 0),
     0,
   );
-  const about = `${text.running(formatCount(running))}, ${text.queued(formatCount(counts['queued'] ?? 0))}`;
+  const queued = counts['queued'] ?? 0;
+  const none = running + queued === 0;
+  const about = none
+    ? text.none
+    : `${text.running(formatCount(running))}, ${text.queued(formatCount(queued))}`;
   return (
     <OverviewCard title={text.title} about={about} to="/jobs" all={text.all}>
       {query.error !== null && query.data === undefined ? (
@@ -28,7 +32,6 @@ export function WorkCard({ counts }: { counts: Record<string, number> }) {
         </div>
       ) : (
         <>
-          {query.data?.length === 0 && <Quiet>{text.none}</Quiet>}
           <ul>
             {query.data?.map((job) => (
               <li

@@ -43,7 +43,3 @@ export function OverviewCard({
     </Card>
   );
 }
-
-export function Quiet({ children }: { children: ReactNode }) {
-  return <p className="border-t border-line px-4 py-3 text-ink-2">{children}</p>;
-}

@@ -31,22 +31,30 @@ export function sentenceOf(verdicts: Verdicts, clusters: number): string {
 }
 
 export interface Aside {
-  verdict: Compliance;
+  /** Undefined for servers that belong to no cluster. */
+  verdict: Compliance | undefined;
   text: string;
 }
 
 /** What the sentence alone would hide. */
-export function asidesOf(verdicts: Verdicts): Aside[] {
+export function asidesOf(verdicts: Verdicts, servers: number): Aside[] {
   const said = {
     UNPROTECTED: text.more.unprotected,
     UNKNOWN: text.more.unknown,
     AT_RISK: text.more.atRisk,
     EXEMPT: text.more.exempt,
   } as const;
-  return (['UNPROTECTED', 'UNKNOWN', 'AT_RISK', 'EXEMPT'] as const).flatMap((verdict) => {
-    const count = verdicts[verdict] ?? 0;
-    return count === 0 ? [] : [{ verdict, text: said[verdict](formatCount(count), count) }];
-  });
+  const asides = (['UNPROTECTED', 'UNKNOWN', 'AT_RISK', 'EXEMPT'] as const).flatMap(
+    (verdict): Aside[] => {
+      const count = verdicts[verdict] ?? 0;
+      return count === 0 ? [] : [{ verdict, text: said[verdict](formatCount(count), count) }];
+    },
+  );
+  if (servers === 0) return asides;
+  return [
+    ...asides,
+    { verdict: undefined, text: text.more.servers(formatCount(servers), servers) },
+  ];
 }
 
 /** How many times what it may lose it would; endless when that is everything. */

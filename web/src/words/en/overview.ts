@@ -7,19 +7,20 @@ export const overview = {
   sentence: {
     over: (over: string, all: string, count: number) =>
       `${over} of ${all} clusters could lose more than ${are(count, 'its', 'their')} RPO now`,
-    overOnly: 'The one cluster could lose more than its RPO now',
+    overOnly: 'The only cluster could lose more than its RPO now',
     none: (all: string, count: number) =>
       count === 1
-        ? 'The one cluster would lose no more than its RPO now'
+        ? 'The only cluster would lose no more than its RPO now'
         : `None of ${all} clusters could lose more than its RPO now`,
     withoutRpo: (all: string, count: number) =>
-      count === 1 ? 'The one cluster has no RPO yet' : `None of ${all} clusters has an RPO yet`,
+      count === 1 ? 'The only cluster has no RPO yet' : `None of ${all} clusters has an RPO yet`,
   },
   more: {
     unprotected: (count: string, number: number) =>
       `${count} ${are(number, 'has', 'have')} no protection`,
-    unknown: (count: string, number: number) =>
-      `of ${count} ${are(number, 'it is', 'it is')} not known`,
+    servers: (count: string, number: number) =>
+      `${count} ${are(number, 'server was', 'servers were')} found that nobody declared`,
+    unknown: (count: string) => `of ${count} it is not known`,
     atRisk: (count: string, number: number) => `${count} ${are(number, 'is', 'are')} close to it`,
     exempt: (count: string, number: number) => `${count} ${are(number, 'is', 'are')} excused`,
   },
@@ -69,7 +70,6 @@ export const overview = {
   },
   alarms: {
     title: 'Alarms',
-    none: 'No open alarms',
     all: 'All alarms',
     critical: 'Critical',
     warning: 'Warning',

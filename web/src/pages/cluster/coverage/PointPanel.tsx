@@ -147,7 +147,7 @@ function Possible({ said }: { said: Recoverability }) {
       </p>
       <dl className="grid grid-cols-2 gap-x-6 gap-y-3 md:grid-cols-3 xl:grid-cols-5">
         <Fact title={text.base}>
-          <Link to="/catalog" search={{ backup: said.backup ?? '' } as never} className={LINK}>
+          <Link to={`/catalog/${said.backup ?? ''}` as string} className={LINK}>
             {said.backupKind == null ? said.backup : kinds[said.backupKind]}
           </Link>
           <Small>

@@ -1,0 +1,70 @@
+/** Says that a server needs no protection, and why. */
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import type { Unprotected } from '../../api/queries/overview';
+import { ignoreServer } from '../../api/queries/unprotected';
+import { Button } from '../../ui/Button';
+import { Dialog } from '../../ui/Dialog';
+import { Equivalent, shellWord } from '../../ui/Equivalent';
+import { TextField } from '../../ui/Field';
+import { ErrorState } from '../../ui/States';
+import { toast } from '../../ui/Toast';
+import { words } from '../../words';
+
+const text = words.unprotected;
+
+export function IgnoreDialog({ row, onClose }: { row: Unprotected; onClose: () => void }) {
+  const queries = useQueryClient();
+  const [reason, setReason] = useState('');
+  const [tried, setTried] = useState(false);
+  const directory = row.instance?.dataDirectory ?? '';
+  const ignore = useMutation({
+    mutationFn: () => ignoreServer(row.agent, directory, reason.trim()),
+    onSuccess: () => {
+      void queries.invalidateQueries({ queryKey: ['unprotected'] });
+      void queries.invalidateQueries({ queryKey: ['status'] });
+      toast({ tone: 'ok', title: text.ignoreDone });
+      onClose();
+    },
+  });
+  const submit = () => {
+    setTried(true);
+    if (reason.trim() !== '') ignore.mutate();
+  };
+  const body = { agent: row.agent, dataDirectory: directory, reason };
+  return (
+    <Dialog
+      open
+      onOpenChange={(next) => next || onClose()}
+      title={text.ignoreTitle}
+      about={text.ignoreAbout}
+      width="sm"
+      footer={
+        <>
+          <span className="mr-auto">
+            <Equivalent
+              cli={`holdfast unprotected ignore ${shellWord(row.agent)} ${shellWord(directory)} --reason ${shellWord(reason || 'TEXT')}`}
+              api={{ method: 'POST', path: '/api/v1/unprotected/ignore', body }}
+            />
+          </span>
+          <Button onClick={onClose}>{words.common.cancel}</Button>
+          <Button variant="primary" busy={ignore.isPending} onClick={submit}>
+            {text.ignoreAction}
+          </Button>
+        </>
+      }
+    >
+      <div className="space-y-4">
+        {ignore.error !== null && <ErrorState compact error={ignore.error} />}
+        <code className="block text-xs break-all text-ink-2">{directory}</code>
+        <TextField
+          label={text.reason}
+          value={reason}
+          error={tried && reason.trim() === '' ? text.needReason : undefined}
+          onChange={(event) => setReason(event.target.value)}
+          onKeyDown={(event) => event.key === 'Enter' && submit()}
+        />
+      </div>
+    </Dialog>
+  );
+}

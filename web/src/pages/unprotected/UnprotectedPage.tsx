@@ -1,0 +1,173 @@
+/** What nobody protects, with the document that would, or the word that it needs none. */
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Link, getRouteApi } from '@tanstack/react-router';
+import { ShieldCheck, ShieldOff, ShieldQuestionMark } from 'lucide-react';
+import { useState } from 'react';
+import { useWholeList } from '../../api/pages';
+import type { Unprotected } from '../../api/queries/overview';
+import { heedServer, unprotected } from '../../api/queries/unprotected';
+import { Page } from '../../frame/Page';
+import { PlainTable, type PlainColumn } from '../../table/PlainTable';
+import { StatusPill } from '../../ui/Badge';
+import { Button } from '../../ui/Button';
+import { Card } from '../../ui/Card';
+import { Switch } from '../../ui/Check';
+import { EmptyState, ErrorState } from '../../ui/States';
+import { toast } from '../../ui/Toast';
+import { Time } from '../../ui/Values';
+import { words } from '../../words';
+import { IgnoreDialog } from './IgnoreDialog';
+import { ProtectDialog } from './ProtectDialog';
+
+const text = words.unprotected;
+const route = getRouteApi('/frame/unprotected');
+const LINK = 'rounded-sm font-medium underline-offset-4 hover:underline';
+
+type Act = { kind: 'protect' | 'ignore'; row: Unprotected };
+
+export function UnprotectedPage() {
+  const { ignored } = route.useSearch();
+  const navigate = route.useNavigate();
+  const list = useWholeList(unprotected.list({ ignored }));
+  const [act, setAct] = useState<Act>();
+  return (
+    <Page title={text.title} about={text.about}>
+      <div className="mb-3">
+        <Switch
+          label={text.filters.ignored}
+          checked={ignored ?? false}
+          onChange={(next) =>
+            void navigate({ search: { ignored: next || undefined }, replace: true })
+          }
+        />
+      </div>
+      {list.error !== null && list.items.length === 0 ? (
+        <ErrorState error={list.error} retry={list.retry} />
+      ) : (
+        <Card>
+          <PlainTable
+            label={text.title}
+            columns={columnsOf(setAct)}
+            rows={list.pending ? undefined : list.items}
+            rowId={(row) => `${row.agent}${row.cluster ?? ''}${row.instance?.dataDirectory ?? ''}`}
+            empty={
+              <EmptyState icon={ShieldCheck} title={text.empty}>
+                <p>{text.emptyAbout}</p>
+              </EmptyState>
+            }
+          />
+        </Card>
+      )}
+      {act?.kind === 'protect' && <ProtectDialog row={act.row} onClose={() => setAct(undefined)} />}
+      {act?.kind === 'ignore' && <IgnoreDialog row={act.row} onClose={() => setAct(undefined)} />}
+    </Page>
+  );
+}
+
+const columnsOf = (onAct: (act: Act) => void): PlainColumn<Unprotected>[] => [
+  { id: 'what', title: text.columns.what, wrap: true, cell: (row) => <What row={row} /> },
+  { id: 'why', title: text.columns.why, wrap: true, cell: (row) => <Why row={row} /> },
+  {
+    id: 'where',
+    title: text.columns.where,
+    from: 'md',
+    cell: ({ agent }) => (
+      <Link to={`/agents/${agent}` as string} className={LINK}>
+        {agent}
+      </Link>
+    ),
+  },
+  {
+    id: 'found',
+    title: text.columns.found,
+    from: 'sm',
+    cell: ({ firstSeenAt }) => <Time at={firstSeenAt} />,
+  },
+  {
+    id: 'act',
+    title: text.columns.act,
+    end: true,
+    cell: (row) => <Acts row={row} onAct={onAct} />,
+  },
+];
+
+function What({ row: { reason, cluster, instance } }: { row: Unprotected }) {
+  if (reason === 'no_policy' && cluster != null) {
+    return (
+      <Link to="/clusters/$cluster" params={{ cluster }} className={LINK}>
+        {cluster}
+      </Link>
+    );
+  }
+  return (
+    <span className="block min-w-40 leading-snug">
+      <span className="font-medium">
+        {instance?.version == null ? text.serverUnknown : text.server(instance.version)}
+      </span>{' '}
+      <span className="num text-ink-2">
+        {instance?.port != null && text.port(instance.port)}
+        {instance?.running === false && ` ${text.stopped}`}
+      </span>
+      <code className="block text-xs break-all text-ink-3">{instance?.dataDirectory}</code>
+    </span>
+  );
+}
+
+function Why({ row: { reason, cluster, ignored } }: { row: Unprotected }) {
+  if (ignored != null) {
+    return <span className="text-sm text-ink-2">{text.ignored(ignored.by, ignored.reason)}</span>;
+  }
+  return (
+    <span className="block space-y-1">
+      <StatusPill tone="bad" icon={ShieldOff}>
+        {reason === 'no_policy' ? text.noPolicy : text.notDeclared}
+      </StatusPill>
+      {reason === 'not_declared' && cluster != null && (
+        <span className="block text-sm text-ink-2">{text.dataOf(cluster)}</span>
+      )}
+    </span>
+  );
+}
+
+function Acts({ row, onAct }: { row: Unprotected; onAct: (act: Act) => void }) {
+  const queries = useQueryClient();
+  const directory = row.instance?.dataDirectory ?? '';
+  const heed = useMutation({
+    mutationFn: () => heedServer(row.agent, directory),
+    onSuccess: () => {
+      void queries.invalidateQueries({ queryKey: ['unprotected'] });
+      void queries.invalidateQueries({ queryKey: ['status'] });
+      toast({ tone: 'ok', title: text.heedDone });
+    },
+    onError: (error) => toast({ tone: 'bad', title: error.message }),
+  });
+  if (row.reason === 'no_policy') {
+    return (
+      <Button size="sm" asChild>
+        <Link to="/policies">{text.choosePolicy}</Link>
+      </Button>
+    );
+  }
+  if (row.ignored != null) {
+    return (
+      <Button size="sm" busy={heed.isPending} onClick={() => heed.mutate()}>
+        {text.heed}
+      </Button>
+    );
+  }
+  return (
+    <span className="inline-flex flex-wrap justify-end gap-1.5">
+      <Button size="sm" icon={ShieldCheck} onClick={() => onAct({ kind: 'protect', row })}>
+        {text.protect}
+      </Button>
+      <Button
+        size="sm"
+        variant="ghost"
+        icon={ShieldQuestionMark}
+        onClick={() => onAct({ kind: 'ignore', row })}
+      >
+        {text.ignore}
+      </Button>
+    </span>
+  );
+}

@@ -1,0 +1,40 @@
+/** Words of what nobody protects. */
+export const unprotected = {
+  title: 'Not protected',
+  about:
+    'PostgreSQL servers that agents found and nobody declared, and clusters that no policy selects.',
+  filters: { ignored: 'Also what needs no protection' },
+  columns: {
+    what: 'What',
+    why: 'Why',
+    where: 'Where',
+    found: 'Found',
+    act: 'Do',
+  },
+  server: (version: string) => `PostgreSQL ${version}`,
+  serverUnknown: 'PostgreSQL',
+  port: (port: number) => `port ${port}`,
+  stopped: 'not running',
+  notDeclared: 'Nobody declared it',
+  noPolicy: 'No policy selects it',
+  dataOf: (cluster: string) => `its data is that of ${cluster}`,
+  ignored: (by: string, reason: string) => `Needs no protection, says ${by}: ${reason}`,
+  protect: 'Protect…',
+  protectTitle: 'Declare this server',
+  protectAbout:
+    'Give the cluster a name and labels that a policy selects, then apply the document.',
+  protectDocument: 'Document',
+  ignore: 'Needs none…',
+  ignoreTitle: 'It needs no protection?',
+  ignoreAbout: 'It is no longer counted as unprotected. Its reason stays on record.',
+  reason: 'Reason',
+  needReason: 'Others read the reason: say it',
+  ignoreAction: 'Needs no protection',
+  ignoreDone: 'It is no longer counted',
+  heed: 'Count again',
+  heedDone: 'It is counted again',
+  choosePolicy: 'Policies',
+  empty: 'Everything that is known is protected',
+  emptyAbout:
+    'Agents look for PostgreSQL servers on their hosts. What they find and nobody declared is told here.',
+};
