@@ -3,6 +3,8 @@ import { createRouter } from '@tanstack/react-router';
 import { queryClient } from './api/query-client';
 import { rootRoute } from './frame/root';
 import { frameRoute } from './frame/route';
+import { approvalRoute, approvalsRoute } from './pages/approvals/route';
+import { backupRoute, catalogRoute } from './pages/catalog/route';
 import { clusterRoute } from './pages/cluster/route';
 import { clustersRoute } from './pages/clusters/route';
 import { complianceRoute } from './pages/compliance/route';
@@ -10,6 +12,10 @@ import { loginRoute } from './pages/login/route';
 import { placeholder } from './pages/missing/placeholder';
 import { overviewRoute } from './pages/overview/route';
 import { unprotectedRoute } from './pages/unprotected/route';
+import { drillRoute, drillsRoute } from './pages/drills/route';
+import { jobRoute, jobsRoute } from './pages/jobs/route';
+import { restoreRoute, restoresRoute } from './pages/restores/route';
+import { wizardRoute } from './pages/wizard/route';
 import { words } from './words';
 
 const { pages } = words.frame;
@@ -22,20 +28,25 @@ const routeTree = rootRoute.addChildren([
     overviewRoute,
     unprotectedRoute,
     complianceRoute,
+    jobsRoute,
+    jobRoute,
+    catalogRoute,
+    backupRoute,
+    restoresRoute,
+    wizardRoute,
+    restoreRoute,
+    drillsRoute,
+    drillRoute,
+    approvalsRoute,
+    approvalRoute,
     placeholder('/fleets', pages.fleets),
     placeholder('/fleets/$fleet', pages.fleets),
     placeholder('/policies', pages.policies),
     placeholder('/policies/$policy', pages.policies),
-    placeholder('/jobs', pages.jobs),
-    placeholder('/jobs/$job', pages.jobs),
-    placeholder('/catalog', pages.catalog),
-    placeholder('/restores', pages.restores),
-    placeholder('/drills', pages.drills),
     placeholder('/reports', pages.reports),
     placeholder('/alarms', pages.alarms),
     placeholder('/repositories', pages.repositories),
     placeholder('/agents', pages.agents),
-    placeholder('/approvals', pages.approvals),
     placeholder('/audit', pages.audit),
     placeholder('/administration', pages.administration),
   ]),

@@ -3,30 +3,44 @@
  * (test/words.test.ts holds them to it). One file a page in `en/`; a second language
  * would be a second folder of the same shape.
  */
+import { approvals } from './en/approvals';
+import { catalog } from './en/catalog';
 import { cluster } from './en/cluster';
 import { clusters } from './en/clusters';
 import { common, equivalent, errors } from './en/common';
 import { compliance } from './en/compliance';
 import { coverage } from './en/coverage';
+import { drills } from './en/drills';
 import { frame, missing, palette } from './en/frame';
+import { jobs } from './en/jobs';
 import { login } from './en/login';
 import { overview } from './en/overview';
 import { unprotected } from './en/unprotected';
+import { restores } from './en/restores';
+import { wizard } from './en/wizard';
+import { work } from './en/work';
 
 export const words = {
+  approvals,
+  catalog,
   cluster,
   clusters,
   common,
   compliance,
   coverage,
+  drills,
   equivalent,
   errors,
   frame,
+  jobs,
   login,
   missing,
   overview,
   palette,
   unprotected,
+  restores,
+  wizard,
+  work,
 };
 
 export type Words = typeof words;

@@ -1,0 +1,93 @@
+/** Links to what the pages of work name. Ids are told by their beginning, whole on hover. */
+import { Link } from '@tanstack/react-router';
+import { None } from '../../ui/Values';
+
+const LINK = 'rounded-sm underline-offset-4 decoration-line-strong hover:underline';
+const ID = `${LINK} font-mono text-[0.8125rem] whitespace-nowrap`;
+
+/** `bkp_0c3ff5b5` of `bkp_0c3ff5b516e0…`. Those of one moment differ later on: see shortId. */
+export function shortId(id: string): string {
+  const [kind, number] = id.split('_');
+  if (number === undefined || number.length <= 12) return id;
+  return `${kind}_${number.slice(0, 4)}…${number.slice(-5)}`;
+}
+
+type Maybe = string | null | undefined;
+
+export function ClusterLink({ name }: { name: string }) {
+  return (
+    <Link
+      to="/clusters/$cluster"
+      params={{ cluster: name }}
+      className={`${LINK} truncate font-medium`}
+    >
+      {name}
+    </Link>
+  );
+}
+
+export function JobLink({ id }: { id: Maybe }) {
+  if (id === null || id === undefined) return <None />;
+  return (
+    <Link to="/jobs/$job" params={{ job: id }} title={id} className={ID}>
+      {shortId(id)}
+    </Link>
+  );
+}
+
+export function BackupLink({ id }: { id: Maybe }) {
+  if (id === null || id === undefined) return <None />;
+  return (
+    <Link to="/catalog/$backup" params={{ backup: id }} title={id} className={ID}>
+      {shortId(id)}
+    </Link>
+  );
+}
+
+export function RestoreLink({ id }: { id: Maybe }) {
+  if (id === null || id === undefined) return <None />;
+  return (
+    <Link to="/restores/$restore" params={{ restore: id }} title={id} className={ID}>
+      {shortId(id)}
+    </Link>
+  );
+}
+
+export function DrillLink({ id }: { id: Maybe }) {
+  if (id === null || id === undefined) return <None />;
+  return (
+    <Link to="/drills/$drill" params={{ drill: id }} title={id} className={ID}>
+      {shortId(id)}
+    </Link>
+  );
+}
+
+export function ApprovalLink({ id, children }: { id: string; children?: string }) {
+  return (
+    <Link
+      to="/approvals/$approval"
+      params={{ approval: id }}
+      title={id}
+      className={children === undefined ? ID : `${LINK} font-medium`}
+    >
+      {children ?? shortId(id)}
+    </Link>
+  );
+}
+
+export function AgentLink({ name }: { name: Maybe }) {
+  if (name === null || name === undefined) return <None />;
+  return (
+    <Link to="/agents" className={LINK}>
+      {name}
+    </Link>
+  );
+}
+
+export function RepositoryLink({ name }: { name: string }) {
+  return (
+    <Link to="/repositories" className={LINK}>
+      {name}
+    </Link>
+  );
+}
