@@ -12,6 +12,7 @@ export interface Shown {
 const LISTS: readonly Shown[] = [
   { name: 'overview', path: '/' },
   { name: 'compliance', path: '/compliance' },
+  { name: 'unprotected', path: '/unprotected' },
   { name: 'clusters', path: '/clusters' },
   { name: 'fleets', path: '/fleets' },
   { name: 'policies', path: '/policies' },
