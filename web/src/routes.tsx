@@ -8,6 +8,7 @@ import { backupRoute, catalogRoute } from './pages/catalog/route';
 import { clusterRoute } from './pages/cluster/route';
 import { clustersRoute } from './pages/clusters/route';
 import { complianceRoute } from './pages/compliance/route';
+import { fleetRoute, fleetsRoute } from './pages/fleets/route';
 import { loginRoute } from './pages/login/route';
 import { placeholder } from './pages/missing/placeholder';
 import { overviewRoute } from './pages/overview/route';
@@ -39,8 +40,8 @@ const routeTree = rootRoute.addChildren([
     drillRoute,
     approvalsRoute,
     approvalRoute,
-    placeholder('/fleets', pages.fleets),
-    placeholder('/fleets/$fleet', pages.fleets),
+    fleetsRoute,
+    fleetRoute,
     placeholder('/policies', pages.policies),
     placeholder('/policies/$policy', pages.policies),
     placeholder('/reports', pages.reports),

@@ -11,6 +11,7 @@ import { common, equivalent, errors } from './en/common';
 import { compliance } from './en/compliance';
 import { coverage } from './en/coverage';
 import { drills } from './en/drills';
+import { fleets } from './en/fleets';
 import { frame, missing, palette } from './en/frame';
 import { jobs } from './en/jobs';
 import { login } from './en/login';
@@ -31,6 +32,7 @@ export const words = {
   drills,
   equivalent,
   errors,
+  fleets,
   frame,
   jobs,
   login,

@@ -2,23 +2,14 @@
 import { Link } from '@tanstack/react-router';
 import { CircleAlert, CircleCheck, CircleX } from 'lucide-react';
 import type { Schemas } from '../../api/client';
-import type { Compliance } from '../../api/queries/exposure';
 import { formatCount } from '../../format/size';
 import { Card } from '../../ui/Card';
 import { cx } from '../../ui/cx';
 import { words } from '../../words';
-import { ORDER, asidesOf, sentenceOf, type Verdicts } from './truth';
+import { asidesOf, sentenceOf, type Verdicts } from './truth';
+import { VerdictBar } from './VerdictBar';
 
 const text = words.overview;
-
-const MARKS: Record<Compliance, string> = {
-  VIOLATED: 'bg-bad-mark',
-  UNPROTECTED: 'bg-bad-mark',
-  UNKNOWN: 'bg-unknown-mark',
-  AT_RISK: 'bg-warn-mark',
-  EXEMPT: 'bg-info-mark',
-  COMPLIANT: 'bg-ok-mark',
-};
 
 export function Hero({ status }: { status: Schemas['Status'] }) {
   const verdicts = status.exposure as Verdicts;
@@ -72,45 +63,11 @@ export function Hero({ status }: { status: Schemas['Status'] }) {
           )}
         </div>
       </div>
-      <VerdictBar verdicts={verdicts} />
+      <div className="px-5 pb-5 sm:px-6">
+        <VerdictBar verdicts={verdicts} />
+      </div>
     </Card>
   );
 }
 
 const capital = (said: string) => said.charAt(0).toUpperCase() + said.slice(1);
-
-function VerdictBar({ verdicts }: { verdicts: Verdicts }) {
-  const shown = ORDER.filter((each) => (verdicts[each] ?? 0) > 0);
-  return (
-    <nav aria-label={text.verdicts} className="px-5 pb-5 sm:px-6">
-      <div aria-hidden className="flex h-3 gap-0.5 overflow-hidden rounded-full bg-sunken">
-        {shown.map((verdict) => (
-          <span
-            key={verdict}
-            className={cx('h-full min-w-1.5', MARKS[verdict])}
-            style={{ flexGrow: verdicts[verdict] ?? 0, flexBasis: 0 }}
-          />
-        ))}
-      </div>
-      <ul className="mt-3 flex flex-wrap gap-x-6 gap-y-2">
-        {shown.map((verdict) => (
-          <li key={verdict}>
-            <Link
-              to="/clusters"
-              search={{ state: verdict }}
-              className="group flex items-center gap-2 rounded-sm"
-            >
-              <span aria-hidden className={cx('size-2.5 rounded-sm', MARKS[verdict])} />
-              <span className="num text-lg font-semibold">
-                {formatCount(verdicts[verdict] ?? 0)}
-              </span>
-              <span className="text-ink-2 underline-offset-4 group-hover:underline">
-                {words.clusters.verdicts[verdict]}
-              </span>
-            </Link>
-          </li>
-        ))}
-      </ul>
-    </nav>
-  );
-}

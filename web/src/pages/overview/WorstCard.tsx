@@ -89,7 +89,14 @@ function Height({ exposure }: { exposure: Exposure }) {
   );
 }
 
-export function WorstCard({ exposures }: { exposures: WholeList<Exposure> }) {
+export function WorstCard({
+  exposures,
+  fleet,
+}: {
+  exposures: WholeList<Exposure>;
+  /** Only of this one. */
+  fleet?: string;
+}) {
   const worst = useMemo(() => worstOf(exposures.items, MOST), [exposures.items]);
   return (
     <OverviewCard
@@ -100,7 +107,7 @@ export function WorstCard({ exposures }: { exposures: WholeList<Exposure> }) {
           : text.reading(formatCount(exposures.items.length))
       }
       to="/clusters"
-      search={{ sort: '-exposure' }}
+      search={{ sort: '-exposure', ...(fleet !== undefined && { fleet }) }}
       all={text.all}
     >
       {exposures.error !== null && worst.length === 0 ? (
