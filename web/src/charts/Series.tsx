@@ -6,13 +6,18 @@ import { useEffect, useMemo, useRef } from 'react';
 import UPlot, { type AlignedData, type Options } from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { useShownTheme } from '../theme/theme';
+import { formatLocal } from '../format/time';
 import { cx } from '../ui/cx';
+import { words } from '../words';
+import { tellTick } from './scale';
 
 export interface SeriesLine {
   text: string;
   /** A token of the theme, such as `accent` or `bad-mark`. */
   color: string;
   values: readonly (number | null)[];
+  /** A bound to compare with, such as a target: dashed, and nothing under it is filled. */
+  bound?: boolean;
 }
 
 export interface SeriesProps {
@@ -29,6 +34,7 @@ export interface SeriesProps {
   className?: string;
 }
 
+const FEW = 40;
 const FONT = '11px "Hanken Grotesk Variable", sans-serif';
 
 export function Series({
@@ -71,12 +77,17 @@ export function Series({
     };
   }, [height, looks, theme]);
   return (
-    <figure aria-label={label} className={cx('m-0', className)}>
+    <figure
+      aria-label={label}
+      className={cx('m-0 [&_.u-legend]:font-sans [&_.u-legend]:text-xs', className)}
+    >
       <div ref={box} aria-hidden style={{ minHeight: height }} />
       <figcaption className="sr-only">{summary}</figcaption>
     </figure>
   );
 }
+
+const tellTime = (at: number, step: number) => tellTick(at * 1000, step * 1000).text;
 
 function optionsOf(
   { lines, format }: Pick<SeriesProps, 'lines' | 'format'>,
@@ -97,17 +108,25 @@ function optionsOf(
     cursor: { y: false, points: { size: 7 } },
     legend: { live: true },
     axes: [
-      { ...axis, space: 70 },
+      {
+        ...axis,
+        space: 70,
+        values: (_, times, __, ___, step) => times.map((at) => tellTime(at, step)),
+      },
       { ...axis, size: 64, values: (_, values) => values.map(format) },
     ],
     series: [
-      {},
-      ...lines.map(({ text, color }) => ({
+      {
+        label: words.common.time,
+        value: (_, at) => (at === null ? '–' : formatLocal(new Date(at * 1000))),
+      },
+      ...lines.map(({ text, color, values, bound = false }) => ({
         label: text,
         stroke: token(color),
         width: 1.75,
-        fill: `${token(color)}1c`,
-        points: { show: false },
+        ...(bound ? { dash: [6, 5] } : { fill: `${token(color)}1c` }),
+        // A few are seen as what they are; many are a line.
+        points: { show: !bound && values.length <= FEW, size: 6 },
         value: tell,
       })),
     ],

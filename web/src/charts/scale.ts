@@ -67,7 +67,7 @@ function firstTick(from: number, step: number): number {
 
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
-function tellTick(at: number, step: number): { text: string; day: boolean } {
+export function tellTick(at: number, step: number): { text: string; day: boolean } {
   const date = new Date(at);
   const two = (value: number) => String(value).padStart(2, '0');
   const clock = `${two(date.getHours())}:${two(date.getMinutes())}`;

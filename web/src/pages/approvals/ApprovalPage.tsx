@@ -17,6 +17,7 @@ import { ApprovalPill } from '../work/pills';
 import { actionWords, isMine } from './about';
 import { Consents } from './Consents';
 import { Diff } from './Diff';
+import { Effects } from './Effects';
 import { VoteButtons } from './VoteButtons';
 import { WhoMay } from './WhoMay';
 
@@ -87,6 +88,7 @@ function Found({ request }: { request: Approval }) {
             </div>
           </CardBody>
         </Card>
+        <Effects request={request} />
         <Card>
           <CardHeader title={text.detail.diff} about={text.detail.diffAbout} />
           <CardBody>

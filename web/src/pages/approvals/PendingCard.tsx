@@ -38,7 +38,7 @@ export function PendingCard({ request }: { request: Approval }) {
         <Consents request={request} />
       </div>
       <p>
-        <span className="font-medium">{text.asks(mine ? text.you : request.requestedBy)}</span>{' '}
+        <span className="font-medium">{mine ? text.youAsk : text.asks(request.requestedBy)}</span>{' '}
         <Time at={request.createdAt} className="text-sm text-ink-2" />
         {request.reason != null && <span className="block text-ink-2">“{request.reason}”</span>}
       </p>

@@ -29,9 +29,7 @@ export function BackupPage() {
   const backup = query.data;
   return (
     <Page
-      title={
-        backup === undefined ? id : text.title(words.work.backupKinds[backup.kind], backup.cluster)
-      }
+      title={backup === undefined ? id : text.title(text.kinds[backup.kind], backup.cluster)}
       about={<code className="text-sm break-all">{id}</code>}
       actions={backup !== undefined && <Actions backup={backup} />}
     >

@@ -3,7 +3,7 @@
  * known, or it would be refused, nothing is offered. The cluster's name is typed.
  */
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { Trash2, TriangleAlert } from 'lucide-react';
+import { Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import {
   backups,
@@ -17,11 +17,10 @@ import { Equivalent } from '../../ui/Equivalent';
 import { TextField } from '../../ui/Field';
 import { ErrorState, Skeleton } from '../../ui/States';
 import { toast } from '../../ui/Toast';
-import { Time } from '../../ui/Values';
 import { words } from '../../words';
 import { ActOutcome } from '../work/Asked';
 import { FailureNote } from '../work/FailureNote';
-import { BackupLink } from '../work/links';
+import { Consequences } from './Consequences';
 import { because } from './HoldBackup';
 
 const text = words.catalog.remove;
@@ -112,53 +111,5 @@ function Confirm({
         api={{ method: 'DELETE', path: `/api/v1/backups/${backup.id}` }}
       />
     </AlertDialog>
-  );
-}
-
-const SHOWN = 6;
-
-export function Consequences({ known }: { known: BackupDependents }) {
-  const { lost, dependents, newestLeft } = known;
-  return (
-    <section
-      aria-label={text.first}
-      className="space-y-2 rounded-md border border-line p-3 text-ink"
-    >
-      <h3 className="font-semibold">{text.first}</h3>
-      {lost.length === 0 ? (
-        <p>{text.nothingLost}</p>
-      ) : (
-        <>
-          <p className="flex items-center gap-2 font-medium text-bad">
-            <TriangleAlert aria-hidden className="size-4 shrink-0" />
-            {text.lost(lost.length)}
-          </p>
-          <ul className="space-y-1.5">
-            {lost.slice(0, SHOWN).map((stretch) => (
-              <li key={`${stretch.repository} ${stretch.from}`} className="num text-sm">
-                <Time absolute at={stretch.from} />
-                {stretch.from === stretch.to ? (
-                  ` · ${text.point}`
-                ) : (
-                  <>
-                    {' – '}
-                    <Time absolute at={stretch.to} />
-                  </>
-                )}{' '}
-                <span className="text-ink-2">{text.lostIn(stretch.repository)}</span>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-      {dependents.length > 0 && <p>{text.rest(dependents.length)}</p>}
-      {newestLeft === null ? (
-        <p className="font-medium text-bad">{text.last}</p>
-      ) : (
-        <p className="text-sm">
-          {text.newest} <BackupLink id={newestLeft} />
-        </p>
-      )}
-    </section>
   );
 }

@@ -69,7 +69,9 @@ function Found({ drill }: { drill: Drill }) {
             <Checks label={text.checks} checks={drill.checks.map(lineOf)} />
           </CardBody>
         </Card>
-        {drill.rowCounts != null && <RowCounts counts={drill.rowCounts} />}
+        {Object.keys(drill.rowCounts ?? {}).length > 0 && (
+          <RowCounts counts={drill.rowCounts ?? {}} />
+        )}
         <Evidence name={drill.id} record={drill} />
       </div>
       <Card className="p-4">

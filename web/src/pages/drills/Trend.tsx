@@ -22,7 +22,7 @@ export function Trend({ cluster, drills }: { cluster: string; drills: readonly D
     { text: text.achieved, color: 'accent', values: achieved },
     ...(target === undefined
       ? []
-      : [{ text: text.target, color: 'warn-mark', values: times.map(() => target) }]),
+      : [{ text: text.target, color: 'warn-mark', values: times.map(() => target), bound: true }]),
   ];
   return (
     <Card className="mb-4">

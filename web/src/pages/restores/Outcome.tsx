@@ -40,8 +40,11 @@ function Loss({ restore }: { restore: Restore }) {
     );
   }
   return (
-    <Figure label={text.loss} note={text.predicted(formatDuration(predicted))}>
-      {achieved == null ? <None /> : formatDuration(achieved)}
+    <Figure
+      label={text.loss}
+      note={achieved == null ? text.onlyPredicted : text.predicted(formatDuration(predicted))}
+    >
+      {formatDuration(achieved ?? predicted)}
     </Figure>
   );
 }
@@ -59,8 +62,8 @@ function Took({ restore }: { restore: Restore }) {
   }
   if (begunAt == null || isOver(restore.state)) {
     return (
-      <Figure label={text.duration} note={note}>
-        <None />
+      <Figure label={text.duration} note={predicted == null ? note : text.onlyPredicted}>
+        {predicted == null ? <None /> : formatDuration(predicted)}
       </Figure>
     );
   }

@@ -8,7 +8,7 @@ import { Button } from '../../ui/Button';
 import { ErrorState, Skeleton } from '../../ui/States';
 import { Bytes, Duration, None, Time } from '../../ui/Values';
 import { words } from '../../words';
-import { Facts, Figure } from '../work/Facts';
+import { Facts, Figure, MomentFigure } from '../work/Facts';
 import { ErrorCode } from '../work/FailureNote';
 import { BackupLink, RepositoryLink } from '../work/links';
 
@@ -52,9 +52,7 @@ function Possible({ said }: { said: Recoverability }) {
         {text.possible}
       </p>
       <div className="grid grid-cols-2 gap-x-6 gap-y-4 lg:grid-cols-4">
-        <Figure label={text.recoversTo}>
-          {said.recoversTo == null ? <None /> : formatLocal(new Date(said.recoversTo))}
-        </Figure>
+        <MomentFigure label={text.recoversTo} at={said.recoversTo} />
         <Figure label={text.lossNow}>
           <Duration seconds={said.lossFromNowSeconds} />
         </Figure>

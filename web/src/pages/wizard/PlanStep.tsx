@@ -55,15 +55,19 @@ function PlanOf({ draft, change }: StepProps) {
               {text.about} <Time at={new Date(query.dataUpdatedAt + clockOffset())} />
             </>
           }
-          actions={again}
+          actions={
+            <span className="flex flex-wrap items-center justify-end gap-1">
+              <Equivalent
+                cli={commandOf(draft, 'plan')}
+                api={{ method: 'POST', path: '/api/v1/restores/plan', body: requestOf(draft) }}
+              />
+              {again}
+            </span>
+          }
         />
         <CardBody className="space-y-5">
           <PlanView plan={planned} predicted={planned} />
           <footer className="flex flex-wrap items-center gap-2 border-t border-line pt-4">
-            <Equivalent
-              cli={commandOf(draft, 'plan')}
-              api={{ method: 'POST', path: '/api/v1/restores/plan', body: requestOf(draft) }}
-            />
             <span className="flex-1" />
             <Act planned={planned} {...{ draft }} onAgain={() => void query.refetch()} />
           </footer>

@@ -6,7 +6,7 @@ import { formatDuration, formatLocal } from '../../format/time';
 import { CopyButton } from '../../ui/Code';
 import { Bytes, Lsn, None, Time } from '../../ui/Values';
 import { words } from '../../words';
-import { Facts, Figure } from '../work/Facts';
+import { Facts, Figure, MomentFigure } from '../work/Facts';
 import { FailureNote } from '../work/FailureNote';
 import { AgentLink, BackupLink, RepositoryLink } from '../work/links';
 import { version } from '../work/version';
@@ -79,16 +79,15 @@ function Figures({
 }) {
   return (
     <div className="grid grid-cols-2 gap-x-6 gap-y-4 lg:grid-cols-4">
-      <Figure
+      <MomentFigure
         label={text.recoversTo}
+        at={plan.recoversTo}
         note={
           plan.lastCommitAt == null
             ? undefined
             : text.lastCommit(formatLocal(new Date(plan.lastCommitAt)))
         }
-      >
-        {formatLocal(new Date(plan.recoversTo))}
-      </Figure>
+      />
       <Figure label={text.loss} note={loss == null ? undefined : text.lossNote}>
         {loss == null ? (
           <span className="text-base font-medium whitespace-normal">{text.lossExact}</span>

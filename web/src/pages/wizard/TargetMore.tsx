@@ -1,11 +1,11 @@
 /** What most restores need not say: from where, over what, with which settings, for whom. */
 import { useWholeList } from '../../api/pages';
 import { places } from '../../api/queries/places';
-import { Card, CardBody, CardHeader } from '../../ui/Card';
 import { Switch } from '../../ui/Check';
 import { Combobox } from '../../ui/Combobox';
 import { TextArea, TextField } from '../../ui/Field';
 import { words } from '../../words';
+import { Fold } from './Fold';
 import type { Draft } from './route';
 import type { StepProps } from './WizardPage';
 
@@ -16,61 +16,66 @@ export function TargetMore(props: StepProps) {
   const repositories = useWholeList(places.repositories());
   return (
     <div className="grid items-start gap-4 2xl:grid-cols-2">
-      <Card>
-        <CardHeader title={text.more} />
-        <CardBody className="space-y-4">
-          <Combobox
-            label={text.repository}
-            help={text.repositoryHelp}
-            placeholder={text.anyRepository}
-            value={draft.repository}
-            options={repositories.items.map(({ metadata: { name } }) => ({
-              value: name,
-              text: name,
-            }))}
-            onChange={(repository) => change({ repository })}
-          />
+      <Fold title={text.more} about={text.moreAbout} {...stateOf(props, MORE)}>
+        <Combobox
+          label={text.repository}
+          help={text.repositoryHelp}
+          placeholder={text.anyRepository}
+          value={draft.repository}
+          options={repositories.items.map(({ metadata: { name } }) => ({
+            value: name,
+            text: name,
+          }))}
+          onChange={(repository) => change({ repository })}
+        />
+        <Switch
+          label={text.delta}
+          help={text.deltaHelp}
+          checked={draft.delta === true}
+          onChange={(delta) => change({ delta: delta || undefined, force: undefined })}
+        />
+        {draft.delta === true && (
           <Switch
-            label={text.delta}
-            help={text.deltaHelp}
-            checked={draft.delta === true}
-            onChange={(delta) => change({ delta: delta || undefined, force: undefined })}
+            label={text.force}
+            help={text.forceHelp}
+            checked={draft.force === true}
+            onChange={(force) => change({ force: force || undefined })}
           />
-          {draft.delta === true && (
-            <Switch
-              label={text.force}
-              help={text.forceHelp}
-              checked={draft.force === true}
-              onChange={(force) => change({ force: force || undefined })}
-            />
-          )}
-          <Lines {...props} field="set" label={text.settings} help={text.settingsHelp} />
-          <Lines
-            {...props}
-            field="tablespaces"
-            label={text.tablespaces}
-            help={text.tablespacesHelp}
-          />
-          <Lines {...props} field="checks" label={text.checks} help={text.checksHelp} />
-        </CardBody>
-      </Card>
-      <Card>
-        <CardHeader title={text.handOver} />
-        <CardBody className="space-y-4">
-          <Word {...props} field="register" label={text.register} help={text.registerHelp} />
-          {draft.register !== undefined && (
-            <>
-              <Word {...props} field="fleet" label={text.fleet} help={text.fleetHelp} />
-              <Lines {...props} field="labels" label={text.labels} help={text.labelsHelp} />
-            </>
-          )}
-          <Lines {...props} field="hooks" label={text.hooks} help={text.hooksHelp} />
-          <Lines {...props} field="webhooks" label={text.webhooks} help={text.webhooksHelp} />
-          {draft.webhooks !== undefined && <Word {...props} field="secret" label={text.secret} />}
-        </CardBody>
-      </Card>
+        )}
+        <Lines {...props} field="set" label={text.settings} help={text.settingsHelp} />
+        <Lines
+          {...props}
+          field="tablespaces"
+          label={text.tablespaces}
+          help={text.tablespacesHelp}
+        />
+        <Lines {...props} field="checks" label={text.checks} help={text.checksHelp} />
+      </Fold>
+      <Fold title={text.handOver} about={text.handOverAbout} {...stateOf(props, HAND_OVER)}>
+        <Word {...props} field="register" label={text.register} help={text.registerHelp} />
+        {draft.register !== undefined && (
+          <>
+            <Word {...props} field="fleet" label={text.fleet} help={text.fleetHelp} />
+            <Lines {...props} field="labels" label={text.labels} help={text.labelsHelp} />
+          </>
+        )}
+        <Lines {...props} field="hooks" label={text.hooks} help={text.hooksHelp} />
+        <Lines {...props} field="webhooks" label={text.webhooks} help={text.webhooksHelp} />
+        {draft.webhooks !== undefined && <Word {...props} field="secret" label={text.secret} />}
+      </Fold>
     </div>
   );
+}
+
+const MORE = ['repository', 'delta', 'force', 'set', 'tablespaces', 'checks'] as const;
+const HAND_OVER = ['register', 'fleet', 'labels', 'hooks', 'webhooks', 'secret'] as const;
+
+function stateOf({ draft, wrong }: StepProps, fields: readonly (keyof Draft)[]) {
+  const said = fields.filter((field) => draft[field] !== undefined).length;
+  return {
+    said: said === 0 ? undefined : text.said(said),
+    open: fields.some((field) => wrong[field] !== undefined),
+  };
 }
 
 type TextOf = 'set' | 'tablespaces' | 'checks' | 'labels' | 'hooks' | 'webhooks';

@@ -7,7 +7,6 @@ import { ArrowLeft, ArrowRight, RotateCcw } from 'lucide-react';
 import { useState } from 'react';
 import { Page } from '../../frame/Page';
 import { Button } from '../../ui/Button';
-import { Card } from '../../ui/Card';
 import { words } from '../../words';
 import { firstOpen, shownStep, wrongIn } from './draft';
 import { PlanStep } from './PlanStep';
@@ -51,7 +50,7 @@ export function WizardPage() {
   return (
     <Page
       title={draft.cluster === undefined ? text.title : text.titleOf(draft.cluster)}
-      about={text.about}
+      about={draft.delta === true ? text.aboutOver : text.about}
       actions={
         draft.cluster !== undefined && (
           <Button icon={RotateCcw} onClick={() => void navigate({ search: {} })}>
@@ -70,7 +69,7 @@ export function WizardPage() {
           {step === 'point' && <PointStep {...props} />}
           {step === 'target' && <TargetStep {...props} />}
           {step === 'plan' && <PlanStep {...props} />}
-          <Card className="mt-4 flex items-center gap-2 p-3">
+          <div className="mt-5 flex items-center gap-2">
             {before !== undefined && (
               <Button icon={ArrowLeft} onClick={() => change({ step: before })}>
                 {text.back}
@@ -83,7 +82,7 @@ export function WizardPage() {
                 <ArrowRight aria-hidden className="size-4" />
               </Button>
             )}
-          </Card>
+          </div>
         </div>
       </div>
     </Page>

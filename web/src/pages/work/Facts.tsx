@@ -1,6 +1,8 @@
 /** Facts by name: as many columns as there is room for. */
 import type { ReactNode } from 'react';
+import { formatLocal, formatUtc } from '../../format/time';
 import { cx } from '../../ui/cx';
+import { None } from '../../ui/Values';
 
 export interface Fact {
   term: string;
@@ -13,7 +15,7 @@ export function Facts({ facts, className }: { facts: readonly Fact[]; className?
   return (
     <dl
       className={cx(
-        'grid grid-cols-[repeat(auto-fill,minmax(min(100%,11rem),1fr))] gap-x-6 gap-y-3.5',
+        'grid grid-cols-[repeat(auto-fill,minmax(min(100%,9.5rem),1fr))] gap-x-6 gap-y-3.5',
         className,
       )}
     >
@@ -24,6 +26,34 @@ export function Facts({ facts, className }: { facts: readonly Fact[]; className?
         </div>
       ))}
     </dl>
+  );
+}
+
+/** A moment as a figure: the time of day large, the day under it. */
+export function MomentFigure({
+  label,
+  at,
+  note,
+}: {
+  label: string;
+  at: string | null | undefined;
+  note?: string | undefined;
+}) {
+  if (at === null || at === undefined) {
+    return (
+      <Figure label={label}>
+        <None />
+      </Figure>
+    );
+  }
+  const date = new Date(at);
+  const [day, clock] = formatLocal(date).split(' ');
+  return (
+    <Figure label={label} note={[day, note].filter((part) => part !== undefined).join(', ')}>
+      <time dateTime={date.toISOString()} title={formatUtc(date)}>
+        {clock}
+      </time>
+    </Figure>
   );
 }
 

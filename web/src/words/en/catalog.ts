@@ -34,6 +34,7 @@ export const catalog = {
     about: 'None is of this cluster, kind, state and repository.',
   },
   detail: {
+    kinds: { full: 'Full backup', incremental: 'Incremental backup', logical: 'Dump' },
     title: (kind: string, cluster: string) => `${kind} of ${cluster}`,
     facts: {
       cluster: 'Cluster',

@@ -16,6 +16,7 @@ export const common = {
   progressUnknown: 'under way',
   notification: 'Notification',
   loading: 'Reading…',
+  time: 'Time',
   docs: 'Documentation',
   sortedBy: (column: string) => `Sort by ${column}`,
 };

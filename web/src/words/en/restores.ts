@@ -46,6 +46,7 @@ export const restores = {
     loss: 'Data lost',
     duration: 'Time until it is there',
     predicted: (what: string) => `predicted ${what}`,
+    onlyPredicted: 'predicted; not reached',
     notPredicted: 'nothing was measured before',
     exact: 'none: the point is exact',
     soFar: 'so far',
