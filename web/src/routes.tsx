@@ -6,20 +6,28 @@ import { frameRoute } from './frame/route';
 import { approvalRoute, approvalsRoute } from './pages/approvals/route';
 import { backupRoute, catalogRoute } from './pages/catalog/route';
 import { clusterRoute } from './pages/cluster/route';
+import { administrationRoute } from './pages/administration/route';
+import { agentRoute, agentsRoute } from './pages/agents/route';
+import { alarmsRoute } from './pages/alarms/route';
+import { auditRoute } from './pages/audit/route';
 import { clustersRoute } from './pages/clusters/route';
 import { complianceRoute } from './pages/compliance/route';
 import { fleetRoute, fleetsRoute } from './pages/fleets/route';
 import { loginRoute } from './pages/login/route';
-import { placeholder } from './pages/missing/placeholder';
 import { overviewRoute } from './pages/overview/route';
 import { unprotectedRoute } from './pages/unprotected/route';
 import { drillRoute, drillsRoute } from './pages/drills/route';
 import { jobRoute, jobsRoute } from './pages/jobs/route';
 import { restoreRoute, restoresRoute } from './pages/restores/route';
 import { wizardRoute } from './pages/wizard/route';
-import { words } from './words';
-
-const { pages } = words.frame;
+import {
+  policiesRoute,
+  policyEditRoute,
+  policyNewRoute,
+  policyRoute,
+} from './pages/policies/route';
+import { reportsRoute } from './pages/reports/route';
+import { repositoriesRoute, repositoryRoute } from './pages/repositories/route';
 
 const routeTree = rootRoute.addChildren([
   loginRoute,
@@ -42,14 +50,14 @@ const routeTree = rootRoute.addChildren([
     approvalRoute,
     fleetsRoute,
     fleetRoute,
-    placeholder('/policies', pages.policies),
-    placeholder('/policies/$policy', pages.policies),
-    placeholder('/reports', pages.reports),
-    placeholder('/alarms', pages.alarms),
-    placeholder('/repositories', pages.repositories),
-    placeholder('/agents', pages.agents),
-    placeholder('/audit', pages.audit),
-    placeholder('/administration', pages.administration),
+    repositoriesRoute,
+    repositoryRoute,
+    agentsRoute,
+    agentRoute,
+    alarmsRoute,
+    reportsRoute,
+    auditRoute,
+    administrationRoute,
   ]),
 ]);
 

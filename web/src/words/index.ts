@@ -6,6 +6,11 @@
 import { approvals } from './en/approvals';
 import { catalog } from './en/catalog';
 import { cluster } from './en/cluster';
+import { acts } from './en/acts';
+import { administration } from './en/administration';
+import { agents } from './en/agents';
+import { alarms } from './en/alarms';
+import { audit } from './en/audit';
 import { clusters } from './en/clusters';
 import { common, equivalent, errors } from './en/common';
 import { compliance } from './en/compliance';
@@ -43,6 +48,23 @@ export const words = {
   restores,
   wizard,
   work,
+import { policies } from './en/policies';
+import { reports } from './en/reports';
+import { repositories } from './en/repositories';
+import { subjects } from './en/subjects';
+import { yaml } from './en/yaml';
+
+export const words = {
+  acts,
+  administration,
+  agents,
+  alarms,
+  audit,
+  policies,
+  reports,
+  repositories,
+  subjects,
+  yaml,
 };
 
 export type Words = typeof words;

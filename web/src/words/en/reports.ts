@@ -1,0 +1,72 @@
+/** Words of reports for auditors. */
+export const reports = {
+  title: 'Reports',
+  about:
+    'Whether a fleet kept its promises in a period: signed, and the same when it is made again.',
+  make: {
+    title: 'Make a report',
+    about:
+      'Compliance, violations with their cause, backups, drills, restores, deletions and approvals.',
+    fleet: 'Fleet',
+    period: 'Period',
+    periods: {
+      '30d': 'the last 30 days',
+      month: 'the last month',
+      quarter: 'the last quarter',
+      own: 'from – to',
+    },
+    from: 'From',
+    to: 'To',
+    toHelp: 'not included; days begin at midnight UTC',
+    asKnownAt: 'As known at',
+    asKnownAtHelp: 'now when it is not said; a report as known at a moment stays the same for ever',
+    format: 'As',
+    formats: { pdf: 'PDF', csv: 'CSV', json: 'JSON' },
+    submit: 'Make and download',
+    made: 'The report is made, signed and downloaded',
+    again: 'Download again',
+    order: 'The period ends before it begins',
+    needed: 'Choose a fleet',
+    same: 'The same period as known at the same moment has the same bytes in each format.',
+  },
+  result: {
+    file: 'File',
+    report: 'Report',
+    knownAt: 'As known at',
+    sha256: 'SHA-256 of the body',
+  },
+  list: {
+    title: 'Reports that were made',
+    about: 'With each, the hash that names it in every format; the audit log has them too.',
+    columns: {
+      made: 'Made',
+      fleet: 'Fleet',
+      period: 'Period',
+      knownAt: 'As known at',
+      by: 'By',
+      sha256: 'SHA-256 of the body',
+      act: 'Act',
+    },
+    again: 'Make again',
+    nothing: 'nothing came out',
+    empty: {
+      title: 'No report yet',
+      about: 'Make one of a fleet and a period: it is signed, and listed here with its hash.',
+    },
+    reader: 'somebody unknown',
+  },
+  verify: {
+    title: 'How to verify',
+    about:
+      'Needs the file and the CA certificate, and no server. It refuses a file of which any byte is another.',
+    command: 'Command that verifies a report',
+    ca: 'CA certificate',
+    keys: 'Keys that sign',
+    keysAbout: 'A certificate of the CA names the key and travels in the file.',
+    key: 'Key',
+    since: 'Since',
+    certificate: 'Certificate',
+    download: (what: string) => `Download ${what}`,
+    noKeys: 'The first report makes the first key.',
+  },
+};
