@@ -3,14 +3,14 @@
  * (test/words.test.ts holds them to it). One file a page in `en/`; a second language
  * would be a second folder of the same shape.
  */
-import { approvals } from './en/approvals';
-import { catalog } from './en/catalog';
-import { cluster } from './en/cluster';
 import { acts } from './en/acts';
 import { administration } from './en/administration';
 import { agents } from './en/agents';
 import { alarms } from './en/alarms';
+import { approvals } from './en/approvals';
 import { audit } from './en/audit';
+import { catalog } from './en/catalog';
+import { cluster } from './en/cluster';
 import { clusters } from './en/clusters';
 import { common, equivalent, errors } from './en/common';
 import { compliance } from './en/compliance';
@@ -21,13 +21,23 @@ import { frame, missing, palette } from './en/frame';
 import { jobs } from './en/jobs';
 import { login } from './en/login';
 import { overview } from './en/overview';
-import { unprotected } from './en/unprotected';
+import { policies } from './en/policies';
+import { reports } from './en/reports';
+import { repositories } from './en/repositories';
 import { restores } from './en/restores';
+import { subjects } from './en/subjects';
+import { unprotected } from './en/unprotected';
 import { wizard } from './en/wizard';
 import { work } from './en/work';
+import { yaml } from './en/yaml';
 
 export const words = {
+  acts,
+  administration,
+  agents,
+  alarms,
   approvals,
+  audit,
   catalog,
   cluster,
   clusters,
@@ -44,26 +54,14 @@ export const words = {
   missing,
   overview,
   palette,
-  unprotected,
-  restores,
-  wizard,
-  work,
-import { policies } from './en/policies';
-import { reports } from './en/reports';
-import { repositories } from './en/repositories';
-import { subjects } from './en/subjects';
-import { yaml } from './en/yaml';
-
-export const words = {
-  acts,
-  administration,
-  agents,
-  alarms,
-  audit,
   policies,
   reports,
   repositories,
+  restores,
   subjects,
+  unprotected,
+  wizard,
+  work,
   yaml,
 };
 

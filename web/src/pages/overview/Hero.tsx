@@ -2,7 +2,6 @@
 import { Link } from '@tanstack/react-router';
 import { CircleAlert, CircleCheck, CircleX } from 'lucide-react';
 import type { Schemas } from '../../api/client';
-import { formatCount } from '../../format/size';
 import { Card } from '../../ui/Card';
 import { cx } from '../../ui/cx';
 import { words } from '../../words';
