@@ -1,6 +1,6 @@
 /** Writing a policy: the editor, its bar, the review before it is saved. */
 import { useBlocker } from '@tanstack/react-router';
-import { useMemo, useState } from 'react';
+import { useMemo, useRef, useState } from 'react';
 import type { PolicyDocument } from '../../../api/queries/policies';
 import { Button } from '../../../ui/Button';
 import { AlertDialog } from '../../../ui/Dialog';
@@ -34,15 +34,16 @@ export function Workbench({
   onStale: () => void;
 }) {
   const [reviewing, setReviewing] = useState(false);
-  const [saved, setSaved] = useState(false);
+  // No state: the way out is taken before another render.
+  const saved = useRef(false);
   const preview = usePreview(value);
   const draft = useMemo(() => readDraft(value), [value]);
   const isNew = revision === undefined;
   const edited = value !== base;
   const seen = preview.current && preview.error === null && preview.data !== undefined;
   const blocker = useBlocker({
-    shouldBlockFn: ({ current, next }) => edited && !saved && current.pathname !== next.pathname,
-    enableBeforeUnload: () => edited && !saved,
+    shouldBlockFn: ({ current, next }) => edited && !saved.current && current.pathname !== next.pathname,
+    enableBeforeUnload: () => edited && !saved.current,
     withResolver: true,
   });
   const why = !edited
@@ -84,7 +85,7 @@ export function Workbench({
             onStale();
           }}
           onSaved={(name) => {
-            setSaved(true);
+            saved.current = true;
             onSaved(name);
           }}
         />
