@@ -46,11 +46,11 @@ export function HeatmapView({
           </p>
           <p className="max-w-prose text-sm text-ink-2">{text.heatmap.about(target)}</p>
         </div>
-        <div className="flex gap-2">
+        <div className="flex w-full flex-wrap gap-2 sm:w-auto">
           <Select
             label={text.filters.target}
             labelHidden
-            className="w-48"
+            className="min-w-40 flex-1 sm:w-48 sm:flex-none"
             value={target}
             options={TARGETS.map((value) => ({ value, text: text.filters.targetOf(value) }))}
             onValueChange={(next) => onSearch({ target: next === '99.9' ? undefined : next })}
@@ -58,7 +58,7 @@ export function HeatmapView({
           <Select
             label={text.filters.sort}
             labelHidden
-            className="w-44"
+            className="min-w-40 flex-1 sm:w-44 sm:flex-none"
             value={order}
             options={(['budget', 'name'] as const).map((value) => ({
               value,

@@ -59,11 +59,12 @@ export function cellsOf({ phases, violations }: ClusterHistory, days: readonly D
     const touching = violations.filter(
       ({ startedAt, endedAt }) => overlap(day, Date.parse(startedAt), endOf(endedAt, day)) > 0,
     );
-    const above = touching.reduce(
+    const told = touching.reduce(
       (sum, { startedAt, endedAt }) =>
         sum + overlap(day, Date.parse(startedAt), endOf(endedAt, day)),
       0,
     );
+    const above = Math.max(told, states.VIOLATED ?? 0);
     const length = (day.to - day.from) / 1000;
     const share = length <= 0 ? 0 : Math.min(1, above / length);
     return { day, states, above, share, look: lookOf(states, above), violations: touching };

@@ -95,7 +95,7 @@ export function FleetPage() {
             <VerdictBar verdicts={row.verdicts} fleet={fleet} />
           </div>
         </Card>
-        <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+        <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
           <WorstCard exposures={exposures} fleet={fleet} />
           <Card>
             <CardHeader title={text.detail.policies} />

@@ -69,7 +69,7 @@ const columns: PlainColumn<FleetRow>[] = [
           <Link to="/clusters/$cluster" params={{ cluster: worst.cluster }} className={LINK}>
             {worst.cluster}
           </Link>
-          <span className="num block text-sm text-ink-2">
+          <span className="num block text-sm whitespace-nowrap text-ink-2">
             {worst.exposureSeconds == null
               ? words.clusters.noBackup
               : formatDuration(worst.exposureSeconds)}

@@ -43,14 +43,14 @@ export function OverviewPage() {
     <Page title={text.title}>
       <div className="space-y-4">
         {nothing ? <FirstSteps /> : <Hero status={shown} />}
-        <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
+        <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem] 2xl:grid-cols-[minmax(0,1fr)_26rem]">
           <div className="space-y-4">
             <UnprotectedCard counts={shown.unprotected} />
             <ViolationsCard />
             {!nothing && <WorstCard exposures={exposures} />}
             <WorkCard counts={shown.counts.jobs} />
           </div>
-          <div className="grid items-start gap-4 md:grid-cols-2 xl:grid-cols-1">
+          <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 md:grid-cols-2 xl:grid-cols-1">
             <AlarmsCard counts={shown.counts.alarms} />
             {!nothing && <DrillsCard exposures={exposures} />}
             <ControlPlaneCard status={shown} />

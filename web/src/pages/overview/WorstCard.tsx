@@ -34,6 +34,7 @@ const columns: PlainColumn<Exposure>[] = [
   {
     id: 'state',
     title: text.state,
+    from: 'sm',
     cell: ({ status }) => (status == null ? <None /> : <VerdictPill verdict={status} />),
   },
   {

@@ -65,8 +65,20 @@ export function UnprotectedPage() {
 }
 
 const columnsOf = (onAct: (act: Act) => void): PlainColumn<Unprotected>[] => [
-  { id: 'what', title: text.columns.what, wrap: true, cell: (row) => <What row={row} /> },
-  { id: 'why', title: text.columns.why, wrap: true, cell: (row) => <Why row={row} /> },
+  {
+    id: 'what',
+    title: text.columns.what,
+    wrap: true,
+    cell: (row) => (
+      <>
+        <What row={row} />
+        <span className="mt-1.5 block sm:hidden">
+          <Why row={row} />
+        </span>
+      </>
+    ),
+  },
+  { id: 'why', title: text.columns.why, from: 'sm', wrap: true, cell: (row) => <Why row={row} /> },
   {
     id: 'where',
     title: text.columns.where,
@@ -156,7 +168,7 @@ function Acts({ row, onAct }: { row: Unprotected; onAct: (act: Act) => void }) {
     );
   }
   return (
-    <span className="inline-flex flex-wrap justify-end gap-1.5">
+    <span className="inline-flex flex-col items-end gap-1.5 lg:flex-row">
       <Button size="sm" icon={ShieldCheck} onClick={() => onAct({ kind: 'protect', row })}>
         {text.protect}
       </Button>
