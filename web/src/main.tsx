@@ -8,7 +8,6 @@ import { router } from './routes';
 import { session } from './session/browser';
 import { watchTheme } from './theme/theme';
 import './theme/tokens.css';
-import { Toasts } from './ui/Toast';
 import { TooltipProvider } from './ui/Tooltip';
 
 // Its compiled parsers need eval, which our content security policy forbids.
@@ -29,7 +28,6 @@ createRoot(root).render(
     <QueryClientProvider client={queryClient}>
       <TooltipProvider delayDuration={300}>
         <RouterProvider router={router} />
-        <Toasts />
       </TooltipProvider>
     </QueryClientProvider>
   </StrictMode>,

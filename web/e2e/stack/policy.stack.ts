@@ -40,6 +40,7 @@ test('a policy is edited with a dry run', async ({ page, world: { stack } }) => 
 
   // And back, by its history.
   await page.getByRole('tab', { name: 'Versions' }).click();
+  await page.getByRole('list', { name: 'Revisions' }).getByRole('button').nth(1).click();
   await page.getByRole('button', { name: 'Roll back to this' }).first().click();
   const ask = page.getByRole('dialog').or(page.getByRole('alertdialog'));
   await ask.getByRole('button', { name: 'Roll back to this' }).click();

@@ -9,6 +9,7 @@ import {
 import { MapPinOff } from 'lucide-react';
 import { Button } from '../ui/Button';
 import { EmptyState, ErrorState } from '../ui/States';
+import { Toasts } from '../ui/Toast';
 import { words } from '../words';
 
 declare module '@tanstack/react-router' {
@@ -25,10 +26,20 @@ export interface RouterContext {
 }
 
 export const rootRoute = createRootRouteWithContext<RouterContext>()({
-  component: Outlet,
+  component: Root,
   errorComponent: RouteError,
   notFoundComponent: NotFound,
 });
+
+/** Notes lead to pages, so they are shown where the router is. */
+function Root() {
+  return (
+    <>
+      <Outlet />
+      <Toasts />
+    </>
+  );
+}
 
 export function RouteError({ error, reset }: ErrorComponentProps) {
   return (

@@ -53,7 +53,7 @@ function Found({ request }: { request: Approval }) {
   const me = useQuery(access.me()).data;
   const pending = request.state === 'pending';
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
+    <div className="grid grid-cols-1 items-start gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
       <div className="min-w-0 space-y-4">
         {pending && isMine(request, me) && (
           <p className="flex items-center gap-2.5 rounded-lg border border-line bg-warn-soft p-3 font-medium text-warn">

@@ -52,17 +52,13 @@ function Pending() {
     return (
       <EmptyState icon={ClipboardCheck} title={text.none.title}>
         <p>{text.none.about}</p>
-        <CodeBlock
-          label={text.none.command}
-          text="approvals: {delete: 2, restoreOver: 1}"
-          className="text-left"
-        />
+        <CodeBlock label={text.none.command} text={text.none.example} className="text-left" />
       </EmptyState>
     );
   }
   return (
     <>
-      <ul className="grid gap-4 xl:grid-cols-2">
+      <ul className="grid grid-cols-1 gap-4 xl:grid-cols-2">
         {requests.map((request) => (
           <li key={request.id}>
             <PendingCard request={request} />
@@ -80,7 +76,7 @@ const columns = [
   column.accessor('id', {
     header: text.columns.id,
     ...fixed,
-    meta: { width: '9.75rem' },
+    meta: { width: 'minmax(8.5rem, 9.75rem)' },
     cell: ({ getValue }) => <ApprovalLink id={getValue()} />,
   }),
   column.accessor('action', {
@@ -114,7 +110,7 @@ const columns = [
   column.accessor('createdAt', {
     header: text.columns.created,
     ...fixed,
-    meta: { width: 'minmax(4.5rem, 1fr)' },
+    meta: { width: 'minmax(5.25rem, 1fr)' },
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
 ];

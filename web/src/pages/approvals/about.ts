@@ -24,7 +24,7 @@ interface Applied {
 }
 
 /** The documents that a request would apply. */
-export function documentsOf({ command }: Pick<Approval, 'command'>): DocumentAfter[] {
+export function documentsOf({ command }: { command: unknown }): DocumentAfter[] {
   const apply = (command as { apply_documents?: { documents?: Applied[] } }).apply_documents;
   return (apply?.documents ?? []).flatMap(({ document }) => {
     const { kind, metadata, spec } = document ?? {};

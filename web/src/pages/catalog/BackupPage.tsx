@@ -68,7 +68,7 @@ function Actions({ backup }: { backup: Backup }) {
 
 function Found({ backup }: { backup: Backup }) {
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
+    <div className="grid grid-cols-1 items-start gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
       <div className="min-w-0 space-y-4">
         <Card>
           <CardBody className="space-y-4 pt-4">

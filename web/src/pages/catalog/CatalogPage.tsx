@@ -27,7 +27,7 @@ const columns = [
   column.accessor('id', {
     header: text.columns.id,
     ...fixed,
-    meta: { width: '9.75rem' },
+    meta: { width: 'minmax(8.5rem, 9.75rem)' },
     cell: ({ getValue }) => <BackupLink id={getValue()} />,
   }),
   column.accessor('cluster', {
@@ -45,13 +45,13 @@ const columns = [
   column.accessor('state', {
     header: text.columns.state,
     ...fixed,
-    meta: { width: '8rem' },
+    meta: { width: '7.75rem' },
     cell: ({ getValue }) => <BackupPill state={getValue()} />,
   }),
   column.accessor('startedAt', {
     header: text.columns.started,
     ...fixed,
-    meta: { width: 'minmax(4.5rem, 1fr)' },
+    meta: { width: 'minmax(5.25rem, 1fr)' },
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
   column.accessor('databaseBytes', {

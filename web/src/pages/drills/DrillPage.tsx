@@ -53,7 +53,7 @@ export function DrillPage() {
 
 function Found({ drill }: { drill: Drill }) {
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
+    <div className="grid grid-cols-1 items-start gap-4 xl:grid-cols-[minmax(0,1fr)_24rem]">
       <div className="min-w-0 space-y-4">
         <Card>
           <CardBody className="space-y-4 pt-4">

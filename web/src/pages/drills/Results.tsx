@@ -21,7 +21,7 @@ const columns = [
   column.accessor('id', {
     header: text.columns.id,
     ...fixed,
-    meta: { width: '9.5rem' },
+    meta: { width: 'minmax(8.5rem, 9.5rem)' },
     cell: ({ getValue }) => <DrillLink id={getValue()} />,
   }),
   column.accessor('cluster', {
@@ -39,7 +39,7 @@ const columns = [
   column.accessor('finishedAt', {
     header: text.columns.finished,
     ...fixed,
-    meta: { width: 'minmax(5rem, 1fr)' },
+    meta: { width: 'minmax(5.25rem, 1fr)' },
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
   column.accessor((drill) => drill.achievedRtoSeconds ?? undefined, {

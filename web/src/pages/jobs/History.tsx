@@ -21,7 +21,7 @@ const columns = [
   column.accessor('id', {
     header: text.columns.id,
     ...fixed,
-    meta: { width: '9.5rem' },
+    meta: { width: 'minmax(8.5rem, 9.5rem)' },
     cell: ({ getValue }) => <JobLink id={getValue()} />,
   }),
   column.accessor('cluster', {
@@ -45,7 +45,7 @@ const columns = [
   column.accessor('createdAt', {
     header: text.columns.created,
     ...fixed,
-    meta: { width: 'minmax(5.5rem, 1fr)' },
+    meta: { width: 'minmax(5.25rem, 1fr)' },
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
   column.accessor((job) => tookSeconds(job), {

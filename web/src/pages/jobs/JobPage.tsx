@@ -51,7 +51,7 @@ export function JobPage() {
 function Found({ job }: { job: Job }) {
   const running = !isFinal(job.state) && job.state !== 'queued';
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
+    <div className="grid grid-cols-1 items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
       <div className="min-w-0 space-y-4">
         <Card>
           <CardBody className="space-y-4 pt-4">

@@ -45,7 +45,7 @@ export function Now({ filters, onHistory }: { filters: JobFilters; onHistory: ()
   const waiting = inQueueOrder(queued?.data?.items ?? []);
   if (running.length === 0 && waiting.length === 0) return <Quiet onHistory={onHistory} />;
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-2">
+    <div className="grid grid-cols-1 items-start gap-4 xl:grid-cols-2">
       <Card aria-label={text.running}>
         <CardHeader title={text.running} about={text.runningAbout(running.length)} />
         {running.length === 0 ? (
@@ -151,7 +151,7 @@ function Quiet({ onHistory }: { onHistory: () => void }) {
 
 function Waiting() {
   return (
-    <div aria-busy className="grid gap-4 xl:grid-cols-2">
+    <div aria-busy className="grid grid-cols-1 gap-4 xl:grid-cols-2">
       {[0, 1].map((card) => (
         <Card key={card} className="space-y-3 p-4">
           <Skeleton className="w-24" />

@@ -89,7 +89,7 @@ function Actions({ restore }: { restore: Restore }) {
 
 function Found({ restore }: { restore: Restore }) {
   return (
-    <div className="grid items-start gap-x-8 gap-y-5 lg:grid-cols-[13rem_minmax(0,1fr)]">
+    <div className="grid grid-cols-1 items-start gap-x-8 gap-y-5 lg:grid-cols-[13rem_minmax(0,1fr)]">
       <div className="lg:sticky lg:top-4">
         <Stepper states={wayOf(restore)} />
       </div>
@@ -98,7 +98,7 @@ function Found({ restore }: { restore: Restore }) {
         {restore.approval != null && <WaitForConsent restore={restore} />}
         {restore.state !== 'awaitingApproval' && <Run restore={restore} />}
         {restore.state !== 'awaitingApproval' && (
-          <div className="grid items-start gap-4 xl:grid-cols-2">
+          <div className="grid grid-cols-1 items-start gap-4 xl:grid-cols-2">
             <Validate restore={restore} />
             <HandOver restore={restore} />
           </div>
@@ -115,7 +115,7 @@ function Found({ restore }: { restore: Restore }) {
         {restore.copies != null && restore.copies.length > 0 && (
           <Copies copies={restore.copies} tried={restore.copiesTried} />
         )}
-        <div className="grid items-start gap-4 xl:grid-cols-2">
+        <div className="grid grid-cols-1 items-start gap-4 xl:grid-cols-2">
           <Card className="p-4">
             <RestoreFacts restore={restore} />
           </Card>

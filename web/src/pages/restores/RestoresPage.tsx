@@ -28,7 +28,7 @@ const columns = [
   column.accessor('id', {
     header: text.columns.id,
     ...fixed,
-    meta: { width: '9.5rem' },
+    meta: { width: 'minmax(8.5rem, 9.5rem)' },
     cell: ({ getValue }) => <RestoreLink id={getValue()} />,
   }),
   column.accessor('cluster', {
@@ -40,7 +40,7 @@ const columns = [
   column.accessor('state', {
     header: text.columns.state,
     ...fixed,
-    meta: { width: 'minmax(8.75rem, 10.5rem)' },
+    meta: { width: '10.75rem' },
     cell: ({ getValue }) => <RestorePill state={getValue()} />,
   }),
   column.accessor('at', {
@@ -67,7 +67,7 @@ const columns = [
   column.accessor('plannedAt', {
     header: text.columns.began,
     ...fixed,
-    meta: { width: 'minmax(4.5rem, 8rem)' },
+    meta: { width: 'minmax(5.25rem, 8rem)', from: 'sm' },
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
   column.accessor('achievedRtoSeconds', {

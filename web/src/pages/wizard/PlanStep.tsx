@@ -55,17 +55,15 @@ function PlanOf({ draft, change }: StepProps) {
               {text.about} <Time at={new Date(query.dataUpdatedAt + clockOffset())} />
             </>
           }
-          actions={
-            <span className="flex flex-wrap items-center justify-end gap-1">
-              <Equivalent
-                cli={commandOf(draft, 'plan')}
-                api={{ method: 'POST', path: '/api/v1/restores/plan', body: requestOf(draft) }}
-              />
-              {again}
-            </span>
-          }
         />
         <CardBody className="space-y-5">
+          <div className="flex flex-wrap items-center gap-2">
+            {again}
+            <Equivalent
+              cli={commandOf(draft, 'plan')}
+              api={{ method: 'POST', path: '/api/v1/restores/plan', body: requestOf(draft) }}
+            />
+          </div>
           <PlanView plan={planned} predicted={planned} />
           <footer className="flex flex-wrap items-center gap-2 border-t border-line pt-4">
             <span className="flex-1" />

@@ -113,7 +113,7 @@ function Item({
       </span>
     </>
   );
-  const classes = 'flex w-full items-center gap-3 text-left lg:min-h-11';
+  const classes = 'flex h-5 w-full items-center gap-3 text-left lg:h-auto lg:min-h-11';
   return (
     <li aria-current={active ? 'step' : undefined} className="relative flex-1 lg:flex-none">
       {!last && (
@@ -131,7 +131,7 @@ function Item({
         <button
           type="button"
           onClick={go}
-          className={cx(classes, 'relative rounded-md py-1.5 hover:text-accent lg:py-0')}
+          className={cx(classes, 'relative rounded-md hover:text-accent')}
         >
           {content}
         </button>

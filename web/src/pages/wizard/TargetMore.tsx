@@ -15,7 +15,7 @@ export function TargetMore(props: StepProps) {
   const { draft, change } = props;
   const repositories = useWholeList(places.repositories());
   return (
-    <div className="grid items-start gap-4 2xl:grid-cols-2">
+    <div className="grid grid-cols-1 items-start gap-4 2xl:grid-cols-2">
       <Fold title={text.more} about={text.moreAbout} {...stateOf(props, MORE)}>
         <Combobox
           label={text.repository}

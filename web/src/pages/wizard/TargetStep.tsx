@@ -157,7 +157,7 @@ function NewServer({ draft, change, wrong }: StepProps) {
           error={wrong.dir}
           mono
           spellCheck={false}
-          placeholder="/var/lib/postgresql/restored"
+          placeholder={text.dirExample}
           value={draft.dir ?? ''}
           onChange={({ target: { value } }) => change({ dir: value === '' ? undefined : value })}
         />

@@ -59,7 +59,7 @@ export function WizardPage() {
         )
       }
     >
-      <div className="grid items-start gap-x-8 gap-y-5 lg:grid-cols-[13rem_minmax(0,1fr)]">
+      <div className="grid grid-cols-1 items-start gap-x-8 gap-y-5 lg:grid-cols-[13rem_minmax(0,1fr)]">
         <div className="space-y-5 lg:sticky lg:top-4">
           <Stepper states={statesOf(draft, step)} onGo={(to) => goTo(to, draft, step, change)} />
           <SoFar draft={draft} className="hidden lg:block" />

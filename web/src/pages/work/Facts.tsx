@@ -15,7 +15,7 @@ export function Facts({ facts, className }: { facts: readonly Fact[]; className?
   return (
     <dl
       className={cx(
-        'grid grid-cols-[repeat(auto-fill,minmax(min(100%,9.5rem),1fr))] gap-x-6 gap-y-3.5',
+        'grid grid-cols-[repeat(auto-fill,minmax(min(100%,8.75rem),1fr))] gap-x-6 gap-y-3.5',
         className,
       )}
     >

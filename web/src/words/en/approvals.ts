@@ -38,6 +38,7 @@ export const approvals = {
     about:
       'Policies say which acts need the consent of others: deleting backups, keeping less, restoring over what is there. Whoever asks for such an act appears here.',
     command: 'In a policy',
+    example: 'approvals: {delete: 2, restoreOver: 1}',
   },
   noneAtAll: {
     title: 'Nobody has asked for consent yet',

@@ -129,6 +129,7 @@ export const wizard = {
     servesNothing: 'runs no cluster',
     states: { online: 'Online', offline: 'Offline', revoked: 'Revoked' },
     dir: 'New data directory',
+    dirExample: '/var/lib/postgresql/restored',
     dirHelp: 'An absolute path that is not there yet, or empty.',
     dirHelpDelta: 'The directory that is written over.',
     start: 'Start PostgreSQL and leave it running',
