@@ -10,7 +10,7 @@ const OVERLAY = 'fixed inset-0 z-40 animate-in bg-scrim';
 const BOX =
   'fixed z-40 flex max-h-[min(90dvh,52rem)] animate-in flex-col rounded-xl border border-line bg-raised shadow-float outline-none';
 const CENTRED =
-  'inset-x-3 bottom-3 sm:inset-x-auto sm:bottom-auto sm:top-[12dvh] sm:left-1/2 sm:w-full sm:-translate-x-1/2';
+  'inset-x-3 bottom-3 sm:max-h-[min(80dvh,52rem)] sm:inset-x-auto sm:bottom-auto sm:top-[12dvh] sm:left-1/2 sm:w-full sm:-translate-x-1/2';
 
 /** To the first field, or to the dialog itself: its close button would show its tooltip. */
 function focusFirst(event: Event): void {

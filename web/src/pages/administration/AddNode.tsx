@@ -63,10 +63,11 @@ export function AddNode({ known, onClose }: { known: readonly Node[]; onClose: (
       }}
     >
       <TextField
+        autoFocus
         label={text.name}
         help={text.nameHelp}
         value={name}
-        placeholder="cp2"
+        placeholder={text.example}
         autoComplete="off"
         spellCheck={false}
         onChange={({ target }) => setName(target.value)}

@@ -64,6 +64,7 @@ export function NewBinding({ roles, onClose }: { roles: readonly Role[]; onClose
     >
       <div className="grid gap-4 sm:grid-cols-2">
         <TextField
+          autoFocus
           label={text.name}
           help={text.nameHelp}
           value={name}
@@ -125,7 +126,7 @@ export function NewBinding({ roles, onClose }: { roles: readonly Role[]; onClose
               label={text.scopeLabels}
               help={text.scopeLabelsHelp}
               value={labels}
-              placeholder="tier=gold"
+              placeholder={text.scopeLabelsExample}
               spellCheck={false}
               onChange={({ target }) => setLabels(target.value)}
             />

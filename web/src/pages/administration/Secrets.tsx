@@ -125,6 +125,7 @@ function SetSecret({ onClose }: { onClose: () => void }) {
       }}
     >
       <TextField
+        autoFocus
         label={text.name}
         help={text.nameHelp}
         value={name}

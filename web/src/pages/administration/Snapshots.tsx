@@ -10,6 +10,7 @@ import { endSnapshots, snapshots, type StateSnapshot } from '../../api/queries/n
 import { StatusPill } from '../../ui/Badge';
 import { Button } from '../../ui/Button';
 import { Card, CardBody, CardHeader } from '../../ui/Card';
+import { Prose } from '../../ui/Prose';
 import { SmallTable } from '../../ui/SmallTable';
 import { EmptyState, ErrorState, Skeleton } from '../../ui/States';
 import { Bytes, None, Time } from '../../ui/Values';
@@ -190,7 +191,11 @@ function Why({ error }: { error: unknown }) {
   return (
     <span className="mt-1 block max-w-prose text-sm text-ink-2">
       {typeof message === 'string' && <span className="block">{message}</span>}
-      {typeof hint === 'string' && <span className="block">{hint}</span>}
+      {typeof hint === 'string' && (
+        <span className="block">
+          <Prose text={hint} />
+        </span>
+      )}
     </span>
   );
 }

@@ -140,6 +140,7 @@ function Make({ onClose }: { onClose: () => void }) {
       }}
     >
       <TextField
+        autoFocus
         label={text.name}
         help={text.nameHelp}
         value={name}

@@ -160,6 +160,7 @@ function Create({ onClose }: { onClose: () => void }) {
       }}
     >
       <TextField
+        autoFocus
         label={text.name}
         help={text.nameHelp}
         value={name}
@@ -201,6 +202,7 @@ function Password({ name, onClose }: { name: string; onClose: () => void }) {
       }}
     >
       <TextField
+        autoFocus
         label={text.passwordNew}
         help={text.passwordHelp}
         type="password"

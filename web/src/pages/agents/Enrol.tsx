@@ -20,6 +20,8 @@ import { caOf, serverOf } from './join';
 const text = words.agents.token;
 const TTLS = ['15m', '1h', '24h'] as const;
 const NAME = /^[a-z0-9-]{1,63}$/;
+/** The unit that comes with the agent. */
+const START = 'systemctl enable --now holdfast-agent';
 
 export function Enrol({ known, onClose }: { known: readonly Agent[]; onClose: () => void }) {
   const [name, setName] = useState('');
@@ -47,11 +49,12 @@ export function Enrol({ known, onClose }: { known: readonly Agent[]; onClose: ()
       }}
     >
       <TextField
+        autoFocus
         label={text.name}
         help={text.nameHelp}
         error={wrong}
         value={name}
-        placeholder="db1"
+        placeholder={text.example}
         autoComplete="off"
         spellCheck={false}
         onChange={({ target }) => setName(target.value)}
@@ -156,7 +159,7 @@ function Made({
         </div>
         <div className="space-y-1.5">
           <h3 className="font-medium">{text.step2}</h3>
-          <CodeBlock label={text.startCommand} text="systemctl enable --now holdfast-agent" />
+          <CodeBlock label={text.startCommand} text={START} />
         </div>
         {ca !== undefined && (
           <p className="text-sm text-ink-2">

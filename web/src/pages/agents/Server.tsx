@@ -9,6 +9,7 @@ import { Badge, StatusPill } from '../../ui/Badge';
 import { Card, CardBody } from '../../ui/Card';
 import { cx } from '../../ui/cx';
 import { Facts } from '../../ui/Facts';
+import { Prose } from '../../ui/Prose';
 import { Bytes, None, Time } from '../../ui/Values';
 import { words } from '../../words';
 import { postgresVersion } from './expiry';
@@ -155,7 +156,9 @@ function FailureText({ failure, tone }: { failure: Failure; tone: 'bad' | 'warn'
       >
         {message}
       </p>
-      <p className="first-letter:uppercase">{hint}</p>
+      <p className="first-letter:uppercase">
+        <Prose text={hint} />
+      </p>
       <a
         href={`/errors/${code}`}
         target="_blank"

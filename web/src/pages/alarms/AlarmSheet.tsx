@@ -8,6 +8,7 @@ import { useAct } from '../../acts/useAct';
 import { acknowledgeAlarm, alarms, type Alarm } from '../../api/queries/alarms';
 import { Subject } from '../../subjects/Subject';
 import { Button } from '../../ui/Button';
+import { Prose } from '../../ui/Prose';
 import { Sheet } from '../../ui/Dialog';
 import { Equivalent, shellWord } from '../../ui/Equivalent';
 import { Facts } from '../../ui/Facts';
@@ -48,7 +49,9 @@ function Content({ alarm }: { alarm: Alarm }) {
       </div>
       <section className="rounded-lg bg-accent-soft px-4 py-3">
         <h3 className="text-sm font-semibold text-accent">{text.detail.advice}</h3>
-        <p className="first-letter:uppercase">{alarm.advice}</p>
+        <p className="first-letter:uppercase">
+          <Prose text={alarm.advice} />
+        </p>
       </section>
       <Facts facts={factsOf(alarm)} />
       {open && !alarm.acknowledgedAt && <Acknowledge alarm={alarm} />}

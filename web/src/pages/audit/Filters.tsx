@@ -22,7 +22,7 @@ export function Filters({
     <div
       role="search"
       aria-label={text.region}
-      className="mb-3 grid grid-cols-1 gap-2 sm:grid-cols-3 xl:flex"
+      className="mb-3 grid grid-cols-2 gap-2 sm:grid-cols-3 xl:flex"
     >
       {fields.map(({ field, label, placeholder }) => (
         <Committed

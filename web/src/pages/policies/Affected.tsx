@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { PolicyPreview } from '../../api/queries/policies';
 import { Badge, type Tone } from '../../ui/Badge';
+import { Prose } from '../../ui/Prose';
 import { SmallTable } from '../../ui/SmallTable';
 import { words } from '../../words';
 
@@ -31,7 +32,7 @@ export function Affected({ groups }: { groups: readonly Group[] }) {
           <ClusterChips names={group.clusters} />
           {group.consequences.map(({ code, text: consequence }) => (
             <p key={code} className="text-sm text-ink-2 first-letter:uppercase">
-              {consequence}.
+              <Prose text={consequence} />.
             </p>
           ))}
           {group.changes.length > 0 && <Changes changes={group.changes} />}

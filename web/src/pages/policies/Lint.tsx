@@ -2,6 +2,7 @@
 import { Ban, CircleAlert, Info, type LucideIcon } from 'lucide-react';
 import type { PolicyLint } from '../../api/queries/policies';
 import { StatusPill, type Tone } from '../../ui/Badge';
+import { Prose } from '../../ui/Prose';
 import { words } from '../../words';
 
 const text = words.policies.preview.severity;
@@ -43,7 +44,11 @@ export function LintList({
               )}
             </div>
             <p className="first-letter:uppercase">{message}.</p>
-            {hint !== '' && <p className="text-ink-2 first-letter:uppercase">{hint}</p>}
+            {hint !== '' && (
+              <p className="text-ink-2 first-letter:uppercase">
+                <Prose text={hint} />
+              </p>
+            )}
           </li>
         );
       })}

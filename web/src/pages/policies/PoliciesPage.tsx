@@ -103,10 +103,13 @@ function PolicyCard({ policy, clusters }: { policy: Policy; clusters: number | u
   const params = { policy: name };
   const walMode = spec.wal?.mode ?? text.facts.walDefault;
   const facts = [
-    [text.facts.rpo, spec.objectives?.rpo ?? text.facts.noRpo],
-    [text.facts.rto, spec.objectives?.rto ?? text.facts.noRto],
-    [text.facts.window, spec.objectives?.window ?? spec.retention?.pitr ?? text.facts.noWindow],
-    [text.facts.wal, walMode],
+    [text.facts.short.rpo, spec.objectives?.rpo ?? text.facts.noRpo],
+    [text.facts.short.rto, spec.objectives?.rto ?? text.facts.noRto],
+    [
+      text.facts.short.window,
+      spec.objectives?.window ?? spec.retention?.pitr ?? text.facts.noWindow,
+    ],
+    [text.facts.short.wal, walMode],
   ] as const;
   return (
     <Card className="relative flex min-w-0 flex-1 flex-col p-4 transition-colors hover:border-line-strong">

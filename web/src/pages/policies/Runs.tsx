@@ -15,7 +15,7 @@ export function Runs({ runs }: { runs: PolicyPreview['nextRuns'] }) {
   if (shown === undefined) return <p className="text-ink-2">{text.none}</p>;
   const { lanes, from, to, clusters } = shown;
   // Shares of the width, so that the picture needs no measuring.
-  const scale = timeScale(from, to, 100);
+  const scale = timeScale(from, to, 99.5);
   const ticks = timeTicks(from, to, 6);
   return (
     <figure aria-label={text.chart} className="m-0">
@@ -38,19 +38,20 @@ export function Runs({ runs }: { runs: PolicyPreview['nextRuns'] }) {
             >
               <line x1="0" x2="100%" y1="8" y2="8" className="stroke-line-strong" />
               {starts.map(({ at, cluster, missed }, index) => (
-                <circle
+                <rect
                   key={index}
-                  cx={`${scale.x(at)}%`}
-                  cy="8"
-                  r="4"
-                  className={
-                    missed ? 'fill-surface stroke-bad-mark stroke-2' : 'fill-accent stroke-surface'
-                  }
+                  x={`${scale.x(at)}%`}
+                  y="1"
+                  width="4"
+                  height="14"
+                  rx="2"
+                  transform="translate(-2 0)"
+                  className={missed ? 'fill-surface stroke-bad-mark stroke-[1.5]' : 'fill-accent'}
                 >
                   <title>
                     {`${cluster}, ${formatLocal(new Date(at))}${missed ? `, ${text.missed}` : ''}`}
                   </title>
-                </circle>
+                </rect>
               ))}
             </svg>
           </li>

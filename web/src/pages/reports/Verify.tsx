@@ -11,6 +11,7 @@ import { Time } from '../../ui/Values';
 import { words } from '../../words';
 
 const text = words.reports.verify;
+const VERIFY = 'holdfast report verify report.pdf \\\n  --ca ca.pem';
 const PEM = 'application/x-pem-file';
 
 export function Verify() {
@@ -20,7 +21,7 @@ export function Verify() {
     <Card>
       <CardHeader title={text.title} about={text.about} />
       <CardBody className="space-y-4">
-        <CodeBlock label={text.command} text="holdfast report verify report.pdf --ca ca.pem" />
+        <CodeBlock label={text.command} text={VERIFY} />
         {ca !== undefined && (
           <Button size="sm" icon={Download} onClick={() => saveText('ca.pem', ca, PEM)}>
             {text.download(text.ca)}

@@ -6,6 +6,7 @@ import { repositories, type Finding } from '../../api/queries/repositories';
 import { Badge, type Tone } from '../../ui/Badge';
 import { Card, CardBody, CardHeader } from '../../ui/Card';
 import { ErrorState, Skeleton } from '../../ui/States';
+import { Prose } from '../../ui/Prose';
 import { SmallTable } from '../../ui/SmallTable';
 import { None, Time } from '../../ui/Values';
 import { words } from '../../words';
@@ -110,7 +111,11 @@ function LastError({ error }: { error: unknown }) {
     <div className="rounded-lg bg-warn-soft p-3">
       <p className="font-semibold text-warn">{text.lastError}</p>
       <p>{message === undefined ? <None /> : String(message)}</p>
-      {hint !== undefined && <p className="text-ink-2">{String(hint)}</p>}
+      {hint !== undefined && (
+        <p className="text-ink-2">
+          <Prose text={String(hint)} />
+        </p>
+      )}
       {typeof code === 'string' && (
         <a
           href={`/errors/${code}`}

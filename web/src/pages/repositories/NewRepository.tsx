@@ -74,6 +74,7 @@ export function NewRepository({
     >
       <div className="grid gap-4 sm:grid-cols-2">
         <TextField
+          autoFocus
           label={text.name}
           help={text.nameHelp}
           error={faultOf('metadata.name')}

@@ -58,10 +58,12 @@ export function RepositoryPage() {
       title={name}
       actions={
         <>
-          <Equivalent
-            cli={`holdfast repository check ${name}`}
-            api={{ method: 'POST', path: '/api/v1/scans', body: { repository: name } }}
-          />
+          <span className="flex items-center">
+            <Equivalent
+              cli={`holdfast repository check ${name}`}
+              api={{ method: 'POST', path: '/api/v1/scans', body: { repository: name } }}
+            />
+          </span>
           <Delete repository={query.data} />
           <Button
             variant="primary"

@@ -58,7 +58,7 @@ export const agents = {
     patroniPaused: 'paused',
     later:
       'the offset of its clock and what it can do. Agents say both to the control plane, the API does not tell them yet.',
-    alarms: 'Alarms of it',
+    alarms: 'Alarms of agents that are away',
   },
   revoke: 'Revoke',
   revokeTitle: (name: string) => `Revoke ${name}?`,
@@ -72,6 +72,7 @@ export const agents = {
     about: 'A token lets one agent in, once.',
     name: 'Name of the agent',
     nameHelp: 'a-z, 0-9 and -; usually the name of its host',
+    example: 'db1',
     region: 'Region',
     regionHelp: 'what this host fails together with, such as eu-west-1',
     ttl: 'The token is good for',

@@ -28,6 +28,7 @@ export const policies = {
     wal: 'WAL',
     schedules: 'Schedules',
     keeps: 'Keeps',
+    short: { rpo: 'RPO', rto: 'RTO', window: 'Window', wal: 'WAL' },
     noRpo: 'no verdict',
     noRto: 'not promised',
     noWindow: 'since the oldest backup',
@@ -165,6 +166,9 @@ export const policies = {
   form: {
     name: 'Name',
     nameHelp: 'a-z, 0-9 and -; it cannot be changed later',
+    nameExample: 'gold',
+    labelExample: 'tier=gold',
+    timezoneExample: 'Europe/Vienna',
     selector: 'Clusters with all these labels',
     selectorAll: 'Every cluster',
     selectorHelp: 'Without a label it selects every cluster.',
@@ -282,6 +286,7 @@ export const policies = {
     },
     number: 'A whole number',
     choose: 'Choose…',
+    firstRepository: 'the first by name',
   },
   suggest: {
     title: 'Begin with what you need',
@@ -307,6 +312,17 @@ export const policies = {
     reasons: 'Why it says what it says',
     assumptions: 'What is assumed',
     open: 'Open in the editor',
+    waiting: {
+      title: 'From the least to the most',
+      about:
+        'The first of these that keeps what you ask for is suggested; of each it is said why it does, or why not.',
+      means: {
+        dump: 'A copy of the rows, to be loaded anew. Loses what came after it.',
+        baseBackup: 'A copy of the files. Restores fast; loses what came after it.',
+        archivedWal: 'Any point in time, up to the last segment that was switched.',
+        streamedWal: 'Any point in time, up to seconds ago.',
+      },
+    },
     needed: 'is needed',
   },
 };

@@ -27,7 +27,7 @@ export function Promised({ policy }: { policy: Policy }) {
   return (
     <div className="space-y-4">
       <Contract title={text.contract} text={contractOf(policy) ?? text.noContract} />
-      <div className="grid items-start gap-4 xl:grid-cols-2">
+      <div className="grid gap-4 xl:grid-cols-2">
         <Card>
           <CardHeader title={text.against} />
           <CardBody>

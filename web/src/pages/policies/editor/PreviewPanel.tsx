@@ -30,26 +30,34 @@ export function PreviewPanel({
 }) {
   const { data, error, current, waits } = preview;
   return (
-    <section aria-label={text.title} className="rounded-lg border border-line bg-surface">
-      <header className="border-b border-line px-4 py-3">
+    <section className="rounded-lg border border-line bg-surface">
+      <header className="px-4 py-3">
         <h2 className="text-base font-semibold">{text.title}</h2>
         <p role="status" className="text-sm text-ink-2">
           {waits ? text.wait : current ? text.current : text.running}
         </p>
       </header>
-      <div className="space-y-5 p-4" aria-busy={(!waits && !current) || undefined}>
-        {error !== null && <ErrorState compact error={error} />}
-        {error === null && data === undefined && !waits && (
-          <div aria-hidden className="space-y-3">
-            <Skeleton className="h-14 w-full" />
-            <Skeleton className="w-2/3" />
-            <Skeleton className="w-1/2" />
-          </div>
-        )}
-        {error === null && data !== undefined && (
-          <PreviewContent preview={data} {...(onField !== undefined && { onField })} />
-        )}
-      </div>
+      {!waits && (
+        <div
+          tabIndex={0}
+          role="region"
+          aria-label={text.title}
+          className="scroll-quiet space-y-5 border-t border-line p-4 xl:max-h-[calc(100dvh-16rem)] xl:overflow-y-auto"
+          aria-busy={!current || undefined}
+        >
+          {error !== null && <ErrorState compact error={error} />}
+          {error === null && data === undefined && (
+            <div aria-hidden className="space-y-3">
+              <Skeleton className="h-14 w-full" />
+              <Skeleton className="w-2/3" />
+              <Skeleton className="w-1/2" />
+            </div>
+          )}
+          {error === null && data !== undefined && (
+            <PreviewContent preview={data} {...(onField !== undefined && { onField })} />
+          )}
+        </div>
+      )}
     </section>
   );
 }

@@ -125,19 +125,19 @@ export function Suggest({
             <TextField
               label={form.name}
               error={errors.name?.message}
-              placeholder="gold"
+              placeholder={form.nameExample}
               {...register('name')}
             />
             <TextField
               label={form.selector}
               error={errors.label?.message}
-              placeholder="tier=gold"
+              placeholder={form.labelExample}
               {...register('label')}
             />
             <Select
               label={form.repository}
               value={now.repository}
-              options={[{ value: '', text: form.choose }, ...places]}
+              options={[{ value: '', text: form.firstRepository }, ...places]}
               onValueChange={(value) => setValue('repository', value)}
             />
             <Select
@@ -162,10 +162,39 @@ export function Suggest({
           </Button>
         </form>
       </Card>
-      {asked.data !== undefined && (
+      {asked.data === undefined ? (
+        <Means />
+      ) : (
         <Suggestion suggestion={asked.data} onOpen={() => asked.data && onOpen(asked.data)} />
       )}
     </div>
+  );
+}
+
+/** What there is to choose from, before anything was asked. */
+function Means() {
+  const { title, about, means } = text.waiting;
+  return (
+    <section className="rounded-lg border border-dashed border-line-strong p-5">
+      <h2 className="text-lg font-semibold">{title}</h2>
+      <p className="mb-4 max-w-prose text-ink-2">{about}</p>
+      <ol className="space-y-3">
+        {(['dump', 'baseBackup', 'archivedWal', 'streamedWal'] as const).map((each, index) => (
+          <li key={each} className="flex gap-3">
+            <span
+              aria-hidden
+              className="num flex size-7 shrink-0 items-center justify-center rounded-full bg-accent-soft font-semibold text-accent"
+            >
+              {index + 1}
+            </span>
+            <div>
+              <p className="font-medium">{text.means[each]}</p>
+              <p className="text-ink-2">{means[each]}</p>
+            </div>
+          </li>
+        ))}
+      </ol>
+    </section>
   );
 }
 

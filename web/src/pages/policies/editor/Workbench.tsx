@@ -59,7 +59,7 @@ export function Workbench({
     <>
       <Editor {...{ value, onChange, preview, view, onView, isNew }} />
       <div className="sticky bottom-0 z-20 -mx-4 mt-5 flex flex-wrap items-center justify-end gap-2 border-t border-line bg-surface px-4 py-3 sm:-mx-6 sm:px-6">
-        <p role="status" className="min-w-0 flex-1 text-sm text-ink-2">
+        <p role="status" className="min-w-0 basis-full text-sm text-ink-2 sm:flex-1 sm:basis-0">
           {why}
         </p>
         {edited && !isNew && (

@@ -88,7 +88,7 @@ function Rhythm({ path }: { path: Path }) {
             path={[...path, 'timezone']}
             label={text.timezone}
             help={text.timezoneHelp}
-            placeholder="Europe/Vienna"
+            placeholder={text.timezoneExample}
           />
         </>
       ) : (
