@@ -160,6 +160,20 @@ pub(crate) enum Command {
         #[arg(long)]
         fleet: Option<Name>,
     },
+    /// Show what one could restore a cluster to over time, and the holes in that
+    Coverage {
+        /// The cluster
+        cluster: Name,
+        /// Leave out what ended before, as an RFC 3339 time
+        #[arg(long, value_name = "TIME")]
+        from: Option<jiff::Timestamp>,
+        /// Leave out what began later
+        #[arg(long, value_name = "TIME")]
+        to: Option<jiff::Timestamp>,
+        /// Only of this repository
+        #[arg(long)]
+        repository: Option<Name>,
+    },
     /// Show what clusters were exposed to, and when that was too much
     #[command(subcommand)]
     Compliance(Compliance),
@@ -509,8 +523,20 @@ pub(crate) enum Job {
         /// Jobs in a state, such as running
         #[arg(long)]
         state: Option<holdfast_types::JobState>,
+        /// Jobs of a kind, such as backup
+        #[arg(long)]
+        kind: Option<holdfast_types::JobKind>,
+        /// Jobs of the clusters of a fleet
+        #[arg(long)]
+        fleet: Option<Name>,
+        /// Jobs that an agent has, had last, or is asked to do
+        #[arg(long)]
+        agent: Option<Name>,
+        /// Jobs that were asked for since then, as an RFC 3339 time
+        #[arg(long, value_name = "TIME")]
+        since: Option<jiff::Timestamp>,
         /// Results that came too late to count, of any job
-        #[arg(long, conflicts_with_all = ["cluster", "state"])]
+        #[arg(long, conflicts_with_all = ["cluster", "state", "kind", "fleet", "agent", "since"])]
         late: bool,
     },
     /// Show a job with its phases and attempts

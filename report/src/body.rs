@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::number::{Level, Percent, Seconds};
-use crate::record::{Approval, Deletion, Drill, Exemption, Restore};
+use crate::record::{Acknowledgement, Approval, Deletion, Drill, Exemption, Restore};
 use crate::totals::Totals;
 
 /// The version of the body's form.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -53,6 +53,9 @@ pub struct Report {
     pub deletions: Vec<Deletion>,
     /// Requests for the consent of others that were open in it.
     pub approvals: Vec<Approval>,
+    /// Alarms that somebody took on in it. Since version 2.
+    #[serde(default)]
+    pub acknowledgements: Vec<Acknowledgement>,
 }
 
 /// One cluster in the period.

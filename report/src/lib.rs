@@ -33,7 +33,7 @@ pub use body::{
 };
 pub use format::Format;
 pub use number::{Level, Percent, Seconds};
-pub use record::{Approval, Deletion, Drill, Exemption, Restore, Vote};
+pub use record::{Acknowledgement, Approval, Deletion, Drill, Evidence, Exemption, Restore, Vote};
 #[cfg(feature = "render")]
 pub use render::{RenderError, body, document};
 pub use seal::{Signer, SignerError};

@@ -78,6 +78,66 @@ pub struct Restore {
     pub requested_by: Option<String>,
     /// Why it failed: a stable code.
     pub cause: Option<String>,
+    /// What was planned, and what came of it; none of restores from before there were
+    /// plans that somebody consents to. Since version 2.
+    #[serde(default)]
+    pub evidence: Option<Evidence>,
+}
+
+/// What was planned of a restore, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Evidence {
+    /// From which repository, the last one that was tried.
+    pub repository: Name,
+    /// The directory that was made.
+    pub dir: String,
+    /// SHA-256 of the plan that was executed, hexadecimal.
+    pub plan_sha256: String,
+    /// The request for consent.
+    pub approval: Option<String>,
+    /// Who consented.
+    pub approved_by: Vec<String>,
+    /// When it was begun.
+    pub begun_at: Option<Timestamp>,
+    /// When its data was there.
+    pub restored_at: Option<Timestamp>,
+    /// What was going to be missing of what was asked for.
+    pub predicted_loss_seconds: Option<Seconds>,
+    /// What was.
+    pub achieved_loss_seconds: Option<Seconds>,
+    /// How long it was going to take.
+    pub predicted_rto_seconds: Option<Seconds>,
+    /// How long it took.
+    pub achieved_rto_seconds: Option<Seconds>,
+    /// How many checks passed.
+    pub checks_passed: u64,
+    /// How many there were.
+    pub checks: u64,
+}
+
+/// Somebody took an alarm on, as the audit log has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Acknowledgement {
+    /// When.
+    pub at: Timestamp,
+    /// Its place in the audit log.
+    pub audit_seq: u64,
+    /// The alarm's id.
+    pub alarm: String,
+    /// Of which cluster.
+    pub cluster: Name,
+    /// The alarm's rule.
+    pub rule: String,
+    /// What the alarm was about.
+    pub subject: String,
+    /// When the alarm opened.
+    pub opened_at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// What there was to say to it.
+    pub note: Option<String>,
 }
 
 /// A decision to delete, as the audit log has it.

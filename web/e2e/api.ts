@@ -44,6 +44,18 @@ export class CannedApi {
       // A stream that stays open cannot be canned: it stays without an answer.
       return Promise.resolve();
     }
+    const cluster = /^\/clusters\/([^/]+)(\/coverage|\/recoverability)?$/.exec(path);
+    if (cluster !== null) {
+      // What can be restored is canned where it is tested.
+      if (cluster[2] !== undefined) {
+        return route.fulfill(problem(404, 'not_found', 'no such thing', 'ask for another'));
+      }
+      return route.fulfill({ json: clusterOf(Number((cluster[1] ?? '').slice(-5))) });
+    }
+    if (path.endsWith('/policy')) {
+      const json = { cluster: path.split('/')[2], fields: [], lint: [], passedOver: [] };
+      return route.fulfill({ json });
+    }
     return route.fulfill({ json: this.read(path, url.searchParams) });
   }
 

@@ -74,6 +74,12 @@ pub(crate) enum Backup {
         #[command(flatten)]
         wait: Wait,
     },
+    /// Show what builds on a backup, and the times that could not be restored without it;
+    /// nothing is deleted by it
+    Dependents {
+        /// Its id
+        id: String,
+    },
     /// Delete a backup: it is condemned, and deleted once the grace is over
     ///
     /// One that is held, that incrementals may build on, or that is the last of its
@@ -108,6 +114,20 @@ pub(crate) struct Dump {
 pub(crate) enum Restore {
     /// Show how a restore would be done and what speaks against it; touches nothing
     Plan(RestoreArgs),
+    /// Show what restoring to a point means, by what the catalog knows: no agent is asked
+    ///
+    /// Whether it can be, from which backup, how much would be replayed and lost, and how
+    /// long that takes; otherwise why not, and the nearest points.
+    Explain {
+        /// The cluster
+        cluster: Name,
+        /// latest, an RFC 3339 time with its offset, or lsn:X
+        #[arg(long, value_name = "TARGET", default_value = "latest")]
+        at: RestoreTarget,
+        /// Only from this repository
+        #[arg(long)]
+        repository: Option<Name>,
+    },
     /// Restore a cluster into a new directory
     Run {
         #[command(flatten)]

@@ -50,18 +50,14 @@ pub(super) async fn run(cx: &mut Context, command: Backup) -> Outcome {
             output::list(cx.format, &body, COLUMNS)?;
             DONE
         }
-        Backup::Show { id } => {
-            let body = cx
-                .client
-                .get(&format!("backups/{}", encoded(&id)), &[])
-                .await?;
-            output::value(cx.format, &body)?;
-            DONE
-        }
+        Backup::Show { id } => show(cx, &format!("backups/{}", encoded(&id))).await,
         Backup::Expiry { cluster } => {
             let path = format!("clusters/{cluster}/expiry");
             let body = cx.client.get(&path, &[]).await?;
             show_expiry(cx, &body)
+        }
+        Backup::Dependents { id } => {
+            show(cx, &format!("backups/{}/dependents", encoded(&id))).await
         }
         Backup::Hold { id, reason, until } => {
             let path = format!("backups/{}/hold", encoded(&id));
@@ -92,6 +88,12 @@ pub(super) async fn run(cx: &mut Context, command: Backup) -> Outcome {
             DONE
         }
     }
+}
+
+async fn show(cx: &mut Context, path: &str) -> Outcome {
+    let body = cx.client.get(path, &[]).await?;
+    output::value(cx.format, &body)?;
+    DONE
 }
 
 const EXPIRY: &[Column] = &[

@@ -43,10 +43,22 @@ pub(super) async fn run(cx: &mut Context, command: Job) -> Outcome {
             let body = cx.client.list("late-results", &[], None).await?;
             output::list(cx.format, &body, LATE)?;
         }
-        Job::List { cluster, state, .. } => {
+        Job::List {
+            cluster,
+            state,
+            kind,
+            fleet,
+            agent,
+            since,
+            late: false,
+        } => {
             let mut query = Vec::new();
             query.extend(cluster.map(|cluster| ("cluster", cluster.to_string())));
             query.extend(state.map(|state| ("state", state.to_string())));
+            query.extend(kind.map(|kind| ("kind", kind.to_string())));
+            query.extend(fleet.map(|fleet| ("fleet", fleet.to_string())));
+            query.extend(agent.map(|agent| ("agent", agent.to_string())));
+            query.extend(since.map(|since| ("since", since.to_string())));
             let body = cx.client.list("jobs", &query, None).await?;
             output::list(cx.format, &body, COLUMNS)?;
         }

@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod channel;
 mod compliance;
+mod coverage;
 mod drill;
 mod exposure;
 mod job;
@@ -97,6 +98,12 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Drill(command) => drill::run(&mut cx, *command).await,
         Command::Job(command) => job::run(&mut cx, command).await,
         Command::Exposure { cluster, fleet } => exposure::run(&mut cx, cluster, fleet).await,
+        Command::Coverage {
+            cluster,
+            from,
+            to,
+            repository,
+        } => coverage::run(&mut cx, &cluster, (from, to), repository).await,
         Command::Compliance(command) => compliance::run(&mut cx, command).await,
         Command::Exemption(command) => compliance::exemption(&mut cx, command).await,
         Command::Alarm(command) => alarm::run(&mut cx, command).await,

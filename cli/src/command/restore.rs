@@ -135,6 +135,11 @@ pub(super) async fn run(cx: &mut Context, command: Restore) -> Outcome {
             run: args,
             wait,
         } => run_restore(cx, restore, args, wait).await,
+        Restore::Explain {
+            cluster,
+            at,
+            repository,
+        } => super::coverage::explain(cx, &cluster, &at, repository).await,
         Restore::List { cluster, state } => {
             let mut query = Vec::new();
             query.extend(cluster.map(|cluster| ("cluster", cluster.to_string())));

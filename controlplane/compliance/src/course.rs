@@ -15,18 +15,40 @@ impl History {
     /// at `known`; `None` where nothing was promised. What was never protected counts
     /// once its grace is over, as in the numbers of the period.
     pub fn course(&self, period: Period, step: Duration, known: Timestamp) -> Vec<Option<Height>> {
+        let mut drawing = Drawing::new(period, step);
+        self.walk(known, period.until, |segment| {
+            if let Some(part) = segment.clip(period.from, period.until) {
+                drawing.add(&part);
+            }
+        });
+        drawing.course
+    }
+}
+
+/// A course while it is drawn.
+pub(crate) struct Drawing {
+    pub(crate) course: Vec<Option<Height>>,
+    from: Timestamp,
+    step: u64,
+}
+
+impl Drawing {
+    pub(crate) fn new(period: Period, step: Duration) -> Self {
         let (whole, step) = (
             micros(between(period.from, period.until)),
             micros(step).max(1),
         );
         let parts = usize::try_from(whole.div_ceil(step)).unwrap_or(usize::MAX);
-        let mut course = vec![None; parts];
-        self.walk(known, period.until, |segment| {
-            if let Some(part) = segment.clip(period.from, period.until) {
-                draw(&mut course, &part, period.from, step);
-            }
-        });
-        course
+        Self {
+            course: vec![None; parts],
+            from: period.from,
+            step,
+        }
+    }
+
+    /// Takes a part of the period in.
+    pub(crate) fn add(&mut self, part: &Segment) {
+        draw(&mut self.course, part, self.from, self.step);
     }
 }
 

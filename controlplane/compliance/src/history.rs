@@ -27,7 +27,12 @@ impl History {
     /// those the later added.
     pub fn add(&mut self, recorded: Recorded) {
         let Recorded { at, known, fact } = recorded;
-        self.facts.push((at, known, Arc::new(fact)));
+        self.add_shared(at, known, Arc::new(fact));
+    }
+
+    /// The same with a fact that others hold too.
+    pub fn add_shared(&mut self, at: Timestamp, known: Timestamp, fact: Arc<Fact>) {
+        self.facts.push((at, known, fact));
     }
 
     /// Adds a stretch of claims.
@@ -75,16 +80,7 @@ impl History {
     /// The states up to `until`, as they were known at `known`.
     pub fn phases(&self, known: Timestamp, until: Timestamp) -> Vec<Phase> {
         let mut phases: Vec<Phase> = Vec::new();
-        self.walk(known, until, |segment| {
-            for phase in segment.phases() {
-                match phases.last_mut() {
-                    Some(last) if last.status == phase.status && last.until == phase.from => {
-                        last.until = phase.until;
-                    }
-                    _ => phases.push(phase),
-                }
-            }
-        });
+        self.walk(known, until, |segment| add_phases(&mut phases, segment));
         phases
     }
 
@@ -95,6 +91,20 @@ impl History {
             tracker.push(&segment);
         });
         Look::new(sweep, tracker, now)
+    }
+
+    /// The same of this moment alone: of what was before, only what is left of it.
+    pub(crate) fn still(&self, known: Timestamp, now: Timestamp) -> Look {
+        let mut sweep = Sweep::default();
+        for (at, event) in self.events(known) {
+            if at > now {
+                break;
+            }
+            sweep.pass(at);
+            sweep.apply(&event);
+        }
+        sweep.pass(now);
+        Look::still(sweep, now)
     }
 
     /// What happened, in its order.
@@ -127,5 +137,17 @@ impl History {
         // Stable: what was known later still comes later.
         events.sort_by_key(|(at, _)| *at);
         events
+    }
+}
+
+/// Adds the states of a segment to those before it.
+pub(crate) fn add_phases(phases: &mut Vec<Phase>, segment: &Segment) {
+    for phase in segment.phases() {
+        match phases.last_mut() {
+            Some(last) if last.status == phase.status && last.until == phase.from => {
+                last.until = phase.until;
+            }
+            _ => phases.push(phase),
+        }
     }
 }

@@ -96,7 +96,7 @@ impl History {
 }
 
 impl Look {
-    fn judge(&self) -> Option<Judgement> {
+    pub(crate) fn judge(&self) -> Option<Judgement> {
         let status = self.segment.status(self.now)?;
         let promise = self.segment.force().map(|force| &force.promise);
         let exposure = |scope| self.segment.exposure(scope, self.now);

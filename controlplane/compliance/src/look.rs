@@ -21,6 +21,17 @@ pub(crate) struct Look {
 }
 
 impl Look {
+    /// Without the violation that is not over: what was before is not known.
+    pub(crate) fn still(mut sweep: Sweep, now: Timestamp) -> Self {
+        let until = after(now, Duration::from_micros(1));
+        Self {
+            now,
+            segment: sweep.segment(now, until),
+            sweep,
+            open: None,
+        }
+    }
+
     pub(crate) fn new(mut sweep: Sweep, mut tracker: Tracker, now: Timestamp) -> Self {
         let until = after(now, Duration::from_micros(1));
         let segment = sweep.segment(now, until);

@@ -71,10 +71,7 @@ impl History {
     /// What a period was like, as it was known at `known`.
     pub fn period(&self, period: Period, known: Timestamp) -> PeriodResult {
         let (mut result, mut tracker) = (PeriodResult::default(), Tracker::default());
-        let touches = |violation: &Violation| {
-            let end = violation.ended_at.unwrap_or(Timestamp::MAX);
-            violation.started_at < period.until && period.from < end
-        };
+        let touches = |violation: &Violation| period.touches(violation);
         let mut found = Vec::new();
         self.walk(known, period.until, |segment| {
             found.extend(tracker.push(segment).filter(touches));
@@ -88,8 +85,16 @@ impl History {
     }
 }
 
+impl Period {
+    /// Whether a violation lies in it, in part at least.
+    pub(crate) fn touches(self, violation: &Violation) -> bool {
+        let end = violation.ended_at.unwrap_or(Timestamp::MAX);
+        violation.started_at < self.until && self.from < end
+    }
+}
+
 impl PeriodResult {
-    fn add(&mut self, part: &Segment) {
+    pub(crate) fn add(&mut self, part: &Segment) {
         let violated = part.violated_from();
         let violated = violated.map_or(Duration::ZERO, |from| between(from, part.until));
         if part.is_measured() {

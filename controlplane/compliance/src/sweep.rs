@@ -74,6 +74,14 @@ impl Sweep {
         self.at = Some(at);
     }
 
+    /// Lets time pass that nobody asks about.
+    pub(crate) fn pass(&mut self, to: Timestamp) {
+        if self.at.is_some_and(|at| at < to) {
+            self.exemptions.retain(|_, exemption| exemption.until > to);
+        }
+        self.at = Some(self.at.map_or(to, |at| at.max(to)));
+    }
+
     /// The segment from one moment to another, if nothing changes.
     pub(crate) fn segment(&mut self, from: Timestamp, until: Timestamp) -> Segment {
         let standing = self.standing.clone();

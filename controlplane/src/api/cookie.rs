@@ -16,7 +16,7 @@ use crate::app::login::Login;
 
 /// The two that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Proves the user for minutes.
     Access,
     /// Gives the next pair, once.
@@ -35,7 +35,7 @@ impl Kind {
 }
 
 /// What a request's cookie holds.
-pub fn read(app: &App, headers: &HeaderMap, kind: Kind) -> Option<Secret> {
+pub(super) fn read(app: &App, headers: &HeaderMap, kind: Kind) -> Option<Secret> {
     let name = kind.name(app.rest_is_plain());
     let values = headers.get_all(COOKIE).into_iter();
     let texts = values.filter_map(|value| value.to_str().ok());
@@ -47,7 +47,7 @@ pub fn read(app: &App, headers: &HeaderMap, kind: Kind) -> Option<Secret> {
 }
 
 /// Keeps a login in the browser.
-pub fn keep(app: &App, login: &Login) -> Result<HeaderMap, AppError> {
+pub(super) fn keep(app: &App, login: &Login) -> Result<HeaderMap, AppError> {
     let access = &app.config.access;
     set(
         app,
@@ -63,7 +63,7 @@ pub fn keep(app: &App, login: &Login) -> Result<HeaderMap, AppError> {
 }
 
 /// Takes it out of the browser.
-pub fn forget(app: &App) -> Result<HeaderMap, AppError> {
+pub(super) fn forget(app: &App) -> Result<HeaderMap, AppError> {
     let nothing = Span::from_secs(0);
     set(
         app,

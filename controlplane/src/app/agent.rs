@@ -1,5 +1,7 @@
 //! Agents.
 
+use std::collections::BTreeMap;
+
 use holdfast_consensus::StateView;
 use holdfast_state::command::RevokeAgent;
 use holdfast_state::query::{self, Page, PageRequest};
@@ -138,21 +140,43 @@ impl App {
         view: &StateView,
         cluster: &Name,
     ) -> Result<Option<u64>> {
-        let newest = query::newest_available(view.connection(), cluster).await?;
-        if let Some(lineage) = newest.and_then(|backup| backup.lineage) {
-            return Ok(Some(lineage.system_identifier));
+        let known = self
+            .known_identifiers(view, std::slice::from_ref(cluster))
+            .await?;
+        Ok(known.into_values().next())
+    }
+
+    /// The same of many clusters.
+    pub(crate) async fn known_identifiers(
+        &self,
+        view: &StateView,
+        clusters: &[Name],
+    ) -> Result<BTreeMap<Name, u64>> {
+        let conn = view.connection();
+        let lineages = query::newest_lineages(conn, clusters).await?.into_iter();
+        let mut known: BTreeMap<Name, u64> = lineages
+            .map(|(name, lineage)| (name, lineage.system_identifier))
+            .collect();
+        let unknown = |known: &BTreeMap<Name, u64>| -> Vec<Name> {
+            let unknown = clusters.iter().filter(|name| !known.contains_key(*name));
+            unknown.cloned().collect()
+        };
+        for (name, timelines) in query::wal_of_clusters(conn, &unknown(&known)).await? {
+            let last = timelines.last();
+            known.extend(last.map(|last| (name, last.lineage.system_identifier)));
         }
-        let wal = query::wal_of_cluster(view.connection(), cluster).await?;
-        if let Some(timeline) = wal.last() {
-            return Ok(Some(timeline.lineage.system_identifier));
+        let seen = query::agents_that_see(conn, &unknown(&known)).await?;
+        let pairs = seen.into_iter();
+        let pairs = pairs.flat_map(|(name, by)| by.into_iter().map(move |one| (one, name.clone())));
+        let pairs: Vec<(AgentId, Name)> = pairs.collect();
+        let facts = query::facts_seen(conn, &pairs).await?;
+        // In the order of the agents, of which the first counts.
+        for (agent, name) in pairs {
+            let seen = facts.get(&(agent, name.clone()));
+            if let Some(Observation::Reachable(server)) = seen.map(|facts| &facts.observation) {
+                known.entry(name).or_insert(server.system_identifier);
+            }
         }
-        let instances = query::instances_of_cluster(view.connection(), cluster).await?;
-        let seen = instances
-            .iter()
-            .find_map(|instance| match &instance.facts.observation {
-                Observation::Reachable(server) => Some(server.system_identifier),
-                Observation::Unreachable(_) => None,
-            });
-        Ok(seen)
+        Ok(known)
     }
 }

@@ -4,9 +4,8 @@
 //! What is said of the past rests on the facts of the log. What is said of now rests on
 //! them and on what agents last said to this node or to another.
 
-use std::sync::Arc;
-
-use holdfast_compliance::{Fact, History, Judgement, KeptStretch, Period, Promise, Recorded};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use holdfast_compliance::{KeptStretch, Period};
 use holdfast_consensus::StateView;
 use holdfast_state::query::{self, Page, PageRequest, ResourceFilter, ResourceView};
 use holdfast_state::schema;
@@ -22,6 +21,11 @@ use super::error::{AppError, Result};
 use crate::plan::compliance::{
     Asked, ClusterComplianceView, ComplianceView, ViolationView, view_of,
 };
+
+/// How many clusters are read with one statement.
+const AT_ONCE: usize = 8;
+/// While one such part is judged, the next is read.
+const IN_FLIGHT: usize = 3;
 
 /// The period that is meant when none is said.
 const USUAL: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -57,103 +61,48 @@ impl AskedPeriod {
 }
 
 impl App {
-    /// All facts of a cluster that the log has. What is asked of it as known at a
-    /// moment is the same on every node and for ever.
-    pub(crate) async fn history_of(&self, view: &StateView, cluster: &Name) -> Result<History> {
-        Ok(query::history(view.connection(), cluster).await?)
-    }
-
-    /// The facts of a cluster, with what its duties claimed since the log's last
-    /// checkpoint when it is asked as known now.
-    async fn asked_history(
+    /// What is told of each of these clusters, in their order: their facts, with what
+    /// their duties claimed since the log's last checkpoint when it is asked as known
+    /// now.
+    async fn tell_each<T: Send + 'static>(
         &self,
         view: &StateView,
-        cluster: &Name,
+        clusters: &[ResourceView],
         asked: Asked,
-    ) -> Result<History> {
-        let mut history = self.history_of(view, cluster).await?;
-        if let Some((_, promise)) = query::promise(view.connection(), cluster).await?
-            && asked.live
-        {
-            for stretch in self.live_stretches(cluster, &promise) {
-                history.add_stretch(stretch);
-            }
-        }
-        Ok(history)
-    }
-
-    fn live_stretches(&self, cluster: &Name, promise: &Promise) -> Vec<KeptStretch> {
-        let mut live = Vec::new();
-        for place in &promise.places {
-            let key = (cluster.clone(), place.repository.clone());
-            let told = self.wal.stretches(&key).into_iter();
-            live.extend(told.map(|stretch| KeptStretch {
-                repository: place.repository.clone(),
-                known_from: stretch.first.at,
-                known_to: stretch.last.at,
-                stretch: Arc::new(stretch),
-            }));
-        }
-        live
-    }
-
-    /// What is so of a cluster now: the facts in force, with what agents say live of
-    /// themselves. `None` below level 23, and when nobody asks to protect it.
-    pub(crate) async fn judge_now(
-        &self,
-        view: &StateView,
-        cluster: &Name,
-        agent_online: bool,
-        now: Timestamp,
-    ) -> Result<Option<Judgement>> {
+        what: fn(ClusterComplianceView) -> T,
+    ) -> Result<Vec<T>> {
         let conn = view.connection();
-        if !query::keeps_facts(conn).await? {
-            return Ok(None);
-        }
-        let held = query::in_force(conn, cluster).await?;
-        let mut history = History::default();
-        let mut say = |fact| {
-            history.add(Recorded {
-                at: now,
-                known: now,
-                fact,
-            });
-        };
-        // What is on record of silence and trouble is older than what is heard.
-        if !agent_online {
-            say(Fact::AgentLost);
-        }
-        let promise = held.facts.iter().find_map(|one| match &one.fact {
-            Fact::Promised(promise) => Some((**promise).clone()),
-            _ => None,
-        });
-        let places = promise.iter().flat_map(|promise| &promise.places);
-        for place in places {
-            let key = (cluster.clone(), place.repository.clone());
-            let live = self.wal.live(&key);
-            if let Some(trouble) = live.and_then(|live| live.trouble) {
-                say(Fact::TroubleBegan {
-                    repository: place.repository.clone(),
-                    code: trouble.code,
+        let parts: Vec<Vec<ResourceView>> = clusters.chunks(AT_ONCE).map(<[_]>::to_vec).collect();
+        let parts = stream::iter(parts).map(|some: Vec<ResourceView>| async move {
+            let names: Vec<Name> = some.iter().map(|one| one.name().clone()).collect();
+            let pasts = query::pasts(conn, &names).await?;
+            let live: Vec<Vec<KeptStretch>> = match asked.live {
+                true => self.live_of(view, &names).await?,
+                false => vec![Vec::new(); names.len()],
+            };
+            let told = tokio::task::spawn_blocking(move || {
+                let of_each = some.iter().zip(&pasts).zip(live);
+                let told = of_each.map(|((cluster, past), live)| {
+                    let mut history = past.read()?.history();
+                    live.into_iter().for_each(|one| history.add_stretch(one));
+                    Ok::<T, AppError>(what(view_of(cluster, &history, asked)))
                 });
-            }
-        }
-        for recorded in held.facts {
-            match &recorded.fact {
-                Fact::AgentLost | Fact::TroubleBegan { .. } => {}
-                _ => history.add(Recorded {
-                    // A clock that was ahead makes nothing come later than now.
-                    at: recorded.at.min(now),
-                    ..recorded
-                }),
-            }
-        }
-        let live = promise.map(|promise| self.live_stretches(cluster, &promise));
-        let stretches = held.stretches.into_iter().chain(live.unwrap_or_default());
-        for stretch in stretches {
-            history.add_stretch(stretch);
-        }
-        Ok(history.judge(Timestamp::MAX, now))
+                told.collect::<Result<Vec<T>>>()
+            });
+            told.await.map_err(AppError::internal)?
+        });
+        let parts: Vec<Vec<T>> = parts.buffered(IN_FLIGHT).try_collect().await?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    /// What was claimed of each that the log may not have.
+    async fn live_of(&self, view: &StateView, names: &[Name]) -> Result<Vec<Vec<KeptStretch>>> {
+        let promises = query::promises_of(view.connection(), names).await?;
+        let live = names.iter().map(|name| {
+            let promise = promises.get(name);
+            promise.map_or_else(Vec::new, |promise| self.live_stretches(name, promise))
+        });
+        Ok(live.collect())
     }
 
     /// What a period of clusters was like, a page of them by name.
@@ -182,13 +131,9 @@ impl App {
             }
             None => self.asked_clusters(&view, fleet, visible, page).await?,
         };
-        let mut items = Vec::with_capacity(found.items.len());
-        for cluster in &found.items {
-            let history = self.asked_history(&view, cluster.name(), asked).await?;
-            items.push(view_of(cluster, &history, asked).summary);
-        }
+        let summary = |told: ClusterComplianceView| told.summary;
         Ok(Page {
-            items,
+            items: self.tell_each(&view, &found.items, asked, summary).await?,
             next_cursor: found.next_cursor,
         })
     }
@@ -224,8 +169,9 @@ impl App {
         refuse_below(&view, schema::COMPLIANCE).await?;
         let found = query::resource(view.connection(), Kind::Cluster, name).await?;
         let found = found.ok_or_else(|| AppError::not_found("cluster", name))?;
-        let history = self.asked_history(&view, name, asked).await?;
-        Ok(view_of(&found, &history, asked))
+        let told = self.tell_each(&view, &[found], asked, |told| told).await?;
+        let told = told.into_iter().next();
+        told.ok_or_else(|| AppError::not_found("cluster", name))
     }
 
     /// A page of violations that lie in a period, by cluster and time.
@@ -251,18 +197,22 @@ impl App {
             let some = self
                 .asked_clusters(&view, fleet.clone(), visible.clone(), &clusters)
                 .await?;
-            for one in &some.items {
-                let name = one.name();
-                let wanted = cluster.as_ref().is_none_or(|wanted| wanted == name);
-                let done = after.as_ref().is_some_and(|(last, _)| name < last);
-                if !wanted || done || found.len() > page.limit() {
-                    continue;
+            let mut wanted = some.items;
+            wanted.retain(|one| {
+                let named = cluster.as_ref().is_none_or(|wanted| wanted == one.name());
+                named && after.as_ref().is_none_or(|(last, _)| one.name() >= last)
+            });
+            for some in wanted.chunks(AT_ONCE * IN_FLIGHT) {
+                if found.len() > page.limit() {
+                    break;
                 }
-                let history = self.asked_history(&view, name, asked).await?;
-                let told = view_of(one, &history, asked).violations.into_iter();
+                let told = self
+                    .tell_each(&view, some, asked, |told| told.violations)
+                    .await?;
+                let told = told.into_iter().flatten();
                 let told = told.filter(|one| open.is_none_or(|open| one.open == open));
                 found.extend(told.filter(|one| match &after {
-                    Some((last, at)) => (name, one.started_at) > (last, *at),
+                    Some((last, at)) => (&one.cluster, one.started_at) > (last, *at),
                     None => true,
                 }));
             }

@@ -4,9 +4,7 @@ use holdfast_consensus::StateView;
 use holdfast_state::query::{self, BackupView, DrillFilter, Page, PageRequest, ResourceView};
 use holdfast_state::schema;
 use holdfast_types::access::Permission;
-use holdfast_types::drill::{
-    CheckResult, DrillKind, DrillPoint, DrillVerdict, DumpToDrill, Proof, prove,
-};
+use holdfast_types::drill::{CheckResult, DrillKind, DrillPoint, DrillVerdict, DumpToDrill};
 use holdfast_types::resource::{Check, Cluster, Drill, Kind, Policy, Resource, check_all};
 use holdfast_types::{
     BackupId, BackupKind, DrillId, Failure, InstanceFacts, JobId, Lsn, Name, Observation,
@@ -344,23 +342,6 @@ impl App {
                 checks: wanted.checks.clone().unwrap_or_default(),
             },
         })
-    }
-
-    /// What the drills of a cluster prove at `now`.
-    pub(crate) async fn proof_of(
-        &self,
-        view: &StateView,
-        cluster: &ResourceView,
-        policy: Option<&Policy>,
-        now: Timestamp,
-    ) -> Result<Proof> {
-        let (newest, passed) = query::newest_drills(view.connection(), cluster.name()).await?;
-        let ordered = policy.and_then(Policy::drills_fresh_for);
-        let plans = query::drill_plans(view.connection()).await?;
-        let planned = query::plans_for(&plans, cluster.labels());
-        let planned = planned.filter_map(|(_, drill)| drill.fresh_for());
-        let fresh_for = ordered.into_iter().chain(planned).min();
-        Ok(prove(newest, passed, fresh_for, now))
     }
 
     /// What a drill of a cluster needs.

@@ -1,13 +1,13 @@
 //! What nobody protects: servers that agents found and no cluster declares, and
 //! clusters that no policy covers. Whatever else is fine, this is shown first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_consensus::StateView;
 use holdfast_state::command::{HeedInstance, IgnoreInstance};
-use holdfast_state::query::{self, DiscoveredView, IgnoredView, Page, PageRequest, ResourceFilter};
+use holdfast_state::query::{self, DiscoveredView, IgnoredView, Page, PageRequest, ResourceView};
 use holdfast_types::access::{Permission, Visible};
-use holdfast_types::resource::{Cluster, Kind, Resource};
+use holdfast_types::resource::Resource;
 use holdfast_types::{AgentId, DiscoveredInstance, Name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::caller::Caller;
 use super::error::Result;
+use super::exposure::{Common, declared, is_seen};
 use crate::plan::inventory::{
     DeclaredInstances, declare, declared_as, per_agent, resembles, suggested_name,
 };
@@ -114,7 +115,9 @@ impl App {
     ) -> Result<Page<UnprotectedView>> {
         let view = self.read(by).await?;
         let visible = self.visible(&view, by, Permission::ClustersRead).await?;
-        let mut items = self.find_unprotected(&view, &visible).await?;
+        let clusters = declared(&view).await?;
+        let sight = Sight::of(&view, &visible, &clusters).await?;
+        let mut items = self.find_unprotected(&view, &clusters, &sight).await?;
         items.retain(|item| ignored || item.ignored.is_none());
         Ok(Page::of(items, page, UnprotectedView::key)?)
     }
@@ -123,10 +126,11 @@ impl App {
     pub(super) async fn unprotected_counts(
         &self,
         view: &StateView,
-        visible: &Visible,
+        clusters: &[ResourceView],
+        sight: &Sight<'_>,
     ) -> Result<UnprotectedCounts> {
         let mut counts = UnprotectedCounts::default();
-        for item in self.find_unprotected(view, visible).await? {
+        for item in self.find_unprotected(view, clusters, sight).await? {
             match item.reason {
                 NotProtected::NotDeclared if item.ignored.is_none() => counts.instances += 1,
                 NotProtected::NotDeclared => {}
@@ -167,17 +171,20 @@ impl App {
     async fn find_unprotected(
         &self,
         view: &StateView,
-        visible: &Visible,
+        clusters: &[ResourceView],
+        sight: &Sight<'_>,
     ) -> Result<Vec<UnprotectedView>> {
         let agents = agent_names(view).await?;
-        // A server is known as declared whoever may see the cluster.
-        let clusters = clusters(view, &Visible::Everything).await?;
-        let mut declared = DeclaredInstances::new();
         let ids: BTreeMap<&Name, AgentId> = agents.iter().map(|(id, name)| (name, *id)).collect();
-        for (name, _, cluster) in &clusters {
-            declare(&mut declared, (name, cluster), |agent| {
+        // A server is known as declared whoever may see the cluster.
+        let mut declared = DeclaredInstances::new();
+        for one in clusters {
+            let Resource::Cluster(cluster) = &one.document.resource else {
+                continue;
+            };
+            declare(&mut declared, (one.name(), cluster), |agent| {
                 let id = ids.get(agent)?;
-                self.facts.live(*id, name)
+                self.facts.live(*id, one.name())
             });
         }
         let found = query::discovered(view.connection()).await?;
@@ -189,37 +196,78 @@ impl App {
             };
             let several = there.get(&one.agent).is_some_and(|count| *count > 1);
             let known = declared_as(&declared, agent, &one.instance).is_some();
-            if !known && self.sees_agent(view, visible, agent).await? {
-                let mut like = resembles(&declared, &one.instance);
+            if !known && sight.sees_agent(agent) {
                 // Whose data it is, is told to those who may know of that cluster.
-                if let Some(cluster) = like
-                    && !query::sees_cluster(view.connection(), visible, cluster).await?
-                {
-                    like = None;
-                }
+                let like = resembles(&declared, &one.instance);
+                let like = like.filter(|cluster| sight.sees_cluster(cluster));
                 items.push(undeclared(agent, one, like, several));
             }
         }
-        for (name, fleet, cluster) in clusters {
-            let policy = query::effective_policy(view.connection(), &name).await?;
-            if policy.is_some() || !query::sees_cluster(view.connection(), visible, &name).await? {
-                continue;
-            }
-            let agent = cluster.instances.first().map(|one| one.agent.clone());
-            items.extend(agent.map(|agent| UnprotectedView {
-                reason: NotProtected::NoPolicy,
-                agent,
-                instance: None,
-                cluster: Some(name),
-                fleet,
-                first_seen_at: None,
-                ignored: None,
-                document: None,
-            }));
-        }
+        let common = Common::read(view).await?;
+        let bare = clusters
+            .iter()
+            .filter(|one| common.policy_of(one).is_none() && sight.sees_cluster(one.name()));
+        items.extend(bare.filter_map(without_policy));
         items.sort_by_cached_key(UnprotectedView::key);
         Ok(items)
     }
+}
+
+/// What somebody sees, of clusters and of agents.
+pub(super) struct Sight<'a> {
+    /// `None` is everything.
+    clusters: Option<BTreeSet<&'a Name>>,
+    at_agents: BTreeMap<Name, BTreeSet<Name>>,
+}
+
+impl<'a> Sight<'a> {
+    /// Of one who sees this, among the clusters that are declared.
+    pub(super) async fn of(
+        view: &StateView,
+        visible: &Visible,
+        clusters: &'a [ResourceView],
+    ) -> Result<Self> {
+        if visible.is_everything() {
+            return Ok(Self {
+                clusters: None,
+                at_agents: BTreeMap::new(),
+            });
+        }
+        let seen = clusters.iter().filter(|one| is_seen(visible, one));
+        Ok(Self {
+            clusters: Some(seen.map(ResourceView::name).collect()),
+            at_agents: query::clusters_at_agents(view.connection()).await?,
+        })
+    }
+
+    fn sees_cluster(&self, cluster: &Name) -> bool {
+        self.clusters
+            .as_ref()
+            .is_none_or(|clusters| clusters.contains(cluster))
+    }
+
+    /// Whether an agent serves a cluster that is seen, or none.
+    pub(super) fn sees_agent(&self, agent: &Name) -> bool {
+        let serves = self.at_agents.get(agent);
+        serves.is_none_or(|serves| serves.iter().any(|cluster| self.sees_cluster(cluster)))
+    }
+}
+
+/// A cluster that no policy covers.
+fn without_policy(found: &ResourceView) -> Option<UnprotectedView> {
+    let Resource::Cluster(cluster) = &found.document.resource else {
+        return None;
+    };
+    Some(UnprotectedView {
+        reason: NotProtected::NoPolicy,
+        agent: cluster.instances.first()?.agent.clone(),
+        instance: None,
+        cluster: Some(found.name().clone()),
+        fleet: found.fleet.clone(),
+        first_seen_at: None,
+        ignored: None,
+        document: None,
+    })
 }
 
 fn undeclared(
@@ -251,29 +299,4 @@ async fn agent_names(view: &StateView) -> Result<BTreeMap<AgentId, Name>> {
     let all = query::agent_directory(view.connection()).await?;
     let live = all.into_iter().filter(|(_, agent)| !agent.revoked);
     Ok(live.map(|(name, agent)| (agent.id, name)).collect())
-}
-
-/// The clusters that are declared, by name, each with its fleet.
-async fn clusters(
-    view: &StateView,
-    visible: &Visible,
-) -> Result<Vec<(Name, Option<Name>, Cluster)>> {
-    let (mut all, mut page) = (Vec::new(), PageRequest::longest());
-    loop {
-        let filter = ResourceFilter {
-            visible: visible.clone(),
-            ..ResourceFilter::default()
-        };
-        let found = query::resources(view.connection(), Kind::Cluster, &filter, &page).await?;
-        for one in found.items {
-            let (name, fleet) = (one.name().clone(), one.fleet.clone());
-            if let Resource::Cluster(cluster) = one.document.resource {
-                all.push((name, fleet, cluster));
-            }
-        }
-        match found.next_cursor {
-            None => return Ok(all),
-            cursor => page.cursor = cursor,
-        }
-    }
 }

@@ -195,8 +195,15 @@ pub struct JobView {
     pub error: Option<Failure>,
     /// Whether somebody asked for it to end.
     pub cancel_requested: bool,
-    /// What it waits for, while it does.
+    /// What it waits for, while it does, in words.
     pub waiting_for: Option<String>,
+    /// The same as a code: `start, retry, too_late, blackout, cluster_busy, cluster_gone,
+    /// limit, agent_busy, agent_offline, agent_missing, agent_revoked, agent_reporting,
+    /// drill_host, no_standby, no_instance`.
+    pub waiting_code: Option<&'static str>,
+    /// Its place in the queue, from 1: who waits for nothing goes first in this order.
+    /// Null while it may not begin yet, and while more jobs wait than are counted.
+    pub queue_position: Option<u64>,
     /// The run of a schedule that it is the job of.
     #[schema(value_type = Option<String>)]
     pub run: Option<RunId>,
@@ -336,10 +343,17 @@ impl App {
         let found = query::jobs(view.connection(), &filter, page).await?;
         let held = query::active_job_assignments(view.connection()).await?;
         let mut queue = Queue::load(&view, &held).await?;
+        let any = found.items.iter().any(|job| job.state == JobState::Queued);
+        let places = queue.places(&view, any).await?;
         let mut items = Vec::with_capacity(found.items.len());
         for job in found.items {
             let assignment = assignment_of(&held, job.id);
-            items.push(self.show_job(&view, job, assignment, &mut queue).await?);
+            let queue_position = places.get(&job.id).copied();
+            let shown = self.show_job(&view, job, assignment, &mut queue).await?;
+            items.push(JobView {
+                queue_position,
+                ..shown
+            });
         }
         Ok(Page {
             items,
@@ -376,6 +390,8 @@ impl App {
         let attempts = attempts.collect();
         let mut queue = Queue::load(&view, &held).await?;
         let late = query::late_results(view.connection(), id).await?;
+        let queued = detail.job.state == JobState::Queued;
+        let places = queue.places(&view, queued).await?;
         let shown = self
             .show_job(&view, detail.job, assignment_of(&held, id), &mut queue)
             .await?;
@@ -383,6 +399,7 @@ impl App {
             phases: Some(phases),
             attempts: Some(attempts),
             late_results: Some(late.into_iter().map(Into::into).collect()),
+            queue_position: places.get(&id).copied(),
             ..shown
         })
     }
@@ -495,7 +512,8 @@ impl App {
         queue: &mut Queue,
     ) -> Result<JobView> {
         let progress = assignment.and_then(|id| self.progress.progress(id, job.generation));
-        let waiting_for = queue.waiting_for(self, view, &job).await?;
+        let wait = queue.waiting_for(self, view, &job).await?;
+        let waiting_code = wait.as_ref().map(|wait| wait.code);
         let spec = JobSpec::read(&job.spec).ok();
         let (run, because) = spec.map_or((None, None), |spec| (spec.run, spec.because));
         Ok(JobView {
@@ -517,7 +535,9 @@ impl App {
             backup: job.backup,
             error: job.failure,
             cancel_requested: job.cancel_requested,
-            waiting_for,
+            waiting_for: wait.map(|wait| wait.text),
+            waiting_code,
+            queue_position: None,
             run,
             because,
         })

@@ -147,7 +147,7 @@ impl App {
     /// The same for a browser, whose answer may be lost with the node that gave it
     /// while a page is open: the token that was exchanged last is, for a moment,
     /// answered with the same pair again.
-    pub async fn renew(&self, token: &str, from: &Origin) -> Result<Login> {
+    pub async fn renew_browser(&self, token: &str, from: &Origin) -> Result<Login> {
         let old = OpaqueToken::<SessionId>::parse(REFRESH, token).map_err(|_| not_refreshed())?;
         let new = OpaqueToken {
             id: old.id,

@@ -11,6 +11,7 @@ pub mod caller;
 pub mod code;
 pub(crate) mod compliance;
 pub(crate) mod copy;
+mod coverage;
 pub(crate) mod drill;
 mod dump;
 mod enroll;
@@ -42,7 +43,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_consensus::{Age, Member, Node, ProposeContext, StateView};
-use holdfast_state::{Cause, Effect, Principal, ReplicatedCommand};
+use holdfast_state::{Cause, Effect, FactsInForce, Principal, ReplicatedCommand};
 use holdfast_types::RequestId;
 use holdfast_types::schedule::RunId;
 use tokio::sync::{Mutex, broadcast};
@@ -56,10 +57,16 @@ pub use apply::{Applied, ApplyAction, ApplyResult, Condition, ConsentView};
 pub use approval::ApprovalView;
 pub use backup::WantedBackup;
 pub use compliance::AskedPeriod;
+pub use coverage::{
+    BackupDependentsView, BackupMark, CoverageHole, CoverageOfRepository, CoverageRole,
+    CoverageStretch, CoverageTimeline, CoverageView, DependentBackup, DrillMark, LeftOut,
+    LostStretch, PointOfRepository, RecoverabilityView, RestorablePoint,
+};
 pub use drill::{DrillView, WantedDrill};
 pub use enroll::{EnrollRequest, Enrollment};
 pub use exemption::ExemptionView;
 pub use expiry::{Condemnation, ExpiryView, Hold, Kept};
+pub use exposure::{ClusterOverview, ClusterRow, InstanceRow, LastBackup};
 pub use inventory::{IgnoredInstance, NotProtected, UnprotectedCounts, UnprotectedView};
 pub use job::{AttemptView, JobView, LateResultOfJobView, PhaseView};
 pub use join::{JoinRequest, Welcome};
@@ -83,7 +90,7 @@ use self::error::Result;
 use self::limiter::LoginLimiter;
 use crate::config::Config;
 use crate::peer::Hellos;
-use crate::secure::{Authority, Passwords, Sealer, Signer};
+use crate::secure::{Authority, NodeIdentity, Passwords, Sealer, Signer};
 use crate::session::{Declared, FactsBoard, PendingPlans, ProgressBoard, Registry, WalBoard};
 
 /// For how long a proof of a quorum is good for heartbeats.
@@ -120,11 +127,15 @@ pub struct App {
     pub(crate) changes: broadcast::Sender<Changed>,
     pub(crate) stop: CancellationToken,
     quorum: Mutex<Option<(Instant, bool)>>,
+    /// What decides about clusters now, as of the last time that somebody asked.
+    in_force: Mutex<FactsInForce>,
     /// Where this node is reached.
     pub(crate) member: Member,
     pub(crate) hellos: Hellos,
     /// Tells the numbers of this process from those of another.
     pub(crate) process: Uuid,
+    /// What this node shows to others.
+    pub(crate) identity: Arc<NodeIdentity>,
     /// Cancelled when the others have removed this node.
     pub(crate) removed: CancellationToken,
 }
@@ -150,6 +161,8 @@ pub struct Parts {
     pub signer: Signer,
     /// Where this node is reached.
     pub member: Member,
+    /// What this node shows to others.
+    pub identity: Arc<NodeIdentity>,
 }
 
 impl App {
@@ -162,6 +175,7 @@ impl App {
             authority,
             signer,
             member,
+            identity,
         } = parts;
         Arc::new(Self {
             node,
@@ -182,7 +196,9 @@ impl App {
             changes: broadcast::channel(1024).0,
             stop: CancellationToken::new(),
             quorum: Mutex::new(None),
+            in_force: Mutex::new(FactsInForce::default()),
             member,
+            identity,
             hellos: Hellos::default(),
             process: Uuid::now_v7(),
             removed: CancellationToken::new(),

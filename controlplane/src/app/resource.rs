@@ -1,11 +1,14 @@
 //! Reading and deleting declared resources.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_consensus::StateView;
 use holdfast_state::command::{DeleteResource, Deleted};
 use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
 use holdfast_types::access::Permission;
 use holdfast_types::policy::contract;
-use holdfast_types::resource::{API_VERSION, Kind, Metadata, Policy, Resource};
-use holdfast_types::{InstanceFacts, Name, RepositoryId, Revision};
+use holdfast_types::resource::{API_VERSION, Kind, Metadata, Resource};
+use holdfast_types::{AgentId, InstanceFacts, Name, RepositoryId, Revision};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,6 +18,7 @@ use super::App;
 use super::caller::Caller;
 use super::code::Code;
 use super::error::{AppError, Result};
+use super::exposure::Common;
 
 /// A resource as it is shown: the document, and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -146,12 +150,8 @@ impl App {
             ..filter.clone()
         };
         let found = query::resources(view.connection(), kind, &filter, page).await?;
-        let mut items = Vec::with_capacity(found.items.len());
-        for item in found.items {
-            items.push(self.show(&view, item).await?);
-        }
         Ok(Page {
-            items,
+            items: self.show_all(&view, found.items).await?,
             next_cursor: found.next_cursor,
         })
     }
@@ -175,22 +175,36 @@ impl App {
         self.propose_or_ask(by, command).await
     }
 
-    async fn show(
+    async fn show(&self, view: &StateView, found: query::ResourceView) -> Result<ResourceView> {
+        let mut statuses = self
+            .cluster_statuses(view, std::slice::from_ref(&found))
+            .await?;
+        let cluster = statuses.remove(found.name());
+        self.show_with(view, found, cluster).await
+    }
+
+    async fn show_all(
         &self,
-        view: &holdfast_consensus::StateView,
+        view: &StateView,
+        found: Vec<query::ResourceView>,
+    ) -> Result<Vec<ResourceView>> {
+        let mut statuses = self.cluster_statuses(view, &found).await?;
+        let mut items = Vec::with_capacity(found.len());
+        for item in found {
+            let cluster = statuses.remove(item.name());
+            items.push(self.show_with(view, item, cluster).await?);
+        }
+        Ok(items)
+    }
+
+    async fn show_with(
+        &self,
+        view: &StateView,
         found: query::ResourceView,
+        cluster: Option<ClusterStatus>,
     ) -> Result<ResourceView> {
         let kind = found.document.kind();
         let name = found.document.metadata.name.clone();
-        let cluster = match kind {
-            Kind::Cluster => Some(self.cluster_status(view, &name, found.retired_at).await?),
-            Kind::Repository
-            | Kind::Fleet
-            | Kind::Policy
-            | Kind::DrillPlan
-            | Kind::RoleBinding
-            | Kind::NotificationChannel => None,
-        };
         let repository_id = match kind {
             Kind::Repository => query::repository_identity(view.connection(), &name).await?,
             Kind::Cluster
@@ -231,29 +245,49 @@ impl App {
         })
     }
 
-    async fn cluster_status(
+    /// What is known of those of them that are clusters: a constant number of statements.
+    async fn cluster_statuses(
         &self,
-        view: &holdfast_consensus::StateView,
-        cluster: &Name,
-        retired_at: Option<Timestamp>,
-    ) -> Result<ClusterStatus> {
-        let connection = view.connection();
-        let policy = query::effective_policy(connection, cluster).await?;
-        let identifier = self.known_identifier(view, cluster).await?;
-        let mut instances = Vec::new();
-        for instance in query::instances_of_cluster(connection, cluster).await? {
-            let agent = query::agent(connection, instance.agent).await?;
-            let live = self.facts.live(instance.agent, cluster);
-            instances.push(InstanceStatus {
-                agent: agent.map(|agent| agent.name),
-                facts: live.unwrap_or(instance.facts),
-            });
+        view: &StateView,
+        found: &[query::ResourceView],
+    ) -> Result<BTreeMap<Name, ClusterStatus>> {
+        let of_kind = |one: &&query::ResourceView| one.document.kind() == Kind::Cluster;
+        let clusters: Vec<&query::ResourceView> = found.iter().filter(of_kind).collect();
+        if clusters.is_empty() {
+            return Ok(BTreeMap::new());
         }
-        Ok(ClusterStatus {
-            retired: retired_at.is_some(),
-            policy: policy.map(|(name, _): (Name, Policy)| name),
-            system_identifier: identifier.map(|identifier| identifier.to_string()),
-            instances,
-        })
+        let conn = view.connection();
+        let names: Vec<Name> = clusters.iter().map(|one| one.name().clone()).collect();
+        let common = Common::read(view).await?;
+        let identifiers = self.known_identifiers(view, &names).await?;
+        let seen = query::agents_that_see(conn, &names).await?;
+        let agents: BTreeSet<AgentId> = seen.values().flatten().copied().collect();
+        let agents: Vec<AgentId> = agents.into_iter().collect();
+        let agents = query::agent_names(conn, &agents).await?;
+        let pairs = seen.iter();
+        let pairs = pairs.flat_map(|(name, by)| by.iter().map(|one| (*one, name.clone())));
+        let pairs: Vec<(AgentId, Name)> = pairs.collect();
+        let mut recorded = query::facts_seen(conn, &pairs).await?;
+        let mut statuses = BTreeMap::new();
+        for cluster in clusters {
+            let name = cluster.name();
+            let by = seen.get(name).into_iter().flatten();
+            let instances = by.filter_map(|agent| {
+                let live = self.facts.live(*agent, name);
+                let recorded = recorded.remove(&(*agent, name.clone()));
+                Some(InstanceStatus {
+                    agent: agents.get(agent).cloned(),
+                    facts: live.or(recorded)?,
+                })
+            });
+            let status = ClusterStatus {
+                retired: cluster.retired_at.is_some(),
+                instances: instances.collect(),
+                policy: common.policy_of(cluster).map(|(name, _)| name.clone()),
+                system_identifier: identifiers.get(name).map(ToString::to_string),
+            };
+            statuses.insert(name.clone(), status);
+        }
+        Ok(statuses)
     }
 }

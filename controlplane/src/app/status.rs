@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_consensus::Role;
-use holdfast_state::query::{self, PageRequest};
+use holdfast_consensus::{Role, StateView};
+use holdfast_state::query;
 use holdfast_state::schema;
 use holdfast_types::access::Permission;
 use serde::Serialize;
@@ -14,6 +14,8 @@ use super::StateSafety;
 use super::UnprotectedCounts;
 use super::caller::Caller;
 use super::error::Result;
+use super::exposure::{declared, is_seen};
+use super::inventory::Sight;
 
 /// How the control plane is doing.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -89,31 +91,11 @@ impl App {
         let view = self.read(by).await?;
         let visible = self.visible(&view, by, Permission::ClustersRead).await?;
         let counts = query::counts_seen(view.connection(), &visible).await?;
-        let mut page = PageRequest::longest();
-        let mut agents = BTreeMap::new();
-        for state in ["online", "offline", "revoked"] {
-            agents.insert(state.to_owned(), 0);
-        }
-        loop {
-            let found = query::agents(view.connection(), &page).await?;
-            for agent in found.items {
-                if !self.sees_agent(&view, &visible, &agent.name).await? {
-                    continue;
-                }
-                let state = if agent.revoked_at.is_some() {
-                    "revoked"
-                } else if self.sessions.is_online(agent.id) {
-                    "online"
-                } else {
-                    "offline"
-                };
-                *agents.entry(state.to_owned()).or_default() += 1;
-            }
-            match found.next_cursor {
-                None => break,
-                cursor => page.cursor = cursor,
-            }
-        }
+        let mut clusters = declared(&view).await?;
+        let sight = Sight::of(&view, &visible, &clusters).await?;
+        let agents = self.agent_counts(&view, &sight).await?;
+        let unprotected = self.unprotected_counts(&view, &clusters, &sight).await?;
+        clusters.retain(|one| is_seen(&visible, one));
         Ok(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             node: self.node_status(),
@@ -121,7 +103,7 @@ impl App {
                 current: schema::version(view.connection()).await?,
                 newest: self.config.node.newest_level(),
             },
-            unprotected: self.unprotected_counts(&view, &visible).await?,
+            unprotected,
             counts: Counts {
                 clusters: counts
                     .resources
@@ -133,9 +115,33 @@ impl App {
                 backups: counts.backups,
                 alarms: self.alarm_counts(&view, by).await?,
             },
-            exposure: self.verdicts(&view, &visible).await?,
+            exposure: self.verdicts(&view, &clusters).await?,
             state_safety: self.state_safety(by).await?,
         })
+    }
+
+    /// How many agents are in which state, of those that are seen.
+    async fn agent_counts(
+        &self,
+        view: &StateView,
+        sight: &Sight<'_>,
+    ) -> Result<BTreeMap<String, u64>> {
+        let states = ["online", "offline", "revoked"];
+        let mut counts: BTreeMap<String, u64> = states.map(|state| (state.to_owned(), 0)).into();
+        for (name, agent) in query::agent_directory(view.connection()).await? {
+            if !sight.sees_agent(&name) {
+                continue;
+            }
+            let state = if agent.revoked {
+                "revoked"
+            } else if self.sessions.is_online(agent.id) {
+                "online"
+            } else {
+                "offline"
+            };
+            *counts.entry(state.to_owned()).or_default() += 1;
+        }
+        Ok(counts)
     }
 
     /// How this node is doing.

@@ -6,7 +6,7 @@ use holdfast_types::resource::{EmailSettings, MailTls};
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message as Letter};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
 use super::chain;
@@ -62,11 +62,22 @@ impl Mail {
         settings: &EmailSettings<'_>,
         password: Option<Secret>,
     ) -> Result<Self, String> {
+        Self::trusting(settings, password, None)
+    }
+
+    /// Trusts a CA besides those that the host trusts.
+    pub(super) fn trusting(
+        settings: &EmailSettings<'_>,
+        password: Option<Secret>,
+        ca: Option<Certificate>,
+    ) -> Result<Self, String> {
         check(settings).map_err(|(field, why)| format!("{field}: {why}"))?;
         let parameters = || {
-            TlsParameters::builder(settings.host.to_owned())
-                .build_rustls()
-                .map_err(|error| chain(&error))
+            let mut builder = TlsParameters::builder(settings.host.to_owned());
+            if let Some(ca) = ca.clone() {
+                builder = builder.add_root_certificate(ca);
+            }
+            builder.build_rustls().map_err(|error| chain(&error))
         };
         let tls = match settings.tls {
             // Never without: a server that does not offer it is told nothing.

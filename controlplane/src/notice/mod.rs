@@ -12,6 +12,8 @@ mod slack;
 mod webhook;
 
 #[cfg(test)]
+mod starttls;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use webhook::post_signed;

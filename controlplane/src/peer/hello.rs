@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_consensus::{CallError, CallFault, Member, NODE_REMOVED, NodeId, Role};
 use holdfast_state::query::{self, NodeState};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{HELLO, NODES, PeerError};
@@ -33,6 +34,9 @@ pub(crate) struct Hello {
     pub(crate) release: String,
     /// The newest feature level it knows.
     pub(crate) newest_level: u32,
+    /// When its certificate ends; a node of an earlier release does not say.
+    #[serde(default)]
+    pub(crate) certificate_ends_at: Option<Timestamp>,
     /// Set by a node that passes it on to the leader.
     #[serde(default)]
     relayed: bool,
@@ -46,6 +50,7 @@ impl Hello {
             member,
             release: env!("CARGO_PKG_VERSION").to_owned(),
             newest_level,
+            certificate_ends_at: None,
             relayed: false,
         }
     }
@@ -121,6 +126,10 @@ pub(crate) async fn announce(app: Arc<App>) {
             app.member.clone(),
             app.config.node.newest_level(),
         );
+        let hello = Hello {
+            certificate_ends_at: app.identity.ends_at(),
+            ..hello
+        };
         let said = match super::ask_leader::<_, ()>(&app, HELLO, &hello, PATIENCE).await {
             // One that was removed while it was down hears of no leader.
             Err(PeerError::NoLeader) => ask_around(&app, &hello).await,

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_compliance::{
-    Control, ControlResult, CopyJudgement, Height, History, Outcome, Period, PeriodResult,
-    Violation,
+    Control, ControlResult, CopyJudgement, Height, History, Outcome, Period, Told, Violation,
 };
 use holdfast_state::query::ResourceView;
 use holdfast_types::{Compliance, Name, RpoScope, Span};
@@ -252,12 +251,14 @@ pub(crate) fn view_of(
     asked: Asked,
 ) -> ClusterComplianceView {
     let Asked { period, known, .. } = asked;
-    let numbers = history.period(period, known);
+    let step = Duration::from_micros(u64::MAX);
+    let told = history.tell(period, step, known);
+    let numbers = &told.numbers;
     let place = (cluster.name(), cluster.fleet.as_ref());
     let violations = numbers.violations.iter();
     let violations = violations.map(|one| violation(place, one, period.until));
     let violations: Vec<ViolationView> = violations.collect();
-    let phases = history.phases(known, period.until).into_iter();
+    let phases = told.phases.iter().copied();
     let phases = phases.filter(|phase| phase.until > period.from);
     let phases = phases.map(|phase| PhaseView {
         from: phase.from.max(period.from),
@@ -265,7 +266,7 @@ pub(crate) fn view_of(
         status: phase.status,
     });
     ClusterComplianceView {
-        summary: summary(place, history, (asked, &numbers), &violations),
+        summary: summary(place, (asked, &told), &violations),
         phases: phases.collect(),
         violations,
     }
@@ -273,17 +274,12 @@ pub(crate) fn view_of(
 
 fn summary(
     (cluster, fleet): (&Name, Option<&Name>),
-    history: &History,
-    (asked, numbers): (Asked, &PeriodResult),
+    (asked, told): (Asked, &Told),
     violations: &[ViolationView],
 ) -> ComplianceView {
     let Asked { period, known, .. } = asked;
-    let judged = history.judge(known, period.until);
-    let controls = match judged {
-        Some(_) => history.controls(known, period.until),
-        None => Vec::new(),
-    };
-    let last = judged.as_ref();
+    let (numbers, last) = (&told.numbers, told.judged.as_ref());
+    let controls = last.map_or(&[][..], |_| &told.controls);
     let seconds = |span: Duration| span.as_secs_f64();
     let mut states = BTreeMap::new();
     for (status, spent) in &numbers.states {
@@ -314,13 +310,13 @@ fn summary(
         violation_count: violations.len() as u64,
         open_violations: violations.iter().filter(|one| one.open).count() as u64,
         mean_time_to_recover_seconds: numbers.mean_time_to_recover().map(seconds),
-        copies: judged
-            .map(|judged| judged.copies)
-            .unwrap_or_default()
-            .into_iter()
+        copies: last
+            .map_or(&[][..], |judged| &judged.copies)
+            .iter()
+            .cloned()
             .map(CopyCompliance::from)
             .collect(),
-        controls: controls.into_iter().map(ControlView::from).collect(),
+        controls: controls.iter().cloned().map(ControlView::from).collect(),
     }
 }
 

@@ -11,7 +11,7 @@ mod warning;
 
 use std::time::Duration;
 
-use holdfast_compliance::Judgement;
+use holdfast_compliance::Verdict;
 use holdfast_types::drill::Proof;
 use holdfast_types::resource::{Policy, WalMode};
 use holdfast_types::{
@@ -137,7 +137,7 @@ pub struct ExposureView {
 
 impl ExposureView {
     /// Takes over what the facts of compliance say: one verdict, wherever it is asked.
-    pub(crate) fn follow(&mut self, verdict: &Judgement) {
+    pub(crate) fn follow(&mut self, verdict: &Verdict) {
         let seconds = |exposure: Option<Duration>| exposure.map(|exposure| exposure.as_secs_f64());
         self.status = verdict.status;
         self.cause = verdict.cause.as_ref().map(ToString::to_string);
@@ -149,7 +149,7 @@ impl ExposureView {
         if let Some(latest) = verdict.frontier {
             self.window_end = self.window_start.map(|_| latest);
         }
-        if verdict.copies.len() > 1 {
+        if verdict.places > 1 {
             self.region_loss_seconds = seconds(verdict.region_loss);
             self.k2_seconds = seconds(verdict.k2);
         }

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use holdfast_compliance::{
-    CopyJudgement, Fact, Height, History, Judgement, Period, PeriodResult, Recorded,
+    CopyJudgement, Fact, Height, History, Judgement, Period, PeriodResult, Recorded, Told,
 };
 use holdfast_report::{
-    Approval, Backups, Cluster, Control, Curve, Exemption, Exposures, FailedBackup, Interval, Kept,
-    Level, Promise, Proof, Recovery, Seconds, StateTime, Violation, Vote,
+    Approval, Backups, Cluster, Control, Curve, Evidence, Exemption, Exposures, FailedBackup,
+    Interval, Kept, Level, Promise, Proof, Recovery, Restore, Seconds, StateTime, Violation, Vote,
 };
-use holdfast_state::query::{ApprovalView, BackupView, ExemptionView};
+use holdfast_state::Vote as Consent;
+use holdfast_state::query::{ApprovalView, BackupView, ExemptionView, RestoreView, VoteView};
 use holdfast_types::{BackupId, BackupKind, Name, Span};
 use jiff::Timestamp;
 
@@ -51,7 +52,7 @@ pub(crate) fn cluster(
     name: &Name,
     facts: &[Recorded],
     history: &History,
-    failed: &[BackupView],
+    failed: &[&BackupView],
     asked: Asked,
 ) -> Option<(Cluster, PeriodResult)> {
     let Asked { period, known } = asked;
@@ -61,10 +62,16 @@ pub(crate) fn cluster(
     {
         return None;
     }
-    let numbers = history.period(period, known);
-    let judged = history.judge(known, period.until);
+    let step = step(period);
+    let Told {
+        numbers,
+        course,
+        judged,
+        controls,
+        ..
+    } = history.tell(period, step, known);
     let last = judged.as_ref();
-    let controls = last.map(|_| history.controls(known, period.until));
+    let controls = last.map(|_| controls);
     let found = Cluster {
         cluster: name.clone(),
         promise: last.and_then(|_| promise(facts, asked)),
@@ -78,12 +85,12 @@ pub(crate) fn cluster(
         states: states(&numbers),
         exposure: exposures(&numbers),
         violations: numbers.violations.iter().map(violation).collect(),
-        curve: curve(history, asked),
+        curve: curve(course, step),
         recovery: recovery(facts, last, asked),
         proof: last.map(proof).unwrap_or_default(),
         controls: controls.unwrap_or_default().iter().map(control).collect(),
         backups: backups(facts, failed, asked),
-        failed_backups: failed.iter().filter_map(failed_backup).collect(),
+        failed_backups: failed.iter().filter_map(|one| failed_backup(one)).collect(),
     };
     Some((found, numbers))
 }
@@ -160,9 +167,7 @@ fn violation(found: &holdfast_compliance::Violation) -> Violation {
     }
 }
 
-fn curve(history: &History, asked: Asked) -> Option<Curve> {
-    let step = step(asked.period);
-    let course = history.course(asked.period, step, asked.known);
+fn curve(course: Vec<Option<Height>>, step: Duration) -> Option<Curve> {
     course.iter().any(Option::is_some).then(|| Curve {
         step_seconds: step.into(),
         highest: course.into_iter().map(|one| one.map(level)).collect(),
@@ -224,7 +229,7 @@ struct Counted {
     gone: BTreeSet<BackupId>,
 }
 
-fn backups(facts: &[Recorded], failed: &[BackupView], asked: Asked) -> Vec<Backups> {
+fn backups(facts: &[Recorded], failed: &[&BackupView], asked: Asked) -> Vec<Backups> {
     let mut kinds: BTreeMap<&'static str, Counted> = BTreeMap::new();
     let mut known: BTreeMap<BackupId, BackupKind> = BTreeMap::new();
     for one in facts.iter().filter(|one| one.known <= asked.known) {
@@ -283,6 +288,40 @@ fn failed_backup(found: &BackupView) -> Option<FailedBackup> {
         started_at: found.started_at,
         failed_at: found.finished_at?,
         cause: cause.to_owned(),
+    })
+}
+
+/// A restore that ended, as it was known, with what people said to it.
+pub(crate) fn restore(found: RestoreView, votes: &[VoteView], asked: Asked) -> Option<Restore> {
+    let seconds = |millis: Option<u64>| millis.map(|millis| Duration::from_millis(millis).into());
+    let said = votes.iter().filter(|vote| vote.at <= asked.known);
+    let consented = said.filter(|vote| vote.vote == Consent::Approve);
+    let request = &found.order.request;
+    Some(Restore {
+        id: found.id.to_string(),
+        asked_at: found.created_at,
+        finished_at: found.finished_at?,
+        state: found.state.to_string(),
+        at: Some(request.at.to_string()),
+        agent: Some(request.agent.clone()),
+        requested_by: found.requested_by.as_ref().map(ToString::to_string),
+        evidence: Some(Evidence {
+            repository: found.repository,
+            dir: request.dir.clone(),
+            plan_sha256: found.plan_hash.to_string(),
+            approval: found.approval.map(|approval| approval.to_string()),
+            approved_by: consented.map(|vote| vote.by.to_string()).collect(),
+            begun_at: found.begun_at,
+            restored_at: found.restored_at,
+            predicted_loss_seconds: seconds(found.order.predicted_loss_millis()),
+            achieved_loss_seconds: seconds(found.loss_millis),
+            predicted_rto_seconds: seconds(found.order.predicted_rto_millis()),
+            achieved_rto_seconds: seconds(found.rto_millis),
+            checks_passed: found.checks.iter().filter(|check| check.passed).count() as u64,
+            checks: found.checks.len() as u64,
+        }),
+        cluster: found.cluster,
+        cause: found.failure.map(|failure| failure.code),
     })
 }
 

@@ -121,6 +121,11 @@ impl Authority {
         &self.certificate
     }
 
+    /// When its certificate ends.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        ends_at(&self.certificate)
+    }
+
     /// Its certificate, PEM.
     pub fn certificate_pem(&self) -> &str {
         &self.certificate_pem
@@ -253,6 +258,12 @@ pub fn admit_node(certificate: &CertificateDer<'_>, group: Option<&str>) -> Resu
         ));
     }
     Ok(node)
+}
+
+/// When a certificate ends.
+pub(super) fn ends_at(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    Timestamp::from_second(parsed.validity().not_after.timestamp()).ok()
 }
 
 /// SHA-256 of a certificate.

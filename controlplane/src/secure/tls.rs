@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::client::ResolvesClientCert;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
@@ -10,6 +11,8 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
+
+use super::pki::ends_at;
 
 /// A node's certificate chain and key, as its listeners present it.
 #[derive(Debug)]
@@ -24,6 +27,11 @@ impl NodeIdentity {
     /// Presents another certificate from now on.
     pub fn replace(&self, key: CertifiedKey) {
         self.0.store(Arc::new(key));
+    }
+
+    /// When the certificate that it presents ends.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        ends_at(self.0.load().cert.first()?)
     }
 }
 

@@ -329,6 +329,7 @@ async fn load(config: Config, opened: Opened, member: Member) -> Result<Parts, S
         authority,
         signer,
         member,
+        identity: opened.identity,
     })
 }
 

@@ -32,6 +32,10 @@ pub struct Progress {
     pub bytes_total: Option<u64>,
     /// Bytes per second, lately.
     pub rate: Option<f64>,
+    /// How long the rest of this phase takes at that rate; null when the rate or the
+    /// rest is not known.
+    #[serde(default)]
+    pub remaining_seconds: Option<f64>,
 }
 
 /// The progress of every running job. The log lines stay with the node that
@@ -74,6 +78,7 @@ impl ProgressBoard {
             bytes_done: said.bytes_done,
             bytes_total: (said.bytes_total > 0).then_some(said.bytes_total),
             rate: None,
+            remaining_seconds: None,
         };
         let live = board.entry(said.assignment).or_insert_with(|| Live {
             generation: said.generation,
@@ -113,7 +118,7 @@ impl ProgressBoard {
     pub fn progress(&self, assignment: AssignmentId, generation: Generation) -> Option<Progress> {
         let board = self.lock();
         let live = board.get(&assignment)?;
-        (live.generation == generation).then(|| live.progress.clone())
+        (live.generation == generation).then(|| live.progress.estimated())
     }
 
     /// For how long the assignment got no further under this generation;
@@ -186,6 +191,18 @@ impl ProgressBoard {
 }
 
 impl Progress {
+    /// It with how long the rest takes.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds")]
+    fn estimated(&self) -> Self {
+        let left = self.bytes_total;
+        let left = left.and_then(|total| total.checked_sub(self.bytes_done));
+        let rate = self.rate.filter(|rate| *rate > 0.0);
+        Self {
+            remaining_seconds: left.zip(rate).map(|(left, rate)| left as f64 / rate),
+            ..self.clone()
+        }
+    }
+
     /// Whether `next` is another place than this: in another phase, or with
     /// other bytes done. What is logged is no progress: an agent that tries
     /// the same for ever says so for ever.
@@ -254,6 +271,25 @@ mod tests {
         assert_eq!(progress.bytes_total, None);
         board.forget(id);
         assert_eq!(board.progress(id, Generation(2)), None);
+    }
+
+    #[test]
+    fn the_rest_is_estimated_from_the_rate_or_not_at_all() {
+        let progress = |total, rate| Progress {
+            phase: JobPhase::Copy,
+            bytes_done: 400,
+            bytes_total: total,
+            rate,
+            remaining_seconds: None,
+        };
+        let rest = |total, rate| progress(total, rate).estimated().remaining_seconds;
+        assert_eq!(rest(Some(1000), Some(60.0)), Some(10.0));
+        assert_eq!(rest(Some(400), Some(60.0)), Some(0.0));
+        assert_eq!(rest(None, Some(60.0)), None);
+        assert_eq!(rest(Some(1000), None), None);
+        assert_eq!(rest(Some(1000), Some(0.0)), None);
+        // More was done than there was to do: nobody knows what is left.
+        assert_eq!(rest(Some(300), Some(60.0)), None);
     }
 
     #[test]

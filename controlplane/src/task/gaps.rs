@@ -47,15 +47,15 @@ impl Task for Gaps {
 /// Orders a backup of the cluster if it needs one, and says whether.
 async fn order(app: &App, view: &StateView, cluster: &Name) -> Result<bool> {
     let found = query::resource(view.connection(), Kind::Cluster, cluster).await?;
-    if found.is_none_or(|found| found.retired_at.is_some()) {
+    let Some(found) = found.filter(|found| found.retired_at.is_none()) else {
         return Ok(false);
-    }
+    };
     let policy = query::effective_policy(view.connection(), cluster).await?;
     let Some((_, policy)) = policy.filter(|(_, policy)| policy.receives_wal()) else {
         return Ok(false);
     };
     let repository = policy.repository;
-    let Some((gap, since)) = app.cut_off(view, cluster, &repository).await? else {
+    let Some((gap, since)) = app.cut_off(view, &found, &repository).await? else {
         return Ok(false);
     };
     let now = Timestamp::now();

@@ -169,6 +169,7 @@ mod tests {
             bytes_done,
             bytes_total: None,
             rate: None,
+            remaining_seconds: None,
         };
         let judged = |phase, bytes| can_be_judged(JobKind::Restore, Some(&told(phase, bytes)));
         assert!(can_be_judged(JobKind::Restore, None));

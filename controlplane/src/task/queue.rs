@@ -42,6 +42,9 @@ pub(crate) struct Queue {
 /// of jobs that are due at the same moment ask for thousands of each.
 const MANY: usize = 200;
 
+/// Jobs of which the place in the queue is told.
+const PLACES_MOST: u64 = 2000;
+
 /// What is in agents' hands, counted: a long queue asks for each of its jobs.
 #[derive(Debug, Default)]
 struct Held {
@@ -62,8 +65,22 @@ struct AtAgent {
     drill: Option<JobId>,
 }
 
-/// Something to wait for, for people.
-type Wait = String;
+/// Something to wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wait {
+    /// A stable code.
+    pub(crate) code: &'static str,
+    /// For people.
+    pub(crate) text: String,
+}
+
+impl Wait {
+    fn of(code: &'static str, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { code, text }
+    }
+}
+
 /// An agent, or something to wait for first.
 type Choice = std::result::Result<AgentId, Wait>;
 
@@ -110,6 +127,24 @@ impl Queue {
         let priority = run.map_or(0, |run| run.priority);
         let due = run.map_or(job.created_at, |run| run.run.due());
         (job.kind != JobKind::Restore, Reverse(priority), due, job.id)
+    }
+
+    /// The places of queued jobs, from 1; none when nobody asks, or too many wait.
+    pub(crate) async fn places(
+        &self,
+        view: &StateView,
+        asked: bool,
+    ) -> Result<BTreeMap<JobId, u64>> {
+        if !asked {
+            return Ok(BTreeMap::new());
+        }
+        let conn = view.connection();
+        let mut queued = query::queued_jobs(conn, Timestamp::now(), PLACES_MOST + 1).await?;
+        if queued.len() as u64 > PLACES_MOST {
+            return Ok(BTreeMap::new());
+        }
+        queued.sort_by_cached_key(|job| self.rank(job));
+        Ok(queued.into_iter().map(|job| job.id).zip(1..).collect())
     }
 
     /// Notes that the agent has the job, or is to have it.
@@ -199,22 +234,24 @@ impl Queue {
     fn wait_for_time(&mut self, job: &JobView, now: Timestamp) -> Option<Wait> {
         let run = self.runs.get(&job.id).cloned();
         if let Some(time) = job.not_before.filter(|time| *time > now) {
-            let what = if run.is_some() && job.attempts == 0 {
-                "its start"
+            let (code, what) = if run.is_some() && job.attempts == 0 {
+                ("start", "its start")
             } else {
-                "its next attempt"
+                ("retry", "its next attempt")
             };
-            return Some(format!("{what}, at {time:.0}"));
+            return Some(Wait::of(code, format!("{what}, at {time:.0}")));
         }
         let run = run?;
         if let Some(latest) = run.latest
             && job.attempts == 0
             && latest < now
         {
-            return Some(format!("nothing: its latest start was {latest:.0}"));
+            let text = format!("nothing: its latest start was {latest:.0}");
+            return Some(Wait::of("too_late", text));
         }
         let end = self.timetable(job, &run)?.blackout_until(now)?;
-        Some(format!("the end of a blackout, at {end:.0}"))
+        let text = format!("the end of a blackout, at {end:.0}");
+        Some(Wait::of("blackout", text))
     }
 
     /// The timetable of a run's schedule; `None` when that is no more.
@@ -237,7 +274,8 @@ impl Queue {
     /// The agent for a drill that may be made anywhere.
     async fn place_drill(&mut self, app: &App, view: &StateView, job: &JobView) -> Result<Choice> {
         let Some(cluster) = self.cluster(job) else {
-            return Ok(Err(format!("the cluster \"{}\" is gone", job.cluster)));
+            let text = format!("the cluster \"{}\" is gone", job.cluster);
+            return Ok(Err(Wait::of("cluster_gone", text)));
         };
         let region = match JobSpec::read(&job.spec)?.work {
             WorkSpec::Drill(spec) => spec.region,
@@ -257,20 +295,23 @@ impl Queue {
                 candidate.drills = here.drill.is_some();
             }
         }
-        Ok(place(&candidates, &need).map(|(agent, _)| agent))
+        let placed = place(&candidates, &need).map(|(agent, _)| agent);
+        Ok(placed.map_err(|text| Wait::of("drill_host", text)))
     }
 
     fn wait_for_cluster(&self, job: &JobView) -> Option<Wait> {
         if job.kind == JobKind::Drill {
             let other = self.held.drills.get(&job.cluster)?;
-            return Some(format!("{other} rehearses the same cluster"));
+            let text = format!("{other} rehearses the same cluster");
+            return Some(Wait::of("cluster_busy", text));
         }
         if job.kind != JobKind::Backup {
             return None;
         }
         // PostgreSQL allows more, but the second reads all the same bytes.
         let other = self.held.backups.get(&job.cluster)?;
-        Some(format!("{other} backs up the same cluster"))
+        let text = format!("{other} backs up the same cluster");
+        Some(Wait::of("cluster_busy", text))
     }
 
     fn wait_for_place(&self, app: &App, job: &JobView) -> Option<Wait> {
@@ -279,9 +320,10 @@ impl Queue {
         }
         let (running, most) = (self.held.all, app.config.jobs.max_running);
         if running >= most && job.kind == JobKind::Backup {
-            return Some(format!(
+            let text = format!(
                 "a place: {running} jobs are in agents' hands, and jobs.maxRunning is {most}"
-            ));
+            );
+            return Some(Wait::of("limit", text));
         }
         let (policy, spec) = self.policy(job)?;
         let limits = spec.limits.as_ref()?;
@@ -291,29 +333,32 @@ impl Queue {
         };
         let here = self.held.repositories.get(&job.repository);
         if let Some(most) = full(limits.jobs_per_repository, here) {
-            return Some(format!(
+            let text = format!(
                 "a place at the repository \"{}\": that many run as the policy \"{policy}\" \
                  allows (limits.jobsPerRepository: {most})",
                 job.repository
-            ));
+            );
+            return Some(Wait::of("limit", text));
         }
         let fleet = self.fleet(&job.cluster);
         let fleet = fleet.filter(|_| job.kind == JobKind::Backup)?;
         let most = full(limits.jobs_per_fleet, self.held.fleets.get(fleet))?;
-        Some(format!(
+        let text = format!(
             "a place in the fleet \"{fleet}\": that many run as the policy \"{policy}\" \
              allows (limits.jobsPerFleet: {most})"
-        ))
+        );
+        Some(Wait::of("limit", text))
     }
 
     /// Without a limit a host takes one backup at a time.
     fn wait_for_host(&self, job: &JobView, agent: AgentId, name: &Name) -> Option<Wait> {
         if job.kind == JobKind::Drill {
             let other = self.held.agents.get(&agent)?.drill?;
-            return Some(format!(
+            let text = format!(
                 "a place at the agent \"{name}\": {other} runs there, and a host makes one \
                  drill at a time"
-            ));
+            );
+            return Some(Wait::of("agent_busy", text));
         }
         if job.kind != JobKind::Backup {
             return None;
@@ -323,17 +368,24 @@ impl Queue {
             let limit = spec.limits.as_ref()?.jobs_per_host?;
             Some((policy, u64::from(limit)))
         });
-        match (limit, here.backup) {
-            (Some((policy, most)), _) if here.all >= most => Some(format!(
-                "a place at the agent \"{name}\": that many run there as the policy \
-                 \"{policy}\" allows (limits.jobsPerHost: {most})"
-            )),
-            (None, Some(other)) => Some(format!(
-                "a place at the agent \"{name}\": {other} runs there, and without \
-                 limits.jobsPerHost a host takes one backup at a time"
-            )),
-            (Some(_), _) | (None, None) => None,
-        }
+        let (code, text) = match (limit, here.backup) {
+            (Some((policy, most)), _) if here.all >= most => (
+                "limit",
+                format!(
+                    "a place at the agent \"{name}\": that many run there as the policy \
+                     \"{policy}\" allows (limits.jobsPerHost: {most})"
+                ),
+            ),
+            (None, Some(other)) => (
+                "agent_busy",
+                format!(
+                    "a place at the agent \"{name}\": {other} runs there, and without \
+                     limits.jobsPerHost a host takes one backup at a time"
+                ),
+            ),
+            (Some(_), _) | (None, None) => return None,
+        };
+        Some(Wait::of(code, text))
     }
 
     /// The agent that a job belongs to, when it is there: of several that
@@ -373,11 +425,17 @@ impl Queue {
         }
         Ok(Err(match waits.into_iter().next() {
             Some(wait) => wait,
-            None if source == Source::Standby => format!(
-                "a standby: no instance of the cluster \"{}\" is seen as one now",
-                job.cluster
+            None if source == Source::Standby => Wait::of(
+                "no_standby",
+                format!(
+                    "a standby: no instance of the cluster \"{}\" is seen as one now",
+                    job.cluster
+                ),
             ),
-            None => format!("the cluster \"{}\" has no instance", job.cluster),
+            None => Wait::of(
+                "no_instance",
+                format!("the cluster \"{}\" has no instance", job.cluster),
+            ),
         }))
     }
 
@@ -389,19 +447,22 @@ impl Queue {
         name: Name,
     ) -> Result<std::result::Result<(AgentId, Name), Wait>> {
         let Some(agent) = self.agent(view, &name).await? else {
-            return Ok(Err(format!("the agent \"{name}\" is not enrolled")));
+            let text = format!("the agent \"{name}\" is not enrolled");
+            return Ok(Err(Wait::of("agent_missing", text)));
         };
         if agent.revoked {
-            return Ok(Err(format!("the agent \"{name}\" is revoked")));
+            let text = format!("the agent \"{name}\" is revoked");
+            return Ok(Err(Wait::of("agent_revoked", text)));
         }
         if !app.sessions.is_online(agent.id) {
-            return Ok(Err(format!("the agent \"{name}\" is offline")));
+            let text = format!("the agent \"{name}\" is offline");
+            return Ok(Err(Wait::of("agent_offline", text)));
         }
         if app.sessions.owes(agent.id) {
             // It may have done this very run on its own.
-            return Ok(Err(format!(
-                "the agent \"{name}\" to report what it did while it was on its own"
-            )));
+            let text =
+                format!("the agent \"{name}\" to report what it did while it was on its own");
+            return Ok(Err(Wait::of("agent_reporting", text)));
         }
         Ok(Ok((agent.id, name)))
     }

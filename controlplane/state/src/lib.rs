@@ -27,6 +27,7 @@ mod entry;
 mod error;
 mod expiry;
 mod facts;
+mod facts_in_force;
 mod generations;
 mod in_place;
 mod leases;
@@ -53,6 +54,7 @@ pub use effect::{Effect, TaskName};
 pub use entity::word::{ApprovalState, CondemnCause, Deletion, Vote};
 pub use entry::{Cause, Entry, IdempotencyKey, InvalidPrincipal, Principal, PrincipalKind};
 pub use error::{EntryError, StateError};
+pub use facts_in_force::FactsInForce;
 // Which policy is in force is decided in `types`, where previews are made too.
 pub use holdfast_types::policy;
 pub use pins::{InvalidHolder, PIN_MOST, PinHolder};

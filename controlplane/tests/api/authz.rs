@@ -324,8 +324,10 @@ async fn a_scope_is_all_that_is_seen_and_touched() {
     // What is not seen is not there.
     for path in [
         "/api/v1/clusters/shop",
+        "/api/v1/clusters/shop/coverage",
         "/api/v1/clusters/shop/expiry",
         "/api/v1/clusters/shop/policy",
+        "/api/v1/clusters/shop/recoverability",
         "/api/v1/clusters/shop/schedule",
         "/api/v1/exposure?cluster=shop",
         "/api/v1/fleets/web",

@@ -131,6 +131,8 @@ async fn a_backup_goes_through_every_state() {
     let waiting = job(&node, &id).await;
     assert_eq!(waiting["state"], "queued");
     assert_eq!(waiting["waitingFor"], "the agent \"db1\" is offline");
+    assert_eq!(waiting["waitingCode"], "agent_offline");
+    assert_eq!(waiting["queuePosition"], 1);
     let mut session = agent.session(&node, &[]).await.unwrap();
     let assignment = session.job().await;
     let Work::Backup(work) = &assignment.work else {
@@ -208,6 +210,9 @@ async fn run_to_commit(node: &Node, session: &mut Session, assignment: &Assignme
         (&json!("committing"), &json!("commit"))
     );
     assert_eq!(running["progress"]["bytesTotal"], 100);
+    assert_eq!(running["queuePosition"], Value::Null);
+    // One report of progress says no rate, and without one nobody knows how long.
+    assert_eq!(running["progress"]["remainingSeconds"], Value::Null);
     assert_eq!(first_line(node, id).await, "copying");
 }
 

@@ -11,6 +11,7 @@ mod agent;
 mod approvals;
 mod authz;
 mod backups;
+mod band;
 mod browser;
 mod compliance;
 mod control;

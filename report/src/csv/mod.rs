@@ -22,6 +22,7 @@ pub(crate) fn write(report: &Report, sha256: &str) -> Vec<u8> {
     records(&mut sheet, report);
     acts(&mut sheet, report);
     approvals(&mut sheet, report);
+    acknowledgements(&mut sheet, report);
     sheet.into_bytes()
 }
 
@@ -384,6 +385,7 @@ fn acts(sheet: &mut Sheet, report: &Report) {
                 .maybe_text(one.cause.as_deref());
         });
     }
+    evidence(sheet, report);
     let columns = ["at", "audit_seq", "cluster", "action", "subject", "by"];
     sheet.table("deletion", &columns);
     for one in &report.deletions {
@@ -392,6 +394,71 @@ fn acts(sheet: &mut Sheet, report: &Report) {
                 .raw(one.audit_seq)
                 .maybe(one.cluster.as_ref());
             row.raw(&one.action).text(&one.subject).text(&one.by);
+        });
+    }
+}
+
+fn evidence(sheet: &mut Sheet, report: &Report) {
+    let columns = [
+        "restore",
+        "repository",
+        "dir",
+        "plan_sha256",
+        "approval",
+        "approved_by",
+        "begun_at",
+        "restored_at",
+        "predicted_loss_seconds",
+        "achieved_loss_seconds",
+        "predicted_rto_seconds",
+        "achieved_rto_seconds",
+        "checks_passed",
+        "checks",
+    ];
+    sheet.table("restore_evidence", &columns);
+    for restore in &report.restores {
+        let Some(one) = &restore.evidence else {
+            continue;
+        };
+        sheet.row(|row| {
+            row.raw(&restore.id)
+                .raw(&one.repository)
+                .text(&one.dir)
+                .raw(&one.plan_sha256);
+            row.maybe(one.approval.as_ref())
+                .text(&one.approved_by.join(", "))
+                .maybe(one.begun_at)
+                .maybe(one.restored_at);
+            row.maybe(one.predicted_loss_seconds)
+                .maybe(one.achieved_loss_seconds)
+                .maybe(one.predicted_rto_seconds)
+                .maybe(one.achieved_rto_seconds);
+            row.raw(one.checks_passed).raw(one.checks);
+        });
+    }
+}
+
+fn acknowledgements(sheet: &mut Sheet, report: &Report) {
+    let columns = [
+        "at",
+        "audit_seq",
+        "alarm",
+        "cluster",
+        "rule",
+        "subject",
+        "opened_at",
+        "by",
+        "note",
+    ];
+    sheet.table("acknowledgement", &columns);
+    for one in &report.acknowledgements {
+        sheet.row(|row| {
+            row.raw(one.at)
+                .raw(one.audit_seq)
+                .raw(&one.alarm)
+                .raw(&one.cluster);
+            row.raw(&one.rule).text(&one.subject).raw(one.opened_at);
+            row.text(&one.by).maybe_text(one.note.as_deref());
         });
     }
 }

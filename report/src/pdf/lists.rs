@@ -9,8 +9,10 @@ pub(super) fn lay_out(pages: &mut Pages<'_>, report: &Report) {
     exemptions(pages, report);
     drills(pages, report);
     restores(pages, report);
+    evidence(pages, report);
     deletions(pages, report);
     approvals(pages, report);
+    acknowledgements(pages, report);
 }
 
 fn nothing() -> String {
@@ -104,6 +106,65 @@ fn restores(pages: &mut Pages<'_>, report: &Report) {
         ]);
     }
     chapter(pages, "Restores", &table);
+}
+
+fn evidence(pages: &mut Pages<'_>, report: &Report) {
+    const COLUMNS: [Column; 7] = [
+        text("Restore", 1.6),
+        text("From, into", 2.6),
+        text("Approved by", 1.7),
+        text("Loss: predicted, was", 2.0),
+        text("Time: predicted, was", 2.0),
+        text("Checks", 1.0),
+        text("Plan (SHA-256)", 3.2),
+    ];
+    let mut table = Table::new(&COLUMNS);
+    for restore in &report.restores {
+        let Some(one) = &restore.evidence else {
+            continue;
+        };
+        let both = |predicted, was| {
+            let (predicted, was) = (words::maybe_length(predicted), words::maybe_length(was));
+            format!("{predicted}, {was}")
+        };
+        table.row([
+            restore.id.clone(),
+            format!("{}, {}", one.repository, one.dir),
+            if one.approved_by.is_empty() {
+                nothing()
+            } else {
+                one.approved_by.join(", ")
+            },
+            both(one.predicted_loss_seconds, one.achieved_loss_seconds),
+            both(one.predicted_rto_seconds, one.achieved_rto_seconds),
+            format!("{} of {}", one.checks_passed, one.checks),
+            one.plan_sha256.clone(),
+        ]);
+    }
+    chapter(pages, "Evidence of restores", &table);
+}
+
+fn acknowledgements(pages: &mut Pages<'_>, report: &Report) {
+    const COLUMNS: [Column; 6] = [
+        text("At (UTC)", 1.9),
+        text("Cluster", 1.7),
+        text("Alarm", 3.2),
+        text("Open since (UTC)", 1.9),
+        text("By", 1.6),
+        text("Note", 3.0),
+    ];
+    let mut table = Table::new(&COLUMNS);
+    for one in &report.acknowledgements {
+        table.row([
+            words::moment(one.at),
+            one.cluster.to_string(),
+            format!("{}: {}", one.rule, one.subject),
+            words::moment(one.opened_at),
+            one.by.clone(),
+            one.note.clone().unwrap_or_else(nothing),
+        ]);
+    }
+    chapter(pages, "Acknowledged alarms", &table);
 }
 
 fn deletions(pages: &mut Pages<'_>, report: &Report) {

@@ -1,9 +1,9 @@
 //! Reports of made-up fleets, the same each time.
 
 use holdfast_report::{
-    Approval, Backups, Cluster, Control, Curve, Deletion, Drill, Exemption, Exposures,
-    FailedBackup, Interval, Kept, Level, Promise, Proof, Recovery, Report, Restore, Seconds,
-    StateTime, Subject, Totals, VERSION, Violation, Vote,
+    Acknowledgement, Approval, Backups, Cluster, Control, Curve, Deletion, Drill, Evidence,
+    Exemption, Exposures, FailedBackup, Interval, Kept, Level, Promise, Proof, Recovery, Report,
+    Restore, Seconds, StateTime, Subject, Totals, VERSION, Violation, Vote,
 };
 use holdfast_types::{Compliance, Name, RpoScope};
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +31,7 @@ pub(crate) fn report(clusters: u64, days: u64) -> Report {
     let drills: Vec<Drill> = (0..clusters.min(days))
         .map(|number| drill(number, days))
         .collect();
-    let restores = vec![restore()];
+    let restores = vec![restore(), planned_restore()];
     let exposure = Exposures {
         highest: Level::Unbounded,
         p50: Level::Bounded(Seconds::from_micros(4_200_000)),
@@ -52,6 +52,7 @@ pub(crate) fn report(clusters: u64, days: u64) -> Report {
         restores,
         deletions: vec![deletion()],
         approvals: vec![approval()],
+        acknowledgements: vec![acknowledgement()],
     }
 }
 
@@ -260,6 +261,44 @@ fn restore() -> Restore {
         agent: Some(name("db2")),
         requested_by: Some("user:ada".to_owned()),
         cause: None,
+        evidence: None,
+    }
+}
+
+fn planned_restore() -> Restore {
+    Restore {
+        id: "rst_00000000000000000000000009".to_owned(),
+        state: "done".to_owned(),
+        evidence: Some(Evidence {
+            repository: name("us"),
+            dir: "/srv/\u{202e}restored".to_owned(),
+            plan_sha256: "5e".repeat(32),
+            approval: Some("apr_00000000000000000000000001".to_owned()),
+            approved_by: vec!["user:bob".to_owned(), "user:=1+1".to_owned()],
+            begun_at: Some(at(DAY * 2 + 30)),
+            restored_at: Some(at(DAY * 2 + 900)),
+            predicted_loss_seconds: Some(Seconds::from_micros(4_200_000)),
+            achieved_loss_seconds: Some(Seconds::from_micros(3_900_000)),
+            predicted_rto_seconds: Some(Seconds::from_secs(1_000)),
+            achieved_rto_seconds: Some(Seconds::from_micros(870_250_000)),
+            checks_passed: 3,
+            checks: 3,
+        }),
+        ..restore()
+    }
+}
+
+fn acknowledgement() -> Acknowledgement {
+    Acknowledgement {
+        at: at(DAY * 4),
+        audit_seq: 5_012,
+        alarm: "alm_00000000000000000000000003".to_owned(),
+        cluster: name("orders-1"),
+        rule: "exposure_violated".to_owned(),
+        subject: "clusters/orders-1".to_owned(),
+        opened_at: at(DAY * 4 - 420),
+        by: "user:ada".to_owned(),
+        note: Some("@the network is being mended".to_owned()),
     }
 }
 

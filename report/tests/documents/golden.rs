@@ -24,14 +24,24 @@ fn golden(name: &str, found: &[u8]) {
 #[test]
 fn the_body_is_what_it_was() {
     let report = fleet::report(3, 9);
-    golden("compliance.1.json", &body(&report).unwrap());
+    golden("compliance.2.json", &body(&report).unwrap());
 }
 
 #[test]
 fn the_csv_is_what_it_was() {
     let report = fleet::report(3, 9);
     let csv = document(&report, body(&report).unwrap(), Format::Csv).unwrap();
-    golden("compliance.1.csv", &csv);
+    golden("compliance.2.csv", &csv);
+}
+
+#[test]
+fn a_body_of_an_earlier_version_reads() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/documents/golden");
+    let body = std::fs::read(path.join("compliance.1.json")).unwrap();
+    let report: Report = serde_json::from_slice(&body).unwrap();
+    assert_eq!(report.version, 1);
+    assert!(report.acknowledgements.is_empty());
+    assert!(report.restores.iter().all(|one| one.evidence.is_none()));
 }
 
 #[test]

@@ -62,7 +62,7 @@ rules! {
     /// A certificate ends soon and nobody has renewed it.
     CertificateExpiring = "certificate_expiring", Warning, false,
         "certificate ends soon",
-        "start the agent so that it renews its certificate; once that has ended it must be enrolled again";
+        "start the agent or look at the log of the node, for each renews its own; an agent whose certificate has ended must be enrolled again. The CA is renewed by nobody: plan a new control plane before it ends";
     /// A channel does not take notices.
     ChannelFailing = "channel_failing", Critical, false,
         "notices do not arrive",

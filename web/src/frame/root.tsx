@@ -31,7 +31,7 @@ export const rootRoute = createRootRouteWithContext<RouterContext>()({
   notFoundComponent: NotFound,
 });
 
-/** Notes lead to pages, so they are shown where the router is. */
+/** Notes may have links: they are within the router. */
 function Root() {
   return (
     <>

@@ -6,12 +6,18 @@
 mod naive;
 mod world;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_compliance::{Current, Height, Period, Segment, Stretch, tolerance};
-use holdfast_types::{Compliance, RpoScope, Span};
+use holdfast_compliance::{
+    Backup, Current, Fact, Height, History, Period, Recorded, Segment, Stretch, deciding, tolerance,
+};
+use holdfast_types::{
+    BackupId, BackupKind, Compliance, Lineage, Lsn, LsnRange, Name, RpoScope, Span,
+};
 use jiff::Timestamp;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use naive::{Naive, naive};
 use world::{END, World, at, claims, half, world};
@@ -115,6 +121,27 @@ proptest! {
             (end.as_second() - one.started_at.max(period.from).as_second()).unsigned_abs()
         });
         prop_assert_eq!(Duration::from_secs(bad.sum()), result.violated);
+    }
+
+    /// One look says what each question for itself does.
+    #[test]
+    fn what_is_told_at_once_is_what_is_asked_one_by_one(
+        world in world(),
+        known in 0..END * 2,
+        from in 0..END,
+        length in 1..END,
+        step in 1u64..2000,
+    ) {
+        let (history, known) = (world.history(), at(known));
+        let until = at((from + length).min(END));
+        let period = Period { from: at(from), until };
+        let step = Duration::from_secs(step);
+        let told = history.tell(period, step, known);
+        prop_assert_eq!(told.numbers, history.period(period, known));
+        prop_assert_eq!(told.course, history.course(period, step, known));
+        prop_assert_eq!(told.phases, history.phases(known, until));
+        prop_assert_eq!(told.judged, history.judge(known, until));
+        prop_assert_eq!(told.controls, history.controls(known, until));
     }
 
     /// Percentiles are those of the seconds, to half a second and an eighth.
@@ -224,6 +251,150 @@ proptest! {
     }
 }
 
+/// The facts that hold after a moment: what a later one ended is left out.
+fn in_force(world: &World, now: Timestamp) -> Vec<Recorded> {
+    let mut facts = world.facts.clone();
+    facts.retain(|one| one.at <= now);
+    facts.sort_by_key(|one| (one.at, one.known));
+    let mut held: BTreeMap<String, Recorded> = BTreeMap::new();
+    for one in facts {
+        let (subject, holds) = match &one.fact {
+            Fact::Promised(_) => ("promise".to_owned(), true),
+            Fact::Unpromised => ("promise".to_owned(), true),
+            Fact::Retired => ("promise".to_owned(), false),
+            Fact::BackupAvailable { repository, backup } => {
+                (format!("backup/{repository}/{}", backup.id), true)
+            }
+            Fact::BackupGone { repository, backup } => {
+                (format!("backup/{repository}/{backup}"), false)
+            }
+            Fact::HoleOpened {
+                repository,
+                lineage,
+                range,
+            } => (format!("hole/{repository}/{lineage}/{range:?}"), true),
+            Fact::HoleClosed {
+                repository,
+                lineage,
+                range,
+            } => (format!("hole/{repository}/{lineage}/{range:?}"), false),
+            Fact::TroubleBegan { repository, .. } => (format!("trouble/{repository}"), true),
+            Fact::TroubleEnded { repository } => (format!("trouble/{repository}"), false),
+            Fact::AgentLost => ("agent".to_owned(), true),
+            Fact::AgentBack => ("agent".to_owned(), false),
+            Fact::Exempted(exemption) => (format!("exemption/{}", exemption.id), true),
+            Fact::ExemptionEnded { exemption } => (format!("exemption/{exemption}"), false),
+            Fact::Drilled(_) => continue,
+        };
+        match holds {
+            true => held.insert(subject, one),
+            false => held.remove(&subject),
+        };
+    }
+    let mut held: Vec<Recorded> = held.into_values().collect();
+    held.sort_by_key(|one| (one.at, one.known));
+    held
+}
+
+/// More backups than a random history has: of one lineage, and of another.
+fn with_more(world: &mut World, more: &[(usize, i64, u64, u32)]) {
+    let backups = world.facts.iter().filter_map(|one| match &one.fact {
+        Fact::BackupAvailable { repository, backup } => Some((repository.clone(), backup.clone())),
+        _ => None,
+    });
+    let backups: Vec<_> = backups.collect();
+    if backups.is_empty() {
+        return;
+    }
+    for (number, (which, second, lsn, incarnation)) in (0u128..).zip(more) {
+        let (repository, mut backup) = backups[which % backups.len()].clone();
+        backup.id = BackupId::from_uuid(Uuid::from_u128(number << 64));
+        backup.lineage.incarnation = *incarnation;
+        backup.start_lsn = Lsn::new(*lsn);
+        backup.stop_lsn = Lsn::new(lsn + 3);
+        backup.consistent_at = at(*second);
+        world.facts.push(Recorded {
+            at: at(*second),
+            known: at(*second),
+            fact: Fact::BackupAvailable { repository, backup },
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+    /// A few of the facts in force say as much of now as all of them.
+    #[test]
+    fn few_facts_decide_what_is_so_now(
+        world in world(),
+        more in proptest::collection::vec((0usize..20, 0..END, 0u64..200, 1u32..3), 0..12),
+        now in 0..END,
+    ) {
+        let mut world = world;
+        with_more(&mut world, &more);
+        let now = half(now);
+        let all = in_force(&world, now);
+        let few = deciding(all.clone());
+        let history = |facts: &[Recorded]| {
+            let mut history = History::default();
+            facts.iter().for_each(|one| history.add(one.clone()));
+            world.stretches.iter().for_each(|one| history.add_stretch(one.clone()));
+            history
+        };
+        let judged = history(&all).judge(Timestamp::MAX, now);
+        let verdict = history(&few).verdict(Timestamp::MAX, now);
+        prop_assert_eq!(judged.is_some(), verdict.is_some());
+        let (Some(judged), Some(verdict)) = (judged, verdict) else { return Ok(()) };
+        prop_assert_eq!(verdict.status, judged.status);
+        prop_assert_eq!(verdict.cause, judged.cause);
+        prop_assert_eq!((verdict.rpo, verdict.scope), (judged.rpo, judged.scope));
+        prop_assert_eq!(verdict.exposure, judged.exposure);
+        prop_assert_eq!(verdict.region_loss, judged.region_loss);
+        prop_assert_eq!(verdict.k2, judged.k2);
+        prop_assert_eq!(verdict.frontier, judged.frontier);
+        prop_assert_eq!(verdict.places, judged.copies.len());
+    }
+}
+
+/// However many backups there are, few decide; where WAL is missing, all of them.
+#[test]
+fn of_many_backups_few_decide() {
+    let lineage = Lineage {
+        system_identifier: 7,
+        incarnation: 1,
+    };
+    let repository: Name = "eu".parse().unwrap();
+    let backups = (0..35u32).map(|day| Recorded {
+        at: at(i64::from(day)),
+        known: at(i64::from(day)),
+        fact: Fact::BackupAvailable {
+            repository: repository.clone(),
+            backup: Backup {
+                id: BackupId::from_uuid(Uuid::from_u128(day.into())),
+                kind: BackupKind::Full,
+                lineage,
+                start_lsn: Lsn::new(u64::from(day) * 10),
+                stop_lsn: Lsn::new(u64::from(day) * 10 + 5),
+                consistent_at: at(i64::from(day)),
+            },
+        },
+    });
+    let mut facts: Vec<Recorded> = backups.collect();
+    let few = deciding(facts.clone());
+    assert_eq!(few, [facts[0].clone(), facts[34].clone()]);
+    facts.push(Recorded {
+        at: at(40),
+        known: at(40),
+        fact: Fact::HoleOpened {
+            repository,
+            lineage,
+            range: LsnRange::new(Lsn::new(100), Lsn::new(110)).unwrap(),
+        },
+    });
+    assert_eq!(deciding(facts.clone()), facts);
+}
+
 /// The generator reaches what it is there for.
 #[test]
 fn histories_are_not_all_alike() {
@@ -231,7 +402,7 @@ fn histories_are_not_all_alike() {
     use proptest::test_runner::TestRunner;
 
     let mut runner = TestRunner::deterministic();
-    let mut states = std::collections::BTreeMap::new();
+    let mut states = BTreeMap::new();
     let (mut violations, mut scopes) = (0, std::collections::BTreeSet::new());
     for _ in 0..1000 {
         let world = world().new_tree(&mut runner).unwrap().current();

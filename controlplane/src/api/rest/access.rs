@@ -189,7 +189,7 @@ async fn browser_renew(
     let token = cookie::read(&app, &headers, cookie::Kind::Refresh);
     let token =
         token.ok_or_else(|| AppError::new(Code::NOT_LOGGED_IN, "this browser is not logged in"))?;
-    let login = app.renew(token.expose(), &origin(context)).await?;
+    let login = app.renew_browser(token.expose(), &origin(context)).await?;
     in_cookies(&app, login)
 }
 

@@ -20,7 +20,7 @@ use crate::api::error::{ApiError, Problems};
 use crate::api::page::{List, PageParams};
 use crate::app::caller::Caller;
 use crate::app::error::AppError;
-use crate::app::{App, Condemnation, Hold, Kept, WantedBackup};
+use crate::app::{App, BackupDependentsView, Condemnation, Hold, Kept, WantedBackup};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -29,6 +29,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(backup_show, backup_delete))
         .routes(routes!(backup_hold, backup_release))
         .routes(routes!(backup_copy))
+        .routes(routes!(backup_dependents))
 }
 
 /// The backup that is wanted.
@@ -236,6 +237,21 @@ async fn backup_show(
     Segment(id): Segment<BackupId>,
 ) -> Result<Json<BackupView>, ApiError> {
     Ok(Json(view(&app, &caller, id).await?))
+}
+
+/// Show what becomes of everything else if a backup is deleted
+///
+/// The backups that build on it, and the times that could not be restored any more.
+/// Nothing is deleted by asking.
+#[utoipa::path(get, path = "/api/v1/backups/{id}/dependents", operation_id = "backup_dependents", tag = "backups",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "What would be lost", body = BackupDependentsView), Problems))]
+async fn backup_dependents(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segment(id): Segment<BackupId>,
+) -> Result<Json<BackupDependentsView>, ApiError> {
+    Ok(Json(app.backup_dependents(&caller, id).await?))
 }
 
 async fn view(app: &App, caller: &Caller, id: BackupId) -> Result<BackupView, ApiError> {

@@ -9,6 +9,7 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use holdfast_state::query::JobFilter;
 use holdfast_types::{JobId, JobKind, JobState, Name};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -58,6 +59,14 @@ struct JobListParams {
     /// Only of this cluster.
     #[param(value_type = Option<String>)]
     cluster: Option<Name>,
+    /// Only of clusters that are in this fleet now.
+    #[param(value_type = Option<String>)]
+    fleet: Option<Name>,
+    /// Only those that this agent has, had last, or is asked to do.
+    #[param(value_type = Option<String>)]
+    agent: Option<Name>,
+    /// Only those that were asked for since then.
+    since: Option<Timestamp>,
     /// At most this many items, 1 to 1000; 100 when it is not said.
     limit: Option<u64>,
     /// Where the page before ended: its `nextCursor`.
@@ -76,6 +85,9 @@ async fn job_list(
         state: params.state,
         kind: params.kind,
         cluster: params.cluster,
+        fleet: params.fleet,
+        agent: params.agent,
+        since: params.since,
         ..JobFilter::default()
     };
     let page = PageParams::page(params.limit, params.cursor)?;

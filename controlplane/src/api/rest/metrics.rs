@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use holdfast_state::query::PageRequest;
 use holdfast_types::alarm::{AlarmRule, Severity};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -208,24 +207,16 @@ fn state_safety(status: &StatusView, registry: &mut Registry) {
 async fn exposure(app: &App, caller: &Caller, registry: &mut Registry) -> Result<()> {
     let exposure = Family::<Cluster, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
     let rpo = Family::<Cluster, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
-    let mut page = PageRequest::longest();
-    loop {
-        let found = app.exposure(caller, None, None, &page).await?;
-        for cluster in found.items {
-            let label = Cluster {
-                cluster: cluster.cluster.to_string(),
-                fleet: cluster.fleet.to_string(),
-            };
-            if let Some(seconds) = cluster.exposure_seconds {
-                exposure.get_or_create(&label).set(seconds);
-            }
-            if let Some(seconds) = cluster.rpo_seconds {
-                rpo.get_or_create(&label).set(seconds);
-            }
+    for one in app.exposures(caller).await? {
+        let label = Cluster {
+            cluster: one.cluster.to_string(),
+            fleet: one.fleet.to_string(),
+        };
+        if let Some(seconds) = one.exposure_seconds {
+            exposure.get_or_create(&label).set(seconds);
         }
-        match found.next_cursor {
-            None => break,
-            cursor => page.cursor = cursor,
+        if let Some(seconds) = one.rpo_seconds {
+            rpo.get_or_create(&label).set(seconds);
         }
     }
     registry.register("exposure_seconds", "What would be lost now", exposure);

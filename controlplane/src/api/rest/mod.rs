@@ -12,6 +12,7 @@ mod approvals;
 mod audit;
 mod backups;
 mod compliance;
+mod coverage;
 mod drills;
 mod errors;
 mod events;
@@ -100,6 +101,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
         .merge(audit::router())
         .merge(backups::router())
         .merge(compliance::router())
+        .merge(coverage::router())
         .merge(reports::router())
         .merge(drills::router())
         .merge(events::router())

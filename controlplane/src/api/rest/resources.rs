@@ -68,20 +68,25 @@ struct ResourceParams {
 
 impl ResourceParams {
     fn filter(&self) -> Result<ResourceFilter, AppError> {
-        let mut labels = Labels::new();
-        for pair in self.label.iter().flat_map(|label| label.split(',')) {
-            let (key, value) = pair.split_once('=').ok_or_else(|| {
-                AppError::invalid("label", format!("\"{pair}\" is not key=value"))
-            })?;
-            labels.insert(key.to_owned(), value.to_owned());
-        }
         Ok(ResourceFilter {
-            labels,
+            labels: labels_of(self.label.as_deref())?,
             fleet: self.fleet.clone(),
             retired: self.retired,
             ..ResourceFilter::default()
         })
     }
+}
+
+/// The labels of a filter such as `tier=gold,team=payments`.
+pub(super) fn labels_of(label: Option<&str>) -> Result<Labels, AppError> {
+    let mut labels = Labels::new();
+    for pair in label.iter().flat_map(|label| label.split(',')) {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| AppError::invalid("label", format!("\"{pair}\" is not key=value")))?;
+        labels.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(labels)
 }
 
 pub(super) fn condition(headers: &HeaderMap) -> Result<Condition, AppError> {

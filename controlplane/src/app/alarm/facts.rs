@@ -3,6 +3,7 @@
 //! The verdict on each cluster comes from the same judge that `exposure` shows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_consensus::StateView;
@@ -11,11 +12,12 @@ use holdfast_state::query::{
     self, AgentView, ApprovalFilter, NodeState, PageRequest, ResourceFilter, ResourceView,
 };
 use holdfast_types::resource::{Kind, Policy, Resource};
-use holdfast_types::{Failure, Name, Span};
+use holdfast_types::{Failure, Name};
 use jiff::Timestamp;
 
 use super::super::App;
 use super::super::error::Result;
+use super::super::exposure::{Common, Gathered};
 use crate::plan::alarm::{
     AgentFacts, AgentOfCluster, ApprovalFacts, ClusterFacts, Facts, LateCopy, Limits, NodeFacts,
     Verdict,
@@ -26,16 +28,25 @@ use crate::session::LOST_AFTER;
 const FAILED_WITHIN: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How often a channel may refuse a notice before that is an alarm.
 const ATTEMPTS: u64 = 3;
+/// How many clusters are judged before others have their turn on this thread.
+const AT_ONCE: usize = 100;
 
 impl App {
     /// How long things may take before they are an alarm.
     pub(crate) fn alarm_limits(&self) -> Limits {
         let alarms = &self.config.alarms;
-        let sixth = self.config.access.agent_certificate.get() / 6;
+        let access = &self.config.access;
+        let left = |lasts: Duration| alarms.certificate_left.get().min(lasts / 6);
         Limits {
             first_backup: alarms.first_backup.get(),
             approval: alarms.approval_after.get(),
-            certificate: alarms.certificate_left.get().min(sixth),
+            certificate: left(access.agent_certificate.get()),
+            node_certificate: left(access.node_certificate.get()),
+            // From then on what it makes outlasts it.
+            authority: access
+                .agent_certificate
+                .get()
+                .max(access.node_certificate.get()),
             trouble: LOST_AFTER,
             attempts: ATTEMPTS,
         }
@@ -45,23 +56,19 @@ impl App {
     pub(crate) async fn alarm_facts(&self, view: &StateView, now: Timestamp) -> Result<Facts> {
         let conn = view.connection();
         let agents = agents(view).await?;
-        let policies = query::policies(conn).await?;
-        let plans = query::drill_plans(conn).await?;
+        let common = Arc::new(Common::read(view).await?);
         let mut facts = Facts::default();
         let mut page = PageRequest::longest();
         loop {
             let filter = ResourceFilter::default();
             let found = query::resources(conn, Kind::Cluster, &filter, &page).await?;
-            for cluster in &found.items {
-                let pairs = policies.iter().map(|(name, policy)| (name, policy));
-                let policy = holdfast_types::policy::effective(pairs, cluster.labels());
-                let policy = policy.map(|(_, policy)| policy);
-                let planned = query::plans_for(&plans, cluster.labels());
-                let planned = planned.filter_map(|(_, drill)| drill.fresh_for());
-                let ordered = policy.and_then(Policy::drills_fresh_for);
-                let drills = ordered.into_iter().chain(planned).min();
-                let known = self.facts_of(view, cluster, (policy, drills), &agents, now);
-                facts.clusters.push(known.await?);
+            let gathered = self.gather_facts(view, &common, &found.items).await?;
+            for some in found.items.chunks(AT_ONCE) {
+                let known = some
+                    .iter()
+                    .map(|cluster| self.facts_of(&gathered, cluster, &agents, now));
+                facts.clusters.extend(known);
+                tokio::task::yield_now().await;
             }
             match found.next_cursor {
                 None => break,
@@ -76,7 +83,8 @@ impl App {
             certificate_expires_at: agent.certificate_expires_at,
         });
         facts.agents = certificates.collect();
-        facts.nodes = self.other_nodes(view).await?;
+        facts.nodes = self.nodes_seen(view).await?;
+        facts.authority_ends_at = self.authority.ends_at();
         facts.missed = query::missed_runs(conn).await?;
         let overdue = before(now, self.config.alarms.run_overdue.get());
         facts.waiting = query::waiting_runs(conn, overdue).await?;
@@ -90,16 +98,17 @@ impl App {
         Ok(facts)
     }
 
-    async fn facts_of(
+    fn facts_of(
         &self,
-        view: &StateView,
+        gathered: &Gathered,
         cluster: &ResourceView,
-        (policy, drills): (Option<&Policy>, Option<Span>),
         agents: &BTreeMap<Name, AgentView>,
         now: Timestamp,
-    ) -> Result<ClusterFacts> {
-        let judged = self.judge(view, cluster, now).await?;
+    ) -> ClusterFacts {
+        let judged = self.judge(gathered, cluster, now);
         let name = cluster.name();
+        let policy = gathered.common.policy_of(cluster);
+        let policy = policy.map(|(_, policy)| policy);
         let own = judged.repositories.iter().filter(|one| one.copy.is_none());
         let gaps = own.filter(|one| !one.gaps.is_empty());
         let late = judged.repositories.iter().filter_map(|one| {
@@ -110,9 +119,9 @@ impl App {
                 within_seconds: copy.within_seconds,
             })
         });
-        let warnings = self.warnings_of(view, name).await?.into_iter();
+        let warnings = self.warnings_of(gathered, name).into_iter();
         let slots = warnings.map(|warning| (warning.agent, warning.code, warning.message));
-        Ok(ClusterFacts {
+        ClusterFacts {
             name: name.clone(),
             fleet: judged.fleet.clone(),
             created_at: cluster.created_at,
@@ -121,11 +130,11 @@ impl App {
                 .map(|one| (one.name.clone(), one.gaps.clone()))
                 .collect(),
             late_copies: late.collect(),
-            trouble: self.trouble_of(view, name, policy).await?,
+            trouble: self.trouble_of(gathered, name, policy),
             slots: slots.collect(),
             agents: self.agents_of(cluster, agents),
-            drills,
-            proof: self.proof_of(view, cluster, policy, now).await?,
+            drills: gathered.common.drills_of(cluster),
+            proof: gathered.proof_of(cluster, now),
             verdict: Verdict {
                 status: judged.status,
                 cause: judged.cause,
@@ -133,27 +142,24 @@ impl App {
                 rpo_seconds: judged.rpo_seconds,
                 frontier: judged.frontier,
             },
-        })
+        }
     }
 
     /// Why WAL does not arrive although its agent is there, and for how long.
-    async fn trouble_of(
+    fn trouble_of(
         &self,
-        view: &StateView,
+        gathered: &Gathered,
         cluster: &Name,
         policy: Option<&Policy>,
-    ) -> Result<Option<(Duration, Failure)>> {
-        let Some(policy) = policy.filter(|policy| policy.receives_wal()) else {
-            return Ok(None);
-        };
-        let duties = query::duties_of_cluster(view.connection(), cluster).await?;
-        let mut duties = duties.into_iter().filter(|duty| duty.active);
-        let duty = duties.find(|duty| duty.repository == policy.repository);
-        let Some(duty) = duty.filter(|duty| self.sessions.is_online(duty.agent)) else {
-            return Ok(None);
-        };
-        let key = (cluster.clone(), duty.repository);
-        Ok(self.wal.troubled_for(&key, duty.generation))
+    ) -> Option<(Duration, Failure)> {
+        let policy = policy.filter(|policy| policy.receives_wal())?;
+        let mut duties = gathered.duties_of(cluster).iter();
+        let duty = duties.find(|duty| duty.repository == policy.repository)?;
+        if !self.sessions.is_online(duty.agent) {
+            return None;
+        }
+        let key = (cluster.clone(), duty.repository.clone());
+        self.wal.troubled_for(&key, duty.generation)
     }
 
     fn agents_of(
@@ -186,13 +192,24 @@ impl App {
         named.into_iter().map(of).collect()
     }
 
-    async fn other_nodes(&self, view: &StateView) -> Result<Vec<NodeFacts>> {
+    async fn nodes_seen(&self, view: &StateView) -> Result<Vec<NodeFacts>> {
         let own = self.node.id().0;
         let nodes = query::nodes(view.connection()).await?.into_iter();
-        let others = nodes.filter(|node| node.state == NodeState::Member && node.id != own);
-        let known = others.map(|node| NodeFacts {
-            reachable: self.hellos.of(node.id).is_some(),
-            name: node.name,
+        let members = nodes.filter(|node| node.state == NodeState::Member);
+        let known = members.map(|node| {
+            if node.id == own {
+                return NodeFacts {
+                    name: node.name,
+                    reachable: true,
+                    certificate_ends_at: self.identity.ends_at(),
+                };
+            }
+            let said = self.hellos.of(node.id);
+            NodeFacts {
+                name: node.name,
+                reachable: said.is_some(),
+                certificate_ends_at: said.and_then(|said| said.certificate_ends_at),
+            }
         });
         Ok(known.collect())
     }

@@ -24,9 +24,9 @@ pub(super) struct Facts {
 
 /// How fast restores were.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Rates {
-    pub(super) copy_bytes_per_second: Option<f64>,
-    pub(super) replay_bytes_per_second: Option<f64>,
+pub(in crate::app) struct Rates {
+    pub(in crate::app) copy_bytes_per_second: Option<f64>,
+    pub(in crate::app) replay_bytes_per_second: Option<f64>,
 }
 
 impl Facts {
@@ -81,7 +81,7 @@ pub(super) async fn declared(view: &StateView) -> Result<Declared> {
 
 /// How fast the newest restores were, all of them together: a large one says
 /// more than a small one, which mostly starts and stops.
-pub(super) async fn rates(view: &StateView) -> Result<Rates> {
+pub(in crate::app) async fn rates(view: &StateView) -> Result<Rates> {
     let restored = query::restored_jobs(view.connection(), RESTORES).await?;
     Ok(rates_of(&restored))
 }

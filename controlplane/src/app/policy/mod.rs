@@ -13,5 +13,6 @@ mod suggest;
 pub use expires::{Expiring, ExpiringOfCluster};
 pub use history::{RevisionAction, RevisionView};
 pub use in_force::{PassedOver, PolicyInForce};
+pub(in crate::app) use measure::{Rates, rates};
 pub use preview::{PolicyPreview, Preview, PreviewedRun};
 pub use suggest::{SuggestionView, Wanted};

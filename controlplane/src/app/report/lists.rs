@@ -19,31 +19,77 @@ pub(super) fn until(asked: Asked) -> (Timestamp, Timestamp) {
     (asked.period.from, asked.period.until.min(known))
 }
 
+/// The restores that ended, by cluster and time.
 pub(super) async fn restores_of(
     view: &StateView,
-    cluster: &Name,
+    clusters: &[Name],
     asked: Asked,
 ) -> Result<Vec<holdfast_report::Restore>> {
-    let found = query::restores_ended(view.connection(), cluster, until(asked)).await?;
-    let restore = |job: query::JobView| {
-        let spec: Option<JobSpec> = serde_json::from_value(job.spec).ok();
-        let at: Option<RestoreTarget> = spec.and_then(|spec| match spec.work {
-            WorkSpec::Restore { request, .. } => Some(request.at),
-            _ => None,
-        });
-        Some(holdfast_report::Restore {
-            id: job.id.to_string(),
-            cluster: job.cluster,
-            asked_at: job.created_at,
-            finished_at: job.finished_at?,
-            state: job.state.to_string(),
-            at: at.map(|at| at.to_string()),
-            agent: job.wanted_agent,
-            requested_by: job.created_by.map(|by| by.to_string()),
-            cause: job.failure.map(|failure| failure.code),
+    let conn = view.connection();
+    let mut restores = Vec::new();
+    for one in query::restores_ended(conn, clusters, until(asked)).await? {
+        let votes = match one.approval {
+            Some(approval) => query::approval(conn, approval, asked.known).await?,
+            None => None,
+        };
+        let votes = votes.map(|request| request.votes).unwrap_or_default();
+        restores.extend(plan::restore(one, &votes, asked));
+    }
+    let bare = query::bare_restores_ended(conn, clusters, until(asked)).await?;
+    restores.extend(bare.into_iter().filter_map(bare_restore));
+    restores.sort_by(|one, other| {
+        let key = |one: &holdfast_report::Restore| (one.finished_at, one.id.clone());
+        (&one.cluster, key(one)).cmp(&(&other.cluster, key(other)))
+    });
+    Ok(restores)
+}
+
+/// One that was made before there were plans that somebody consents to.
+fn bare_restore(job: query::JobView) -> Option<holdfast_report::Restore> {
+    let spec: Option<JobSpec> = serde_json::from_value(job.spec).ok();
+    let at: Option<RestoreTarget> = spec.and_then(|spec| match spec.work {
+        WorkSpec::Restore { request, .. } => Some(request.at),
+        _ => None,
+    });
+    Some(holdfast_report::Restore {
+        id: job.id.to_string(),
+        cluster: job.cluster,
+        asked_at: job.created_at,
+        finished_at: job.finished_at?,
+        state: job.state.to_string(),
+        at: at.map(|at| at.to_string()),
+        agent: job.wanted_agent,
+        requested_by: job.created_by.map(|by| by.to_string()),
+        cause: job.failure.map(|failure| failure.code),
+        evidence: None,
+    })
+}
+
+/// The alarms of these clusters that somebody took on.
+pub(super) async fn acknowledgements_of(
+    view: &StateView,
+    members: &BTreeSet<&Name>,
+    asked: Asked,
+) -> Result<Vec<holdfast_report::Acknowledgement>> {
+    let found = query::acknowledgements(view.connection(), until(asked)).await?;
+    let acknowledgement = |one: query::Acknowledged| {
+        let cluster = one
+            .alarm
+            .cluster
+            .filter(|cluster| members.contains(cluster));
+        Some(holdfast_report::Acknowledgement {
+            at: one.at,
+            audit_seq: one.seq,
+            alarm: one.alarm.id.to_string(),
+            cluster: cluster?,
+            rule: one.alarm.rule.to_string(),
+            subject: one.alarm.subject,
+            opened_at: one.alarm.opened_at,
+            by: one.by.to_string(),
+            note: one.note,
         })
     };
-    Ok(found.into_iter().filter_map(restore).collect())
+    Ok(found.into_iter().filter_map(acknowledgement).collect())
 }
 
 pub(super) async fn drills_of(

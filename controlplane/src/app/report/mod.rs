@@ -4,8 +4,8 @@ mod lists;
 
 use std::collections::BTreeSet;
 
-use futures_util::future::try_join_all;
-use holdfast_compliance::{History, Period, PeriodResult};
+use futures_util::{StreamExt, stream};
+use holdfast_compliance::{Period, PeriodResult};
 use holdfast_consensus::{ProposeContext, StateView};
 use holdfast_report::{Format, Report, Signer, Subject, Totals, VERSION};
 use holdfast_state::command::{CreateReportKey, RecordReport, RecordedReport, SealReport};
@@ -128,8 +128,10 @@ pub struct ReportKeyView {
     pub created_at: Timestamp,
 }
 
-/// How many clusters are read and judged at the same time.
-const AT_ONCE: usize = 4;
+/// How many clusters are read with one statement.
+const AT_ONCE: usize = 8;
+/// While one such part is judged, the next is read.
+const IN_FLIGHT: usize = 3;
 
 impl App {
     /// The keys that sign reports: what a signature is compared with.
@@ -312,23 +314,21 @@ impl App {
             known: recorded.as_known_at,
         };
         let (mut clusters, mut numbers) = (Vec::new(), PeriodResult::default());
-        let mut restores = Vec::new();
-        for some in recorded.clusters.chunks(AT_ONCE) {
-            let each = some.iter().map(|name| async move {
-                let found = self.cluster_in_report(view, name, asked).await?;
-                Ok::<_, AppError>((found, lists::restores_of(view, name, asked).await?))
-            });
-            for (found, restored) in try_join_all(each).await? {
-                if let Some((found, of_it)) = found {
-                    numbers.merge(PeriodResult {
-                        violations: Vec::new(),
-                        ..of_it
-                    });
-                    clusters.push(found);
-                }
-                restores.extend(restored);
+        let parts = recorded.clusters.chunks(AT_ONCE).map(<[_]>::to_vec);
+        let parts: Vec<Vec<Name>> = parts.collect();
+        let parts = stream::iter(parts);
+        let parts = parts.map(|some: Vec<Name>| clusters_in_report(view, some, asked));
+        let mut parts = std::pin::pin!(parts.buffered(IN_FLIGHT));
+        while let Some(part) = parts.next().await {
+            for (found, of_it) in part? {
+                numbers.merge(PeriodResult {
+                    violations: Vec::new(),
+                    ..of_it
+                });
+                clusters.push(found);
             }
         }
+        let restores = lists::restores_of(view, &recorded.clusters, asked).await?;
         let members: BTreeSet<&Name> = recorded.clusters.iter().collect();
         let drills = lists::drills_of(view, &members, asked).await?;
         let exposure = plan::exposures(&numbers);
@@ -346,31 +346,38 @@ impl App {
             restores,
             deletions: lists::deletions_of(view, &members, asked).await?,
             approvals: lists::approvals_of(view, &members, asked).await?,
+            acknowledgements: lists::acknowledgements_of(view, &members, asked).await?,
         })
     }
+}
 
-    async fn cluster_in_report(
-        &self,
-        view: &StateView,
-        name: &Name,
-        asked: Asked,
-    ) -> Result<Option<(holdfast_report::Cluster, PeriodResult)>> {
-        let conn = view.connection();
-        let facts = query::facts(conn, name).await?;
-        let mut history = History::default();
-        for recorded in &facts {
-            history.add(recorded.clone());
+/// What is said of these clusters, with the numbers that are added up.
+async fn clusters_in_report(
+    view: &StateView,
+    clusters: Vec<Name>,
+    asked: Asked,
+) -> Result<Vec<(holdfast_report::Cluster, PeriodResult)>> {
+    let conn = view.connection();
+    let pasts = query::pasts(conn, &clusters).await?;
+    let failed = query::failed_backups(conn, &clusters, lists::until(asked)).await?;
+    let told = tokio::task::spawn_blocking(move || {
+        let mut told = Vec::with_capacity(pasts.len());
+        for text in &pasts {
+            let past = text.read()?;
+            let failed = failed.iter().filter(|one| one.cluster == text.cluster);
+            let failed: Vec<&query::BackupView> = failed.collect();
+            let (facts, history) = (&past.facts, past.history());
+            told.extend(plan::cluster(
+                &text.cluster,
+                facts,
+                &history,
+                &failed,
+                asked,
+            ));
         }
-        for stretch in query::stretches(conn, name).await? {
-            history.add_stretch(stretch);
-        }
-        let failed = query::failed_backups(conn, name, lists::until(asked)).await?;
-        let name = name.clone();
-        let found = tokio::task::spawn_blocking(move || {
-            plan::cluster(&name, &facts, &history, &failed, asked)
-        });
-        found.await.map_err(AppError::internal)
-    }
+        Ok::<_, AppError>(told)
+    });
+    told.await.map_err(AppError::internal)?
 }
 
 /// To the microsecond, as all times are that are kept.

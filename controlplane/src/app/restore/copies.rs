@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use holdfast_consensus::StateView;
 use holdfast_state::query::{self, FindingKind, PageRequest};
-use holdfast_types::Name;
 use holdfast_types::resource::{Kind, Policy, Resource};
 use holdfast_types::restoring::CopyToRead;
+use holdfast_types::{Name, RestoreTarget};
 
-use super::WantedRestore;
 use crate::app::App;
 use crate::app::code::Code;
 use crate::app::error::{AppError, Result};
@@ -23,14 +22,14 @@ pub(super) struct Regions {
 
 impl App {
     /// The copies for a restore near a region, the first to be read first.
-    pub(super) async fn copies_for(
+    pub(in crate::app) async fn copies_for(
         &self,
         view: &StateView,
-        wanted: &WantedRestore,
+        (cluster, repository): (&Name, Option<&Name>),
+        at: &RestoreTarget,
         near: Option<&str>,
     ) -> Result<Vec<CopyToRead>> {
         let conn = view.connection();
-        let cluster = &wanted.cluster;
         let policy = query::effective_policy(conn, cluster).await?;
         let policy = policy.map(|(_, policy)| policy);
         let backups = query::available_backups(conn, cluster).await?;
@@ -38,7 +37,7 @@ impl App {
             .into_iter()
             .flat_map(|backup| backup.repositories)
             .collect();
-        let names = match &wanted.repository {
+        let names = match repository {
             Some(named) => BTreeSet::from([named.clone()]),
             None => {
                 let mut names = places_of(policy.as_ref());
@@ -67,7 +66,7 @@ impl App {
             });
         }
         if copies.is_empty() {
-            return Err(match &wanted.repository {
+            return Err(match repository {
                 Some(name) => AppError::not_found("repository", name).with_field("repository"),
                 None => {
                     let message = format!("\"{cluster}\" has no backup and no policy");
@@ -75,7 +74,7 @@ impl App {
                 }
             });
         }
-        Ok(order_copies(copies, near, &wanted.at))
+        Ok(order_copies(copies, near, at))
     }
 
     async fn regions(&self, view: &StateView) -> Result<Regions> {

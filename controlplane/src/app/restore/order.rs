@@ -135,7 +135,12 @@ impl App {
         agent: &AgentView,
     ) -> Result<RestoreOrder> {
         let mut copies = self
-            .copies_for(view, wanted, agent.region.as_deref())
+            .copies_for(
+                view,
+                (&wanted.cluster, wanted.repository.as_ref()),
+                &wanted.at,
+                agent.region.as_deref(),
+            )
             .await?;
         copies.truncate(COPIES_MOST);
         let mut tried = Vec::new();

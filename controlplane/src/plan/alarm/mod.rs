@@ -6,6 +6,7 @@
 //! hears of which.
 
 mod absence;
+mod certificate;
 mod exposure;
 mod settle;
 mod tell;
@@ -33,8 +34,10 @@ pub(crate) struct Facts {
     pub(crate) clusters: Vec<ClusterFacts>,
     /// Agents that are enrolled.
     pub(crate) agents: Vec<AgentFacts>,
-    /// The control plane's other nodes.
+    /// The control plane's nodes.
     pub(crate) nodes: Vec<NodeFacts>,
+    /// When the certificate of its CA ends.
+    pub(crate) authority_ends_at: Option<Timestamp>,
     /// Schedules whose last run was missed.
     pub(crate) missed: Vec<MissedRun>,
     /// Runs that have been due for long and are not begun.
@@ -113,6 +116,8 @@ pub(crate) struct AgentFacts {
 pub(crate) struct NodeFacts {
     pub(crate) name: String,
     pub(crate) reachable: bool,
+    /// When its certificate ends, where it said so.
+    pub(crate) certificate_ends_at: Option<Timestamp>,
 }
 
 /// A request for consent.
@@ -135,8 +140,12 @@ pub(crate) struct Limits {
     pub(crate) first_backup: Duration,
     /// A request that waits.
     pub(crate) approval: Duration,
-    /// What is left of a certificate.
+    /// What is left of an agent's certificate.
     pub(crate) certificate: Duration,
+    /// Of a node's.
+    pub(crate) node_certificate: Duration,
+    /// Of the CA's.
+    pub(crate) authority: Duration,
     /// WAL that does not arrive.
     pub(crate) trouble: Duration,
     /// How often a channel may refuse a notice.
@@ -192,6 +201,7 @@ pub(crate) fn observe(facts: &Facts, limits: Limits, now: Timestamp) -> Vec<Obse
     absence::runs(facts, &mut all);
     absence::nodes(facts, &mut all);
     work::observe(facts, limits, now, &mut all);
+    certificate::observe(facts, limits, now, &mut all);
     all
 }
 

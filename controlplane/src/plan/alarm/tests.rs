@@ -30,6 +30,8 @@ const LIMITS: Limits = Limits {
     first_backup: Duration::from_secs(100),
     approval: Duration::from_secs(10),
     certificate: Duration::from_secs(1000),
+    node_certificate: Duration::from_secs(500),
+    authority: Duration::from_secs(9000),
     trouble: Duration::from_secs(15),
     attempts: 3,
 };
@@ -204,6 +206,7 @@ fn jobs_runs_nodes_channels_and_certificates_are_looked_at() {
             .map(|(name, reachable)| NodeFacts {
                 name: name.to_owned(),
                 reachable,
+                certificate_ends_at: None,
             })
             .to_vec(),
         agents: vec![

@@ -1,4 +1,4 @@
-//! What failed, what waits for people, and what ends soon.
+//! What failed, and what waits for people.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use holdfast_types::alarm::{AlarmDetail, AlarmRule};
 use holdfast_types::{JobKind, Name};
 use jiff::Timestamp;
 
-use super::{ClusterFacts, Facts, Limits, Observed, later, older, shown};
+use super::{ClusterFacts, Facts, Limits, Observed, older, shown};
 
 pub(super) fn observe(facts: &Facts, limits: Limits, now: Timestamp, all: &mut Vec<Observed>) {
     let clusters: BTreeMap<&Name, &ClusterFacts> =
@@ -14,23 +14,6 @@ pub(super) fn observe(facts: &Facts, limits: Limits, now: Timestamp, all: &mut V
     jobs(facts, &clusters, all);
     approvals(facts, &clusters, (limits, now), all);
     channels(facts, limits, all);
-    for agent in &facts.agents {
-        if agent.certificate_expires_at > later(now, limits.certificate) {
-            continue;
-        }
-        let ends = shown(agent.certificate_expires_at);
-        let message = format!(
-            "the certificate of the agent \"{}\" ends at {ends}",
-            agent.name
-        );
-        let subject = format!("agents/{}", agent.name);
-        let detail = AlarmDetail::new(message);
-        all.push(Observed::new(
-            AlarmRule::CertificateExpiring,
-            subject,
-            detail,
-        ));
-    }
 }
 
 fn jobs(facts: &Facts, clusters: &BTreeMap<&Name, &ClusterFacts>, all: &mut Vec<Observed>) {

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
+use super::many::{among, list, rows};
 use super::page::{Page, PageRequest, ascending};
-use crate::column::{Bytes, Moment, Text};
+use crate::column::{Bytes, Json, Moment, Text};
 use crate::entity::{agent_certificates, agents as agent_rows, instances};
 use crate::lookup::Lookup;
 use crate::{Digest, StateError, schema};
@@ -182,6 +183,61 @@ pub async fn agent_by_fingerprint(
         Some(next) => agent(conn, next.agent.0).await,
         None => Ok(None),
     }
+}
+
+/// The names of these agents, whether or not they may still do anything.
+pub async fn agent_names(
+    conn: &DatabaseConnection,
+    agents: &[AgentId],
+) -> Result<BTreeMap<AgentId, Name>, StateError> {
+    use agent_rows::{Column, Entity};
+    let named: Vec<(Text<AgentId>, Text<Name>)> = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::Name])
+        .filter(among("id", agents)?)
+        .into_tuple()
+        .all(conn)
+        .await?;
+    Ok(named.into_iter().map(|(id, name)| (id.0, name.0)).collect())
+}
+
+/// Which agents see an instance of which of these clusters, by cluster and agent.
+pub async fn agents_that_see(
+    conn: &DatabaseConnection,
+    clusters: &[Name],
+) -> Result<BTreeMap<Name, Vec<AgentId>>, StateError> {
+    use instances::{Column, Entity};
+    let pairs: Vec<(Text<Name>, Text<AgentId>)> = Entity::find()
+        .select_only()
+        .columns([Column::Cluster, Column::Agent])
+        .filter(among("cluster", clusters)?)
+        .order_by_asc(Column::Cluster)
+        .order_by_asc(Column::Agent)
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let mut agents: BTreeMap<Name, Vec<AgentId>> = BTreeMap::new();
+    for (cluster, agent) in pairs {
+        agents.entry(cluster.0).or_default().push(agent.0);
+    }
+    Ok(agents)
+}
+
+/// What these agents see of these clusters, as the log has it.
+pub async fn facts_seen(
+    conn: &DatabaseConnection,
+    wanted: &[(AgentId, Name)],
+) -> Result<BTreeMap<(AgentId, Name), InstanceFacts>, StateError> {
+    let sql = "SELECT i.agent, i.cluster, i.facts FROM json_each(?) r \
+               JOIN instances i ON i.agent = r.value ->> 0 AND i.cluster = r.value ->> 1";
+    let mut found = BTreeMap::new();
+    for row in rows(conn, sql, vec![list(wanted)?]).await? {
+        let agent: Text<AgentId> = row.try_get_by_index(0)?;
+        let cluster: Text<Name> = row.try_get_by_index(1)?;
+        let facts: Json<InstanceFacts> = row.try_get_by_index(2)?;
+        found.insert((agent.0, cluster.0), facts.0);
+    }
+    Ok(found)
 }
 
 /// The instances of a cluster that agents see.

@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOr
 use serde::Serialize;
 
 use super::job::JobView;
+use super::many::among;
 use crate::column::Text;
 use crate::entity::word::{AssignmentKind, AssignmentState};
 use crate::entity::{assignments as rows, jobs, wal_sources};
@@ -90,6 +91,35 @@ pub async fn wal_source(
     let key = (Text(cluster.clone()), Text(repository.clone()));
     let row = wal_sources::Entity::find_by_id(key).one(conn).await?;
     Ok(row.map(|row| row.instance.0))
+}
+
+/// The same of these clusters.
+pub async fn wal_sources_of(
+    conn: &DatabaseConnection,
+    clusters: &[Name],
+) -> Result<BTreeMap<(Name, Name), Name>, StateError> {
+    if schema::version(conn).await? < schema::RECEIVERS {
+        return Ok(BTreeMap::new());
+    }
+    let found = wal_sources::Entity::find().filter(among("cluster", clusters)?);
+    let entry = |row: wal_sources::Model| ((row.cluster.0, row.repository.0), row.instance.0);
+    Ok(found.all(conn).await?.into_iter().map(entry).collect())
+}
+
+/// The standing duties in force of these clusters, by cluster.
+pub async fn active_duties_of(
+    conn: &DatabaseConnection,
+    clusters: &[Name],
+) -> Result<BTreeMap<Name, Vec<AssignmentView>>, StateError> {
+    let duties = active()
+        .filter(rows::Column::Kind.eq(Text(AssignmentKind::Wal)))
+        .filter(among("cluster", clusters)?);
+    let mut of_clusters: BTreeMap<Name, Vec<AssignmentView>> = BTreeMap::new();
+    for duty in views(conn, duties).await? {
+        let duties = of_clusters.entry(duty.cluster.clone()).or_default();
+        duties.push(duty);
+    }
+    Ok(of_clusters)
 }
 
 /// Every standing duty in force.

@@ -7,9 +7,7 @@ use holdfast_types::{
     BackupId, BackupKind, BackupState, Failure, JobId, Lineage, Lsn, Name, Revision, Timeline,
 };
 use jiff::Timestamp;
-use sea_orm::{
-    ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value,
-};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, Value};
 use serde::Serialize;
 
 use super::page::{Page, PageRequest, newest_first};
@@ -194,21 +192,6 @@ pub async fn available_backups(
     let select = matching(&filter).order_by_desc(KEY.0).order_by_desc(KEY.1);
     let found = select.all(conn).await?;
     with_repositories(conn, found).await
-}
-
-/// The available backup of a cluster that began last.
-pub async fn newest_available(
-    conn: &DatabaseConnection,
-    cluster: &Name,
-) -> Result<Option<BackupView>, StateError> {
-    let filter = BackupFilter {
-        cluster: Some(cluster.clone()),
-        state: Some(BackupState::Available),
-        ..BackupFilter::default()
-    };
-    let select = matching(&filter).order_by_desc(KEY.0).order_by_desc(KEY.1);
-    let found = select.limit(1).all(conn).await?;
-    Ok(with_repositories(conn, found).await?.pop())
 }
 
 /// What the attempts of a job wrote, oldest first.

@@ -7,10 +7,12 @@ use holdfast_compliance::{Fact, History, KeptStretch, Promise, Recorded};
 use holdfast_types::access::Visible;
 use holdfast_types::{ExemptionId, Name};
 use jiff::Timestamp;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use serde::Serialize;
 
+use super::many::among;
 use super::page::{Page, PageRequest, newest_first};
+use super::past::pasts;
 use super::scope::seen;
 use crate::column::{Moment, Text};
 use crate::entity::{compliance_facts, compliance_in_force, compliance_stretches, exemptions};
@@ -23,14 +25,11 @@ pub async fn keeps_facts(conn: &DatabaseConnection) -> Result<bool, StateError> 
 
 /// All facts of a cluster; none below level 23.
 pub async fn history(conn: &DatabaseConnection, cluster: &Name) -> Result<History, StateError> {
-    let mut history = History::default();
-    for recorded in facts(conn, cluster).await? {
-        history.add(recorded);
+    let found = pasts(conn, std::slice::from_ref(cluster)).await?;
+    match found.first() {
+        Some(past) => Ok(past.read()?.history()),
+        None => Ok(History::default()),
     }
-    for stretch in stretches(conn, cluster).await? {
-        history.add_stretch(stretch);
-    }
-    Ok(history)
 }
 
 /// The facts of a cluster in the order in which they became known.
@@ -78,69 +77,6 @@ fn kept(row: compliance_stretches::Model) -> KeptStretch {
         known_to: row.known_to.0,
         stretch: Arc::new(row.stretch.0),
     }
-}
-
-/// What holds of a cluster now: the facts in force, and the stretches that can still
-/// say something about it.
-#[derive(Debug, Clone, Default)]
-pub struct InForce {
-    /// The facts, the earliest first.
-    pub facts: Vec<Recorded>,
-    /// The stretches.
-    pub stretches: Vec<KeptStretch>,
-}
-
-/// More stretches than this since the newest backup say nothing new about now.
-const STRETCHES_MOST: u64 = 5000;
-
-/// What holds of a cluster now.
-pub async fn in_force(conn: &DatabaseConnection, cluster: &Name) -> Result<InForce, StateError> {
-    use compliance_in_force::{Column, Entity};
-    let rows = Entity::find()
-        .filter(Column::Cluster.eq(cluster.as_str()))
-        .order_by_asc(Column::Subject)
-        .all(conn)
-        .await?;
-    let mut facts: Vec<Recorded> = Vec::with_capacity(rows.len());
-    // What was complete before the newest backup of a repository says nothing about
-    // now: that is a point of recovery itself.
-    let mut newest: BTreeMap<Name, Timestamp> = BTreeMap::new();
-    for row in rows {
-        if let Fact::BackupAvailable { repository, backup } = &row.fact.0 {
-            let known = newest.entry(repository.clone()).or_insert(Timestamp::MIN);
-            *known = (*known).max(backup.consistent_at);
-        }
-        facts.push(Recorded {
-            at: row.at.0,
-            known: row.known.0,
-            fact: row.fact.0,
-        });
-    }
-    facts.sort_by_key(|fact| (fact.at, fact.known));
-    let since = newest.values().min().copied();
-    let stretches = match since {
-        Some(since) => stretches_since(conn, cluster, since).await?,
-        None => Vec::new(),
-    };
-    Ok(InForce { facts, stretches })
-}
-
-async fn stretches_since(
-    conn: &DatabaseConnection,
-    cluster: &Name,
-    since: Timestamp,
-) -> Result<Vec<KeptStretch>, StateError> {
-    use compliance_stretches::{Column, Entity};
-    let mut rows = Entity::find()
-        .filter(Column::Cluster.eq(cluster.as_str()))
-        .filter(Column::LastAt.gte(Moment(since)))
-        .order_by_desc(Column::LastAt)
-        .order_by_desc(Column::Repository)
-        .limit(STRETCHES_MOST)
-        .all(conn)
-        .await?;
-    rows.reverse();
-    Ok(rows.into_iter().map(kept).collect())
 }
 
 /// What a cluster is promised, and since when.
@@ -194,11 +130,31 @@ pub async fn promises(conn: &DatabaseConnection) -> Result<BTreeMap<Name, Promis
         .order_by_asc(Column::Cluster)
         .all(conn)
         .await?;
-    let promise = |row: compliance_in_force::Model| match row.fact.0 {
+    Ok(rows.into_iter().filter_map(promise_in).collect())
+}
+
+/// The same of these clusters.
+pub async fn promises_of(
+    conn: &DatabaseConnection,
+    clusters: &[Name],
+) -> Result<BTreeMap<Name, Promise>, StateError> {
+    use compliance_in_force::{Column, Entity};
+    if !keeps_facts(conn).await? {
+        return Ok(BTreeMap::new());
+    }
+    let rows = Entity::find()
+        .filter(Column::Subject.eq("promise"))
+        .filter(among("cluster", clusters)?)
+        .all(conn)
+        .await?;
+    Ok(rows.into_iter().filter_map(promise_in).collect())
+}
+
+fn promise_in(row: compliance_in_force::Model) -> Option<(Name, Promise)> {
+    match row.fact.0 {
         Fact::Promised(promise) => Some((row.cluster.0, *promise)),
         _ => None,
-    };
-    Ok(rows.into_iter().filter_map(promise).collect())
+    }
 }
 
 /// An exemption.

@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
+use super::many::{list, rows as sql_rows};
 use super::page::{Page, PageRequest, newest_first};
 use super::scope::seen;
-use crate::column::{Moment, Text};
+use crate::column::{Count, Moment, Text};
 use crate::entity::{drills as rows, resources};
 use crate::lookup::Lookup;
 use crate::{StateError, schema};
@@ -172,42 +173,57 @@ pub async fn drill(
     Ok(row.map(DrillView::from))
 }
 
-/// The newest drill of a cluster, and the newest that passed.
-pub async fn newest_drills(
+/// The newest drill of each of these clusters that had one, and the newest that passed.
+pub async fn newest_drills_of(
     conn: &DatabaseConnection,
-    cluster: &Name,
-) -> Result<(Option<ProvenBy>, Option<ProvenBy>), StateError> {
+    clusters: &[Name],
+) -> Result<BTreeMap<Name, (Option<ProvenBy>, Option<ProvenBy>)>, StateError> {
+    let mut found: BTreeMap<Name, (Option<ProvenBy>, Option<ProvenBy>)> = BTreeMap::new();
     if schema::version(conn).await? < schema::DRILLS {
-        return Ok((None, None));
+        return Ok(found);
     }
-    let newest = newest_of(conn, cluster, None).await?;
-    let passed = match &newest {
-        Some(newest) if newest.verdict != DrillVerdict::Passed => {
-            newest_of(conn, cluster, Some(DrillVerdict::Passed)).await?
-        }
-        newest => newest.clone(),
-    };
-    let proves = |view: Option<DrillView>| view.map(|view| view.proves());
-    Ok((proves(newest), proves(passed)))
+    for (cluster, drill) in newest_of_each(conn, clusters, None).await? {
+        found.entry(cluster).or_default().0 = Some(drill);
+    }
+    let passed = Some(DrillVerdict::Passed);
+    for (cluster, drill) in newest_of_each(conn, clusters, passed).await? {
+        found.entry(cluster).or_default().1 = Some(drill);
+    }
+    Ok(found)
 }
 
-async fn newest_of(
+async fn newest_of_each(
     conn: &DatabaseConnection,
-    cluster: &Name,
+    clusters: &[Name],
     verdict: Option<DrillVerdict>,
-) -> Result<Option<DrillView>, StateError> {
-    use rows::{Column, Entity};
-    let mut select = Entity::find().filter(Column::Cluster.eq(cluster.as_str()));
-    if let Some(verdict) = verdict {
-        select = select.filter(Column::Verdict.eq(Text(verdict)));
+) -> Result<Vec<(Name, ProvenBy)>, StateError> {
+    let mut values = vec![list(clusters)?];
+    let so = match verdict {
+        Some(verdict) => {
+            values.push(Text(verdict).into());
+            "AND verdict = ?2"
+        }
+        None => "",
+    };
+    let sql = format!(
+        "SELECT d.cluster, d.id, d.finished_at, d.verdict, d.rto_ms, d.rpo_ms \
+         FROM json_each(?1) r JOIN drills d ON d.id = (SELECT id FROM drills \
+         WHERE cluster = r.value {so} ORDER BY finished_at DESC, id DESC LIMIT 1)"
+    );
+    let mut found = Vec::new();
+    for row in sql_rows(conn, &sql, values).await? {
+        let cluster: Text<Name> = row.try_get_by_index(0)?;
+        let span = |millis: Option<Count>| millis.map(|millis| Span::from_millis(millis.0));
+        let drill = ProvenBy {
+            id: row.try_get_by_index::<Text<DrillId>>(1)?.0,
+            at: row.try_get_by_index::<Moment>(2)?.0,
+            verdict: row.try_get_by_index::<Text<DrillVerdict>>(3)?.0,
+            rto: span(row.try_get_by_index(4)?),
+            rpo: span(row.try_get_by_index(5)?),
+        };
+        found.push((cluster.0, drill));
     }
-    let found = select
-        .order_by_desc(Column::FinishedAt)
-        .order_by_desc(Column::Id)
-        .limit(1)
-        .all(conn)
-        .await?;
-    Ok(found.into_iter().next().map(DrillView::from))
+    Ok(found)
 }
 
 /// What the newest drill of a cluster that came to its checks saw, for the next to

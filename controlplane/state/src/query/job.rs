@@ -1,6 +1,6 @@
 //! Jobs with their attempts, phases and logs.
 
-use holdfast_types::access::Visible;
+use holdfast_types::access::{Scope, Visible};
 use holdfast_types::{
     AgentId, BackupId, Failure, Generation, JobId, JobKind, JobPhase, JobState, Name, Revision,
 };
@@ -161,6 +161,12 @@ pub struct JobFilter {
     pub kind: Option<JobKind>,
     /// Of this cluster.
     pub cluster: Option<Name>,
+    /// Of clusters that are in this fleet now.
+    pub fleet: Option<Name>,
+    /// That this agent has or had last, or is asked to do.
+    pub agent: Option<Name>,
+    /// Asked for since then.
+    pub since: Option<Timestamp>,
     /// Of clusters that are seen.
     pub visible: Visible,
 }
@@ -183,6 +189,24 @@ pub async fn jobs(
     }
     if let Some(cluster) = &filter.cluster {
         select = select.filter(Column::Cluster.eq(cluster.as_str()));
+    }
+    if let Some(fleet) = &filter.fleet {
+        let of_it = Visible::Only(vec![Scope::Fleet(fleet.clone())]);
+        if let Some(inside) = seen("jobs.cluster", &of_it) {
+            select = select.filter(inside);
+        }
+    }
+    if let Some(agent) = &filter.agent {
+        let asked = Condition::all()
+            .add(Column::Holder.is_null())
+            .add(Column::Agent.eq(agent.as_str()));
+        let of_it = Condition::any()
+            .add(Column::Holder.eq(agent.as_str()))
+            .add(asked);
+        select = select.filter(of_it);
+    }
+    if let Some(since) = filter.since {
+        select = select.filter(Column::CreatedAt.gte(Moment(since)));
     }
     if let Some(seen) = seen("jobs.cluster", &filter.visible) {
         select = select.filter(seen);

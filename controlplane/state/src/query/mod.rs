@@ -18,10 +18,13 @@ mod expiry;
 mod inventory;
 mod job;
 mod late;
+pub(crate) mod many;
 mod node;
 mod notice;
 mod page;
+pub(crate) mod past;
 mod pin;
+mod point;
 mod policy;
 mod report;
 mod resource;
@@ -43,7 +46,7 @@ pub use access::{
 };
 pub use agent::{
     AgentEntry, AgentView, InstanceView, agent, agent_by_fingerprint, agent_directory, agent_named,
-    agents, instances_of_cluster,
+    agent_names, agents, agents_that_see, facts_seen, instances_of_cluster,
 };
 pub use alarm::{
     AlarmFilter, AlarmState, AlarmView, alarm, alarm_counts, alarms, unsettled_alarms,
@@ -51,19 +54,17 @@ pub use alarm::{
 pub use alarm_facts::{FailedJob, MissedRun, WaitingRun, failed_jobs, missed_runs, waiting_runs};
 pub use approval::{ApprovalFilter, ApprovalView, VoteView, approval, approvals};
 pub use assignment::{
-    AssignmentView, Work, active_duties, active_job_assignments, assignments_of_agent,
-    duties_of_cluster, wal_source, wal_sources,
+    AssignmentView, Work, active_duties, active_duties_of, active_job_assignments,
+    assignments_of_agent, duties_of_cluster, wal_source, wal_sources, wal_sources_of,
 };
 pub use audit::{AuditFilter, audit};
-pub use backup::{
-    BackupFilter, BackupView, available_backups, backup, backups, backups_of_job, newest_available,
-};
+pub use backup::{BackupFilter, BackupView, available_backups, backup, backups, backups_of_job};
 pub use compliance::{
-    ExemptionFilter, ExemptionView, InForce, exemption, exemptions, facts, history, in_force,
-    keeps_facts, promise, promises, signs_in_force, stretches,
+    ExemptionFilter, ExemptionView, exemption, exemptions, facts, history, keeps_facts, promise,
+    promises, promises_of, signs_in_force, stretches,
 };
 pub use drill::{
-    DrillFilter, DrillView, drill, drill_before, drill_plans, drills, newest_drills, plans_for,
+    DrillFilter, DrillView, drill, drill_before, drill_plans, drills, newest_drills_of, plans_for,
 };
 pub use expiry::{
     CondemnedView, CondemnedWalView, HoldView, PinView, condemned_in, condemned_of,
@@ -81,18 +82,20 @@ pub use late::{
 pub use node::{NodeState, NodeView, node_token_exists, nodes};
 pub use notice::{ChannelHealth, NoticeView, channel_health, notices_of, pending_notices};
 pub use page::{LIMIT_MAX, Page, PageRequest};
+pub use past::{Past, PastText, pasts};
 pub use pin::{ParentView, newest_parent, pinned_parent, pinned_until};
+pub use point::{PointView, newest_lineages, points_of};
 pub use policy::{
     ClusterSize, PolicyRevision, RestoredJob, cluster_labels, cluster_sizes, policy_revision,
     policy_revision_before, policy_revisions, repository_regions, restored_jobs,
 };
 pub use report::{
-    ClusterDeletion, ReportFilter, ReportKeyView, ReportView, deletions, failed_backups, report,
-    report_keys, reports, restores_ended,
+    Acknowledged, ClusterDeletion, ReportFilter, ReportKeyView, ReportView, acknowledgements,
+    bare_restores_ended, deletions, failed_backups, report, report_keys, reports, restores_ended,
 };
 pub use resource::{
-    ResourceFilter, ResourceView, cluster_names_at_agent, effective_policy, fleets_seen, policies,
-    resource, resources,
+    ResourceFilter, ResourceView, cluster_names_at_agent, clusters_at_agents, effective_policy,
+    fleets_seen, policies, resource, resources,
 };
 pub use restore::{
     RestoreFilter, RestoreView, planned_restore, restore, restores, restores_under_way,
@@ -112,9 +115,10 @@ pub use status::{Counts, Progress, counts, counts_seen, progress};
 pub(crate) use user::user_row_named;
 pub use user::{
     ApiTokenView, SessionView, UserView, api_token, api_token_by_hash, api_token_named, api_tokens,
-    session, session_by_refresh, user, user_named, users,
+    session, session_by_refresh, sessions_of, user, user_named, users,
 };
 pub use wal::{
     ExposureFact, FrontierView, GapView, TimelineView, clusters_with_gaps, clusters_with_wal,
-    exposure_facts, frontiers, frontiers_of, wal_of_cluster,
+    exposure_facts, frontiers, frontiers_of, frontiers_of_clusters, wal_of_cluster,
+    wal_of_clusters,
 };

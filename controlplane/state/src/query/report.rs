@@ -1,16 +1,23 @@
 //! Reports that were made, the keys that sign them, and what they read that no other
 //! list has: all of it by what was on record at a moment, so that it does not change.
 
-use holdfast_types::{BackupId, BackupState, JobKind, Name, ReportId, Revision};
-use jiff::Timestamp;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use std::collections::BTreeSet;
 
+use holdfast_types::{
+    AlarmId, BackupId, BackupState, JobKind, Name, ReportId, RestoreId, Revision,
+};
+use jiff::Timestamp;
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::alarm::AlarmView;
 use super::backup::BackupView;
 use super::job::JobView;
+use super::many::among;
 use super::page::{Page, PageRequest, newest_first};
+use super::restore::RestoreView;
 use crate::audit::ACCEPTED;
 use crate::column::{Moment, Text};
-use crate::entity::{audit, backups, jobs, report_keys as key_rows, reports as rows};
+use crate::entity::{audit, backups, jobs, report_keys as key_rows, reports as rows, restores};
 use crate::lookup::Lookup;
 use crate::{Digest, Principal, Sealed, StateError, schema};
 
@@ -136,15 +143,15 @@ pub async fn report(
     Ok(row.map(ReportView::from))
 }
 
-/// Backups of a cluster that failed from one moment to before another, by time.
+/// Backups of these clusters that failed from one moment to before another, by time.
 pub async fn failed_backups(
     conn: &DatabaseConnection,
-    cluster: &Name,
+    clusters: &[Name],
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<BackupView>, StateError> {
     use backups::{Column, Entity};
     let found = Entity::find()
-        .filter(Column::Cluster.eq(cluster.as_str()))
+        .filter(among("cluster", clusters)?)
         .filter(Column::State.eq(Text(BackupState::Failed)))
         .filter(Column::FinishedAt.gte(Moment(from)))
         .filter(Column::FinishedAt.lt(Moment(to)))
@@ -155,15 +162,38 @@ pub async fn failed_backups(
     super::backup::with_repositories(conn, found).await
 }
 
-/// Restores of a cluster that ended from one moment to before another, by time.
+/// Restores of these clusters that ended from one moment to before another, by time.
 pub async fn restores_ended(
     conn: &DatabaseConnection,
-    cluster: &Name,
+    clusters: &[Name],
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<RestoreView>, StateError> {
+    use restores::{Column, Entity};
+    if schema::version(conn).await? < schema::RESTORES {
+        return Ok(Vec::new());
+    }
+    let found = Entity::find()
+        .filter(among("cluster", clusters)?)
+        .filter(Column::FinishedAt.gte(Moment(from)))
+        .filter(Column::FinishedAt.lt(Moment(to)))
+        .order_by_asc(Column::FinishedAt)
+        .order_by_asc(Column::Id)
+        .all(conn)
+        .await?;
+    Ok(found.into_iter().map(RestoreView::from).collect())
+}
+
+/// Jobs that restored something of these clusters without a restore that they belong to,
+/// and ended from one moment to before another, by time: those from before there were
+/// such.
+pub async fn bare_restores_ended(
+    conn: &DatabaseConnection,
+    clusters: &[Name],
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<JobView>, StateError> {
     use jobs::{Column, Entity};
     let found = Entity::find()
-        .filter(Column::Cluster.eq(cluster.as_str()))
+        .filter(among("cluster", clusters)?)
         .filter(Column::Kind.eq(Text(JobKind::Restore)))
         .filter(Column::FinishedAt.gte(Moment(from)))
         .filter(Column::FinishedAt.lt(Moment(to)))
@@ -171,7 +201,75 @@ pub async fn restores_ended(
         .order_by_asc(Column::Id)
         .all(conn)
         .await?;
-    Ok(found.into_iter().map(JobView::from).collect())
+    if schema::version(conn).await? < schema::RESTORES {
+        return Ok(found.into_iter().map(JobView::from).collect());
+    }
+    // A restore and its job have one number.
+    let restore = |job: &jobs::Model| RestoreId::from_uuid(job.id.0.uuid());
+    let ids: Vec<RestoreId> = found.iter().map(restore).collect();
+    let owned: Vec<Text<RestoreId>> = restores::Entity::find()
+        .select_only()
+        .column(restores::Column::Id)
+        .filter(among("id", &ids)?)
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let owned: BTreeSet<RestoreId> = owned.into_iter().map(|id| id.0).collect();
+    let bare = found
+        .into_iter()
+        .filter(|job| !owned.contains(&restore(job)));
+    Ok(bare.map(JobView::from).collect())
+}
+
+/// That somebody took an alarm on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Acknowledged {
+    /// When.
+    pub at: Timestamp,
+    /// Its place in the audit log.
+    pub seq: u64,
+    /// Who.
+    pub by: Principal,
+    /// What there was to say to it.
+    pub note: Option<String>,
+    /// The alarm.
+    pub alarm: AlarmView,
+}
+
+/// What stands in the audit log of alarms that somebody took on: the alarm itself says
+/// so only of the first who did.
+pub async fn acknowledgements(
+    conn: &DatabaseConnection,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<Acknowledged>, StateError> {
+    use audit::{Column, Entity};
+    let found = Entity::find()
+        .filter(Column::Action.eq("acknowledge_alarm"))
+        .filter(Column::At.gte(Moment(from)))
+        .filter(Column::At.lt(Moment(to)))
+        .filter(Column::Outcome.eq(ACCEPTED))
+        .order_by_asc(Column::Seq)
+        .all(conn)
+        .await?;
+    let mut taken_on = Vec::new();
+    for row in found {
+        let id = row.target.strip_prefix("alarms/");
+        let Some(id) = id.and_then(|id| id.parse::<AlarmId>().ok()) else {
+            continue;
+        };
+        let Some(alarm) = super::alarm::alarm(conn, id).await? else {
+            continue;
+        };
+        let note = row.detail.0["note"].as_str();
+        taken_on.push(Acknowledged {
+            at: row.at.0,
+            seq: row.seq.0,
+            by: row.principal.0,
+            note: note.map(str::to_owned),
+            alarm,
+        });
+    }
+    Ok(taken_on)
 }
 
 /// A decision to delete something of a cluster, or the cluster itself.

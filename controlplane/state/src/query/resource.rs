@@ -1,6 +1,6 @@
 //! Declared resources and the policy in force.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_types::access::{Place, Scope, Visible};
 use holdfast_types::resource::{Document, Kind, Labels, Policy, Resource, selects};
@@ -192,6 +192,26 @@ pub async fn cluster_names_at_agent(
         .all(conn)
         .await?;
     Ok(naming.into_iter().map(|name| name.0).collect())
+}
+
+/// The clusters that name each agent, by agent and cluster.
+pub async fn clusters_at_agents(
+    conn: &DatabaseConnection,
+) -> Result<BTreeMap<Name, BTreeSet<Name>>, StateError> {
+    use resource_references::{Column, Entity};
+    let naming: Vec<(Text<Name>, Text<Name>)> = Entity::find()
+        .select_only()
+        .columns([Column::Target, Column::Name])
+        .filter(Column::TargetKind.eq(Text(ReferenceKind::Agent)))
+        .filter(Column::Kind.eq(Text(Kind::Cluster)))
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let mut clusters: BTreeMap<Name, BTreeSet<Name>> = BTreeMap::new();
+    for (agent, cluster) in naming {
+        clusters.entry(agent.0).or_default().insert(cluster.0);
+    }
+    Ok(clusters)
 }
 
 /// Every policy, by name.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
+use super::many::among;
 use crate::column::{Count, Moment, Position, Text, timeline};
 use crate::entity::{
     condemned_wal, exposure_facts as fact_rows, frontiers as frontier_rows, wal_gaps, wal_ranges,
@@ -109,52 +110,62 @@ pub async fn wal_of_cluster(
     conn: &DatabaseConnection,
     cluster: &Name,
 ) -> Result<Vec<TimelineView>, StateError> {
-    type Key = (Name, Lineage, Count);
+    let mut all = wal_of_clusters(conn, std::slice::from_ref(cluster)).await?;
+    Ok(all.remove(cluster).unwrap_or_default())
+}
+
+/// The WAL of each of these clusters that has any.
+pub async fn wal_of_clusters(
+    conn: &DatabaseConnection,
+    clusters: &[Name],
+) -> Result<BTreeMap<Name, Vec<TimelineView>>, StateError> {
+    type Key = (Name, Name, Lineage, Count);
     let mut coverages: BTreeMap<Key, Coverage> = BTreeMap::new();
     let ranges = wal_ranges::Entity::find()
-        .filter(wal_ranges::Column::Cluster.eq(cluster.as_str()))
+        .filter(among("cluster", clusters)?)
         .all(conn)
         .await?;
     for row in ranges {
-        let key = (row.repository.0, row.lineage.0, row.timeline);
+        let key = (row.cluster.0, row.repository.0, row.lineage.0, row.timeline);
         let range = range(row.from_lsn, row.to_lsn)?;
         coverages.entry(key).or_default().insert(range);
     }
     let mut gaps: BTreeMap<Key, Vec<wal_gaps::Model>> = BTreeMap::new();
     let found = wal_gaps::Entity::find()
-        .filter(wal_gaps::Column::Cluster.eq(cluster.as_str()))
+        .filter(among("cluster", clusters)?)
         .order_by_asc(wal_gaps::Column::FromLsn)
         .order_by_asc(wal_gaps::Column::ToLsn)
         .all(conn)
         .await?;
     for row in found {
-        let key = (row.repository.0.clone(), row.lineage.0, row.timeline);
+        let place = (row.cluster.0.clone(), row.repository.0.clone());
+        let key = (place.0, place.1, row.lineage.0, row.timeline);
         coverages.entry(key.clone()).or_default();
         gaps.entry(key).or_default().push(row);
     }
     let mut gone: BTreeMap<Key, Coverage> = BTreeMap::new();
     if schema::version(conn).await? >= schema::EXPIRY {
         let found = condemned_wal::Entity::find()
-            .filter(condemned_wal::Column::Cluster.eq(cluster.as_str()))
+            .filter(among("cluster", clusters)?)
             .all(conn)
             .await?;
         for row in found {
-            let key = (row.repository.0, row.lineage.0, row.timeline);
+            let key = (row.cluster.0, row.repository.0, row.lineage.0, row.timeline);
             coverages.entry(key.clone()).or_default();
             let range = range(row.from_lsn, row.to_lsn)?;
             gone.entry(key).or_default().insert(range);
         }
     }
-    let mut views = Vec::new();
+    let mut views: BTreeMap<Name, Vec<TimelineView>> = BTreeMap::new();
     for (key, coverage) in coverages {
         let condemned = gone.remove(&key).unwrap_or_default();
         let gaps = gaps.remove(&key).unwrap_or_default();
         let gaps: Result<Vec<GapView>, StateError> =
             gaps.into_iter().map(|row| gap(row, &coverage)).collect();
-        views.push(TimelineView {
-            repository: key.0,
-            lineage: key.1,
-            timeline: timeline(key.2)?,
+        views.entry(key.0).or_default().push(TimelineView {
+            repository: key.1,
+            lineage: key.2,
+            timeline: timeline(key.3)?,
             gaps: gaps?,
             coverage,
             condemned,
@@ -217,6 +228,20 @@ pub async fn frontiers_of(
 ) -> Result<Vec<FrontierView>, StateError> {
     let rows = frontier_rows::Entity::find()
         .filter(frontier_rows::Column::Cluster.eq(cluster.as_str()))
+        .order_by_asc(frontier_rows::Column::Repository)
+        .all(conn)
+        .await?;
+    rows.into_iter().map(frontier).collect()
+}
+
+/// The frontiers of these clusters, by cluster and repository.
+pub async fn frontiers_of_clusters(
+    conn: &DatabaseConnection,
+    clusters: &[Name],
+) -> Result<Vec<FrontierView>, StateError> {
+    let rows = frontier_rows::Entity::find()
+        .filter(among("cluster", clusters)?)
+        .order_by_asc(frontier_rows::Column::Cluster)
         .order_by_asc(frontier_rows::Column::Repository)
         .all(conn)
         .await?;

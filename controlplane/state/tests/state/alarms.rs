@@ -277,6 +277,15 @@ async fn who_takes_an_alarm_on_is_on_record_and_a_closed_one_is_nobodys() {
     assert_eq!(state.accept(take(Some("me too"))).await, first);
     let shown = alarm(&state, 1).await;
     assert_eq!(shown.acknowledged_by.unwrap().to_string(), "user:admin");
+    let whole = (Timestamp::MIN, Timestamp::MAX);
+    let taken_on = query::acknowledgements(&state.conn, whole).await.unwrap();
+    assert_eq!(taken_on[0].by.to_string(), "user:admin");
+    assert_eq!(Some(taken_on[0].at), shown.acknowledged_at);
+    assert_eq!(taken_on[0].note, shown.note);
+    assert_eq!(taken_on[0].alarm.id, shown.id);
+    let before = (Timestamp::MIN, taken_on[0].at);
+    let before = query::acknowledgements(&state.conn, before).await.unwrap();
+    assert!(before.is_empty());
     assert_eq!(shown.note.as_deref(), Some("on it"));
     let long = "x".repeat(501);
     let refused = state.refuse(take(Some(&long))).await;

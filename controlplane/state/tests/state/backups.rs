@@ -296,10 +296,24 @@ async fn a_backup_of_an_unknown_job_is_recorded_as_found() {
         .unwrap();
     assert_eq!(available[0].id, backup_id(3));
     assert_eq!(available[0].job, job_id(42));
-    let newest = query::newest_available(&state.conn, &name("orders")).await;
-    assert_eq!(newest.unwrap().as_ref(), available.first());
-    let none = query::newest_available(&state.conn, &name("other")).await;
-    assert_eq!(none.unwrap(), None);
+    let both = [name("orders"), name("other")];
+    let newest = query::newest_lineages(&state.conn, &both).await.unwrap();
+    assert_eq!(newest, [(name("orders"), lineage())].into());
+    let points = query::points_of(&state.conn, &both).await.unwrap();
+    assert!(points[&name("other")].is_empty());
+    let point = &points[&name("orders")][0];
+    let backup = &available[0];
+    assert_eq!((point.id, point.kind), (backup.id, backup.kind));
+    assert_eq!(
+        (point.lineage, point.timeline),
+        (backup.lineage, backup.timeline)
+    );
+    assert_eq!(
+        (point.start_lsn, point.stop_lsn),
+        (backup.start_lsn, backup.stop_lsn)
+    );
+    assert_eq!(point.finished_at, backup.finished_at);
+    assert_eq!(point.repositories, backup.repositories);
     assert!(
         query::agent(&state.conn, agent_id(1))
             .await

@@ -42,7 +42,7 @@ use crate::writer::{apply_by, dump_by, writer};
 
 /// One random step: which command, on what, and how it is asked for.
 #[derive(Debug, Clone, Copy)]
-struct Step {
+pub(crate) struct Step {
     what: u8,
     one: u8,
     two: u8,
@@ -51,7 +51,7 @@ struct Step {
     key: Option<u8>,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
         0u8..39,
         0u8..3,
@@ -472,7 +472,7 @@ fn opening() -> Vec<Command> {
     ]
 }
 
-fn whole_log(steps: &[Step]) -> Vec<Vec<u8>> {
+pub(crate) fn whole_log(steps: &[Step]) -> Vec<Vec<u8>> {
     let mut entries = log(steps);
     let opening = opening().into_iter().chain(restores::opening());
     let opening = opening.map(|command| {

@@ -118,9 +118,11 @@ async fn what_a_drill_showed_is_kept_and_its_job_ends_as_it_did() {
     assert_eq!(job.result.unwrap()["checks"][1]["name"], "young");
     let failed = drill(&state, 2).await.unwrap();
     assert_eq!(failed.verdict, DrillVerdict::Failed);
-    let (newest, passed) = query::newest_drills(&state.conn, &name("orders"))
+    let mut proven = query::newest_drills_of(&state.conn, &[name("orders"), name("other")])
         .await
         .unwrap();
+    let (newest, passed) = proven.remove(&name("orders")).unwrap();
+    assert!(proven.is_empty(), "{proven:?}");
     assert_eq!(newest.unwrap().id, drill_id(2));
     assert_eq!(passed.unwrap().id, drill_id(1));
     let before = query::drill_before(&state.conn, &name("orders"))

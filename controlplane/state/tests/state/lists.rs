@@ -119,6 +119,42 @@ async fn jobs_are_listed_newest_first_in_pages_of_any_size() {
 }
 
 #[tokio::test]
+async fn jobs_are_found_by_agent_fleet_and_time() {
+    let state = busy().await;
+    let agents = |agent: &str| JobFilter {
+        agent: Some(name(agent)),
+        ..JobFilter::default()
+    };
+    let all = query::jobs(&state.conn, &JobFilter::default(), &PageRequest::longest()).await;
+    let all = all.unwrap().items;
+    let held = all.iter().find_map(|job| job.agent.clone()).unwrap();
+    let of_it =
+        |job: &&query::JobView| job.agent.as_ref().or(job.wanted_agent.as_ref()) == Some(&held);
+    let expected: Vec<u128> = all
+        .iter()
+        .filter(of_it)
+        .map(|job| job.id.uuid().as_u128())
+        .collect();
+    assert!(!expected.is_empty());
+    assert_eq!(jobs(&state, agents(held.as_str()), 2).await, expected);
+    assert_eq!(jobs(&state, agents("nobody"), 2).await, []);
+    let since = all[1].created_at;
+    let filter = JobFilter {
+        since: Some(since),
+        ..JobFilter::default()
+    };
+    let expected = all.iter().filter(|job| job.created_at >= since).count();
+    assert_eq!(jobs(&state, filter, 2).await.len(), expected);
+    let fleet = |fleet: &str| JobFilter {
+        fleet: Some(name(fleet)),
+        ..JobFilter::default()
+    };
+    assert_eq!(jobs(&state, fleet("elsewhere"), 2).await, []);
+    let whole = jobs(&state, fleet("default"), 2).await;
+    assert!(!whole.is_empty(), "its clusters are in the usual fleet");
+}
+
+#[tokio::test]
 async fn backups_are_found_by_cluster_state_kind_and_repository() {
     let state = busy().await;
     let none = BackupFilter::default;

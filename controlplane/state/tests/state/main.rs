@@ -20,6 +20,7 @@ mod exemptions;
 mod expiry;
 mod fixture;
 mod harness;
+mod in_force;
 mod inventory;
 mod jobs;
 mod leases;

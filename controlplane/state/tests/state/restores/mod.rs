@@ -274,6 +274,16 @@ async fn what_was_planned_is_begun_once_and_moved_on_to_its_end() {
     assert_eq!(done.loss_millis, Some(7_000));
     assert_eq!(done.rto_millis, Some(5_000));
     assert_eq!(done.requested_by, Some(Principal::user("admin")));
+    // A report of the time in which it ended tells of it, and not of its job besides.
+    let clusters = [name("orders"), name("other")];
+    let finished = done.finished_at.unwrap();
+    let whole = (Timestamp::MIN, Timestamp::MAX);
+    let ended = query::restores_ended(&state.conn, &clusters, whole).await;
+    assert_eq!(ended.unwrap(), [done.clone()]);
+    let bare = query::bare_restores_ended(&state.conn, &clusters, whole).await;
+    assert_eq!(bare.unwrap(), []);
+    let before = query::restores_ended(&state.conn, &clusters, (Timestamp::MIN, finished)).await;
+    assert_eq!(before.unwrap(), []);
     let states: Vec<RestoreState> = done.history.iter().map(|step| step.state).collect();
     let all = [
         RestoreState::Planned,

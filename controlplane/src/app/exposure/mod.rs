@@ -1,16 +1,22 @@
 //! Exposure: facts are gathered here, judged in `plan::exposure`.
 
-use std::collections::BTreeMap;
+mod gather;
+mod overview;
+mod verdict;
+
+use std::sync::Arc;
 
 use holdfast_consensus::StateView;
-use holdfast_proto::LineageWal;
-use holdfast_state::query::{self, Page, PageRequest, ResourceFilter};
-use holdfast_types::access::{Permission, Visible};
+use holdfast_proto::{LineageWal, ReportedFrontier};
+use holdfast_state::query::{self, Page, PageRequest, PointView, ResourceFilter, ResourceView};
+use holdfast_types::access::Permission;
 use holdfast_types::resource::{Kind, Policy, PolicyCopy};
-use holdfast_types::{
-    BackupKind, Compliance, Coverage, Lineage, LsnRange, Name, ReceivedBy, Timeline,
-};
+use holdfast_types::{BackupKind, Coverage, Lineage, LsnRange, Name, ReceivedBy, Timeline};
 use jiff::Timestamp;
+
+pub(crate) use self::gather::{Common, Gathered};
+pub use self::overview::{ClusterOverview, ClusterRow, InstanceRow, LastBackup};
+pub(super) use self::verdict::{declared, is_seen};
 
 use super::App;
 use super::caller::Caller;
@@ -54,133 +60,88 @@ impl App {
                 query::resources(view.connection(), Kind::Cluster, &filter, page).await?
             }
         };
+        let common = Arc::new(Common::read(&view).await?);
+        let gathered = self.gather_facts(&view, &common, &found.items).await?;
         let now = Timestamp::now();
-        let mut items = Vec::with_capacity(found.items.len());
-        for cluster in found.items {
-            let mut judged = self.judge(&view, &cluster, now).await?;
-            let policy = query::effective_policy(view.connection(), cluster.name()).await?;
-            let policy = policy.map(|(_, policy)| policy);
-            let proof = self.proof_of(&view, &cluster, policy.as_ref(), now).await?;
-            judged.proof = Some(proof);
-            judged.warnings = self.warnings_of(&view, &judged.cluster).await?;
-            items.push(judged);
-        }
+        let judged = found.items.iter().map(|cluster| {
+            let mut judged = self.judge(&gathered, cluster, now);
+            judged.proof = Some(gathered.proof_of(cluster, now));
+            judged.warnings = self.warnings_of(&gathered, cluster.name());
+            judged
+        });
         Ok(Page {
-            items,
+            items: judged.collect(),
             next_cursor: found.next_cursor,
         })
     }
 
-    /// How many clusters have which verdict.
-    pub(super) async fn verdicts(
-        &self,
-        view: &StateView,
-        visible: &Visible,
-    ) -> Result<BTreeMap<String, u64>> {
-        let mut verdicts = BTreeMap::new();
-        let mut page = PageRequest::longest();
-        let now = Timestamp::now();
-        loop {
-            let filter = ResourceFilter {
-                visible: visible.clone(),
-                ..ResourceFilter::default()
-            };
-            let found = query::resources(view.connection(), Kind::Cluster, &filter, &page).await?;
-            for cluster in found.items {
-                let judged = self.judge(view, &cluster, now).await?;
-                let verdict = judged.status.map_or("NONE", Compliance::as_str);
-                *verdicts.entry(verdict.to_owned()).or_default() += 1;
-            }
-            match found.next_cursor {
-                None => return Ok(verdicts),
-                cursor => page.cursor = cursor,
-            }
-        }
-    }
-
     /// What agents that are connected say of the slots that they keep.
-    pub(super) async fn warnings_of(
-        &self,
-        view: &StateView,
-        cluster: &Name,
-    ) -> Result<Vec<InstanceWarning>> {
-        let instances = self.instances(view, cluster).await?.into_iter();
-        let online = instances.filter(|(agent, ..)| self.sessions.is_online(*agent));
-        let troubles = online.filter_map(|(_, agent, facts)| {
+    pub(super) fn warnings_of(&self, gathered: &Gathered, cluster: &Name) -> Vec<InstanceWarning> {
+        let troubles = gathered.online(self, cluster).filter_map(|(agent, facts)| {
             let trouble = facts.slot_trouble?;
             Some(InstanceWarning {
-                agent,
+                agent: agent.clone(),
                 code: trouble.code,
                 message: trouble.message,
                 hint: trouble.hint,
             })
         });
-        Ok(troubles.collect())
+        troubles.collect()
     }
 
-    pub(super) async fn judge(
+    pub(super) fn judge(
         &self,
-        view: &StateView,
-        cluster: &query::ResourceView,
+        gathered: &Gathered,
+        cluster: &ResourceView,
         now: Timestamp,
-    ) -> Result<ExposureView> {
-        let name = &cluster.document.metadata.name;
-        let policy = query::effective_policy(view.connection(), name).await?;
-        let policy = policy.map(|(_, policy): (Name, Policy)| policy);
-        let repository = match &policy {
-            Some(policy) => Some(
-                self.repository_facts(view, name, &policy.repository)
-                    .await?,
-            ),
-            None => None,
-        };
-        let receives = policy.as_ref().is_none_or(Policy::receives_wal);
-        let agent_online = if receives {
-            let duties = query::duties_of_cluster(view.connection(), name).await?;
-            let mut active = duties.iter().filter(|duty| duty.active);
-            active.any(|duty| self.sessions.is_online(duty.agent))
-        } else {
-            let instances = self.instances(view, name).await?;
-            let mut agents = instances.iter().map(|(agent, ..)| *agent);
-            agents.any(|agent| self.sessions.is_online(agent))
-        };
-        let default = "default".parse().expect("\"default\" is a name");
-        let copies = self.copies_of(view, name, policy.as_ref()).await?;
+    ) -> ExposureView {
+        let name = cluster.name();
+        let policy = gathered.common.policy_of(cluster);
+        let policy = policy.map(|(_, policy)| policy);
+        let receives = policy.is_none_or(Policy::receives_wal);
+        let agent_online = self.is_served(&gathered.standing, name, policy);
+        let repository = policy.map(|policy| &policy.repository);
         let facts = Facts {
             cluster: name,
-            fleet: cluster.fleet.as_ref().unwrap_or(&default),
-            policy: policy.as_ref(),
-            repository,
+            fleet: &verdict::fleet_of(cluster),
+            policy,
+            repository: repository.map(|place| self.repository_facts(gathered, name, place)),
             agent_online,
         };
         let mut judged = judge_cluster(&facts, now);
-        if let Some(verdict) = self.judge_now(view, name, agent_online, now).await? {
+        if let Some(verdict) = self.verdict_of(&gathered.standing, name, agent_online, now) {
             judged.follow(&verdict);
         }
+        let copies = self.copies_of(gathered, name, policy);
         judged.repositories.extend(
             copies
                 .iter()
                 .map(|(facts, rule, missing)| show_copy(facts, rule, *missing, receives, now)),
         );
-        Ok(judged)
+        judged
+    }
+
+    /// What is known of one cluster.
+    async fn gather_one(&self, view: &StateView, cluster: &ResourceView) -> Result<Gathered> {
+        let common = Arc::new(Common::read(view).await?);
+        self.gather_facts(view, &common, std::slice::from_ref(cluster))
+            .await
     }
 
     /// The times that can be restored from a repository.
     pub(crate) async fn drill_window(
         &self,
         view: &StateView,
-        cluster: &query::ResourceView,
+        cluster: &ResourceView,
         repository: &Name,
     ) -> Result<Option<(Timestamp, Timestamp)>> {
-        let name = cluster.name();
-        let policy = query::effective_policy(view.connection(), name).await?;
-        let policy = policy.map(|(_, policy)| policy);
-        let default = "default".parse().expect("\"default\" is a name");
+        let gathered = self.gather_one(view, cluster).await?;
+        let policy = gathered.common.policy_of(cluster);
         let facts = Facts {
-            cluster: name,
-            fleet: cluster.fleet.as_ref().unwrap_or(&default),
-            policy: policy.as_ref(),
-            repository: Some(self.repository_facts(view, name, repository).await?),
+            cluster: cluster.name(),
+            fleet: &verdict::fleet_of(cluster),
+            policy: policy.map(|(_, policy)| policy),
+            repository: Some(self.repository_facts(&gathered, cluster.name(), repository)),
             agent_online: true,
         };
         let judged = judge_cluster(&facts, Timestamp::now());
@@ -189,44 +150,42 @@ impl App {
 
     /// What is known of each copy that the policy wants, and how many backups it
     /// lacks.
-    async fn copies_of<'a>(
+    fn copies_of<'a>(
         &self,
-        view: &StateView,
+        gathered: &Gathered,
         cluster: &Name,
         policy: Option<&'a Policy>,
-    ) -> Result<Vec<(RepositoryFacts, &'a PolicyCopy, u64)>> {
-        let Some(policy) = policy.filter(|policy| !policy.copies.is_empty()) else {
-            return Ok(Vec::new());
+    ) -> Vec<(RepositoryFacts, &'a PolicyCopy, u64)> {
+        let Some(policy) = policy else {
+            return Vec::new();
         };
-        let backups = query::available_backups(view.connection(), cluster).await?;
-        let mut copies = Vec::new();
-        for rule in &policy.copies {
-            let facts = self.repository_facts(view, cluster, &rule.repository);
-            let lacks = |backup: &&query::BackupView| {
-                backup.repositories.contains(&policy.repository)
-                    && !backup.repositories.contains(&rule.repository)
+        let points = gathered.holdings.points_of(cluster);
+        let copies = policy.copies.iter().map(|rule| {
+            let lacks = |point: &&PointView| {
+                point.repositories.contains(&policy.repository)
+                    && !point.repositories.contains(&rule.repository)
             };
-            let missing = backups.iter().filter(lacks).count() as u64;
-            copies.push((facts.await?, rule, missing));
-        }
-        Ok(copies)
+            let missing = points.iter().filter(lacks).count() as u64;
+            let facts = self.repository_facts(gathered, cluster, &rule.repository);
+            (facts, rule, missing)
+        });
+        copies.collect()
     }
 
-    async fn repository_facts(
+    fn repository_facts(
         &self,
-        view: &StateView,
+        gathered: &Gathered,
         cluster: &Name,
         repository: &Name,
-    ) -> Result<RepositoryFacts> {
-        let backups = query::available_backups(view.connection(), cluster).await?;
-        let here = backups
-            .iter()
-            .filter(|backup| backup.repositories.contains(repository));
+    ) -> RepositoryFacts {
+        let holdings = &gathered.holdings;
+        let points = holdings.points_of(cluster).iter();
+        let here = points.filter(|point| point.repositories.contains(repository));
         // A dump restores to no position: nothing leads on from it.
         let (dumps, backups): (Vec<_>, Vec<_>) =
-            here.partition(|backup| backup.kind == BackupKind::Logical);
-        let wal = query::wal_of_cluster(view.connection(), cluster).await?;
-        let wal = wal.into_iter().filter(|wal| wal.repository == *repository);
+            here.partition(|point| point.kind == BackupKind::Logical);
+        let wal = holdings.wal_of(cluster).iter();
+        let wal = wal.filter(|wal| wal.repository == *repository);
         let (mut held, mut gaps, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         for timeline in wal {
             let gone = timeline.gaps.iter().filter(|gap| gap.is_lost());
@@ -239,15 +198,22 @@ impl App {
             held.push(WalFacts {
                 lineage: timeline.lineage,
                 timeline: timeline.timeline,
-                coverage: timeline.coverage,
+                coverage: timeline.coverage.clone(),
             });
         }
-        let live = self.wal.live(&(cluster.clone(), repository.clone()));
+        let key = (cluster.clone(), repository.clone());
+        let live = self.wal.live(&key);
         if let Some(wal) = live.as_ref().and_then(|live| live.wal.as_ref()) {
             merge(&mut held, &mut gaps, &still_there(wal, &lost));
         }
-        let frontier = self.frontier_of(view, cluster, repository).await?;
-        Ok(RepositoryFacts {
+        let told = live.as_ref().and_then(|live| live.frontier);
+        let recorded = holdings.frontiers.get(&key).map(|known| ReportedFrontier {
+            timeline: known.timeline,
+            frontier: known.frontier,
+        });
+        let frontier = told.into_iter().chain(recorded);
+        let frontier = frontier.max_by_key(|known| known.frontier.time);
+        RepositoryFacts {
             name: repository.clone(),
             backups: backups.into_iter().filter_map(backup_facts).collect(),
             dumps: dumps.into_iter().filter_map(backup_facts).collect(),
@@ -255,8 +221,8 @@ impl App {
             gaps,
             frontier: frontier.map(|known| (known.timeline, known.frontier)),
             trouble: live.and_then(|live| live.trouble),
-            receiver: self.received_by(view, cluster, repository).await?,
-        })
+            receiver: received_by(gathered, cluster, repository),
+        }
     }
 
     /// The gap that cuts a cluster's newest backup from the WAL behind it, and
@@ -265,19 +231,19 @@ impl App {
     pub(crate) async fn cut_off(
         &self,
         view: &StateView,
-        cluster: &Name,
+        cluster: &ResourceView,
         repository: &Name,
     ) -> Result<Option<(LsnRange, Timestamp)>> {
-        let facts = self.repository_facts(view, cluster, repository).await?;
-        let receiver = query::duties_of_cluster(view.connection(), cluster).await?;
-        let mut active = receiver.iter().filter(|duty| duty.active);
-        let received = active.any(|duty| self.sessions.is_online(duty.agent));
+        let gathered = self.gather_one(view, cluster).await?;
+        let name = cluster.name();
+        let facts = self.repository_facts(&gathered, name, repository);
+        let mut duties = gathered.duties_of(name).iter();
+        let received = duties.any(|duty| self.sessions.is_online(duty.agent));
         let Some(gap) = cut(&facts).filter(|_| received && facts.trouble.is_none()) else {
             return Ok(None);
         };
-        let wal = query::wal_of_cluster(view.connection(), cluster).await?;
+        let wal = gathered.holdings.wal_of(name).iter();
         let recorded = wal
-            .iter()
             .filter(|wal| wal.repository == *repository)
             .flat_map(|wal| &wal.gaps)
             .filter(|known| {
@@ -288,29 +254,19 @@ impl App {
             .min();
         Ok(recorded.map(|at| (gap, at)))
     }
+}
 
-    async fn received_by(
-        &self,
-        view: &StateView,
-        cluster: &Name,
-        repository: &Name,
-    ) -> Result<Option<ReceivedBy>> {
-        let conn = view.connection();
-        let duties = query::duties_of_cluster(conn, cluster).await?;
-        let mut duties = duties.into_iter();
-        let Some(duty) = duties.find(|duty| duty.active && duty.repository == *repository) else {
-            return Ok(None);
-        };
-        let Some(agent) = query::agent(conn, duty.agent).await? else {
-            return Ok(None);
-        };
-        let source = query::wal_source(conn, cluster, repository).await?;
-        Ok(Some(ReceivedBy {
-            instance: source.unwrap_or_else(|| agent.name.clone()),
-            agent: agent.name,
-            since: duty.since,
-        }))
-    }
+fn received_by(gathered: &Gathered, cluster: &Name, repository: &Name) -> Option<ReceivedBy> {
+    let mut duties = gathered.duties_of(cluster).iter();
+    let duty = duties.find(|duty| duty.repository == *repository)?;
+    let agent = gathered.agent_named(duty.agent)?.clone();
+    let key = (cluster.clone(), repository.clone());
+    let source = gathered.holdings.sources.get(&key).cloned();
+    Some(ReceivedBy {
+        instance: source.unwrap_or_else(|| agent.clone()),
+        agent,
+        since: duty.since,
+    })
 }
 
 /// Adds what an agent said since the last checkpoint.
@@ -349,7 +305,7 @@ fn merge(held: &mut Vec<WalFacts>, gaps: &mut Vec<(Timeline, LsnRange)>, live: &
 
 /// What a receiver says without what was found lost since: it remembers having
 /// stored it, and the repository counts (I-13).
-fn still_there(live: &LineageWal, lost: &[(Lineage, Timeline, LsnRange)]) -> LineageWal {
+pub(super) fn still_there(live: &LineageWal, lost: &[(Lineage, Timeline, LsnRange)]) -> LineageWal {
     let mut live = live.clone();
     for timeline in &mut live.timelines {
         let gone: Coverage = lost
@@ -365,7 +321,7 @@ fn still_there(live: &LineageWal, lost: &[(Lineage, Timeline, LsnRange)]) -> Lin
     live
 }
 
-fn backup_facts(backup: &query::BackupView) -> Option<BackupFacts> {
+fn backup_facts(backup: &PointView) -> Option<BackupFacts> {
     Some(BackupFacts {
         id: backup.id,
         lineage: backup.lineage?,
