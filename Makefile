@@ -14,7 +14,7 @@ export HOLDFAST_TEST_MOTO ?= $(DEV_DIR)/venv/bin/moto_server
 export HOLDFAST_TEST_AZURITE ?= $(DEV_DIR)/azurite/node_modules/.bin/azurite-blob
 PORT_BASE ?= 18400
 # Rows of `make bench`, and the length of each in its short form.
-BENCH ?= commands agents jobs jobs-tight failover catalog wal-push backups
+BENCH ?= commands agents jobs jobs-tight failover catalog wal-push backups console
 ONCE ?=
 NODES ?= 1
 
@@ -89,13 +89,19 @@ bench: web ## measure beside the peers, into bench/results (BENCH=row: only that
 	deploy/dev/install bench
 	# As `make test` builds: a part of the workspace has other features, and compiles anew.
 	$(CARGO) build --workspace --bins --tests --locked
+	commit="$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
 	for row in $(BENCH); do
+	  date="$$(date -u +%FT%TZ)"
+	  if [ $$row = console ]; then
+	    HOLDFAST_TARGET="$(TARGET)/debug" HOLDFAST_RESULTS="$(CURDIR)/bench/results/console.json" \
+	      HOLDFAST_DATE="$$date" HOLDFAST_COMMIT="$$commit" npm --prefix web run --silent perf
+	    continue
+	  fi
 	  case $$row in
 	    jobs-tight) what="jobs --tight --jobs 1000" ;;
 	    *) what=$$row ;;
 	  esac
-	  "$(TARGET)/debug/holdfast-bench" $$what --results bench/results \
-	    --date "$$(date -u +%FT%TZ)" --commit "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+	  "$(TARGET)/debug/holdfast-bench" $$what --results bench/results --date "$$date" --commit "$$commit"
 	done
 
 lint: web ## what a reviewer would otherwise have to say

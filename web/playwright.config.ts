@@ -1,7 +1,11 @@
 /**
- * `npm run e2e`: the console in Debian's Chromium, served as holdfastd serves it (the
- * same content security policy). `npm run screenshots`: every page, both themes, three
- * widths, against the control plane of HOLDFAST_URL.
+ * The console in Debian's Chromium.
+ *
+ * - `canned` (e2e/*.e2e.ts): against canned answers, served as holdfastd serves it (the
+ *   same content security policy), from dist/.
+ * - `stack` (e2e/stack/*.stack.ts): what holdfastd itself serves, with real agents and
+ *   PostgreSQL. The programs are in HOLDFAST_TARGET.
+ * - `screenshots`, `perf`: commands of their own, which assert nothing about time.
  */
 import { defineConfig } from '@playwright/test';
 
@@ -15,7 +19,7 @@ export default defineConfig({
   forbidOnly: true,
   reporter: 'list',
   use: {
-    baseURL: `http://127.0.0.1:${port}`,
+    actionTimeout: 20_000,
     locale: 'en-GB',
     timezoneId: 'Europe/Berlin',
     trace: 'retain-on-failure',
@@ -31,13 +35,30 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: 'e2e', testMatch: '*.e2e.ts' },
-    { name: 'screenshots', testMatch: 'screenshots.ts' },
+    { name: 'canned', testMatch: '*.e2e.ts', use: { baseURL: `http://127.0.0.1:${port}` } },
+    {
+      name: 'stack',
+      testMatch: 'stack/*.stack.ts',
+      // The tests of a file share a stack.
+      fullyParallel: false,
+      timeout: 180_000,
+      expect: { timeout: 15_000 },
+    },
+    { name: 'screenshots', testMatch: 'screenshots.ts', expect: { timeout: 15_000 } },
+    { name: 'perf', testMatch: 'perf.ts', timeout: 900_000 },
   ],
-  webServer: {
-    command: `npm run build && npx vite preview --port ${port} --strictPort`,
-    url: `http://127.0.0.1:${port}/login`,
-    reuseExistingServer: false,
-    timeout: 120_000,
-  },
+  ...(wanted('canned') && {
+    webServer: {
+      command: `test -f dist/index.html || npm run build; exec npx vite preview --port ${port} --strictPort`,
+      url: `http://127.0.0.1:${port}/login`,
+      reuseExistingServer: false,
+      timeout: 120_000,
+    },
+  }),
 });
+
+/** Whether a project is run: all are when none is named. */
+function wanted(project: string): boolean {
+  const named = process.argv.filter((it) => it.startsWith('--project='));
+  return named.length === 0 || named.includes(`--project=${project}`);
+}

@@ -1,33 +1,53 @@
 /**
- * Pictures of every page, light and dark, at three widths, into web/screenshots/, of the
- * control plane that HOLDFAST_URL names (password in HOLDFAST_PASSWORD). Pages add
- * themselves to PAGES; details take the first of their list by `open`.
+ * Pictures of every page, light and dark, at three widths, into web/screenshots/: of a
+ * control plane of their own with some life in it, or of the one that HOLDFAST_URL names
+ * (password in HOLDFAST_PASSWORD).
  */
-import { test, expect } from './test';
+import type { Page } from '@playwright/test';
+import { test as base, expect } from './test';
+import { everyPage } from './pages';
+import { demo } from './stack/demo';
+import { login } from './stack/test';
 
-const PAGES: readonly { name: string; path: string }[] = [
-  { name: 'overview', path: '/' },
-  { name: 'compliance', path: '/compliance' },
-  { name: 'clusters', path: '/clusters' },
-  { name: 'fleets', path: '/fleets' },
-  { name: 'policies', path: '/policies' },
-  { name: 'jobs', path: '/jobs' },
-  { name: 'catalog', path: '/catalog' },
-  { name: 'restores', path: '/restores' },
-  { name: 'drills', path: '/drills' },
-  { name: 'reports', path: '/reports' },
-  { name: 'alarms', path: '/alarms' },
-  { name: 'repositories', path: '/repositories' },
-  { name: 'agents', path: '/agents' },
-  { name: 'approvals', path: '/approvals' },
-  { name: 'audit', path: '/audit' },
-  { name: 'administration', path: '/administration' },
-];
+interface Seen {
+  url: string;
+  password: string;
+}
+
+const test = base.extend<object, { seen: Seen }>({
+  seen: [
+    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern
+    async ({}, provide) => {
+      const url = process.env['HOLDFAST_URL'];
+      if (url !== undefined) {
+        await provide({ url, password: process.env['HOLDFAST_PASSWORD'] ?? '' });
+        return;
+      }
+      const own = await demo();
+      try {
+        await provide(own);
+      } finally {
+        await own.end();
+      }
+    },
+    { scope: 'worker', timeout: 600_000 },
+  ],
+  baseURL: async ({ seen }, provide) => {
+    await provide(seen.url);
+  },
+});
+
+/** What the demo has much of; elsewhere the first of each list. */
+async function best(page: Page): Promise<Record<string, string>> {
+  const there = await page.request.get('/api/v1/fleets/payments');
+  if (!there.ok()) return {};
+  return { cluster: 'demo', policy: 'platinum', 'policy-edit': 'platinum', fleet: 'shop' };
+}
 
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [390, 1280, 1920]) {
-    test(`${colorScheme} at ${width} px`, async ({ page }) => {
-      test.setTimeout(180_000);
+    test(`${colorScheme} at ${width} px`, async ({ page, seen }) => {
+      test.setTimeout(300_000);
       const height = width < 500 ? 844 : width < 1500 ? 800 : 1080;
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
@@ -36,13 +56,8 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await page.goto('/login');
       await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
       await shoot('login');
-      await page.getByLabel('User').fill(process.env['HOLDFAST_USER'] ?? 'admin');
-      await page
-        .getByLabel('Password', { exact: true })
-        .fill(process.env['HOLDFAST_PASSWORD'] ?? '');
-      await page.getByRole('button', { name: 'Log in' }).click();
-      await expect(page.locator('#content')).toBeVisible();
-      for (const { name, path } of PAGES) {
+      await login(page, process.env['HOLDFAST_USER'] ?? 'admin', seen.password);
+      for (const { name, path } of await everyPage(page.request, await best(page))) {
         await page.goto(path);
         await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
         await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);

@@ -4,6 +4,7 @@ mod check_deps;
 mod check_pitfalls;
 mod control_proto;
 mod demo;
+mod seed;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,8 @@ enum Task {
     Demo(demo::Options),
     /// End what the demo left running
     DemoStop,
+    /// Make a control plane of thousands of clusters, for looking at the console with
+    Seed(seed::Options),
     /// Check that crates depend on each other only as DESIGN allows
     CheckDeps,
     /// Check that each pitfall of docs/pitfalls.md is cited by the tests it names
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Demo(options) => demo::run(&options),
         Task::DemoStop => demo::stop(),
+        Task::Seed(options) => seed::run(&options),
         Task::CheckDeps => check_deps::run(),
         Task::CheckPitfalls => check_pitfalls::run(),
         Task::ControlProto { check } => control_proto::run(check),

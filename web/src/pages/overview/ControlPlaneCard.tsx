@@ -107,12 +107,10 @@ function Row({
   children?: ReactNode;
 }) {
   return (
-    <div className="px-4 py-2.5">
-      <div className="flex items-center justify-between gap-3">
-        <dt>{title}</dt>
-        <dd>{value}</dd>
-      </div>
-      {children !== undefined && <dd className="text-sm text-ink-2">{children}</dd>}
+    <div className="grid grid-cols-[1fr_auto] items-center gap-x-3 px-4 py-2.5">
+      <dt>{title}</dt>
+      <dd>{value}</dd>
+      {children !== undefined && <dd className="col-span-2 text-sm text-ink-2">{children}</dd>}
     </div>
   );
 }

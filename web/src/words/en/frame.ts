@@ -77,4 +77,3 @@ export const palette = {
   },
   keys: { move: 'move', choose: 'open', close: 'close' },
 };
-
