@@ -44,14 +44,13 @@ describe('days', () => {
 describe('cells', () => {
   const day = { from: 0, to: 24 * HOUR };
   const of = (phases: Parameters<typeof cellsOf>[0]['phases'], violations: Violation[] = []) =>
-    cellsOf({ phases, violations }, [day])[0];
+    cellsOf({ cluster: 'orders', phases, violations }, [day])[0];
 
   test('a violation counts for each day by its part of it', () => {
-    const cells = cellsOf({ phases: [], violations: [violation(18 * HOUR, 30 * HOUR)] }, [
-      day,
-      { from: 24 * HOUR, to: 48 * HOUR },
-      { from: 48 * HOUR, to: 72 * HOUR },
-    ]);
+    const cells = cellsOf(
+      { cluster: 'orders', phases: [], violations: [violation(18 * HOUR, 30 * HOUR)] },
+      [day, { from: 24 * HOUR, to: 48 * HOUR }, { from: 48 * HOUR, to: 72 * HOUR }],
+    );
     expect(cells.map(({ above }) => above / 3600)).toEqual([6, 6, 0]);
     expect(cells.map(({ look }) => look)).toEqual(['violated', 'violated', 'none']);
     expect(cells[0]?.share).toBe(0.25);

@@ -107,12 +107,10 @@ function Row({
   children?: ReactNode;
 }) {
   return (
-    <div className="px-4 py-2.5">
-      <div className="flex items-center justify-between gap-3">
-        <dt>{title}</dt>
-        <dd>{value}</dd>
-      </div>
-      {children !== undefined && <dd className="text-sm text-ink-2">{children}</dd>}
+    <div className="flex flex-wrap items-center gap-x-3 px-4 py-2.5">
+      <dt className="flex-1">{title}</dt>
+      <dd>{value}</dd>
+      {children !== undefined && <dd className="basis-full text-sm text-ink-2">{children}</dd>}
     </div>
   );
 }

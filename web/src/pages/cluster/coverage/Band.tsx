@@ -1,5 +1,5 @@
 /** The lanes on one scale of time, and the line that goes through all of them. */
-import { useId, useMemo, useRef, useState, type PointerEvent, type WheelEvent } from 'react';
+import { useId, useMemo, useRef, useState, type PointerEvent } from 'react';
 import type { ClusterCoverage } from '../../../api/queries/coverage';
 import { timeScale, timeTicks, type Tick, type TimeScale } from '../../../charts/scale';
 import { words } from '../../../words';
@@ -10,6 +10,7 @@ import { backupGroups, nearestWithin, standsAt } from './layout';
 import { moment as momentOf, pointedAt, whatIsAt, type Moment } from './point';
 import { pan, zoom, type View } from './range';
 import type { Tip } from './tips';
+import { useWheel } from './useWheel';
 import { useWidth } from './useWidth';
 
 const text = words.coverage;
@@ -58,16 +59,19 @@ export function Band({ data, view, moment, landmarks, onDrag, onChoose, onView }
     dragging.current = false;
     onChoose(under(event));
   };
-  const onWheel = (event: WheelEvent<HTMLElement>) => {
-    const x = event.clientX - event.currentTarget.getBoundingClientRect().left;
-    if (event.shiftKey) onView(pan(view, Math.sign(event.deltaY || event.deltaX) * 0.12, now));
-    else if (event.altKey) {
+  const wheel = useWheel((event, x) => {
+    const sideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
+    if (event.altKey || event.ctrlKey) {
       onView(zoom(view, event.deltaY > 0 ? 1.3 : 1 / 1.3, scale.at(x), now));
+      return true;
     }
-  };
+    if (!event.shiftKey && !sideways) return false;
+    onView(pan(view, Math.sign(event.deltaX || event.deltaY) * 0.12, now));
+    return true;
+  });
   const lanes = { scale, ticks, width, onTip: setTip };
   return (
-    <div>
+    <div ref={wheel}>
       <p id={keys} className="sr-only">
         {text.cursor.keys}
       </p>
@@ -77,7 +81,6 @@ export function Band({ data, view, moment, landmarks, onDrag, onChoose, onView }
         onPointerMove={onPointerMove}
         onPointerUp={onPointerUp}
         onPointerCancel={() => (dragging.current = false)}
-        onWheel={onWheel}
         className="relative touch-pan-y pb-6 select-none"
       >
         {width > 0 && (
