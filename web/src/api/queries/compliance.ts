@@ -1,5 +1,5 @@
 /** Queries of compliance over time: numbers of a period, violations, exemptions. */
-import { keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { queryOptions } from '@tanstack/react-query';
 import { api, unwrap, type Schemas } from '../client';
 import { pagedList } from '../pages';
 
@@ -8,6 +8,7 @@ export type Violation = Schemas['Violation'];
 export type Exemption = Schemas['Exemption'];
 /** The document takes the numbers of the period for a verdict: what is used is said here. */
 export interface ClusterHistory {
+  cluster: string;
   phases: Schemas['CompliancePhase'][];
   violations: Violation[];
 }
@@ -44,10 +45,10 @@ export const compliance = {
         const { phases, violations } = await unwrap(
           api.GET('/api/v1/clusters/{name}/compliance', { params, signal }),
         );
-        return { phases, violations };
+        return { cluster: name, phases, violations };
       },
       staleTime: 60_000,
-      placeholderData: keepPreviousData,
+      placeholderData: (before) => (before?.cluster === name ? before : undefined),
     }),
   violations: (filters: ViolationFilters) =>
     pagedList<Violation>(['violations', 'list', filters], (page, signal) =>

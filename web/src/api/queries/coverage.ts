@@ -2,7 +2,7 @@
  * Queries of the coverage band of a cluster, and of what restoring it to a point means.
  * The types are written down here until `schema.ts` has them.
  */
-import { keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { queryOptions } from '@tanstack/react-query';
 import { api, unwrap, type Schemas } from '../client';
 
 type Failure = Schemas['Failure'];
@@ -151,7 +151,7 @@ export const coverage = {
         return read<ClusterCoverage>(path, period(span), signal);
       },
       refetchInterval: 'last' in span ? EVERY_MILLISECONDS : false,
-      placeholderData: keepPreviousData,
+      placeholderData: (before) => sameCluster(before, cluster),
     }),
   /** `at` is `latest`, a time, or `lsn:…`. */
   point: (cluster: string, at: string) =>
@@ -162,9 +162,17 @@ export const coverage = {
         return read<Recoverability>(path, { at }, signal);
       },
       refetchInterval: EVERY_MILLISECONDS,
-      placeholderData: keepPreviousData,
+      placeholderData: (before) => sameCluster(before, cluster),
     }),
 };
+
+/** Another time of the same cluster may stand in; another cluster never. */
+function sameCluster<T extends { cluster: string }>(
+  before: T | undefined,
+  cluster: string,
+): T | undefined {
+  return before?.cluster === cluster ? before : undefined;
+}
 
 function period(span: Span): Record<string, string> {
   if ('from' in span) return { from: span.from, to: span.to };

@@ -91,7 +91,7 @@ function Shown({ name, resource }: { name: string; resource: ClusterResource | u
           retired={retired}
           resource={resource}
         />
-        <CoverageCard cluster={name} search={search} onSearch={change} />
+        <CoverageCard key={name} cluster={name} search={search} onSearch={change} />
         <Parts
           name={name}
           resource={resource}

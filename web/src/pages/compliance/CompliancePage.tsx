@@ -1,8 +1,8 @@
 /** Exposure over time: clusters by day, violations with their cause, exemptions. */
 import { getRouteApi } from '@tanstack/react-router';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import { useWholeList } from '../../api/pages';
-import { clusters } from '../../api/queries/clusters';
+import { compliance, type Period } from '../../api/queries/compliance';
 import { fleets } from '../../api/queries/fleets';
 import { Page } from '../../frame/Page';
 import { serverNow } from '../../live/freshness';
@@ -35,7 +35,8 @@ export function CompliancePage() {
   const onSearch = (changed: Partial<ComplianceSearch>) =>
     void navigate({ search: (before) => ({ ...before, ...changed }), replace: true });
   const days = Number(search.days ?? '30');
-  const period = useMemo(() => periodOf(days, serverNow()), [days]);
+  const step = useStep();
+  const period = useMemo(() => periodOf(days, step), [days, step]);
   const onExcuse = (cluster: string | undefined) => setExcused({ cluster });
   const view = { search, onSearch, onExcuse };
   const tab = search.tab ?? 'heatmap';
@@ -45,7 +46,7 @@ export function CompliancePage() {
       about={text.about}
       actions={<Button onClick={() => onExcuse(search.cluster)}>{text.request.action}</Button>}
     >
-      <Filters {...view} />
+      <Filters {...view} period={period} />
       <Tabs
         label={text.tabs.label}
         value={tab}
@@ -75,9 +76,22 @@ export function CompliancePage() {
   );
 }
 
-function Filters({ search, onSearch }: ViewProps) {
+const STEP_MILLISECONDS = 5 * 60_000;
+
+/** Now, in steps: what is asked with it stays known from one to the next. */
+function useStep(): number {
+  const [step, setStep] = useState(() => serverNow());
+  useEffect(() => {
+    const timer = setInterval(() => setStep(serverNow()), STEP_MILLISECONDS);
+    return () => clearInterval(timer);
+  }, []);
+  return step;
+}
+
+function Filters({ search, onSearch, period }: ViewProps & { period: Period }) {
   const knownFleets = useWholeList(fleets.list());
-  const knownClusters = useWholeList(clusters.list());
+  const asked = useMemo(() => ({ from: period.from, to: period.to }), [period.from, period.to]);
+  const measured = useWholeList(compliance.list(asked, { fleet: search.fleet }));
   const named = (items: readonly { metadata: { name: string } }[]) =>
     items.map(({ metadata: { name } }) => ({ value: name, text: name }));
   return (
@@ -112,7 +126,7 @@ function Filters({ search, onSearch }: ViewProps) {
         className="col-span-2 md:w-56"
         placeholder={text.filters.anyCluster}
         value={search.cluster}
-        options={named(knownClusters.items)}
+        options={measured.items.map(({ cluster }) => ({ value: cluster, text: cluster }))}
         onChange={(cluster) => onSearch({ cluster })}
       />
     </div>

@@ -80,6 +80,8 @@ export function Heatmap({
       <div
         ref={scroller}
         role="grid"
+        // Its cells take the focus.
+        tabIndex={-1}
         aria-label={text.label}
         aria-describedby="heatmap-keys"
         aria-rowcount={rows.length + 1}

@@ -1,4 +1,5 @@
 /** Asks to excuse a cluster; what then happens is another person's to say. */
+import { useState } from 'react';
 import { zodResolver } from '@hookform/resolvers/zod';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -56,6 +57,8 @@ export function RequestExemption({
   const until = Number.isNaN(new Date(typed.until).getTime())
     ? typed.until
     : new Date(typed.until).toISOString();
+  // The zone's name may differ in winter; a dialog is not open for so long.
+  const [openedAt] = useState(() => new Date());
   return (
     <Dialog
       open
@@ -106,7 +109,7 @@ export function RequestExemption({
         <TextField
           label={text.until}
           type="datetime-local"
-          help={`${text.untilHelp}. ${zoneOf(new Date())}`}
+          help={`${text.untilHelp}. ${zoneOf(openedAt)}`}
           error={errors.until?.message}
           {...register('until')}
         />

@@ -28,10 +28,8 @@ describe('days', () => {
     const days = daysOf(4, now);
     expect(days).toHaveLength(4);
     expect(days.at(-1)?.to).toBe(now);
-    for (const [index, day] of days.entries()) {
-      if (index > 0) expect(day.from).toBe(days[index - 1]?.to);
-      expect(new Date(day.from).getHours()).toBe(0);
-    }
+    expect(days.slice(1).map((day) => day.from)).toEqual(days.slice(0, -1).map((day) => day.to));
+    expect(days.map((day) => new Date(day.from).getHours())).toEqual([0, 0, 0, 0]);
   });
 
   test('what is asked for stays the same for a while', () => {
@@ -44,14 +42,13 @@ describe('days', () => {
 describe('cells', () => {
   const day = { from: 0, to: 24 * HOUR };
   const of = (phases: Parameters<typeof cellsOf>[0]['phases'], violations: Violation[] = []) =>
-    cellsOf({ phases, violations }, [day])[0];
+    cellsOf({ cluster: 'orders', phases, violations }, [day])[0];
 
   test('a violation counts for each day by its part of it', () => {
-    const cells = cellsOf({ phases: [], violations: [violation(18 * HOUR, 30 * HOUR)] }, [
-      day,
-      { from: 24 * HOUR, to: 48 * HOUR },
-      { from: 48 * HOUR, to: 72 * HOUR },
-    ]);
+    const cells = cellsOf(
+      { cluster: 'orders', phases: [], violations: [violation(18 * HOUR, 30 * HOUR)] },
+      [day, { from: 24 * HOUR, to: 48 * HOUR }, { from: 48 * HOUR, to: 72 * HOUR }],
+    );
     expect(cells.map(({ above }) => above / 3600)).toEqual([6, 6, 0]);
     expect(cells.map(({ look }) => look)).toEqual(['violated', 'violated', 'none']);
     expect(cells[0]?.share).toBe(0.25);

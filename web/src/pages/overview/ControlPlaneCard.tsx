@@ -107,10 +107,10 @@ function Row({
   children?: ReactNode;
 }) {
   return (
-    <div className="grid grid-cols-[1fr_auto] items-center gap-x-3 px-4 py-2.5">
-      <dt>{title}</dt>
+    <div className="flex flex-wrap items-center gap-x-3 px-4 py-2.5">
+      <dt className="flex-1">{title}</dt>
       <dd>{value}</dd>
-      {children !== undefined && <dd className="col-span-2 text-sm text-ink-2">{children}</dd>}
+      {children !== undefined && <dd className="basis-full text-sm text-ink-2">{children}</dd>}
     </div>
   );
 }

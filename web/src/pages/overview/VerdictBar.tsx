@@ -47,14 +47,14 @@ export function VerdictBar({
       </div>
       <ul
         aria-label={text.verdicts}
-        className={cx('flex flex-wrap', small ? 'mt-1.5 gap-x-3 text-sm' : 'mt-3 gap-x-6 gap-y-2')}
+        className={cx('flex flex-wrap', small ? 'mt-1 gap-x-3 text-sm' : 'mt-3 gap-x-6 gap-y-2')}
       >
         {shown.map((verdict) => (
           <li key={verdict}>
             <Link
               to="/clusters"
               search={{ state: verdict, ...(fleet !== undefined && { fleet }) }}
-              className="group flex items-center gap-2 rounded-sm"
+              className="group flex min-h-6 items-center gap-2 rounded-sm"
             >
               <span
                 aria-hidden

@@ -1,5 +1,5 @@
 /** The lanes on one scale of time, and the line that goes through all of them. */
-import { useId, useMemo, useRef, useState, type PointerEvent, type WheelEvent } from 'react';
+import { useId, useMemo, useRef, useState, type PointerEvent } from 'react';
 import type { ClusterCoverage } from '../../../api/queries/coverage';
 import { timeScale, timeTicks, type Tick, type TimeScale } from '../../../charts/scale';
 import { words } from '../../../words';
@@ -10,6 +10,7 @@ import { backupGroups, nearestWithin, standsAt } from './layout';
 import { moment as momentOf, pointedAt, whatIsAt, type Moment } from './point';
 import { pan, zoom, type View } from './range';
 import type { Tip } from './tips';
+import { useWheel } from './useWheel';
 import { useWidth } from './useWidth';
 
 const text = words.coverage;
@@ -47,6 +48,8 @@ export function Band({ data, view, moment, landmarks, onDrag, onChoose, onView }
     // Links in the lanes stay links.
     if (event.button !== 0 || (event.target as Element).closest('a, button, time') !== null) return;
     dragging.current = true;
+    // The cursor says what is there; a tip would be in its way.
+    setTip(undefined);
     event.currentTarget.setPointerCapture(event.pointerId);
     onDrag(under(event));
   };
@@ -58,16 +61,22 @@ export function Band({ data, view, moment, landmarks, onDrag, onChoose, onView }
     dragging.current = false;
     onChoose(under(event));
   };
-  const onWheel = (event: WheelEvent<HTMLElement>) => {
-    const x = event.clientX - event.currentTarget.getBoundingClientRect().left;
-    if (event.shiftKey) onView(pan(view, Math.sign(event.deltaY || event.deltaX) * 0.12, now));
-    else if (event.altKey) {
+  const wheel = useWheel((event, x) => {
+    const sideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
+    if (event.altKey || event.ctrlKey) {
       onView(zoom(view, event.deltaY > 0 ? 1.3 : 1 / 1.3, scale.at(x), now));
+      return true;
     }
+    if (!event.shiftKey && !sideways) return false;
+    onView(pan(view, Math.sign(event.deltaX || event.deltaY) * 0.12, now));
+    return true;
+  });
+  const onTip = (next: Tip | undefined) => {
+    if (!dragging.current) setTip(next);
   };
-  const lanes = { scale, ticks, width, onTip: setTip };
+  const lanes = { scale, ticks, width, onTip };
   return (
-    <div>
+    <div ref={wheel}>
       <p id={keys} className="sr-only">
         {text.cursor.keys}
       </p>
@@ -77,7 +86,6 @@ export function Band({ data, view, moment, landmarks, onDrag, onChoose, onView }
         onPointerMove={onPointerMove}
         onPointerUp={onPointerUp}
         onPointerCancel={() => (dragging.current = false)}
-        onWheel={onWheel}
         className="relative touch-pan-y pb-6 select-none"
       >
         {width > 0 && (
@@ -109,7 +117,7 @@ export function Band({ data, view, moment, landmarks, onDrag, onChoose, onView }
           </>
         )}
       </div>
-      {tip !== undefined && !dragging.current && <TipBox tip={tip} />}
+      {tip !== undefined && <TipBox tip={tip} />}
     </div>
   );
 }

@@ -98,7 +98,7 @@ export function PointPanel(props: PointPanelProps) {
         <span className="text-sm text-ink-3">{text.dryAbout}</span>
         <span className="ml-auto">
           <Equivalent
-            cli={`holdfast restore plan ${shellWord(cluster)} --at ${shellWord(chosen?.iso ?? 'latest')} --agent HOST --dir DIR`}
+            cli={`holdfast restore explain ${shellWord(cluster)} --at ${shellWord(chosen?.iso ?? 'latest')}`}
             api={{
               method: 'GET',
               path: `/api/v1/clusters/${cluster}/recoverability?at=${encodeURIComponent(chosen?.iso ?? 'latest')}`,
