@@ -16,7 +16,8 @@ const OTHERS: [&str; 5] = [
     "openapi_show",
 ];
 /// What differs from one moment to the next.
-const MOVING: [&str; 9] = [
+const MOVING: [&str; 10] = [
+    "asOf",
     "appliedIndex",
     "lastLogIndex",
     "lastSeenAt",
