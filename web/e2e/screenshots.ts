@@ -41,7 +41,10 @@ const test = base.extend<object, { seen: Seen }>({
 async function best(page: Page): Promise<Record<string, string>> {
   const there = await page.request.get('/api/v1/fleets/payments');
   if (!there.ok()) return {};
-  return { cluster: 'demo', policy: 'platinum', 'policy-edit': 'platinum', fleet: 'shop' };
+  return {
+    ...{ cluster: 'demo', 'cluster-servers': 'orders', 'cluster-policy': 'orders', fleet: 'shop' },
+    ...{ policy: 'platinum', 'policy-edit': 'platinum', 'policy-yaml': 'platinum' },
+  };
 }
 
 for (const colorScheme of ['light', 'dark'] as const) {
