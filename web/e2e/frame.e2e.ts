@@ -64,6 +64,21 @@ test('dialogs, menus and the palette write no styles, and keys reach them', asyn
   await expect(page).toHaveURL('/login?return=%2Fclusters%2Fservice-00001');
 });
 
+test('a phone has the navigation in a sheet', async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 800 });
+  await new CannedApi(page).start();
+  await page.goto('/');
+  await login(page);
+  await page.getByRole('button', { name: 'Open navigation' }).click();
+  const sheet = page.getByRole('dialog', { name: 'Main navigation' });
+  await expect(sheet).toBeVisible();
+  await expect(page.getByRole('tooltip')).toHaveCount(0);
+  await expectAccessible(page);
+  await sheet.getByRole('link', { name: 'Clusters' }).click();
+  await expect(sheet).toBeHidden();
+  await expect(page.getByText('3 clusters')).toBeVisible();
+});
+
 test('a link to the login leads to no other host', async ({ page }) => {
   await new CannedApi(page).start();
   await page.goto('/login?return=//elsewhere.example/x');

@@ -58,12 +58,9 @@ export function Frame() {
         onOpenChange={setNavigating}
         side="left"
         title={words.frame.navigation}
-        titleHidden
+        heading={<Logo />}
       >
-        <div className="px-3 pb-4">
-          <div className="-mt-8 mb-4 px-2">
-            <Logo />
-          </div>
+        <div className="px-2 pb-4">
           <NavList onChosen={() => setNavigating(false)} />
         </div>
       </Sheet>

@@ -8,14 +8,16 @@ import { TextField } from './Field';
 
 const OVERLAY = 'fixed inset-0 z-40 animate-in bg-scrim';
 const BOX =
-  'fixed z-40 flex outline-none max-h-[min(90dvh,52rem)] animate-in flex-col rounded-xl border border-line bg-raised shadow-float';
+  'fixed z-40 flex max-h-[min(90dvh,52rem)] animate-in flex-col rounded-xl border border-line bg-raised shadow-float outline-none';
 const CENTRED =
   'inset-x-3 bottom-3 sm:max-h-[min(80dvh,52rem)] sm:inset-x-auto sm:bottom-auto sm:top-[12dvh] sm:left-1/2 sm:w-full sm:-translate-x-1/2';
 
-/** Fields that want it take it themselves; a tooltip on what closes helps nobody. */
-function focusWhole(event: Event): void {
+/** To the first field, or to the dialog itself: its close button would show its tooltip. */
+function focusFirst(event: Event): void {
   event.preventDefault();
-  if (event.target instanceof HTMLElement) event.target.focus();
+  const box = event.currentTarget;
+  if (!(box instanceof HTMLElement)) return;
+  (box.querySelector<HTMLElement>('input, textarea, select, [data-autofocus]') ?? box).focus();
 }
 
 const WIDTHS = { sm: 'sm:max-w-md', md: 'sm:max-w-xl', lg: 'sm:max-w-3xl' } as const;
@@ -47,7 +49,7 @@ export function Dialog({
         <Radix.Overlay className={OVERLAY} />
         <Radix.Content
           className={cx(BOX, CENTRED, WIDTHS[width])}
-          onOpenAutoFocus={focusWhole}
+          onOpenAutoFocus={focusFirst}
           {...(about === undefined && { 'aria-describedby': undefined })}
         >
           <header className="flex items-start gap-3 border-b border-line px-5 py-3.5">
@@ -148,8 +150,8 @@ export interface SheetProps {
   open: boolean;
   onOpenChange: (open: boolean) => void;
   title: string;
-  /** Read by screen readers alone where the content says it anyway. */
-  titleHidden?: boolean;
+  /** Shown in the place of the title, which screen readers still hear. */
+  heading?: ReactNode;
   side?: 'left' | 'right';
   children: ReactNode;
 }
@@ -159,7 +161,7 @@ export function Sheet({
   open,
   onOpenChange,
   title,
-  titleHidden = false,
+  heading,
   side = 'right',
   children,
 }: SheetProps) {
@@ -169,17 +171,19 @@ export function Sheet({
         <Radix.Overlay className={OVERLAY} />
         <Radix.Content
           aria-describedby={undefined}
-          onOpenAutoFocus={focusWhole}
+          onOpenAutoFocus={focusFirst}
           className={cx(
-            'fixed inset-y-0 z-40 flex outline-none w-[min(100vw-2.5rem,28rem)] animate-slide flex-col border-line bg-raised shadow-float',
+            'fixed inset-y-0 z-40 outline-none flex w-[min(100vw-2.5rem,28rem)] animate-slide flex-col border-line bg-raised shadow-float',
             side === 'left' ? 'left-0 max-w-72 border-r' : 'right-0 border-l',
           )}
         >
-          <header className="flex items-center gap-3 px-4 pt-3">
-            <Radix.Title className={cx('flex-1 text-lg font-semibold', titleHidden && 'sr-only')}>
+          <header className="flex h-14 shrink-0 items-center gap-3 px-4">
+            <Radix.Title
+              className={cx('text-lg font-semibold', heading !== undefined && 'sr-only')}
+            >
               {title}
             </Radix.Title>
-            <span className="flex-1" />
+            <div className="flex-1">{heading}</div>
             <Radix.Close asChild>
               <IconButton icon={X} label={words.common.close} size="sm" />
             </Radix.Close>

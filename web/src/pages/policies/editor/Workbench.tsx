@@ -42,7 +42,8 @@ export function Workbench({
   const edited = value !== base;
   const seen = preview.current && preview.error === null && preview.data !== undefined;
   const blocker = useBlocker({
-    shouldBlockFn: ({ current, next }) => edited && !saved.current && current.pathname !== next.pathname,
+    shouldBlockFn: ({ current, next }) =>
+      edited && !saved.current && current.pathname !== next.pathname,
     enableBeforeUnload: () => edited && !saved.current,
     withResolver: true,
   });
