@@ -120,7 +120,14 @@ export function DataTable<T>(props: DataTableProps<T>) {
         </div>
       </div>
       {pending && <Waiting grid={grid} columns={table.getVisibleLeafColumns().length} />}
-      {!pending && sorted.length === 0 && empty}
+      {!pending && sorted.length === 0 && empty !== undefined && empty !== false && (
+        // A table has nothing but rows in it.
+        <div role="rowgroup">
+          <div role="row">
+            <div role="cell">{empty}</div>
+          </div>
+        </div>
+      )}
       <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
         {virtual.getVirtualItems().map((item) => {
           const row = sorted[item.index];

@@ -27,7 +27,7 @@ export function AlarmSheet({ id, onClose }: { id: string; onClose: () => void })
   const title = alarm === undefined ? text.detail.unread : upper(alarm.title);
   return (
     <Sheet open onOpenChange={(open) => !open && onClose()} title={title}>
-      <div className="space-y-5 px-4 pt-2 pb-6">
+      <div data-autofocus tabIndex={-1} className="space-y-5 px-4 pt-2 pb-6 outline-none">
         {query.error !== null && alarm === undefined && (
           <ErrorState compact error={query.error} retry={() => void query.refetch()} />
         )}

@@ -63,7 +63,7 @@ export function Rollback({
       {dry.data === undefined ? (
         dry.error === null && <Skeleton className="h-24 w-full" />
       ) : (
-        <div className="space-y-5">
+        <div data-autofocus tabIndex={-1} className="space-y-5 outline-none">
           <PreviewContent preview={dry.data} runs={false} />
           {dry.data.consent !== null && dry.data.consent !== undefined && (
             <TextField

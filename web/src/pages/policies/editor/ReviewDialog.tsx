@@ -63,7 +63,8 @@ export function ReviewDialog({
         api: { method: 'PUT', path: `/api/v1/policies/${name}`, body: document },
       }}
     >
-      <div className="space-y-5">
+      {/* Read from its beginning, wherever a field is. */}
+      <div data-autofocus tabIndex={-1} className="space-y-5 outline-none">
         <PreviewContent preview={preview} runs={false} />
         <section className="space-y-2">
           <h3 className="text-sm font-semibold text-ink-2">{text.documentDiff}</h3>
