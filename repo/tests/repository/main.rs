@@ -8,12 +8,15 @@
     reason = "tests"
 )]
 
+// First: its macro is used by all the others.
+#[macro_use]
+mod support;
+
 mod backup;
 mod copies;
 mod expiry;
 mod failures;
 mod making;
 mod state;
-mod support;
 mod verify;
 mod wal;

@@ -2,10 +2,10 @@
 
 use holdfast_repo::*;
 
+use super::{KIB, random, small_packs};
 use crate::support::{File, Fixture, Place, backup_id, commit_facts, write_backup};
-use crate::{KIB, random, small_packs};
 
-crate::on_all_stores! {
+on_all_stores! {
     what_is_there_already_is_not_fetched
 }
 

@@ -17,7 +17,7 @@ use crate::support::{
     commit_facts, facts, lineage_id, lsn, range, segment, wal_bytes, write_backup,
 };
 
-crate::on_all_stores! {
+on_all_stores! {
     a_copy_is_the_same_objects_and_restores_alone
     a_copy_that_is_killed_anywhere_goes_on
 }

@@ -21,7 +21,7 @@ use crate::support::{
     options, range, segment, wal_bytes, write_backup,
 };
 
-crate::on_all_stores! {
+on_all_stores! {
     whatever_a_store_does_nothing_false_is_told
 }
 

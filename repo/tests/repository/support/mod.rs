@@ -38,7 +38,6 @@ use uuid::Uuid;
 
 /// Runs each test on a directory, on an S3 server, on an Azure server, and with what
 /// stands for Google's.
-#[macro_export]
 macro_rules! on_all_stores {
     ($($name:ident)*) => {
         mod on_file {$(
