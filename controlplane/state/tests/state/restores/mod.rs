@@ -279,7 +279,7 @@ async fn what_was_planned_is_begun_once_and_moved_on_to_its_end() {
     let finished = done.finished_at.unwrap();
     let whole = (Timestamp::MIN, Timestamp::MAX);
     let ended = query::restores_ended(&state.conn, &clusters, whole).await;
-    assert_eq!(ended.unwrap(), [done.clone()]);
+    assert_eq!(ended.unwrap(), std::slice::from_ref(&done));
     let bare = query::bare_restores_ended(&state.conn, &clusters, whole).await;
     assert_eq!(bare.unwrap(), []);
     let before = query::restores_ended(&state.conn, &clusters, (Timestamp::MIN, finished)).await;
