@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .SILENT:
-.PHONY: help web demo demo-stop test screenshots soak soak-majors lint fix bench build
+.PHONY: help web demo demo-stop test browser screenshots soak soak-majors lint fix bench build
 
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -56,8 +56,10 @@ test: ## all tests, in their short form
 	# Most of them wait for something: twice as many at once as there are cores.
 	export RUST_TEST_THREADS="$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))}"
 	deploy/dev/parts run tests $(CARGO) test --workspace --locked --no-fail-fast
-	deploy/dev/parts run browser env HOLDFAST_TARGET="$(TARGET)/debug" npm --prefix web run --silent e2e
 	deploy/dev/parts end
+
+browser: build ## the console's tests in Chromium, against real servers
+	HOLDFAST_TARGET="$(TARGET)/debug" npm --prefix web run --silent e2e
 
 screenshots: build ## every page of the console, light and dark, in three widths, into web/screenshots
 	HOLDFAST_TARGET="$(TARGET)/debug" npm --prefix web run --silent screenshots
