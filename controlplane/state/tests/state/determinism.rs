@@ -53,7 +53,7 @@ pub(crate) struct Step {
 
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (
-        0u8..39,
+        0u8..40,
         0u8..3,
         0u8..4,
         -5i16..200,
@@ -87,6 +87,8 @@ fn command(step: Step, serial: u128, now: Timestamp) -> Command {
         }),
         32..=33 => there(step),
         37..=38 => restores::random((step.what, step.one, step.two), step.caused, serial),
+        // What is deleted must have been there, and nothing may need it.
+        39 => expiring(step),
         34 => crate::reports::wanted(serial, now, step.caused).into(),
         _ => standing(step, serial, now),
     }
