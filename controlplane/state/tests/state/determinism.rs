@@ -303,7 +303,7 @@ fn expiring(step: Step) -> Command {
         revision: Revision(i64::MAX as u64),
         kept: vec![],
     };
-    if step.passed_seconds > 50 {
+    if step.passed_seconds > 80 {
         return CondemnWal {
             cluster: name("orders"),
             repository: name("eu"),
@@ -545,7 +545,7 @@ proptest! {
 }
 
 /// How many logs are looked at.
-const LOGS: u64 = 60;
+const LOGS: u64 = 120;
 
 /// The properties above say nothing if random logs are refused throughout.
 #[test]
