@@ -9,6 +9,8 @@ const PAGES: readonly { name: string; path: string }[] = [
   { name: 'overview', path: '/' },
   { name: 'compliance', path: '/compliance' },
   { name: 'clusters', path: '/clusters' },
+  { name: 'cluster', path: `/clusters/${process.env['HOLDFAST_CLUSTER'] ?? 'demo'}` },
+  { name: 'unprotected', path: '/unprotected' },
   { name: 'fleets', path: '/fleets' },
   { name: 'policies', path: '/policies' },
   { name: 'jobs', path: '/jobs' },
