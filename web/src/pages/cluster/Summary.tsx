@@ -153,7 +153,11 @@ function Stats({ cluster, exposure, resource }: SummaryProps) {
       <Stat
         title={text.stats.servers}
         to={`/clusters/${encodeURIComponent(cluster)}?tab=servers`}
-        more={servers && text.stats.roles(count('primary'), count('standby'))}
+        more={
+          servers !== undefined &&
+          servers.length > 0 &&
+          text.stats.roles(count('primary'), count('standby'))
+        }
       >
         {servers === undefined ? <Skeleton className="w-8" /> : servers.length}
       </Stat>

@@ -18,7 +18,7 @@ const LINK = 'truncate rounded-sm hover:underline underline-offset-4 decoration-
 export const columns = [
   column.accessor('name', {
     header: text.columns.name,
-    meta: { width: 'minmax(6rem, 2fr)' },
+    meta: { width: 'minmax(7rem, 2fr)' },
     cell: ({ getValue }) => (
       <Link
         to="/clusters/$cluster"
@@ -43,7 +43,7 @@ export const columns = [
   column.accessor((row) => row.exposure?.exposureSeconds ?? undefined, {
     id: 'exposure',
     header: text.columns.exposure,
-    meta: { width: 'minmax(6rem, 10rem)', align: 'end' },
+    meta: { width: 'minmax(5.25rem, 1fr)', align: 'end' },
     sortUndefined: 'last',
     cell: ({ row: { original } }) => <Loss row={original} />,
   }),
