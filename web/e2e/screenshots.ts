@@ -42,8 +42,13 @@ async function best(page: Page): Promise<Record<string, string>> {
   const there = await page.request.get('/api/v1/fleets/payments');
   if (!there.ok()) return {};
   return {
-    ...{ cluster: 'demo', 'cluster-servers': 'orders', 'cluster-policy': 'orders', fleet: 'shop' },
-    ...{ policy: 'platinum', 'policy-edit': 'platinum', 'policy-yaml': 'platinum' },
+    cluster: 'demo',
+    'cluster-servers': 'orders',
+    'cluster-policy': 'orders',
+    fleet: 'shop',
+    policy: 'platinum',
+    'policy-edit': 'platinum',
+    'policy-yaml': 'platinum',
   };
 }
 
