@@ -36,9 +36,9 @@ test('first login to first verified backup', async ({ page, world: { stack, post
     const dialog = page.getByRole('dialog', { name: 'Enrol an agent' });
     await dialog.getByLabel('Name of the agent').fill('db-1');
     await dialog.getByRole('button', { name: 'Make a token' }).click();
-    const command = await dialog.getByText(/holdfast-agent enroll/).innerText();
-    const token = /--token (\S+)/.exec(command)?.[1];
-    expect(command).toContain(`--server ${stack.founder.grpc}`);
+    const shown = dialog.getByText(/holdfast-agent enroll/);
+    await expect(shown).toContainText(`--server ${stack.founder.grpc}`);
+    const token = /--token (\S+)/.exec(await shown.innerText())?.[1];
     await expect(dialog.getByText('Waiting for db-1 to appear…')).toBeVisible();
     await stack.agentWith(token ?? '', 'db-1');
     await expect(dialog.getByText('db-1 is enrolled')).toBeVisible();
