@@ -27,6 +27,9 @@ fn set_up_archiver(fleet: &Fleet) {
     ));
     fleet.postgres.stop("fast");
     fleet.postgres.start_again();
+    // Its checkpointer may have begun to sleep while the server was still starting: then
+    // it heeds archive_timeout only after checkpoint_timeout, or once it is woken.
+    fleet.postgres.psql("CHECKPOINT");
 }
 
 fn apply_mode(fleet: &Fleet, mode: &str) {
