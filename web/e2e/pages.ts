@@ -80,5 +80,5 @@ async function firstOf(request: APIRequestContext, list: string): Promise<string
   const answer = await request.get(`/api/v1/${list}?limit=1`);
   if (!answer.ok()) throw new Error(`GET ${list}: ${answer.status()}`);
   const { items } = (await answer.json()) as { items: Item[] };
-  return items[0]?.metadata?.name ?? items[0]?.id ?? items[0]?.name;
+  return items[0]?.metadata?.name ?? items[0]?.name ?? items[0]?.id;
 }

@@ -10,6 +10,7 @@ import { Card } from '../../ui/Card';
 import { Progress } from '../../ui/Progress';
 import { EmptyState, Skeleton } from '../../ui/States';
 import { Bytes, None, Time } from '../../ui/Values';
+import { cx } from '../../ui/cx';
 import { words } from '../../words';
 import { serversOf, versionOf, type Server } from './servers';
 
@@ -138,11 +139,9 @@ function Facts({ facts }: { facts: NonNullable<Server['facts']> }) {
             </>
           )}
         </Fact>
-        <div className="sm:col-span-3">
-          <Fact title={text.directory}>
-            <code className="text-xs break-all">{facts.dataDirectory}</code>
-          </Fact>
-        </div>
+        <Fact title={text.directory} className="sm:col-span-3">
+          <code className="text-xs break-all">{facts.dataDirectory}</code>
+        </Fact>
       </dl>
       <section aria-label={text.slots} className="border-t border-line px-4 py-3">
         <h4 className="text-xs text-ink-3">{text.slots}</h4>
@@ -169,9 +168,17 @@ function Facts({ facts }: { facts: NonNullable<Server['facts']> }) {
   );
 }
 
-function Fact({ title, children }: { title: string; children: ReactNode }) {
+function Fact({
+  title,
+  className,
+  children,
+}: {
+  title: string;
+  className?: string;
+  children: ReactNode;
+}) {
   return (
-    <div className="min-w-0">
+    <div className={cx('min-w-0', className)}>
       <dt className="text-xs text-ink-3">{title}</dt>
       <dd className="num font-medium">{children}</dd>
     </div>
