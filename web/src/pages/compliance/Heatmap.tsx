@@ -80,6 +80,7 @@ export function Heatmap({
       <div
         ref={scroller}
         role="grid"
+        tabIndex={-1}
         aria-label={text.label}
         aria-describedby="heatmap-keys"
         aria-rowcount={rows.length + 1}

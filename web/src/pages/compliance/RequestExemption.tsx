@@ -2,6 +2,7 @@
 import { zodResolver } from '@hookform/resolvers/zod';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
 import { Controller, useForm, useWatch } from 'react-hook-form';
 import { z } from 'zod';
 import { useWholeList } from '../../api/pages';
@@ -46,6 +47,7 @@ export function RequestExemption({
   onClose: () => void;
 }) {
   const known = useWholeList(clusters.list());
+  const [zone] = useState(() => zoneOf(new Date()));
   const { control, register, handleSubmit, formState } = useForm<Form>({
     resolver: zodResolver(form),
     defaultValues: { cluster: cluster ?? '', until: tomorrow(), reason: '' },
@@ -106,7 +108,7 @@ export function RequestExemption({
         <TextField
           label={text.until}
           type="datetime-local"
-          help={`${text.untilHelp}. ${zoneOf(new Date())}`}
+          help={`${text.untilHelp}. ${zone}`}
           error={errors.until?.message}
           {...register('until')}
         />

@@ -28,10 +28,8 @@ describe('days', () => {
     const days = daysOf(4, now);
     expect(days).toHaveLength(4);
     expect(days.at(-1)?.to).toBe(now);
-    for (const [index, day] of days.entries()) {
-      if (index > 0) expect(day.from).toBe(days[index - 1]?.to);
-      expect(new Date(day.from).getHours()).toBe(0);
-    }
+    expect(days.slice(1).map(({ from }) => from)).toEqual(days.slice(0, -1).map(({ to }) => to));
+    expect(days.map(({ from }) => new Date(from).getHours())).toEqual([0, 0, 0, 0]);
   });
 
   test('what is asked for stays the same for a while', () => {

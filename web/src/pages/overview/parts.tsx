@@ -11,7 +11,7 @@ export function OverviewCard({
   title,
   about,
   to,
-  search = {},
+  search,
   all,
   children,
 }: {
@@ -31,7 +31,7 @@ export function OverviewCard({
         </div>
         <Link
           to={to}
-          search={search as never}
+          search={(search ?? {}) as never}
           aria-label={all}
           title={all}
           className="-m-1 flex size-7 shrink-0 items-center justify-center rounded-md text-ink-3 hover:bg-hover hover:text-ink"

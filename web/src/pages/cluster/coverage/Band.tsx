@@ -49,6 +49,7 @@ export function Band({ data, view, moment, landmarks, onDrag, onChoose, onView }
     if (event.button !== 0 || (event.target as Element).closest('a, button, time') !== null) return;
     dragging.current = true;
     event.currentTarget.setPointerCapture(event.pointerId);
+    setTip(undefined);
     onDrag(under(event));
   };
   const onPointerMove = (event: PointerEvent<HTMLElement>) => {
@@ -69,7 +70,9 @@ export function Band({ data, view, moment, landmarks, onDrag, onChoose, onView }
     onView(pan(view, Math.sign(event.deltaX || event.deltaY) * 0.12, now));
     return true;
   });
-  const lanes = { scale, ticks, width, onTip: setTip };
+  // What is dragged over is not what is looked at.
+  const tell = (next: Tip | undefined) => setTip(dragging.current ? undefined : next);
+  const lanes = { scale, ticks, width, onTip: tell };
   return (
     <div ref={wheel}>
       <p id={keys} className="sr-only">
@@ -112,7 +115,7 @@ export function Band({ data, view, moment, landmarks, onDrag, onChoose, onView }
           </>
         )}
       </div>
-      {tip !== undefined && !dragging.current && <TipBox tip={tip} />}
+      {tip !== undefined && <TipBox tip={tip} />}
     </div>
   );
 }
