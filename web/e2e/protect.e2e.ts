@@ -43,7 +43,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await open(page, '/clusters');
       for (const { path, seen } of PAGES) {
         await page.goto(path);
-        await expect(page.locator(':visible').getByText(seen).first()).toBeVisible();
+        await expect(page.getByText(seen).filter({ visible: true }).first()).toBeVisible();
         await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
         await expectAccessible(page);
         const overflow = await page.evaluate(

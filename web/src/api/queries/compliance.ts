@@ -13,9 +13,9 @@ export interface ClusterHistory {
   violations: Violation[];
 }
 
+/** From then to now: an end would leave out what is new since. */
 export interface Period {
   from: string;
-  to: string;
 }
 
 export interface ViolationFilters {
@@ -23,7 +23,6 @@ export interface ViolationFilters {
   fleet?: string | undefined;
   open?: boolean | undefined;
   from?: string | undefined;
-  to?: string | undefined;
 }
 
 export const compliance = {

@@ -76,9 +76,9 @@ export function CompliancePage() {
   );
 }
 
-const STEP_MILLISECONDS = 5 * 60_000;
+const STEP_MILLISECONDS = 60_000;
 
-/** Now, in steps: what is asked with it stays known from one to the next. */
+/** Now, in steps: the last day ends with it. */
 function useStep(): number {
   const [step, setStep] = useState(() => serverNow());
   useEffect(() => {
@@ -90,7 +90,7 @@ function useStep(): number {
 
 function Filters({ search, onSearch, period }: ViewProps & { period: Period }) {
   const knownFleets = useWholeList(fleets.list());
-  const asked = useMemo(() => ({ from: period.from, to: period.to }), [period.from, period.to]);
+  const asked = useMemo(() => ({ from: period.from }), [period.from]);
   const measured = useWholeList(compliance.list(asked, { fleet: search.fleet }));
   const named = (items: readonly { metadata: { name: string } }[]) =>
     items.map(({ metadata: { name } }) => ({ value: name, text: name }));

@@ -15,6 +15,8 @@ import { Heatmap } from './Heatmap';
 import { HeatmapLegend } from './HeatmapLegend';
 
 const text = words.compliance;
+/** Budgets shrink by themselves while one is above its RPO. */
+const EVERY_MILLISECONDS = 60_000;
 
 export function HeatmapView({
   search,
@@ -22,8 +24,11 @@ export function HeatmapView({
   onExcuse,
   period,
 }: ViewProps & { period: Period & { days: Day[] } }) {
-  const asked = useMemo(() => ({ from: period.from, to: period.to }), [period.from, period.to]);
-  const list = useWholeList(compliance.list(asked, { fleet: search.fleet }));
+  const asked = useMemo(() => ({ from: period.from }), [period.from]);
+  const list = useWholeList({
+    ...compliance.list(asked, { fleet: search.fleet }),
+    refetchInterval: EVERY_MILLISECONDS,
+  });
   const target: Target = search.target ?? '99.9';
   const order: Order = search.order ?? 'budget';
   const rows = useMemo(() => {

@@ -135,8 +135,8 @@ export function ViolationsView({
 }: ViewProps & { period: Period & { days: Day[] } }) {
   const { cluster, fleet, open } = search;
   const asked = useMemo(
-    () => ({ cluster, fleet, open, from: period.from, to: period.to }),
-    [cluster, fleet, open, period.from, period.to],
+    () => ({ cluster, fleet, open, from: period.from }),
+    [cluster, fleet, open, period.from],
   );
   const list = useWholeList(compliance.violations(asked));
   const columns = useMemo(() => columnsOf(onExcuse), [onExcuse]);

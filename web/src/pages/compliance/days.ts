@@ -25,16 +25,10 @@ export function daysOf(count: number, now: number): Day[] {
   return days;
 }
 
-/** Its end moves in steps, so that what was asked stays known for a while. */
+/** It begins with a day, so that what is asked stays the same until the next. */
 export function periodOf(days: number, now: number): Period & { days: Day[] } {
-  const step = 5 * 60_000;
-  const end = Math.floor(now / step) * step;
-  const all = daysOf(days, end);
-  return {
-    from: new Date(all[0]?.from ?? end).toISOString(),
-    to: new Date(end).toISOString(),
-    days: all,
-  };
+  const all = daysOf(days, now);
+  return { from: new Date(all[0]?.from ?? now).toISOString(), days: all };
 }
 
 export interface Cell {
