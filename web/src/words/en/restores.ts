@@ -46,7 +46,7 @@ export const restores = {
     loss: 'Data lost',
     duration: 'Time until it is there',
     predicted: (what: string) => `predicted ${what}`,
-    onlyPredicted: 'predicted; not reached',
+    onlyPredicted: 'predicted',
     notPredicted: 'nothing was measured before',
     exact: 'none: the point is exact',
     soFar: 'so far',
