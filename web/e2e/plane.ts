@@ -387,6 +387,8 @@ export class Plane extends CannedApi {
   }[] = [];
   /** Answers PUT of a policy, where a test wants another than success. */
   refusal: { status: number; code: string; approval?: string } | undefined;
+  /** Whether the agent db2 has enrolled. */
+  enrolled = false;
   /** The revision at which the policy is. */
   revision = 9;
 
@@ -415,6 +417,13 @@ export class Plane extends CannedApi {
       return route.fulfill({
         json: policyOf('gold', this.revision, { objectives: { rpo, window: '7d' } }),
       });
+    }
+    if (path === '/agents/db2') {
+      return route.fulfill(
+        this.enrolled
+          ? { json: { ...agent, id: 'agt_2', name: 'db2' } }
+          : refused(404, 'not_found', 'there is no agent "db2"'),
+      );
     }
     const one = ONE[path];
     if (one !== undefined) return route.fulfill({ json: one });

@@ -14,7 +14,7 @@ export function Facts({ facts, className }: { facts: readonly Fact[]; className?
     <dl className={cx('grid grid-cols-1 gap-x-6 gap-y-3 sm:grid-cols-2', className)}>
       {facts.map(({ name, value, wide = false }) => (
         <div key={name} className={cx('min-w-0', wide && 'col-span-full')}>
-          <dt className="text-sm text-ink-3">{name}</dt>
+          <dt className="text-sm text-ink-2">{name}</dt>
           <dd className="min-w-0 break-words">{value}</dd>
         </div>
       ))}

@@ -152,7 +152,8 @@ function settingsOf(spec: PolicySpec): { name: string; value: ReactNode }[] {
         ) : (
           drills?.map(({ name, cron, every, at }, index) => (
             <span key={index} className="block">
-              {name ?? words.policies.form.drill(index + 1)}{' '}
+              {name ?? words.policies.form.drill(index + 1)}
+              {', '}
               <code className="text-xs">{cron ?? every}</code>
               {at !== null && at !== undefined && <span className="text-ink-2">, {at}</span>}
             </span>

@@ -101,7 +101,7 @@ function Views({ value, onChange }: { value: EditView; onChange: (view: EditView
           className={cx(
             'flex h-8 cursor-pointer items-center gap-1.5 rounded-sm px-3 font-medium has-focus-visible:outline-2 has-focus-visible:outline-focus',
             view === 'both' && 'max-lg:hidden',
-            view === value ? 'bg-surface text-ink shadow-lift' : 'text-ink-2 hover:text-ink',
+            view === value ? 'bg-accent-soft text-accent' : 'text-ink-2 hover:text-ink',
           )}
         >
           <input

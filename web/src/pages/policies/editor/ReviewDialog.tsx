@@ -5,6 +5,7 @@ import { savePolicy, type PolicyDocument, type PolicyPreview } from '../../../ap
 import { ActDialog } from '../../../acts/ActDialog';
 import { useAct } from '../../../acts/useAct';
 import { TextField } from '../../../ui/Field';
+import { ErrorState } from '../../../ui/States';
 import { words } from '../../../words';
 import { DiffView } from '../../../yaml/DiffView';
 import { PreviewContent } from './PreviewPanel';
@@ -16,6 +17,8 @@ export function ReviewDialog({
   onOpenChange,
   document,
   preview,
+  seen,
+  error,
   before,
   after,
   revision,
@@ -27,6 +30,10 @@ export function ReviewDialog({
   document: PolicyDocument;
   /** Of exactly this document. */
   preview: PolicyPreview;
+  /** Whether it is as new as what it is about. */
+  seen: boolean;
+  /** Why it could not be made anew. */
+  error: Error | null;
   before: string;
   after: string;
   /** Of which it is a change; undefined makes a new one. */
@@ -53,6 +60,7 @@ export function ReviewDialog({
       width="lg"
       action={isNew ? text.create : text.save}
       act={act}
+      disabled={!seen}
       onSubmit={() =>
         act.mutate(undefined, {
           onError: (error) => isApiError(error) && error.status === 412 && onStale(),
@@ -65,6 +73,7 @@ export function ReviewDialog({
     >
       {/* Read from its beginning, wherever a field is. */}
       <div data-autofocus tabIndex={-1} className="space-y-5 outline-none">
+        {error !== null && <ErrorState compact error={error} />}
         <PreviewContent preview={preview} runs={false} />
         <section className="space-y-2">
           <h3 className="text-sm font-semibold text-ink-2">{text.documentDiff}</h3>

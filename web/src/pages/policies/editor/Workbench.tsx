@@ -72,8 +72,11 @@ export function Workbench({
           {isNew ? text.reviewNew : text.review}
         </Button>
       </div>
-      {seen && draft.document !== undefined && preview.data !== undefined && (
+      {/* It stays while the dry run is asked for anew because something else changed. */}
+      {(seen || reviewing) && draft.document !== undefined && preview.data !== undefined && (
         <ReviewDialog
+          seen={seen}
+          error={preview.error}
           open={reviewing}
           onOpenChange={setReviewing}
           document={draft.document as unknown as PolicyDocument}
