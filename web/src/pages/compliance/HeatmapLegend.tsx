@@ -9,7 +9,7 @@ const ITEMS: readonly { look: Cell['look']; share: number; text: string }[] = [
   { look: 'compliant', share: 0, text: text.compliant },
   { look: 'violated', share: 0.5, text: text.violated },
   { look: 'atRisk', share: 0, text: text.atRisk },
-  { look: 'unknown', share: 0, text: text.unknown },
+  { look: 'unknown', share: 1, text: text.unknown },
   { look: 'exempt', share: 0, text: text.exempt },
   { look: 'none', share: 0, text: text.none },
 ];

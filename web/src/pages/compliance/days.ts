@@ -36,7 +36,7 @@ export interface Cell {
   /** Seconds in each state, and seconds above the RPO. */
   states: Partial<Record<Compliance, number>>;
   above: number;
-  /** The part of the day that was above the RPO. */
+  /** The part of the day that was above the RPO; else that was not known. */
   share: number;
   look: 'violated' | 'unknown' | 'atRisk' | 'exempt' | 'compliant' | 'none';
   violations: Violation[];
@@ -60,7 +60,9 @@ export function cellsOf({ phases, violations }: ClusterHistory, days: readonly D
     );
     const above = Math.max(told, states.VIOLATED ?? 0);
     const length = (day.to - day.from) / 1000;
-    const share = length <= 0 ? 0 : Math.min(1, above / length);
+    const unknown = (states.UNKNOWN ?? 0) + (states.UNPROTECTED ?? 0);
+    const worst = above > 0 ? above : unknown;
+    const share = length <= 0 ? 0 : Math.min(1, worst / length);
     return { day, states, above, share, look: lookOf(states, above), violations: touching };
   });
 }
