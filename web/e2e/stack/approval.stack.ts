@@ -42,7 +42,7 @@ test('a deletion waits for a second person', async ({ page, browser, baseURL, wo
   await expectAccessible(other);
   expect(await stateOf()).toBe('available');
   await consent.getByRole('button', { name: 'Consent' }).click();
-  await expect(other.getByText('Your consent is on record')).toBeVisible();
+  await expect(other.getByText('Your consent is on record', { exact: true })).toBeVisible();
   await elsewhere.close();
 
   // The first person's page says so by itself.

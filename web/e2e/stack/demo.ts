@@ -152,8 +152,8 @@ function fleets(scratch: Scratch, of: Record<'ledger' | 'orders' | 'search', Pos
         repository: 'eu-vault',
         wal: { mode: 'streaming', flushEvery: '1s' },
         schedules: [
-          { name: 'weekly', cron: '0 1 * * 0', kind: 'full', startWithin: '6h' },
-          { name: 'nightly', cron: '0 1 * * 1-6', kind: 'incremental', startWithin: '6h' },
+          { name: 'weekly', cron: '0 1 * * 0', kind: 'full', window: '6h' },
+          { name: 'nightly', cron: '0 1 * * 1-6', kind: 'incremental', window: '6h' },
         ],
         retention: { keep: { last: 2, daily: 7, weekly: 4 } },
         approvals: { delete: 2, shortenRetention: 1, restoreOver: 1 },

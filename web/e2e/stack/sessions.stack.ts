@@ -21,6 +21,8 @@ test('a login is renewed by itself, and no script can read it', async ({ page, w
   await login(page, 'admin', world.stack.password);
   await page.waitForResponse(
     (it) => it.url().endsWith('/api/v1/auth/session/renew') && it.status() === 200,
+    // A fifth of its time before it ends.
+    { timeout: 45_000 },
   );
   await page.goto('/clusters');
   await expectPage(page, 'Clusters');
