@@ -1,7 +1,8 @@
 /** The frame around every page but the login; whoever is nobody is sent to log in. */
-import { createRoute, lazyRouteComponent, redirect } from '@tanstack/react-router';
+import { createRoute, redirect } from '@tanstack/react-router';
 import { isApiError } from '../api/problem';
 import { access } from '../api/queries/access';
+import { Frame } from './Frame';
 import { NotFound, RouteError, rootRoute } from './root';
 
 export const frameRoute = createRoute({
@@ -15,7 +16,7 @@ export const frameRoute = createRoute({
       throw redirect({ to: '/login', search: { return: location.href } });
     }
   },
-  component: lazyRouteComponent(() => import('./Frame'), 'Frame'),
+  component: Frame,
   errorComponent: RouteError,
   notFoundComponent: NotFound,
 });

@@ -2,7 +2,8 @@ import { Tooltip as Radix } from 'radix-ui';
 import type { ReactNode } from 'react';
 
 interface Props {
-  text: ReactNode;
+  /** A function is asked when it is shown: a table has hundreds of them. */
+  text: ReactNode | (() => ReactNode);
   side?: 'top' | 'right' | 'bottom' | 'left';
   children: ReactNode;
 }
@@ -19,11 +20,13 @@ export function Tooltip({ text, side = 'top', children }: Props) {
           collisionPadding={8}
           className="z-50 max-w-80 animate-in rounded-md bg-ink px-2.5 py-1.5 text-xs font-medium text-surface shadow-float"
         >
-          {text}
+          {typeof text === 'function' ? <Asked text={text} /> : text}
         </Radix.Content>
       </Radix.Portal>
     </Radix.Root>
   );
 }
+
+const Asked = ({ text }: { text: () => ReactNode }) => text();
 
 export const TooltipProvider = Radix.Provider;

@@ -26,22 +26,21 @@ export function Time({
   if (at === null || at === undefined) return <None />;
   const date = typeof at === 'string' ? new Date(at) : at;
   const age = formatAge(date.getTime(), now);
-  const local = formatLocal(date);
   return (
     <Tooltip
-      text={
+      text={() => (
         <span className="num block">
-          <span className="block">{absolute ? age : `${local} (${zoneOf(date)})`}</span>
+          <span className="block">{absolute ? age : `${formatLocal(date)} (${zoneOf(date)})`}</span>
           <span className="block opacity-80">{formatUtc(date)}</span>
         </span>
-      }
+      )}
     >
       <time
         dateTime={date.toISOString()}
         tabIndex={0}
         className={cx(HINTED, 'hover:underline', className)}
       >
-        {absolute ? local : age}
+        {absolute ? formatLocal(date) : age}
       </time>
     </Tooltip>
   );

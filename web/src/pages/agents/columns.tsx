@@ -38,7 +38,6 @@ export const columns = [
     id: 'seen',
     header: text.columns.seen,
     meta: { width: '8rem' },
-    sortUndefined: 'last',
     cell: ({ getValue }) => {
       const at = getValue();
       return at === undefined ? (

@@ -1,7 +1,7 @@
 /** Columns of the list of clusters. */
-import { Link } from '@tanstack/react-router';
 import { createColumnHelper } from '@tanstack/react-table';
 import { formatDuration } from '../../format/time';
+import { RowLink, pathOf } from '../../table/RowLink';
 import { Badge } from '../../ui/Badge';
 import { cx } from '../../ui/cx';
 import { Skeleton } from '../../ui/States';
@@ -20,13 +20,9 @@ export const columns = [
     header: text.columns.name,
     meta: { width: 'minmax(7rem, 2fr)' },
     cell: ({ getValue }) => (
-      <Link
-        to="/clusters/$cluster"
-        params={{ cluster: getValue() }}
-        className={cx(LINK, 'font-medium')}
-      >
+      <RowLink href={pathOf('clusters', getValue())} className={`${LINK} font-medium`}>
         {getValue()}
-      </Link>
+      </RowLink>
     ),
   }),
   column.accessor((row) => (row.verdict === undefined ? 9 : BADNESS[row.verdict]), {
@@ -44,28 +40,25 @@ export const columns = [
     id: 'exposure',
     header: text.columns.exposure,
     meta: { width: 'minmax(5.25rem, 1fr)', align: 'end' },
-    sortUndefined: 'last',
     cell: ({ row: { original } }) => <Loss row={original} />,
   }),
   column.accessor((row) => row.exposure?.windowStart ?? undefined, {
     id: 'window',
     header: text.columns.window,
     meta: { width: 'minmax(8rem, 11rem)', from: 'lg' },
-    sortUndefined: 'last',
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
   column.accessor('policy', {
     header: text.columns.policy,
     meta: { width: 'minmax(7rem, 1fr)', from: 'md' },
-    sortUndefined: 'last',
     cell: ({ getValue }) => {
       const policy = getValue();
       return policy === undefined ? (
         <None />
       ) : (
-        <Link to="/policies/$policy" params={{ policy }} className={LINK}>
+        <RowLink href={pathOf('policies', policy)} className={LINK}>
           {policy}
-        </Link>
+        </RowLink>
       );
     },
   }),
@@ -73,9 +66,9 @@ export const columns = [
     header: text.columns.fleet,
     meta: { width: 'minmax(7rem, 1fr)', from: 'lg' },
     cell: ({ getValue }) => (
-      <Link to="/fleets/$fleet" params={{ fleet: getValue() }} className={LINK}>
+      <RowLink href={pathOf('fleets', getValue())} className={LINK}>
         {getValue()}
-      </Link>
+      </RowLink>
     ),
   }),
   column.accessor('labels', {
@@ -128,15 +121,14 @@ function Labels({ labels }: { labels: ClusterRow['labels'] }) {
   return (
     <span className="flex min-w-0 gap-1 overflow-hidden">
       {labels.slice(0, SHOWN).map(([key, value]) => (
-        <Link
+        <RowLink
           key={key}
-          from="/clusters"
-          to="/clusters"
+          href={`/clusters?label=${encodeURIComponent(`${key}=${value}`)}`}
           search={(before) => ({ ...before, label: `${key}=${value}` })}
           className="min-w-0 rounded-sm hover:brightness-95"
         >
           <Badge className="max-w-full truncate">{`${key}=${value}`}</Badge>
-        </Link>
+        </RowLink>
       ))}
       {more.length > 0 && <Badge>{text.moreLabels(more.length)}</Badge>}
     </span>

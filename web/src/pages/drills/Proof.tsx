@@ -43,7 +43,6 @@ const columns = [
   column.accessor((row) => row.proof?.drilledAt ?? undefined, {
     id: 'drilled',
     header: text.columns.drilled,
-    sortUndefined: 'last',
     meta: { width: 'minmax(7rem, 1fr)', from: 'md' },
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
@@ -57,7 +56,6 @@ const columns = [
   column.accessor((row) => row.proof?.achievedRtoSeconds ?? undefined, {
     id: 'rto',
     header: text.columns.rto,
-    sortUndefined: 'last',
     meta: { width: '8rem', align: 'end', from: 'sm' },
     cell: ({ getValue }) => <Duration seconds={getValue()} />,
   }),

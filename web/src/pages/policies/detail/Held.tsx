@@ -52,7 +52,6 @@ const columns = [
     id: 'exposure',
     header: text.exposure,
     meta: { width: 'minmax(6rem, 1fr)', align: 'end' },
-    sortUndefined: 'last',
     cell: ({ getValue }) => <Duration seconds={getValue()} />,
   }),
 ];
