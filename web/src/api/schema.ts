@@ -2574,7 +2574,7 @@ export interface components {
         ClusterOverview: {
             /**
              * Format: date-time
-             * @description When this was so.
+             * @description When this was so: of thousands of clusters up to two seconds ago.
              */
             asOf: string;
             /** @description How many fit but for `status`, by state; `NONE` without a verdict. */
@@ -2588,6 +2588,13 @@ export interface components {
              *     exposure has risen or fallen meanwhile may come again.
              */
             nextCursor?: string | null;
+            /**
+             * @description How many fit but for `status`, by what their drills prove: `proven`, `no_drill`,
+             *     `drill_failed`, `drill_too_old`.
+             */
+            proofs: {
+                [key: string]: number;
+            };
             /**
              * Format: int64
              * @description How many fit, on all pages.

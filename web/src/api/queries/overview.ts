@@ -5,6 +5,7 @@ import { EXPOSURE_EVERY_MILLISECONDS } from './exposure';
 
 export type Unprotected = Schemas['List_Unprotected']['items'][number];
 export type Alarm = Schemas['List_Alarm']['items'][number];
+export type WorstCluster = Schemas['ClusterOverview']['items'][number];
 export type OpenJob = Schemas['List_Job']['items'][number];
 
 const FEW = 8;
@@ -14,7 +15,20 @@ const jobsIn = async (state: Schemas['JobState'], signal: AbortSignal) => {
   return (await unwrap(api.GET('/api/v1/jobs', { params: { query }, signal }))).items;
 };
 
+/** How many of the worst are shown. */
+const WORST = 10;
+
 export const overview = {
+  /** Who would lose most of what may be lost, and what is so of how many. */
+  worst: (fleet?: string) =>
+    queryOptions({
+      queryKey: ['exposure', 'worst', fleet ?? null],
+      queryFn: ({ signal }) => {
+        const query = { sort: 'rpo', limit: WORST, ...(fleet !== undefined && { fleet }) };
+        return unwrap(api.GET('/api/v1/cluster-overview', { params: { query }, signal }));
+      },
+      refetchInterval: EXPOSURE_EVERY_MILLISECONDS,
+    }),
   unprotected: () =>
     queryOptions({
       queryKey: ['unprotected', 'first'],

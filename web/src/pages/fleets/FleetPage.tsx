@@ -96,7 +96,7 @@ export function FleetPage() {
           </div>
         </Card>
         <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 xl:grid-cols-[minmax(0,1fr)_22rem]">
-          <WorstCard exposures={exposures} fleet={fleet} />
+          <WorstCard fleet={fleet} />
           <Card>
             <CardHeader title={text.detail.policies} />
             <CardBody>

@@ -2,8 +2,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { Anchor } from 'lucide-react';
-import { useWholeList } from '../../api/pages';
-import { EXPOSURE_EVERY_MILLISECONDS, exposure } from '../../api/queries/exposure';
 import { status as statusQueries } from '../../api/queries/status';
 import { Page } from '../../frame/Page';
 import { Card } from '../../ui/Card';
@@ -22,10 +20,6 @@ const text = words.overview;
 
 export function OverviewPage() {
   const status = useQuery(statusQueries.show());
-  const exposures = useWholeList({
-    ...exposure.list(),
-    refetchInterval: EXPOSURE_EVERY_MILLISECONDS * 2,
-  });
   const shown = status.data;
   if (shown === undefined) {
     return (
@@ -47,12 +41,12 @@ export function OverviewPage() {
           <div className="space-y-4">
             <UnprotectedCard counts={shown.unprotected} />
             <ViolationsCard />
-            {!nothing && <WorstCard exposures={exposures} />}
+            {!nothing && <WorstCard />}
             <WorkCard counts={shown.counts.jobs} />
           </div>
           <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 md:grid-cols-2 xl:grid-cols-1">
             <AlarmsCard counts={shown.counts.alarms} />
-            {!nothing && <DrillsCard exposures={exposures} />}
+            {!nothing && <DrillsCard />}
             <ControlPlaneCard status={shown} />
           </div>
         </div>

@@ -1,9 +1,8 @@
 /** Who would lose most now, against what may be lost. */
+import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { Gauge } from 'lucide-react';
-import { useMemo } from 'react';
-import type { WholeList } from '../../api/pages';
-import type { Exposure } from '../../api/queries/exposure';
+import { overview, type WorstCluster } from '../../api/queries/overview';
 import { formatCount } from '../../format/size';
 import { formatDuration } from '../../format/time';
 import { PlainTable, type PlainColumn } from '../../table/PlainTable';
@@ -13,12 +12,11 @@ import { None } from '../../ui/Values';
 import { words } from '../../words';
 import { VerdictPill } from '../clusters/VerdictPill';
 import { LINK, OverviewCard } from './parts';
-import { heightOf, worstOf } from './truth';
+import { heightOf } from './truth';
 
 const text = words.overview.worst;
-const MOST = 10;
 
-const columns: PlainColumn<Exposure>[] = [
+const columns: PlainColumn<WorstCluster>[] = [
   {
     id: 'cluster',
     title: text.cluster,
@@ -41,7 +39,7 @@ const columns: PlainColumn<Exposure>[] = [
     id: 'loss',
     title: text.loss,
     wrap: true,
-    cell: (exposure) => <Height exposure={exposure} />,
+    cell: (cluster) => <Height cluster={cluster} />,
   },
   {
     id: 'cause',
@@ -53,9 +51,9 @@ const columns: PlainColumn<Exposure>[] = [
 ];
 
 /** The loss, and a bar of how much of the RPO that is; full at twice the RPO. */
-function Height({ exposure }: { exposure: Exposure }) {
-  const { exposureSeconds, rpoSeconds } = exposure;
-  const height = heightOf(exposure);
+function Height({ cluster }: { cluster: WorstCluster }) {
+  const { exposureSeconds, rpoSeconds } = cluster;
+  const height = heightOf(cluster);
   const over = height > 1;
   return (
     <span className="block min-w-28">
@@ -91,35 +89,29 @@ function Height({ exposure }: { exposure: Exposure }) {
 }
 
 export function WorstCard({
-  exposures,
   fleet,
 }: {
-  exposures: WholeList<Exposure>;
   /** Only of this one. */
   fleet?: string;
 }) {
-  const worst = useMemo(() => worstOf(exposures.items, MOST), [exposures.items]);
+  const worst = useQuery(overview.worst(fleet));
   return (
     <OverviewCard
       title={text.title}
-      about={
-        exposures.complete || exposures.pending
-          ? text.about
-          : text.reading(formatCount(exposures.items.length))
-      }
+      about={text.about}
       to="/clusters"
       search={{ sort: '-exposure', ...(fleet !== undefined && { fleet }) }}
       all={text.all}
     >
-      {exposures.error !== null && worst.length === 0 ? (
+      {worst.error !== null && worst.data === undefined ? (
         <div className="p-3">
-          <ErrorState compact error={exposures.error} retry={exposures.retry} />
+          <ErrorState compact error={worst.error} retry={() => void worst.refetch()} />
         </div>
       ) : (
         <PlainTable
           label={text.title}
           columns={columns}
-          rows={exposures.pending ? undefined : worst}
+          rows={worst.data?.items}
           rowId={({ cluster }) => cluster}
           empty={
             <EmptyState icon={Gauge} title={text.none}>

@@ -1,5 +1,4 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
-import { exposure } from '../../api/queries/exposure';
 import { overview } from '../../api/queries/overview';
 import { status } from '../../api/queries/status';
 import { frameRoute } from '../../frame/route';
@@ -15,7 +14,7 @@ export const overviewRoute = createRoute({
     void queryClient.prefetchQuery(overview.violations());
     void queryClient.prefetchQuery(overview.work());
     void queryClient.prefetchQuery(overview.alarms());
-    void queryClient.prefetchInfiniteQuery(exposure.list());
+    void queryClient.prefetchQuery(overview.worst());
   },
   component: lazyRouteComponent(() => import('./OverviewPage'), 'OverviewPage'),
 });

@@ -1,9 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Exposure } from '../../api/queries/exposure';
-import { asidesOf, proofsOf, sentenceOf, worstOf } from './truth';
-
-const exposure = (cluster: string, exposureSeconds: number | null, rpoSeconds: number | null) =>
-  ({ cluster, fleet: 'default', exposureSeconds, rpoSeconds }) as Exposure;
+import { asidesOf, heightOf, sentenceOf } from './truth';
 
 describe('the sentence', () => {
   test('says how many could lose too much', () => {
@@ -31,24 +27,11 @@ describe('the sentence', () => {
   });
 });
 
-test('the worst is by the RPO; who would lose everything is first', () => {
-  const all = [
-    exposure('idle', 40, null),
-    exposure('slow', 900, 3600),
-    exposure('fast', 45, 30),
-    exposure('b-gone', null, 30),
-    exposure('a-gone', null, null),
-  ];
-  const names = worstOf(all, 4).map(({ cluster }) => cluster);
-  expect(names).toEqual(['a-gone', 'b-gone', 'fast', 'slow']);
-});
-
-test('proof is counted by what is known of it', () => {
-  const proof = (value: unknown) => ({ ...exposure('a', 1, 1), proof: value }) as Exposure;
-  const counts = proofsOf([
-    proof({ proven: true }),
-    proof({ proven: false, because: 'no_drill' }),
-    proof(undefined),
-  ]);
-  expect(counts).toMatchObject({ proven: 1, no_drill: 1, unknown: 1, drill_failed: 0 });
+test('what would be lost is measured by what may be', () => {
+  expect(heightOf({ exposureSeconds: 45, rpoSeconds: 30 })).toBe(1.5);
+  expect(heightOf({ exposureSeconds: 1, rpoSeconds: 0 })).toBe(1000);
+  // Nothing could be restored.
+  expect(heightOf({ exposureSeconds: null, rpoSeconds: 30 })).toBe(Number.POSITIVE_INFINITY);
+  // Without an RPO nothing is too much.
+  expect(heightOf({ exposureSeconds: 86_400, rpoSeconds: null })).toBeLessThan(1);
 });

@@ -58,38 +58,19 @@ export function asidesOf(verdicts: Verdicts, servers: number): Aside[] {
 }
 
 /** How many times what it may lose it would; endless when that is everything. */
-export function heightOf({ exposureSeconds, rpoSeconds }: Exposure): number {
+export function heightOf({
+  exposureSeconds,
+  rpoSeconds,
+}: Pick<Exposure, 'exposureSeconds' | 'rpoSeconds'>): number {
   if (exposureSeconds == null) return Number.POSITIVE_INFINITY;
   if (rpoSeconds == null) return exposureSeconds / 1e9;
   return exposureSeconds / Math.max(rpoSeconds, 0.001);
 }
 
-export function worstOf(exposures: readonly Exposure[], most: number): Exposure[] {
-  return exposures
-    .map((exposure) => ({ exposure, height: heightOf(exposure) }))
-    .toSorted(
-      (a, b) => compare(b.height, a.height) || a.exposure.cluster.localeCompare(b.exposure.cluster),
-    )
-    .slice(0, most)
-    .map(({ exposure }) => exposure);
-}
-
-/** Endless is not a number when it is taken from itself. */
-const compare = (a: number, b: number) => (a === b ? 0 : a - b);
-
-export type ProofState = 'proven' | 'no_drill' | 'drill_failed' | 'drill_too_old' | 'unknown';
+export type ProofState = 'proven' | 'no_drill' | 'drill_failed' | 'drill_too_old';
 export const PROOFS: readonly ProofState[] = [
   'proven',
   'drill_too_old',
   'no_drill',
   'drill_failed',
-  'unknown',
 ];
-
-export function proofsOf(exposures: readonly Exposure[]): Record<ProofState, number> {
-  const counts = { proven: 0, no_drill: 0, drill_failed: 0, drill_too_old: 0, unknown: 0 };
-  for (const { proof } of exposures) {
-    counts[proof == null ? 'unknown' : proof.proven ? 'proven' : (proof.because ?? 'unknown')] += 1;
-  }
-  return counts;
-}

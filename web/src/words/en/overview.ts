@@ -38,7 +38,6 @@ export const overview = {
     all: 'All clusters by exposure',
     none: 'Nobody is exposed yet',
     noneAbout: 'Exposure is known as soon as a cluster has a policy with an RPO.',
-    reading: (count: string) => `${count} read so far…`,
   },
   unprotected: {
     title: 'Not protected',
@@ -83,10 +82,8 @@ export const overview = {
     no_drill: 'No drill yet',
     drill_failed: 'The newest failed',
     drill_too_old: 'Too long ago',
-    unknown: 'Not known',
     of: (count: string, all: string) => `${count} of ${all}`,
     all: 'All drills',
-    reading: 'Reading…',
   },
   control: {
     title: 'Control plane',
