@@ -46,7 +46,7 @@ test('a literal is noticed, in text and in attributes', () => {
   expect(literalsOf('a.tsx', code)).toEqual(['Hello there', 'Some words']);
 });
 
-test('no component has words of its own', () => {
+test('no component has words of its own', { timeout: 60_000 }, () => {
   const said: string[] = [];
   let files = 0;
   for (const name of readdirSync('src', { recursive: true, encoding: 'utf8' })) {

@@ -1,7 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { formatLsn, lsnDistance, parseLsn } from './lsn';
 import { formatBytes, formatPercent } from './size';
-import { formatAge, formatDuration, formatLocal, formatUtc, parseDuration, zoneOf } from './time';
+import { saidHere } from './said';
+import {
+  formatAge,
+  formatDuration,
+  formatLocal,
+  formatUtc,
+  parseDuration,
+  parseMoment,
+  zoneOf,
+} from './time';
 
 describe('durations', () => {
   test.each([
@@ -80,3 +89,26 @@ describe('positions in WAL', () => {
     expect(lsnDistance('0/0', 'x')).toBeUndefined();
   });
 });
+
+test('moments in a sentence are local', () => {
+  const at = new Date(2026, 1, 3, 2, 41, 7);
+  expect(saidHere(`heard of last at ${at.toISOString()}, once`)).toBe(
+    'heard of last at 2026-02-03 02:41:07, once',
+  );
+  expect(saidHere('no 2026-02-03 in it')).toBe('no 2026-02-03 in it');
+});
+
+test('moments are read as people and logs write them', () => {
+  const local = new Date(2026, 1, 3, 2, 41, 7);
+  const minute = new Date(2026, 1, 3, 2, 41);
+  expect(parseMoment(' 2026-02-03 02:41:07 ')).toEqual(local);
+  expect(parseMoment('2026-02-03T02:41')).toEqual(minute);
+  expect(parseMoment('2026-02-03')).toEqual(new Date(2026, 1, 3));
+  expect(parseMoment('2026-02-03 02:41:07.12 UTC')).toEqual(new Date('2026-02-03T02:41:07Z'));
+  expect(parseMoment('2026-02-03T02:41:07+02:00')).toEqual(new Date('2026-02-03T00:41:07Z'));
+});
+
+test.each(['', 'now', '2026-02-31', '2026-13-01', '2026-02-03 24:01', '02/03/2026'])(
+  '%j is no moment',
+  (text) => expect(parseMoment(text)).toBeUndefined(),
+);

@@ -62,12 +62,33 @@ export function formatUtc(at: Date): string {
 
 /** The zone of this browser with its offset then: `Europe/Berlin, UTC+01:00`. */
 export function zoneOf(at: Date): string {
+  return `${Intl.DateTimeFormat().resolvedOptions().timeZone}, ${offsetOf(at)}`;
+}
+
+/** `UTC+01:00`: how far this browser's zone is from UTC then. */
+export function offsetOf(at: Date): string {
   const minutes = -at.getTimezoneOffset();
   const sign = minutes < 0 ? '−' : '+';
   const size = Math.abs(minutes);
   const two = (value: number) => String(value).padStart(2, '0');
-  const offset = `UTC${sign}${two(Math.floor(size / 60))}:${two(size % 60)}`;
-  return `${Intl.DateTimeFormat().resolvedOptions().timeZone}, ${offset}`;
+  return `UTC${sign}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+}
+
+/**
+ * `2026-02-03 02:41:07` of this browser's zone, or of UTC or an offset where one follows, as
+ * logs have it. Undefined for what is no moment, such as the 31st of February.
+ */
+export function parseMoment(text: string): Date | undefined {
+  const found =
+    /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?)? ?(Z|UTC|[+-]\d\d:\d\d)?$/i.exec(
+      text.trim(),
+    );
+  if (found === null) return undefined;
+  const [, day = '', clock = '00:00', second = ':00', zone = ''] = found;
+  const local = `${day}T${clock}${second}`;
+  const inUtc = new Date(`${local}Z`);
+  if (Number.isNaN(inUtc.getTime()) || !inUtc.toISOString().startsWith(local)) return undefined;
+  return new Date(`${local}${zone.toUpperCase().replace('UTC', 'Z')}`);
 }
 
 /** Seconds of `30s`, `1h30m` is none: the product's durations have one unit. */

@@ -34,6 +34,10 @@ declare module '@tanstack/react-table' {
   }
 }
 
+/** Of a table: its header with the borders, and what a table of many rows has at least. */
+const HEAD = 39;
+const LEAST = 288;
+
 export interface DataTableProps<T> {
   /** What the rows are: the table's name. */
   label: string;
@@ -93,6 +97,8 @@ export function DataTable<T>(props: DataTableProps<T>) {
     .map(({ columnDef }) => columnDef.meta?.width ?? 'minmax(8rem, 1fr)')
     .join(' ');
   const grid = { gridTemplateColumns: template };
+  // It ends with its last row; a short screen leaves it so much to scroll in.
+  const least = sorted.length === 0 ? undefined : Math.min(LEAST, virtual.getTotalSize() + HEAD);
 
   const onKeyDown = (event: KeyboardEvent<HTMLElement>) => {
     const here = rowOf(event.target);
@@ -113,6 +119,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
       aria-busy={pending || undefined}
       tabIndex={0}
       onKeyDown={onKeyDown}
+      style={{ minHeight: least }}
       className={cx(
         'scroll-quiet relative overflow-auto rounded-lg border border-line bg-surface focus-visible:outline-offset-[-2px]',
         className,
@@ -175,7 +182,7 @@ function HeaderCell<T>({
             onSort({ column: column.id, descending: active ? !sort.descending : false })
           }
           className={cx(
-            'group flex h-9 items-center gap-1 rounded-sm hover:text-ink focus-visible:outline-offset-[-2px]',
+            'group flex h-9 items-center gap-1 rounded-sm whitespace-nowrap hover:text-ink focus-visible:outline-offset-[-2px]',
             end && 'flex-row-reverse',
           )}
         >
@@ -209,7 +216,7 @@ function BodyRow<T>({
       role="row"
       aria-rowindex={item.index + 2}
       data-row={item.index}
-      className="absolute inset-x-0 grid border-b border-line contain-content hover:bg-sunken has-[:focus-visible]:bg-sunken"
+      className="absolute inset-x-0 grid border-b border-line contain-content last:border-b-transparent hover:bg-sunken has-[:focus-visible]:bg-sunken"
       style={{ ...grid, height: item.size, transform: `translateY(${item.start}px)` }}
     >
       {row.getVisibleCells().map((cell) => (

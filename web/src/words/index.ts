@@ -20,6 +20,7 @@ import { fleets } from './en/fleets';
 import { frame, palette } from './en/frame';
 import { jobs } from './en/jobs';
 import { login } from './en/login';
+import { moment } from './en/moment';
 import { overview } from './en/overview';
 import { policies } from './en/policies';
 import { reports } from './en/reports';
@@ -51,6 +52,7 @@ export const words = {
   frame,
   jobs,
   login,
+  moment,
   overview,
   palette,
   policies,

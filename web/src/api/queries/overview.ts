@@ -32,8 +32,9 @@ export const overview = {
   unprotected: () =>
     queryOptions({
       queryKey: ['unprotected', 'first'],
+      // More than are shown: a server is in it once for each agent that sees it.
       queryFn: ({ signal }) =>
-        unwrap(api.GET('/api/v1/unprotected', { params: { query: { limit: FEW } }, signal })),
+        unwrap(api.GET('/api/v1/unprotected', { params: { query: { limit: FEW * 6 } }, signal })),
     }),
   violations: () =>
     queryOptions({

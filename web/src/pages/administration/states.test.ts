@@ -33,10 +33,10 @@ test('a channel tells where it leads and of what, and no secret', () => {
 });
 
 test('a silence ends after a while, or at a time that is still to come', () => {
-  expect(untilOf('4h', '', now)).toBe('2026-02-03T04:00:00.000Z');
-  expect(untilOf('until', '2026-02-04T00:00:00Z', now)).toBe('2026-02-04T00:00:00.000Z');
-  expect(untilOf('until', '2026-02-01T00:00:00Z', now)).toBeUndefined();
-  expect(untilOf('until', '', now)).toBeUndefined();
+  expect(untilOf('4h', undefined, now)).toBe('2026-02-03T04:00:00.000Z');
+  expect(untilOf('until', new Date('2026-02-04T00:00:00Z'), now)).toBe('2026-02-04T00:00:00.000Z');
+  expect(untilOf('until', new Date('2026-02-01T00:00:00Z'), now)).toBeUndefined();
+  expect(untilOf('until', undefined, now)).toBeUndefined();
 });
 
 test('a repository is used first, or for copies', () => {

@@ -110,7 +110,7 @@ export function AgentsPage() {
                 </EmptyState>
               ))
             }
-            className="min-h-72 flex-1"
+            className="shrink"
           />
           <p role="status" className="num pt-2 text-sm text-ink-3">
             {text.count(shown.length, list.items.length)}

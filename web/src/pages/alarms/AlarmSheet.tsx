@@ -6,6 +6,7 @@ import { useState, type ReactNode } from 'react';
 import { ActError } from '../../acts/ActError';
 import { useAct } from '../../acts/useAct';
 import { acknowledgeAlarm, alarms, type Alarm } from '../../api/queries/alarms';
+import { saidHere } from '../../format/said';
 import { Subject } from '../../subjects/Subject';
 import { Button } from '../../ui/Button';
 import { Prose } from '../../ui/Prose';
@@ -45,7 +46,7 @@ function Content({ alarm }: { alarm: Alarm }) {
     <>
       <div className="space-y-2">
         <SeverityPill severity={alarm.severity} />
-        <p className="text-lg text-pretty first-letter:uppercase">{alarm.message}.</p>
+        <p className="text-lg text-pretty first-letter:uppercase">{saidHere(alarm.message)}.</p>
       </div>
       <section className="rounded-lg bg-accent-soft px-4 py-3">
         <h3 className="text-sm font-semibold text-accent">{text.detail.advice}</h3>

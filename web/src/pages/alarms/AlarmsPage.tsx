@@ -79,7 +79,7 @@ export function AlarmsPage() {
               </EmptyState>
             ))
           }
-          className="max-h-[calc(100dvh-18rem)] min-h-72"
+          className="max-h-[calc(100dvh-18rem)]"
         />
       </>
     );

@@ -11,6 +11,7 @@ import { serverNow } from '../../live/freshness';
 import { Combobox } from '../../ui/Combobox';
 import { shellWord } from '../../ui/Equivalent';
 import { Select, TextField } from '../../ui/Field';
+import { MomentField } from '../../ui/Moment';
 import { words } from '../../words';
 import { RULES } from './route';
 import { untilOf } from './until';
@@ -35,7 +36,7 @@ export function NewSilence({
 }) {
   const [what, setWhat] = useState(given);
   const [time, setTime] = useState<(typeof FORS)[number]>('4h');
-  const [until, setUntil] = useState('');
+  const [until, setUntil] = useState<Date>();
   const [reason, setReason] = useState('');
   const known = useWholeList(fleets.list()).items.map(({ metadata: { name } }) => name);
   const named = useWholeList(clusters.list()).items.map(({ metadata: { name } }) => name);
@@ -105,13 +106,7 @@ export function NewSilence({
           onValueChange={setTime}
         />
         {time === 'until' && (
-          <TextField
-            type="datetime-local"
-            label={text.until}
-            help={text.untilHelp}
-            value={until}
-            onChange={({ target }) => setUntil(target.value)}
-          />
+          <MomentField label={text.until} help={text.untilHelp} value={until} onChoose={setUntil} />
         )}
       </div>
       <TextField

@@ -2,6 +2,7 @@
 import { Link } from '@tanstack/react-router';
 import { createColumnHelper } from '@tanstack/react-table';
 import type { Alarm } from '../../api/queries/alarms';
+import { saidHere } from '../../format/said';
 import { Subject } from '../../subjects/Subject';
 import { Time } from '../../ui/Values';
 import { words } from '../../words';
@@ -27,8 +28,8 @@ export const columns = [
           >
             {original.title}
           </Link>
-          <span title={original.message} className="line-clamp-2 text-sm text-ink-2">
-            {original.message}
+          <span title={saidHere(original.message)} className="line-clamp-2 text-sm text-ink-2">
+            {saidHere(original.message)}
           </span>
         </span>
       </span>

@@ -137,7 +137,7 @@ function All() {
             <p>{text.noneAtAll.about}</p>
           </EmptyState>
         }
-        className="max-h-[calc(100dvh-16rem)] min-h-72"
+        className="max-h-[calc(100dvh-16rem)]"
       />
       <MoreRows count={rows.length} list={list} />
     </>

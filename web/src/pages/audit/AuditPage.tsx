@@ -67,7 +67,7 @@ export function AuditPage() {
                 </EmptyState>
               )
             }
-            className="min-h-72 flex-1"
+            className="shrink"
           />
           <div className="flex flex-wrap items-center gap-3 pt-2">
             <p role="status" className="num flex-1 text-sm text-ink-3">

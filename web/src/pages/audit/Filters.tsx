@@ -1,6 +1,8 @@
 /** The filters above the audit log; the API filters, and each is a part of the URL. */
 import { useState } from 'react';
+import { formatLocal, parseMoment } from '../../format/time';
 import { TextField } from '../../ui/Field';
+import { MomentField } from '../../ui/Moment';
 import { words } from '../../words';
 import type { AuditSearch } from './route';
 
@@ -33,14 +35,13 @@ export function Filters({
         />
       ))}
       {(['since', 'until'] as const).map((field) => (
-        <TextField
+        <MomentField
           key={field}
           label={text[field]}
-          type="datetime-local"
-          className="xl:w-52"
-          value={search[field] ?? ''}
-          onChange={({ target: { value } }) =>
-            onChange({ [field]: value === '' ? undefined : value })
+          className="col-span-2 sm:col-span-1 xl:w-64"
+          value={parseMoment(search[field] ?? '')}
+          onChoose={(chosen) =>
+            onChange({ [field]: chosen && formatLocal(chosen).slice(0, 16).replace(' ', 'T') })
           }
         />
       ))}
@@ -68,7 +69,7 @@ function Committed({
   return (
     <TextField
       {...{ label, placeholder }}
-      className="xl:w-52"
+      className="min-w-0 xl:flex-1"
       value={typed}
       spellCheck={false}
       autoComplete="off"

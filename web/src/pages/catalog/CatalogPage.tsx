@@ -131,7 +131,7 @@ export function CatalogPage() {
                 <NoBackup />
               )
             }
-            className="min-h-72 flex-1"
+            className="shrink"
           />
           <MoreRows count={rows.length} list={list} />
         </>

@@ -3,12 +3,11 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Lock, LockOpen } from 'lucide-react';
 import { useState } from 'react';
 import { holdBackup, releaseBackup, type Backup } from '../../api/queries/backups';
-import { zoneOf } from '../../format/time';
-import { useNow } from '../../live/now';
 import { AlertDialog, Dialog } from '../../ui/Dialog';
 import { Button } from '../../ui/Button';
 import { Equivalent, shellWord } from '../../ui/Equivalent';
 import { TextField } from '../../ui/Field';
+import { MomentField } from '../../ui/Moment';
 import { toast } from '../../ui/Toast';
 import { words } from '../../words';
 import { ActOutcome } from '../work/Asked';
@@ -29,11 +28,10 @@ export function HoldBackup({ backup }: { backup: Backup }) {
 
 function HoldDialog({ backup, onClose }: { backup: Backup; onClose: () => void }) {
   const [reason, setReason] = useState(backup.hold?.reason ?? '');
-  const [until, setUntil] = useState('');
+  const [until, setUntil] = useState<Date>();
   const [tried, setTried] = useState(false);
-  const now = useNow();
   const queries = useQueryClient();
-  const at = until === '' ? undefined : new Date(until).toISOString();
+  const at = until?.toISOString();
   const body = { reason: reason.trim(), ...(at !== undefined && { until: at }) };
   const hold = useMutation({
     mutationFn: () => holdBackup(backup.id, body),
@@ -73,13 +71,7 @@ function HoldDialog({ backup, onClose }: { backup: Backup; onClose: () => void }
           error={tried && body.reason === '' ? text.reasonNeeded : undefined}
           onChange={(event) => setReason(event.target.value)}
         />
-        <TextField
-          label={text.until}
-          help={text.untilHelp(zoneOf(new Date(now)))}
-          type="datetime-local"
-          value={until}
-          onChange={(event) => setUntil(event.target.value)}
-        />
+        <MomentField label={text.until} help={text.untilHelp} value={until} onChoose={setUntil} />
         {hold.error !== null && <ActOutcome error={hold.error} />}
         <Equivalent
           cli={`holdfast backup hold ${backup.id} --reason ${shellWord(body.reason)}${at === undefined ? '' : ` --until ${at}`}`}

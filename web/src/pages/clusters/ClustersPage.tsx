@@ -75,7 +75,7 @@ export function ClustersPage() {
           onSort={(sort: Sort) => change({ sort: writeSort(sort) as ClusterSearch['sort'] })}
           pending={declared.pending}
           empty={declared.complete && (filtered ? <NoMatch onReset={reset} /> : <NoCluster />)}
-          className="min-h-72 flex-1"
+          className="shrink"
         />
       </SelectionContext>
       <p role="status" className="num pt-2 text-sm text-ink-3">

@@ -39,18 +39,18 @@ export const columns = [
   column.accessor((row) => row.exposure?.exposureSeconds ?? undefined, {
     id: 'exposure',
     header: text.columns.exposure,
-    meta: { width: 'minmax(5.25rem, 1fr)', align: 'end' },
+    meta: { width: 'minmax(6.5rem, 8rem)', align: 'end' },
     cell: ({ row: { original } }) => <Loss row={original} />,
   }),
   column.accessor((row) => row.exposure?.windowStart ?? undefined, {
     id: 'window',
     header: text.columns.window,
-    meta: { width: 'minmax(8rem, 11rem)', from: 'lg' },
+    meta: { width: 'minmax(8rem, 9rem)', from: 'lg' },
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
   column.accessor('policy', {
     header: text.columns.policy,
-    meta: { width: 'minmax(7rem, 1fr)', from: 'md' },
+    meta: { width: 'minmax(6rem, 1fr)', from: 'md' },
     cell: ({ getValue }) => {
       const policy = getValue();
       return policy === undefined ? (
@@ -64,7 +64,7 @@ export const columns = [
   }),
   column.accessor('fleet', {
     header: text.columns.fleet,
-    meta: { width: 'minmax(7rem, 1fr)', from: 'lg' },
+    meta: { width: 'minmax(6rem, 1fr)', from: 'lg' },
     cell: ({ getValue }) => (
       <RowLink href={pathOf('fleets', getValue())} className={LINK}>
         {getValue()}
@@ -74,7 +74,7 @@ export const columns = [
   column.accessor('labels', {
     header: text.columns.labels,
     enableSorting: false,
-    meta: { width: 'minmax(10rem, 2fr)', from: 'xl' },
+    meta: { width: 'minmax(14rem, 3fr)', from: 'xl' },
     cell: ({ getValue }) => <Labels labels={getValue()} />,
   }),
 ];
@@ -114,23 +114,29 @@ function Loss({ row: { exposure, verdict } }: { row: ClusterRow }) {
   );
 }
 
-const SHOWN = 3;
+/** As many as have room beside each other; the others are on hover. */
+const SHOWN = 2;
 
 function Labels({ labels }: { labels: ClusterRow['labels'] }) {
   const more = labels.slice(SHOWN);
   return (
-    <span className="flex min-w-0 gap-1 overflow-hidden">
+    <span
+      className="flex min-w-0 items-center gap-1"
+      title={labels.map(([key, value]) => `${key}=${value}`).join('\n')}
+    >
       {labels.slice(0, SHOWN).map(([key, value]) => (
         <RowLink
           key={key}
           href={`/clusters?label=${encodeURIComponent(`${key}=${value}`)}`}
           search={(before) => ({ ...before, label: `${key}=${value}` })}
-          className="min-w-0 rounded-sm hover:brightness-95"
+          className="flex min-w-0 rounded-sm hover:brightness-95"
         >
-          <Badge className="max-w-full truncate">{`${key}=${value}`}</Badge>
+          <Badge className="min-w-0">
+            <span className="truncate">{`${key}=${value}`}</span>
+          </Badge>
         </RowLink>
       ))}
-      {more.length > 0 && <Badge>{text.moreLabels(more.length)}</Badge>}
+      {more.length > 0 && <Badge className="shrink-0">{text.moreLabels(more.length)}</Badge>}
     </span>
   );
 }

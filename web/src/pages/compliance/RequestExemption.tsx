@@ -1,5 +1,4 @@
 /** Asks to excuse a cluster; what then happens is another person's to say. */
-import { useState } from 'react';
 import { zodResolver } from '@hookform/resolvers/zod';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -9,13 +8,14 @@ import { useWholeList } from '../../api/pages';
 import { isApiError } from '../../api/problem';
 import { clusters } from '../../api/queries/clusters';
 import { requestExemption } from '../../api/queries/compliance';
-import { formatLocal, zoneOf } from '../../format/time';
+import { formatLocal, parseMoment } from '../../format/time';
 import { serverNow } from '../../live/freshness';
 import { Button } from '../../ui/Button';
 import { Combobox } from '../../ui/Combobox';
 import { Dialog } from '../../ui/Dialog';
 import { Equivalent, shellWord } from '../../ui/Equivalent';
-import { TextArea, TextField } from '../../ui/Field';
+import { TextArea } from '../../ui/Field';
+import { MomentField } from '../../ui/Moment';
 import { ErrorState } from '../../ui/States';
 import { toast } from '../../ui/Toast';
 import { words } from '../../words';
@@ -33,11 +33,8 @@ const form = z.object({
 });
 type Form = z.infer<typeof form>;
 
-/** Tomorrow at this time, as the field writes it. */
-const tomorrow = () =>
-  formatLocal(new Date(serverNow() + 86_400_000))
-    .slice(0, 16)
-    .replace(' ', 'T');
+/** Tomorrow at this time, to the minute. */
+const tomorrow = () => formatLocal(new Date(serverNow() + 86_400_000)).slice(0, 16);
 
 export function RequestExemption({
   cluster,
@@ -57,8 +54,6 @@ export function RequestExemption({
   const until = Number.isNaN(new Date(typed.until).getTime())
     ? typed.until
     : new Date(typed.until).toISOString();
-  // The zone's name may differ in winter; a dialog is not open for so long.
-  const [openedAt] = useState(() => new Date());
   return (
     <Dialog
       open
@@ -106,12 +101,18 @@ export function RequestExemption({
             />
           )}
         />
-        <TextField
-          label={text.until}
-          type="datetime-local"
-          help={`${text.untilHelp}. ${zoneOf(openedAt)}`}
-          error={errors.until?.message}
-          {...register('until')}
+        <Controller
+          control={control}
+          name="until"
+          render={({ field }) => (
+            <MomentField
+              label={text.until}
+              help={text.untilHelp}
+              error={errors.until?.message}
+              value={parseMoment(field.value)}
+              onChoose={(chosen) => field.onChange(chosen === undefined ? '' : formatLocal(chosen))}
+            />
+          )}
         />
         <TextArea
           label={text.reason}

@@ -171,7 +171,7 @@ export function ViolationsView({
             </EmptyState>
           )
         }
-        className="max-h-[70dvh] min-h-72"
+        className="max-h-[70dvh]"
       />
     </>
   );

@@ -105,7 +105,7 @@ export function Proof({
             <p>{text.noProof.about}</p>
           </EmptyState>
         }
-        className="max-h-[calc(100dvh-19rem)] min-h-72"
+        className="max-h-[calc(100dvh-19rem)]"
       />
     </>
   );

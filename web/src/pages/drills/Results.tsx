@@ -108,7 +108,7 @@ export function Results({
         onSort={() => {}}
         pending={list.isPending}
         empty={filtered ? <NoMatch /> : <NoDrill />}
-        className="max-h-[calc(100dvh-19rem)] min-h-72"
+        className="max-h-[calc(100dvh-19rem)]"
       />
       <MoreRows count={rows.length} list={list} />
     </>

@@ -93,7 +93,7 @@ export function History({ filters }: { filters: JobFilters }) {
             <p>{text.none.about}</p>
           </EmptyState>
         }
-        className="max-h-[calc(100dvh-19rem)] min-h-72"
+        className="max-h-[calc(100dvh-19rem)]"
       />
       <MoreRows count={rows.length} list={list} />
     </>

@@ -2,24 +2,23 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useMemo } from 'react';
-import type { Schemas } from '../../api/client';
 import { overview, type Alarm } from '../../api/queries/overview';
-import { TONE_ICONS, TONE_TEXT, type Tone } from '../../ui/Badge';
-import { cx } from '../../ui/cx';
+import { saidHere } from '../../format/said';
 import { ErrorState } from '../../ui/States';
 import { Time } from '../../ui/Values';
 import { words } from '../../words';
+import { SeverityMark, WORSE } from '../alarms/SeverityPill';
 import { LINK, OverviewCard } from './parts';
 
 const text = words.overview.alarms;
-const TONES: Record<Schemas['Severity'], Tone> = { critical: 'bad', warning: 'warn', info: 'info' };
-const RANK: Record<Schemas['Severity'], number> = { critical: 0, warning: 1, info: 2 };
 
 export function AlarmsCard({ counts }: { counts: Record<string, number> }) {
   const query = useQuery(overview.alarms());
   const shown = useMemo(
     () =>
-      (query.data?.items ?? []).toSorted((a, b) => RANK[a.severity] - RANK[b.severity]).slice(0, 6),
+      (query.data?.items ?? [])
+        .toSorted((a, b) => WORSE[a.severity] - WORSE[b.severity])
+        .slice(0, 6),
     [query.data],
   );
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
@@ -44,19 +43,18 @@ export function AlarmsCard({ counts }: { counts: Record<string, number> }) {
 
 function Row({ alarm }: { alarm: Alarm }) {
   const { id, severity, title, message, openedAt, acknowledgedBy } = alarm;
-  const tone = TONES[severity];
-  const Icon = TONE_ICONS[tone];
   return (
     <li className="flex items-start gap-2.5 border-t border-line px-4 py-2.5">
-      <Icon aria-hidden className={cx('mt-0.5 size-[1.125rem] shrink-0', TONE_TEXT[tone])} />
+      <span className="mt-0.5">
+        <SeverityMark severity={severity} />
+      </span>
       <div className="min-w-0 flex-1">
-        <p>
-          <span className="sr-only">{text[severity]}: </span>
+        <p className="first-letter:uppercase">
           <Link to="/alarms" search={{ alarm: id } as never} className={LINK}>
             {title}
           </Link>
         </p>
-        <p className="line-clamp-2 text-sm text-ink-2">{message}</p>
+        <p className="line-clamp-2 text-sm text-ink-2">{saidHere(message)}</p>
         <p className="text-sm text-ink-3">
           <Time at={openedAt} />
           {acknowledgedBy != null && `, ${text.taken(acknowledgedBy)}`}

@@ -6,6 +6,7 @@ import { Card } from '../../ui/Card';
 import { cx } from '../../ui/cx';
 import { words } from '../../words';
 import { asidesOf, sentenceOf, type Verdicts } from './truth';
+import { useServers } from './UnprotectedCard';
 import { VerdictBar } from './VerdictBar';
 
 const text = words.overview;
@@ -14,7 +15,7 @@ export function Hero({ status }: { status: Schemas['Status'] }) {
   const verdicts = status.exposure as Verdicts;
   const { clusters } = status.counts;
   const over = verdicts.VIOLATED ?? 0;
-  const asides = asidesOf(verdicts, status.unprotected.instances);
+  const asides = asidesOf(verdicts, useServers(status.unprotected));
   const worry = asides.some(({ verdict }) => verdict !== 'EXEMPT');
   const look = over > 0 ? 'bad' : worry ? 'warn' : 'ok';
   const Icon = { bad: CircleX, warn: CircleAlert, ok: CircleCheck }[look];

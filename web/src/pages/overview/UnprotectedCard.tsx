@@ -3,19 +3,32 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { ShieldOff } from 'lucide-react';
 import type { Schemas } from '../../api/client';
-import { overview, type Unprotected } from '../../api/queries/overview';
+import { overview } from '../../api/queries/overview';
 import { formatCount } from '../../format/size';
 import { ErrorState } from '../../ui/States';
 import { Time } from '../../ui/Values';
 import { words } from '../../words';
+import { countOf, foundOf, keyOf, type Found } from '../unprotected/servers';
 import { LINK, OverviewCard } from './parts';
 
 const text = words.overview.unprotected;
+const MOST = 6;
+/** A cluster that somebody declared and forgot comes before what only runs somewhere. */
+const RANK = { no_policy: 0, not_declared: 1 } as const;
+
+/** Servers that nobody declared, each once where the list tells so; else as they are counted. */
+export function useServers(counts: Schemas['UnprotectedCounts']): number {
+  const { data } = useQuery(overview.unprotected());
+  const whole = data !== undefined && data.nextCursor == null;
+  return countOf(data?.items ?? [], whole, counts.instances);
+}
 
 export function UnprotectedCard({ counts }: { counts: Schemas['UnprotectedCounts'] }) {
   const query = useQuery(overview.unprotected());
-  const { instances, clusters } = counts;
-  if (instances + clusters === 0) return null;
+  const { clusters } = counts;
+  const items = query.data?.items ?? [];
+  const instances = useServers(counts);
+  if (counts.instances + clusters === 0) return null;
   const about = [
     instances > 0 && text.instances(formatCount(instances), instances),
     clusters > 0 && text.clusters(formatCount(clusters), clusters),
@@ -28,23 +41,25 @@ export function UnprotectedCard({ counts }: { counts: Schemas['UnprotectedCounts
         </div>
       ) : (
         <ul>
-          {(query.data?.items ?? []).map((each) => (
-            <Row
-              key={`${each.agent}${each.cluster ?? each.instance?.dataDirectory ?? ''}`}
-              {...each}
-            />
-          ))}
+          {foundOf(items)
+            .toSorted((a, b) => RANK[a.row.reason] - RANK[b.row.reason])
+            .slice(0, MOST)
+            .map((each) => (
+              <Row key={keyOf(each.row)} {...each} />
+            ))}
         </ul>
       )}
     </OverviewCard>
   );
 }
 
-function Row({ agent, cluster, instance, reason, firstSeenAt }: Unprotected) {
+const agentsOf = (by: Found['by']) => by.map(({ agent }) => agent).join(', ');
+
+function Row({ row: { cluster, instance, reason, firstSeenAt }, by }: Found) {
   const facts = [
-    instance?.version != null && text.version(instance.version),
-    instance?.port != null && text.port(instance.port),
     instance?.dataDirectory,
+    reason === 'not_declared' &&
+      (by.length > MOST ? text.seenBy(formatCount(by.length)) : text.foundBy(agentsOf(by))),
   ].filter((each) => typeof each === 'string');
   return (
     <li className="flex items-start gap-3 border-t border-line px-4 py-2.5">
@@ -56,8 +71,8 @@ function Row({ agent, cluster, instance, reason, firstSeenAt }: Unprotected) {
               {cluster}
             </Link>
           ) : (
-            <Link to={`/agents/${agent}` as string} className={LINK}>
-              {text.server(agent)}
+            <Link to="/unprotected" className={LINK}>
+              {text.server(instance?.version ?? undefined, instance?.port ?? undefined)}
             </Link>
           )}{' '}
           <span className="text-ink-2">

@@ -6,6 +6,7 @@ import { useAct } from '../../acts/useAct';
 import { useWholeList } from '../../api/pages';
 import { fleets } from '../../api/queries/fleets';
 import { makeReport, type ReportFile } from '../../api/queries/reports';
+import { parseMoment } from '../../format/time';
 import { serverNow } from '../../live/freshness';
 import { Button } from '../../ui/Button';
 import { Card, CardBody, CardHeader } from '../../ui/Card';
@@ -13,6 +14,7 @@ import { CopyButton } from '../../ui/Code';
 import { Combobox } from '../../ui/Combobox';
 import { Equivalent } from '../../ui/Equivalent';
 import { Select, TextField } from '../../ui/Field';
+import { MomentField } from '../../ui/Moment';
 import { Progress } from '../../ui/Progress';
 import { Time } from '../../ui/Values';
 import { words } from '../../words';
@@ -103,16 +105,14 @@ export function MakeReport({
                 />
               </>
             )}
-            <TextField
+            <MomentField
               label={text.asKnownAt}
               className="sm:col-span-2"
               help={text.asKnownAtHelp}
-              value={known ?? ''}
-              placeholder="2026-10-02T08:00:00Z"
-              mono
-              spellCheck={false}
-              onChange={({ target: { value } }) =>
-                onChange({ known: value.trim() === '' ? undefined : value.trim() })
+              seconds
+              value={known === undefined ? undefined : parseMoment(known)}
+              onChoose={(chosen) =>
+                onChange({ known: chosen?.toISOString().replace(/\.\d+Z$/, 'Z') })
               }
             />
           </div>

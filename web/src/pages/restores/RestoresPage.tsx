@@ -170,7 +170,7 @@ export function RestoresPage() {
                 </EmptyState>
               )
             }
-            className="min-h-72 flex-1"
+            className="shrink"
           />
           <MoreRows count={rows.length} list={list} />
         </>

@@ -1,7 +1,6 @@
 /** Says that a server needs no protection, and why. */
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { Unprotected } from '../../api/queries/overview';
 import { ignoreServer } from '../../api/queries/unprotected';
 import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
@@ -10,16 +9,20 @@ import { TextField } from '../../ui/Field';
 import { ErrorState } from '../../ui/States';
 import { toast } from '../../ui/Toast';
 import { words } from '../../words';
+import type { Found } from './servers';
 
 const text = words.unprotected;
 
-export function IgnoreDialog({ row, onClose }: { row: Unprotected; onClose: () => void }) {
+export function IgnoreDialog({ found, onClose }: { found: Found; onClose: () => void }) {
   const queries = useQueryClient();
   const [reason, setReason] = useState('');
   const [tried, setTried] = useState(false);
-  const directory = row.instance?.dataDirectory ?? '';
+  const directory = found.row.instance?.dataDirectory ?? '';
+  const agents = found.by.map(({ agent }) => agent);
   const ignore = useMutation({
-    mutationFn: () => ignoreServer(row.agent, directory, reason.trim()),
+    // The API is told by agent: one that is left out would still count it.
+    mutationFn: () =>
+      Promise.all(agents.map((agent) => ignoreServer(agent, directory, reason.trim()))),
     onSuccess: () => {
       void queries.invalidateQueries({ queryKey: ['unprotected'] });
       void queries.invalidateQueries({ queryKey: ['status'] });
@@ -31,7 +34,9 @@ export function IgnoreDialog({ row, onClose }: { row: Unprotected; onClose: () =
     setTried(true);
     if (reason.trim() !== '') ignore.mutate();
   };
-  const body = { agent: row.agent, dataDirectory: directory, reason };
+  const body = { agent: found.row.agent, dataDirectory: directory, reason };
+  const command = (agent: string) =>
+    `holdfast unprotected ignore ${shellWord(agent)} ${shellWord(directory)} --reason ${shellWord(reason || 'TEXT')}`;
   return (
     <Dialog
       open
@@ -43,7 +48,7 @@ export function IgnoreDialog({ row, onClose }: { row: Unprotected; onClose: () =
         <>
           <span className="mr-auto">
             <Equivalent
-              cli={`holdfast unprotected ignore ${shellWord(row.agent)} ${shellWord(directory)} --reason ${shellWord(reason || 'TEXT')}`}
+              cli={agents.map(command).join('\n')}
               api={{ method: 'POST', path: '/api/v1/unprotected/ignore', body }}
             />
           </span>
@@ -56,7 +61,10 @@ export function IgnoreDialog({ row, onClose }: { row: Unprotected; onClose: () =
     >
       <div className="space-y-4">
         {ignore.error !== null && <ErrorState compact error={ignore.error} />}
-        <code className="block text-xs break-all text-ink-2">{directory}</code>
+        <p className="text-sm text-ink-2">
+          <code className="block text-xs break-all">{directory}</code>
+          {text.foundBy(agents.join(', '))}
+        </p>
         <TextField
           label={text.reason}
           value={reason}

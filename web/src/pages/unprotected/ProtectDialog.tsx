@@ -3,16 +3,16 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { applyDocuments, previewDocuments, type Document } from '../../api/queries/documents-dry';
-import type { Unprotected } from '../../api/queries/overview';
 import { Button } from '../../ui/Button';
 import { CodeBlock } from '../../ui/Code';
 import { Dialog } from '../../ui/Dialog';
 import { Equivalent } from '../../ui/Equivalent';
-import { TextField } from '../../ui/Field';
+import { Select, TextField } from '../../ui/Field';
 import { ErrorState } from '../../ui/States';
 import { words } from '../../words';
 import { Effect } from '../clusters/bulk/Effect';
 import { readLabels } from '../clusters/bulk/labels';
+import type { Found } from './servers';
 
 const text = words.unprotected;
 const { bulk } = words.clusters;
@@ -21,7 +21,9 @@ interface Suggested {
   metadata?: { name?: string; labels?: Record<string, string> };
 }
 
-export function ProtectDialog({ row, onClose }: { row: Unprotected; onClose: () => void }) {
+export function ProtectDialog({ found, onClose }: { found: Found; onClose: () => void }) {
+  const [agent, setAgent] = useState(found.row.agent);
+  const row = found.by.find((each) => each.agent === agent) ?? found.row;
   const suggested = (row.document ?? {}) as Document & Suggested;
   const [name, setName] = useState(suggested.metadata?.name ?? '');
   const [labels, setLabels] = useState('');
@@ -81,6 +83,18 @@ export function ProtectDialog({ row, onClose }: { row: Unprotected; onClose: () 
     >
       <div className="space-y-4">
         {apply.error !== null && <ErrorState compact error={apply.error} />}
+        {found.by.length > 1 && (
+          <Select
+            label={text.byAgent}
+            help={text.byAgentHelp}
+            value={agent}
+            options={found.by.map((each) => ({ value: each.agent, text: each.agent }))}
+            onValueChange={(next) => {
+              setAgent(next);
+              changed();
+            }}
+          />
+        )}
         <TextField
           label={words.clusters.columns.name}
           value={name}
@@ -93,7 +107,7 @@ export function ProtectDialog({ row, onClose }: { row: Unprotected; onClose: () 
         <TextField
           label={words.clusters.columns.labels}
           help={bulk.labelsHelp}
-          placeholder={words.clusters.filters.labelPlaceholder}
+          placeholder={text.labelsExample}
           value={labels}
           spellCheck={false}
           error={read === undefined ? words.clusters.filters.labelHelp : undefined}

@@ -11,6 +11,7 @@ import { PlainTable, type PlainColumn } from '../../table/PlainTable';
 import { StatusPill } from '../../ui/Badge';
 import { Button } from '../../ui/Button';
 import { Card } from '../../ui/Card';
+import { cx } from '../../ui/cx';
 import { Switch } from '../../ui/Check';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { toast } from '../../ui/Toast';
@@ -18,12 +19,13 @@ import { Time } from '../../ui/Values';
 import { words } from '../../words';
 import { IgnoreDialog } from './IgnoreDialog';
 import { ProtectDialog } from './ProtectDialog';
+import { foundOf, keyOf, type Found } from './servers';
 
 const text = words.unprotected;
 const route = getRouteApi('/frame/unprotected');
 const LINK = 'rounded-sm font-medium underline-offset-4 hover:underline';
 
-type Act = { kind: 'protect' | 'ignore'; row: Unprotected };
+type Act = { kind: 'protect' | 'ignore'; found: Found };
 
 export function UnprotectedPage() {
   const { ignored } = route.useSearch();
@@ -48,8 +50,8 @@ export function UnprotectedPage() {
           <PlainTable
             label={text.title}
             columns={columnsOf(setAct)}
-            rows={list.pending ? undefined : list.items}
-            rowId={(row) => `${row.agent}${row.cluster ?? ''}${row.instance?.dataDirectory ?? ''}`}
+            rows={list.pending ? undefined : foundOf(list.items)}
+            rowId={({ row }) => keyOf(row)}
             empty={
               <EmptyState icon={ShieldCheck} title={text.empty}>
                 <p>{text.emptyAbout}</p>
@@ -58,18 +60,22 @@ export function UnprotectedPage() {
           />
         </Card>
       )}
-      {act?.kind === 'protect' && <ProtectDialog row={act.row} onClose={() => setAct(undefined)} />}
-      {act?.kind === 'ignore' && <IgnoreDialog row={act.row} onClose={() => setAct(undefined)} />}
+      {act?.kind === 'protect' && (
+        <ProtectDialog found={act.found} onClose={() => setAct(undefined)} />
+      )}
+      {act?.kind === 'ignore' && (
+        <IgnoreDialog found={act.found} onClose={() => setAct(undefined)} />
+      )}
     </Page>
   );
 }
 
-const columnsOf = (onAct: (act: Act) => void): PlainColumn<Unprotected>[] => [
+const columnsOf = (onAct: (act: Act) => void): PlainColumn<Found>[] => [
   {
     id: 'what',
     title: text.columns.what,
     wrap: true,
-    cell: (row) => (
+    cell: ({ row }) => (
       <>
         <What row={row} />
         <span className="mt-1.5 block sm:hidden">
@@ -78,28 +84,40 @@ const columnsOf = (onAct: (act: Act) => void): PlainColumn<Unprotected>[] => [
       </>
     ),
   },
-  { id: 'why', title: text.columns.why, from: 'sm', wrap: true, cell: (row) => <Why row={row} /> },
+  {
+    id: 'why',
+    title: text.columns.why,
+    from: 'sm',
+    wrap: true,
+    cell: ({ row }) => <Why row={row} />,
+  },
   {
     id: 'where',
     title: text.columns.where,
     from: 'md',
-    cell: ({ agent }) => (
-      <Link to={`/agents/${agent}` as string} className={LINK}>
-        {agent}
-      </Link>
-    ),
+    wrap: true,
+    cell: ({ by }) =>
+      by.map(({ agent }) => (
+        <Link
+          key={agent}
+          to={`/agents/${agent}` as string}
+          className={cx(LINK, 'mr-2 whitespace-nowrap')}
+        >
+          {agent}
+        </Link>
+      )),
   },
   {
     id: 'found',
     title: text.columns.found,
     from: 'sm',
-    cell: ({ firstSeenAt }) => <Time at={firstSeenAt} />,
+    cell: ({ row }) => <Time at={row.firstSeenAt} />,
   },
   {
     id: 'act',
     title: text.columns.act,
     end: true,
-    cell: (row) => <Acts row={row} onAct={onAct} />,
+    cell: (found) => <Acts found={found} onAct={onAct} />,
   },
 ];
 
@@ -135,17 +153,23 @@ function Why({ row: { reason, cluster, ignored } }: { row: Unprotected }) {
         {reason === 'no_policy' ? text.noPolicy : text.notDeclared}
       </StatusPill>
       {reason === 'not_declared' && cluster != null && (
-        <span className="block text-sm text-ink-2">{text.dataOf(cluster)}</span>
+        <span className="block text-sm text-ink-2">
+          {text.dataOf}{' '}
+          <Link to="/clusters/$cluster" params={{ cluster }} className={LINK}>
+            {cluster}
+          </Link>
+        </span>
       )}
     </span>
   );
 }
 
-function Acts({ row, onAct }: { row: Unprotected; onAct: (act: Act) => void }) {
+function Acts({ found, onAct }: { found: Found; onAct: (act: Act) => void }) {
+  const { row, by } = found;
   const queries = useQueryClient();
   const directory = row.instance?.dataDirectory ?? '';
   const heed = useMutation({
-    mutationFn: () => heedServer(row.agent, directory),
+    mutationFn: () => Promise.all(by.map(({ agent }) => heedServer(agent, directory))),
     onSuccess: () => {
       void queries.invalidateQueries({ queryKey: ['unprotected'] });
       void queries.invalidateQueries({ queryKey: ['status'] });
@@ -169,14 +193,14 @@ function Acts({ row, onAct }: { row: Unprotected; onAct: (act: Act) => void }) {
   }
   return (
     <span className="inline-flex flex-col items-end gap-1.5 lg:flex-row">
-      <Button size="sm" icon={ShieldCheck} onClick={() => onAct({ kind: 'protect', row })}>
+      <Button size="sm" icon={ShieldCheck} onClick={() => onAct({ kind: 'protect', found })}>
         {text.protect}
       </Button>
       <Button
         size="sm"
         variant="ghost"
         icon={ShieldQuestionMark}
-        onClick={() => onAct({ kind: 'ignore', row })}
+        onClick={() => onAct({ kind: 'ignore', found })}
       >
         {text.ignore}
       </Button>

@@ -1,23 +1,21 @@
 /** To which point: on the band, or said exactly; and what restoring there means. */
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { backups } from '../../api/queries/backups';
-import { formatLocal, formatUtc, zoneOf } from '../../format/time';
-import { useNow } from '../../live/now';
+import { formatLocal, formatUtc } from '../../format/time';
 import { Card, CardBody, CardHeader } from '../../ui/Card';
 import { Switch } from '../../ui/Check';
 import { Combobox } from '../../ui/Combobox';
 import { cx } from '../../ui/cx';
 import { TextField } from '../../ui/Field';
+import { MomentField } from '../../ui/Moment';
 import { words } from '../../words';
 import { BandPicker } from './BandPicker';
 import { Meaning } from './Meaning';
 import {
   KINDS,
-  fromField,
   hasEdge,
   isOnRecord,
   readPoint,
-  toField,
   writePoint,
   wrongWith,
   type Point,
@@ -169,25 +167,16 @@ function TimeValue({
   error: string | undefined;
   onChange: (value: string) => void;
 }) {
-  const now = useNow();
   const date = new Date(value);
   const known = !Number.isNaN(date.getTime());
   return (
-    <TextField
+    <MomentField
       label={text.time}
-      type="datetime-local"
-      step={1}
-      value={toField(value)}
+      seconds
+      value={known ? date : undefined}
       error={error}
-      help={
-        known
-          ? `${text.timeHelp(zoneOf(date))}. ${text.utc(formatUtc(date))}`
-          : text.timeHelp(zoneOf(new Date(now)))
-      }
-      onChange={(event) => {
-        const at = fromField(event.target.value);
-        if (at !== undefined) onChange(at);
-      }}
+      help={known ? text.utc(formatUtc(date)) : undefined}
+      onChoose={(chosen) => chosen !== undefined && onChange(chosen.toISOString())}
     />
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fromField, hasEdge, readPoint, tellPoint, toField, writePoint, wrongWith } from './point';
+import { hasEdge, readPoint, tellPoint, writePoint, wrongWith } from './point';
 
 const BACKUP = `bkp_${'0a'.repeat(16)}`;
 
@@ -34,10 +34,4 @@ describe('a point', () => {
     expect(hasEdge('latest')).toBe(false);
     expect(hasEdge('backup')).toBe(false);
   });
-});
-
-test('a field of the browser has the time of its zone', () => {
-  expect(toField('2026-02-03T02:41:07Z')).toBe('2026-02-03T03:41:07');
-  expect(fromField('2026-02-03T03:41:07')).toBe('2026-02-03T02:41:07.000Z');
-  expect(fromField('')).toBeUndefined();
 });

@@ -60,14 +60,3 @@ export function hasEdge(kind: PointKind): boolean {
 export function isOnRecord(kind: PointKind): boolean {
   return kind !== 'xid' && kind !== 'name';
 }
-
-/** What a datetime-local field takes, to the second, in the zone of this browser. */
-export function toField(iso: string): string {
-  const date = new Date(iso);
-  return Number.isNaN(date.getTime()) ? '' : formatLocal(date).replace(' ', 'T');
-}
-
-export function fromField(field: string): string | undefined {
-  const at = new Date(field).getTime();
-  return Number.isNaN(at) ? undefined : new Date(at).toISOString();
-}

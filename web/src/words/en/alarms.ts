@@ -44,7 +44,7 @@ export const alarms = {
   columns: { alarm: 'Alarm', about: 'About', since: 'Since', state: 'State', act: 'Act' },
   count: count('alarm', 'alarms'),
   times: (number: number) => `${number.toLocaleString('en-US')} times`,
-  nobody: 'nobody has it',
+  nobody: 'nobody works on it',
   takenBy: (who: string) => `taken on by ${who}`,
   silenced: 'silenced until',
   over: 'over',

@@ -84,7 +84,7 @@ export const catalog = {
     reason: 'Why',
     reasonNeeded: 'Say why: others will read it',
     until: 'Until',
-    untilHelp: (zone: string) => `In ${zone}. Without it, the hold stays until somebody ends it.`,
+    untilHelp: 'Without it, the hold stays until somebody ends it.',
     done: 'The backup is held',
   },
   release: {

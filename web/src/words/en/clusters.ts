@@ -36,7 +36,7 @@ export const clusters = {
     fleet: 'Fleet',
     anyFleet: 'Any fleet',
     label: 'Label',
-    labelPlaceholder: 'tier=gold',
+    labelPlaceholder: 'Label, as tier=gold',
     labelHelp: 'A label is key=value',
     retired: 'Also retired',
     policy: 'Policy',

@@ -134,7 +134,6 @@ export const coverage = {
     latest: 'The latest moment',
     now: 'As late as possible',
     time: 'Point in time',
-    timeHelp: (zone: string) => `In your zone, ${zone}`,
     possible: 'Can be restored',
     impossible: 'Cannot be restored',
     asking: 'Asking…',

@@ -46,13 +46,16 @@ export const overview = {
       number === 1 ? '1 server that nobody declared' : `${count} servers that nobody declared`,
     clusters: (count: string, number: number) =>
       number === 1 ? '1 cluster without a policy' : `${count} clusters without a policy`,
-    server: (agent: string) => `Server on ${agent}`,
+    server: (version: string | undefined, port: number | undefined) =>
+      ['PostgreSQL', version, port !== undefined && `on port ${port}`]
+        .filter((part) => typeof part === 'string')
+        .join(' '),
+    foundBy: (agents: string) => `found by ${agents}`,
+    seenBy: (agents: string) => `seen by ${agents} agents`,
     notDeclared: 'nobody declared it',
     noPolicy: 'no policy selects it',
     found: 'found',
     all: 'All that is not protected',
-    version: (version: string) => `PostgreSQL ${version}`,
-    port: (port: number) => `port ${port}`,
   },
   violations: {
     title: 'Above the RPO now',
@@ -70,9 +73,6 @@ export const overview = {
   alarms: {
     title: 'Alarms',
     all: 'All alarms',
-    critical: 'Critical',
-    warning: 'Warning',
-    info: 'Note',
     taken: (by: string) => `taken on by ${by}`,
   },
   drills: {

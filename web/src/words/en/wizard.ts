@@ -71,7 +71,6 @@ export const wizard = {
       immediate: 'As soon as the newest backup is consistent, and not further.',
     },
     time: 'Time',
-    timeHelp: (zone: string) => `In ${zone}`,
     utc: (utc: string) => `That is ${utc}`,
     lsn: 'Position',
     lsnHelp: 'As PostgreSQL writes it: 16/B374D848',

@@ -5,12 +5,12 @@ import { ArrowLeft, ArrowRight, History, SkipBack, SkipForward } from 'lucide-re
 import { useEffect, useState, type ReactNode } from 'react';
 import { coverage as queries, type Recoverability } from '../../../api/queries/coverage';
 import { formatBytes } from '../../../format/size';
-import { formatDuration, formatLocal, zoneOf } from '../../../format/time';
+import { formatDuration, formatLocal } from '../../../format/time';
 import { StatusPill } from '../../../ui/Badge';
 import { Button, IconButton } from '../../../ui/Button';
 import { cx } from '../../../ui/cx';
 import { Equivalent, shellWord } from '../../../ui/Equivalent';
-import { TextField } from '../../../ui/Field';
+import { MomentField } from '../../../ui/Moment';
 import { ErrorState, Skeleton } from '../../../ui/States';
 import { Bytes, Duration, Time } from '../../../ui/Values';
 import { words } from '../../../words';
@@ -53,7 +53,7 @@ export function PointPanel(props: PointPanelProps) {
           disabled={onPrevious === undefined}
           onClick={onPrevious}
         />
-        <MomentField shown={shown} onChoose={onChoose} />
+        <PointField shown={shown} onChoose={onChoose} />
         <IconButton
           icon={SkipForward}
           label={text.next}
@@ -286,28 +286,17 @@ function Waiting() {
 }
 
 /** To the second, in this browser's zone. */
-function MomentField({ shown, onChoose }: { shown: Moment; onChoose: (moment: Moment) => void }) {
-  const local = formatLocal(new Date(shown.at)).replace(' ', 'T');
-  const [typed, setTyped] = useState<string>();
-  const commit = () => {
-    const at = typed === undefined ? Number.NaN : new Date(typed).getTime();
-    setTyped(undefined);
-    if (Number.isFinite(at) && typed !== local) {
-      onChoose({ at, iso: new Date(at).toISOString() });
-    }
-  };
+function PointField({ shown, onChoose }: { shown: Moment; onChoose: (moment: Moment) => void }) {
   return (
-    <TextField
+    <MomentField
       label={text.time}
       labelHidden
-      title={text.timeHelp(zoneOf(new Date(shown.at)))}
-      type="datetime-local"
-      step={1}
-      value={typed ?? local}
-      onChange={(event) => setTyped(event.target.value)}
-      onBlur={commit}
-      onKeyDown={(event) => event.key === 'Enter' && commit()}
-      className="min-w-52 flex-1 sm:w-56 sm:flex-none"
+      seconds
+      value={new Date(shown.at)}
+      onChoose={(chosen) =>
+        chosen !== undefined && onChoose({ at: chosen.getTime(), iso: chosen.toISOString() })
+      }
+      className="min-w-64 flex-1 sm:flex-none"
     />
   );
 }
