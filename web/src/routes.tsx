@@ -12,6 +12,7 @@ import { alarmsRoute } from './pages/alarms/route';
 import { auditRoute } from './pages/audit/route';
 import { clustersRoute } from './pages/clusters/route';
 import { drillRoute, drillsRoute } from './pages/drills/route';
+import { dumpRoute } from './pages/dumps/route';
 import { jobRoute, jobsRoute } from './pages/jobs/route';
 import { loginRoute } from './pages/login/route';
 import { restoreRoute, restoresRoute } from './pages/restores/route';
@@ -40,6 +41,7 @@ const routeTree = rootRoute.addChildren([
     backupRoute,
     restoresRoute,
     wizardRoute,
+    dumpRoute,
     restoreRoute,
     drillsRoute,
     drillRoute,

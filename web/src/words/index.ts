@@ -16,6 +16,7 @@ import { common, equivalent, errors } from './en/common';
 import { compliance } from './en/compliance';
 import { coverage } from './en/coverage';
 import { drills } from './en/drills';
+import { dumps } from './en/dumps';
 import { fleets } from './en/fleets';
 import { frame, palette } from './en/frame';
 import { jobs } from './en/jobs';
@@ -46,6 +47,7 @@ export const words = {
   compliance,
   coverage,
   drills,
+  dumps,
   equivalent,
   errors,
   fleets,

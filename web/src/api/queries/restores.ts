@@ -6,6 +6,7 @@ import { pagedList } from '../pages';
 export type Restore = Schemas['Restore'];
 export type RestoreState = Schemas['RestoreState'];
 export type RestoreRequest = Schemas['RestoreRequest'];
+export type DumpRestoreRequest = Schemas['DumpRestoreRequest'];
 export type RestorePlanned = Schemas['RestorePlanned'];
 
 export interface RestoreFilters {
@@ -60,6 +61,10 @@ export const restores = {
 
 export const startRestore = (request: RestoreRequest) =>
   unwrap(api.POST('/api/v1/restores', { body: request }));
+
+/** One database of a dump, into a running server: a job, and no restore of its own. */
+export const startDumpRestore = (request: DumpRestoreRequest) =>
+  unwrap(api.POST('/api/v1/dump-restores', { body: request }));
 
 export const cancelRestore = (id: string) =>
   unwrap(api.POST('/api/v1/restores/{id}/cancel', { params: { path: { id } } }));

@@ -1,7 +1,7 @@
 /** One backup: what it is, what keeps it, what it rests on and what rests on it. */
 import { useQuery } from '@tanstack/react-query';
 import { Link, getRouteApi } from '@tanstack/react-router';
-import { Flame, History, Lock } from 'lucide-react';
+import { DatabaseBackup, Flame, History, Lock, Target } from 'lucide-react';
 import { backups, type Backup } from '../../api/queries/backups';
 import { Page } from '../../frame/Page';
 import { Button } from '../../ui/Button';
@@ -12,7 +12,7 @@ import { words } from '../../words';
 import { Await } from '../work/Await';
 import { Facts } from '../work/Facts';
 import { FailureNote } from '../work/FailureNote';
-import { ClusterLink, JobLink, RepositoryLink } from '../work/links';
+import { ClusterLink, JobLink, RepositoryLinks } from '../work/links';
 import { BackupPill } from '../work/pills';
 import { version } from '../work/version';
 import { Chain } from './Chain';
@@ -51,17 +51,51 @@ function Actions({ backup }: { backup: Backup }) {
           <CopyBackup backup={backup} />
           <HoldBackup backup={backup} />
           <DeleteBackup backup={backup} />
-          <Button variant="primary" asChild>
-            <Link
-              to="/restores/new"
-              search={{ cluster: backup.cluster, at: `backup:${backup.id}`, step: 'point' }}
-            >
-              <History aria-hidden className="size-4" />
-              {text.restore}
-            </Link>
-          </Button>
+          {backup.kind === 'logical' ? (
+            <FromDump backup={backup} />
+          ) : (
+            <FromBackup backup={backup} />
+          )}
         </>
       )}
+    </>
+  );
+}
+
+function FromBackup({ backup }: { backup: Backup }) {
+  return (
+    <Button variant="primary" asChild>
+      <Link
+        to="/restores/new"
+        search={{ cluster: backup.cluster, at: `backup:${backup.id}`, step: 'point' }}
+      >
+        <History aria-hidden className="size-4" />
+        {text.restore}
+      </Link>
+    </Button>
+  );
+}
+
+/** A dump makes no server of its own but in a rehearsal: a database of it goes into one. */
+function FromDump({ backup }: { backup: Backup }) {
+  const { id, cluster } = backup;
+  return (
+    <>
+      <Button asChild>
+        <Link
+          to="/restores/new"
+          search={{ cluster, at: `backup:${id}`, rehearse: true, step: 'target' }}
+        >
+          <Target aria-hidden className="size-4" />
+          {text.rehearse}
+        </Link>
+      </Button>
+      <Button variant="primary" asChild>
+        <Link to="/restores/dump" search={{ cluster, backup: id }}>
+          <DatabaseBackup aria-hidden className="size-4" />
+          {text.restoreDatabase}
+        </Link>
+      </Button>
     </>
   );
 }
@@ -161,16 +195,7 @@ function BackupFacts({ backup }: { backup: Backup }) {
         { term: facts.added, value: <Bytes bytes={backup.addedBytes} /> },
         {
           term: facts.repositories,
-          value:
-            backup.repositories.length === 0 ? (
-              <None />
-            ) : (
-              <span className="flex flex-wrap gap-x-2">
-                {backup.repositories.map((name) => (
-                  <RepositoryLink key={name} name={name} />
-                ))}
-              </span>
-            ),
+          value: <RepositoryLinks names={backup.repositories} />,
         },
         { term: facts.version, value: version(backup.serverVersion) ?? <None /> },
         { term: facts.startLsn, value: <Lsn at={backup.startLsn} /> },

@@ -11,6 +11,7 @@ import { Card } from '../../ui/Card';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { Bytes, None, Time } from '../../ui/Values';
 import { words } from '../../words';
+import { RepositoryLinks } from '../work/links';
 
 const text = words.cluster.backups;
 const { kinds, states } = words.coverage;
@@ -29,7 +30,7 @@ const columns: PlainColumn<Backup>[] = [
     id: 'when',
     title: text.when,
     cell: ({ finishedAt, startedAt, state, id }) => (
-      <Link to={`/catalog/${id}` as string} className={LINK}>
+      <Link to="/catalog/$backup" params={{ backup: id }} className={LINK}>
         {finishedAt == null || state === 'running' ? (
           <>
             {text.started} <Time at={startedAt} />
@@ -70,7 +71,7 @@ const columns: PlainColumn<Backup>[] = [
     id: 'where',
     title: text.where,
     from: 'lg',
-    cell: ({ repositories }) => (repositories.length === 0 ? <None /> : repositories.join(', ')),
+    cell: ({ repositories }) => <RepositoryLinks names={repositories} />,
   },
   {
     id: 'kept',
@@ -91,11 +92,12 @@ const columns: PlainColumn<Backup>[] = [
     id: 'restore',
     title: text.restore,
     end: true,
-    cell: ({ state, id, cluster, finishedAt }) =>
+    cell: ({ state, id, kind, cluster, finishedAt }) =>
       state === 'available' && (
         <Link
-          to={'/restores/new' as string}
-          search={{ cluster, at: `backup:${id}` } as never}
+          {...(kind === 'logical'
+            ? { to: '/restores/dump', search: { cluster, backup: id } }
+            : { to: '/restores/new', search: { cluster, at: `backup:${id}` } })}
           aria-label={text.restoreIt(formatLocal(new Date(finishedAt ?? 0)))}
           className="font-medium text-accent underline-offset-4 hover:underline"
         >
@@ -124,7 +126,7 @@ export function BackupsTab({ cluster }: { cluster: string }) {
         }
       />
       <p className="border-t border-line px-4 py-2.5 text-sm">
-        <Link to="/catalog" search={{ cluster } as never} className={LINK}>
+        <Link to="/catalog" search={{ cluster }} className={LINK}>
           {text.all}
         </Link>
       </p>

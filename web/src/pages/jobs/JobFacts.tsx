@@ -1,9 +1,12 @@
+import { useQuery } from '@tanstack/react-query';
+import { isApiError } from '../../api/problem';
 import type { Job } from '../../api/queries/jobs';
 import { drillOfJob } from '../../api/queries/drills';
-import { restoreOfJob } from '../../api/queries/restores';
+import { restoreOfJob, restores } from '../../api/queries/restores';
 import { isFinal } from '../../api/queries/jobs';
 import { Duration, None, Time } from '../../ui/Values';
 import { words } from '../../words';
+import { restoredOf } from '../dumps/draft';
 import { Facts, type Fact } from '../work/Facts';
 import {
   AgentLink,
@@ -42,9 +45,8 @@ function orderedBy({ run, because }: Job): string {
 
 function relatedTo(job: Job): Fact[] {
   if (job.backup != null) return [{ term: text.backup, value: <BackupLink id={job.backup} /> }];
-  // A restore of a dump into a running server has no record of its own.
-  if (job.kind === 'restore' && !isDumpRestore(job)) {
-    return [{ term: text.restore, value: <RestoreLink id={restoreOfJob(job.id)} /> }];
+  if (job.kind === 'restore') {
+    return [{ term: text.restore, value: <RestoreOf job={job} /> }];
   }
   if (job.kind === 'drill' && isFinal(job.state)) {
     return [{ term: text.drill, value: <DrillLink id={drillOfJob(job.id)} /> }];
@@ -52,6 +54,11 @@ function relatedTo(job: Job): Fact[] {
   return [];
 }
 
-function isDumpRestore({ result }: Job): boolean {
-  return result != null && 'database' in result;
+/** A restore of a dump into a running server has no record of its own, which only asking tells. */
+function RestoreOf({ job }: { job: Job }) {
+  const id = restoreOfJob(job.id);
+  const known = restoredOf(job.result) !== undefined;
+  const query = useQuery({ ...restores.detail(id), enabled: !known });
+  const none = isApiError(query.error) && query.error.status === 404;
+  return known || none ? words.dumps.intoServer : <RestoreLink id={id} />;
 }

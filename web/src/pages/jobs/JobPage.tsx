@@ -19,6 +19,7 @@ import { Attempts, LateResults } from './Attempts';
 import { CancelJob } from './CancelJob';
 import { JobFacts } from './JobFacts';
 import { Logs } from './Logs';
+import { RestoredCard } from './RestoredCard';
 
 const text = words.jobs;
 const route = getRouteApi('/frame/jobs/$job');
@@ -65,6 +66,7 @@ function Found({ job }: { job: Job }) {
             <PhasesOfLast job={job} />
           </CardBody>
         </Card>
+        <RestoredCard job={job} />
         <Card>
           <CardHeader title={text.attempts} about={text.attemptsAbout} />
           <Attempts job={job} />

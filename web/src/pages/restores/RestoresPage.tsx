@@ -2,7 +2,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, getRouteApi } from '@tanstack/react-router';
 import { createColumnHelper } from '@tanstack/react-table';
-import { FilterX, History } from 'lucide-react';
+import { DatabaseBackup, FilterX, History } from 'lucide-react';
 import { restores, type Restore } from '../../api/queries/restores';
 import { formatDuration } from '../../format/time';
 import { Page } from '../../frame/Page';
@@ -107,16 +107,22 @@ export function RestoresPage() {
   const list = useInfiniteQuery(restores.list(search));
   const rows = list.data?.pages.flatMap(({ items }) => items) ?? [];
   const filtered = search.cluster !== undefined || search.state !== undefined;
+  const ofCluster = search.cluster === undefined ? {} : { cluster: search.cluster };
   const begin = (
-    <Button variant="primary" asChild>
-      <Link
-        to="/restores/new"
-        search={search.cluster === undefined ? {} : { cluster: search.cluster }}
-      >
-        <History aria-hidden className="size-4" />
-        {text.begin}
-      </Link>
-    </Button>
+    <>
+      <Button asChild>
+        <Link to="/restores/dump" search={ofCluster}>
+          <DatabaseBackup aria-hidden className="size-4" />
+          {text.beginDump}
+        </Link>
+      </Button>
+      <Button variant="primary" asChild>
+        <Link to="/restores/new" search={ofCluster}>
+          <History aria-hidden className="size-4" />
+          {text.begin}
+        </Link>
+      </Button>
+    </>
   );
   return (
     <Page title={text.title} about={text.about} actions={begin} fill>
@@ -172,7 +178,19 @@ export function RestoresPage() {
             }
             className="shrink"
           />
-          <MoreRows count={rows.length} list={list} />
+          <div className="flex flex-wrap items-center justify-between gap-x-4">
+            <MoreRows count={rows.length} list={list} />
+            <p className="pt-2 text-sm text-ink-3">
+              {text.dumps}{' '}
+              <Link
+                to="/jobs"
+                search={{ view: 'history', kind: 'restore', ...ofCluster }}
+                className="font-medium text-ink underline underline-offset-2"
+              >
+                {text.dumpJobs}
+              </Link>
+            </p>
+          </div>
         </>
       )}
     </Page>

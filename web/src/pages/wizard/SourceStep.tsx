@@ -1,4 +1,5 @@
 /** Which cluster, and whether it is to be used or only rehearsed. */
+import { Link } from '@tanstack/react-router';
 import { Database, Search, Target, History } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import { useWholeList } from '../../api/pages';
@@ -59,6 +60,16 @@ export function SourceStep({ draft, change, wrong }: StepProps) {
               onChoose={() => change({ rehearse: true })}
             />
           </div>
+          <p className="mt-3 flex flex-wrap items-center gap-x-2 text-ink-2">
+            {text.dumpAbout}
+            <Link
+              to="/restores/dump"
+              search={draft.cluster === undefined ? {} : { cluster: draft.cluster }}
+              className="font-medium text-ink underline underline-offset-2"
+            >
+              {text.dump}
+            </Link>
+          </p>
         </CardBody>
       </Card>
     </div>

@@ -72,7 +72,7 @@ export function ApprovalLink({ id, children }: { id: string; children?: string }
 export function AgentLink({ name }: { name: Maybe }) {
   if (name === null || name === undefined) return <None />;
   return (
-    <Link to="/agents" className={LINK}>
+    <Link to="/agents/$agent" params={{ agent: name }} className={LINK}>
       {name}
     </Link>
   );
@@ -80,8 +80,19 @@ export function AgentLink({ name }: { name: Maybe }) {
 
 export function RepositoryLink({ name }: { name: string }) {
   return (
-    <Link to="/repositories" className={LINK}>
+    <Link to="/repositories/$repository" params={{ repository: name }} className={LINK}>
       {name}
     </Link>
+  );
+}
+
+export function RepositoryLinks({ names }: { names: readonly string[] }) {
+  if (names.length === 0) return <None />;
+  return (
+    <span className="flex flex-wrap gap-x-2">
+      {names.map((name) => (
+        <RepositoryLink key={name} name={name} />
+      ))}
+    </span>
   );
 }

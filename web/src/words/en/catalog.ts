@@ -54,6 +54,8 @@ export const catalog = {
     },
     pinnedAbout: 'Incrementals may be built on it until then, so it is not deleted.',
     restore: 'Restore from it',
+    restoreDatabase: 'Restore a database',
+    rehearse: 'Rehearse it',
     chain: 'What it rests on, and what rests on it',
     chainAbout: 'An incremental needs every backup before it in its chain.',
     thisOne: 'this one',

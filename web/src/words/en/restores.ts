@@ -19,6 +19,9 @@ export const restores = {
   title: 'Restores',
   about: 'Every restore that somebody began: what was predicted, and what came of it.',
   begin: 'New restore',
+  beginDump: 'Restore a database',
+  dumps: 'Databases of dumps that were restored into running servers are not here, but among the',
+  dumpJobs: 'jobs that restore',
   state: 'State',
   anyState: 'Any that was begun',
   columns: {

@@ -46,6 +46,8 @@ export const wizard = {
     restoreAbout: 'A new server, made to be used.',
     rehearse: 'Rehearse',
     rehearseAbout: 'A drill of exactly this: restored, checked, thrown away.',
+    dumpAbout: 'Only one database of a dump, into a server that runs?',
+    dump: 'Restore a database',
     needCluster: 'Say which cluster',
   },
   point: {

@@ -1,0 +1,85 @@
+/** Words of restoring a database of a dump into a running server. */
+export const dumps = {
+  crumb: 'A database of a dump',
+  title: 'Restore a database',
+  titleOf: (cluster: string) => `Restore a database of ${cluster}`,
+  about:
+    'One database of a dump, made beside the others on a server that runs. What is there is never written over.',
+  source: {
+    title: 'From which dump?',
+    cluster: 'Cluster',
+    dump: 'Dump',
+    newest: (when: string) => `The newest, of ${when}`,
+    newestUnknown: 'The newest',
+    of: (when: string, bytes: string) => `${when} · ${bytes}`,
+    ofThis: (id: string) => `${id}, which is not among the available dumps`,
+    more: 'Older dumps are in the catalog, and begin this from there.',
+    catalog: 'Dumps in the catalog',
+    none: {
+      title: (cluster: string) => `${cluster} has no dump to restore from`,
+      about: 'Dumps are taken by schedules of kind logical, or when you ask for one.',
+      command: 'Take a dump',
+    },
+  },
+  database: {
+    title: 'Which database?',
+    about: 'By its name in the dump.',
+    name: 'Database',
+    size: (bytes: string, objects: string) =>
+      objects === '1' ? `${bytes}, 1 object` : `${bytes}, ${objects} objects`,
+    asOf: 'as of',
+    unknown:
+      'The job that took the dump is not on record any more, so its databases are not listed.',
+  },
+  target: {
+    title: 'Where to?',
+    cluster: 'On the primary of',
+    clusterHelp: 'The cluster itself, when no other is said.',
+    into: 'As the database',
+    intoHelp: 'One that is not there yet, or holds nothing. It gets this name when it is complete.',
+    intoExample: (database: string) => `${database}_restored`,
+    more: 'More',
+    moreAbout: 'Owner, privileges, processes.',
+    said: (count: number) => `${count} said`,
+    owner: 'Owner of everything',
+    ownerHelp: 'The roles of the dump when it is not said; they must be on that server.',
+    noPrivileges: 'Leave out privileges',
+    noPrivilegesHelp: 'What is granted to whom in the dump is not granted again.',
+    jobs: 'Processes',
+    jobsHelp: 'How many restore at once, 1 to 64. 1 when it is not said.',
+  },
+  sum: {
+    title: 'This is what happens',
+    what: 'Database',
+    dump: 'From dump',
+    asOf: 'As it was at',
+    on: 'On the primary of',
+    as: 'Made as',
+    notYet: 'not said yet',
+    touches:
+      'Nothing that is there is touched: while it is made the database has a name of its own, and it is gone again if anything fails.',
+    agent:
+      'There is no plan to see before: the host’s agent asks the server whether the name is free, and whether its programs can read the dump.',
+    begin: 'Restore the database',
+  },
+  wrong: {
+    cluster: 'Say of which cluster',
+    database: 'Say which database',
+    into: 'Say how it is to be called',
+    intoLong: 'A name in PostgreSQL has at most 63 bytes',
+    jobs: 'A number from 1 to 64',
+  },
+  /** Of the job that does it. */
+  done: {
+    title: 'The database is there',
+    about: 'Run ANALYZE in it: a dump holds no statistics.',
+    database: 'Database of the dump',
+    into: 'Made as',
+    cluster: 'On the primary of',
+    dump: 'From dump',
+    consistent: 'As it was at',
+    objects: 'Objects',
+    bytes: 'Bytes of the archive',
+  },
+  intoServer: 'a database of a dump, into a running server',
+};
