@@ -8,6 +8,7 @@
  * - `screenshots`, `perf`: commands of their own, which assert nothing about time.
  */
 import { defineConfig } from '@playwright/test';
+import { CHROMIUM, wanted } from './e2e/preflight';
 
 const port = Number(process.env['HOLDFAST_E2E_PORT'] ?? 4174);
 
@@ -18,13 +19,18 @@ export default defineConfig({
   workers: 2,
   forbidOnly: true,
   reporter: 'list',
+  globalSetup: './e2e/preflight.ts',
+  // Two cores are shared with what is tried: patient, and only a broken page is slow.
+  timeout: 90_000,
+  expect: { timeout: 10_000 },
   use: {
     actionTimeout: 20_000,
     locale: 'en-GB',
     timezoneId: 'Europe/Berlin',
-    trace: 'retain-on-failure',
+    // A trace makes tests slower by far: it is for one that fails, `--trace on`.
+    screenshot: 'only-on-failure',
     launchOptions: {
-      executablePath: process.env['HOLDFAST_CHROMIUM'] ?? '/usr/bin/chromium',
+      executablePath: CHROMIUM,
       args: [
         '--no-sandbox',
         '--disable-gpu',
@@ -35,7 +41,7 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: 'canned', testMatch: '*.e2e.ts', use: { baseURL: `http://127.0.0.1:${port}` } },
+    // First, as its tests take the longest.
     {
       name: 'stack',
       testMatch: 'stack/*.stack.ts',
@@ -44,6 +50,7 @@ export default defineConfig({
       timeout: 180_000,
       expect: { timeout: 15_000 },
     },
+    { name: 'canned', testMatch: '*.e2e.ts', use: { baseURL: `http://127.0.0.1:${port}` } },
     { name: 'screenshots', testMatch: 'screenshots.ts', expect: { timeout: 15_000 } },
     { name: 'perf', testMatch: 'perf.ts', timeout: 900_000 },
   ],
@@ -56,9 +63,3 @@ export default defineConfig({
     },
   }),
 });
-
-/** Whether a project is run: all are when none is named. */
-function wanted(project: string): boolean {
-  const named = process.argv.filter((it) => it.startsWith('--project='));
-  return named.length === 0 || named.includes(`--project=${project}`);
-}

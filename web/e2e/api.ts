@@ -21,6 +21,10 @@ export class CannedApi {
   loggedIn = false;
   /** When set, reads answer 503. */
   noLeader = false;
+  /** When set, reads answer 500. */
+  broken = false;
+  /** Reads wait for it. */
+  slow: Promise<void> | undefined;
   constructor(
     private readonly page: Page,
     private readonly clusters = 3,
@@ -30,19 +34,23 @@ export class CannedApi {
     await this.page.route('**/api/v1/**', (route) => this.answer(route));
   }
 
-  private answer(route: Route): Promise<void> {
+  private async answer(route: Route): Promise<void> {
     const url = new URL(route.request().url());
     const path = url.pathname.slice('/api/v1'.length);
     if (path.startsWith('/auth/')) return this.auth(route, path);
     if (!this.loggedIn) {
       return route.fulfill(problem(401, 'unauthenticated', 'nobody is asking', 'log in'));
     }
+    await this.slow;
+    if (this.broken) {
+      return route.fulfill(problem(500, 'internal', 'something broke', 'see the log of the node'));
+    }
     if (this.noLeader) {
       return route.fulfill(problem(503, 'no_leader', 'no node leads', 'wait a moment'));
     }
     if (path === '/events') {
       // A stream that stays open cannot be canned: it stays without an answer.
-      return Promise.resolve();
+      return;
     }
     const cluster = /^\/clusters\/([^/]+)(\/coverage|\/recoverability)?$/.exec(path);
     if (cluster !== null) {

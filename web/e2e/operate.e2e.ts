@@ -1,7 +1,7 @@
 /** Repositories, agents, alarms, reports, audit and administration, on canned answers. */
 import type { Page } from '@playwright/test';
 import { Plane } from './plane';
-import { expect, expectAccessible, test } from './test';
+import { expect, expectAccessible, expectUsable, look, LOOKS, nameOf, test } from './test';
 
 async function open(page: Page, path: string): Promise<Plane> {
   const plane = new Plane(page);
@@ -30,25 +30,17 @@ const PATHS = [
   ),
 ];
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  for (const width of [390, 1280]) {
-    test(`these pages can be used by all: ${colorScheme}, ${width} px`, async ({ page }) => {
-      test.setTimeout(180_000);
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.setViewportSize({ width, height: 800 });
-      await open(page, '/repositories');
-      for (const path of PATHS) {
-        await page.goto(path);
-        await expect(page.locator('h1')).toBeVisible();
-        await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
-        await expectAccessible(page);
-        const overflow = await page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-        );
-        expect(overflow, path).toBe(0);
-      }
-    });
-  }
+for (const shown of LOOKS) {
+  test(`these pages can be used by all: ${nameOf(shown)}`, async ({ page }) => {
+    await look(page, shown);
+    await open(page, '/repositories');
+    for (const path of PATHS) {
+      await page.goto(path);
+      await expect(page.locator('h1')).toBeVisible();
+      await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
+      await expectUsable(page, path);
+    }
+  });
 }
 
 test('a key is shown after a warning and its name, and not kept', async ({ page }) => {

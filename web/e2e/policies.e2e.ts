@@ -1,7 +1,7 @@
 /** Policies: form and YAML as twins, saved only after the dry run, versions and rollback. */
 import type { Page } from '@playwright/test';
 import { Plane } from './plane';
-import { expect, expectAccessible, test } from './test';
+import { expect, expectAccessible, expectUsable, look, LOOKS, nameOf, test } from './test';
 
 async function open(page: Page, path: string): Promise<Plane> {
   const plane = new Plane(page);
@@ -142,31 +142,24 @@ test('a revision is compared and brought back', async ({ page }) => {
   expect(plane.acts).toMatchObject([{ path: '/policies/gold/rollback', body: { revision: 4 } }]);
 });
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  for (const width of [390, 1280]) {
-    test(`policies can be used by all: ${colorScheme}, ${width} px`, async ({ page }) => {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.setViewportSize({ width, height: 800 });
-      await open(page, '/policies');
-      await expect(page.getByRole('link', { name: 'gold', exact: true })).toBeVisible();
-      for (const path of [
-        '/policies',
-        '/policies/gold',
-        '/policies/gold?tab=clusters',
-        '/policies/gold?tab=yaml',
-        '/policies/gold/edit',
-        '/policies/gold/edit?view=yaml',
-        '/new/policy',
-      ]) {
-        await page.goto(path);
-        await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
-        await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
-        await expectAccessible(page);
-        const overflow = await page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-        );
-        expect(overflow, path).toBe(0);
-      }
-    });
-  }
+for (const shown of LOOKS) {
+  test(`policies can be used by all: ${nameOf(shown)}`, async ({ page }) => {
+    await look(page, shown);
+    await open(page, '/policies');
+    await expect(page.getByRole('link', { name: 'gold', exact: true })).toBeVisible();
+    for (const path of [
+      '/policies',
+      '/policies/gold',
+      '/policies/gold?tab=clusters',
+      '/policies/gold?tab=yaml',
+      '/policies/gold/edit',
+      '/policies/gold/edit?view=yaml',
+      '/new/policy',
+    ]) {
+      await page.goto(path);
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+      await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
+      await expectUsable(page, path);
+    }
+  });
 }

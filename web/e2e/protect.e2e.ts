@@ -2,7 +2,7 @@
 import type { Page } from '@playwright/test';
 import { CannedApi } from './api';
 import { CannedBand } from './band';
-import { expect, expectAccessible, test } from './test';
+import { expect, expectAccessible, expectUsable, look, LOOKS, nameOf, test } from './test';
 import { CannedWorld } from './world';
 
 const CLUSTER = 'service-00002';
@@ -34,25 +34,17 @@ const PAGES = [
   { path: '/unprotected', seen: 'Nobody declared it' },
 ] as const;
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  for (const width of [390, 1280]) {
-    test(`pages can be used by all: ${colorScheme}, ${width} px`, async ({ page }) => {
-      test.setTimeout(120_000);
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.setViewportSize({ width, height: 800 });
-      await open(page, '/clusters');
-      for (const { path, seen } of PAGES) {
-        await page.goto(path);
-        await expect(page.getByText(seen).filter({ visible: true }).first()).toBeVisible();
-        await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
-        await expectAccessible(page);
-        const overflow = await page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-        );
-        expect(overflow, path).toBe(0);
-      }
-    });
-  }
+for (const shown of LOOKS) {
+  test(`pages can be used by all: ${nameOf(shown)}`, async ({ page }) => {
+    await look(page, shown);
+    await open(page, '/clusters');
+    for (const { path, seen } of PAGES) {
+      await page.goto(path);
+      await expect(page.getByText(seen).filter({ visible: true }).first()).toBeVisible();
+      await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
+      await expectUsable(page, path);
+    }
+  });
 }
 
 test('every number of the overview leads to its list', async ({ page }) => {
@@ -87,7 +79,7 @@ test('the band by keys: a gap says so, and the nearest point leads to a restore'
   await expect(page.getByRole('button', { name: 'Restore to this point' })).toBeDisabled();
   await expect(line).toHaveAttribute('aria-valuetext', /in a gap$/);
   await page.getByTitle('The last moment before it that can be restored').click();
-  await expect(page.getByText('Can be restored')).toBeVisible();
+  await expect(page.getByText('Can be restored', { exact: true })).toBeVisible();
   const at = new URL(page.url()).searchParams.get('at');
   await page.getByRole('link', { name: 'Restore to this point' }).click();
   await expect(page).toHaveURL(/\/restores\/new\?/);
@@ -97,12 +89,15 @@ test('the band by keys: a gap says so, and the nearest point leads to a restore'
 });
 
 test('the band by pointer: what is dragged is asked once it rests', async ({ page }) => {
+  // Time goes on when told: however slowly it is dragged here, it rests once.
+  await page.clock.install();
   const { band } = await open(page, `/clusters/${CLUSTER}?range=30d`);
   const line = page.getByRole('slider', { name: 'Point to restore to' });
   await expect(line).toBeVisible();
   await line.scrollIntoViewIfNeeded();
   const box = await page.getByRole('img', { name: /^eu-main/ }).boundingBox();
   if (box === null) throw new Error('no lane');
+  await page.clock.pauseAt(Date.now() + 1000);
   const asked = band.asked.length;
   const y = box.y + 40;
   await page.mouse.move(box.x + box.width * 0.9, y);
@@ -110,12 +105,14 @@ test('the band by pointer: what is dragged is asked once it rests', async ({ pag
   for (let step = 0; step < 20; step += 1) {
     await page.mouse.move(box.x + box.width * (0.9 - step * 0.01), y);
   }
+  expect(band.asked.length).toBe(asked);
   await page.mouse.up();
+  await page.clock.resume();
   await expect(page).toHaveURL(/at=/);
   await expect.poll(() => band.asked.length).toBeGreaterThan(asked);
   const at = Date.parse(new URL(page.url()).searchParams.get('at') ?? '');
   expect(Math.abs(at - (band.now - 30 * 86_400_000 * 0.29))).toBeLessThan(8 * 3_600_000);
-  expect(band.asked.length - asked).toBeLessThan(6);
+  expect(band.asked.length - asked).toBeLessThan(3);
 });
 
 test('a backup is asked for, with the same command and call', async ({ page }) => {

@@ -37,9 +37,40 @@ export const test = base.extend<Options & { complaints: string[] }>({
   ],
 });
 
+/** A theme at a width, in which a page is looked at. */
+export interface Look {
+  colorScheme: 'light' | 'dark';
+  width: number;
+}
+
+/** Each theme and each width once: colours do not depend on width, nor room on colour. */
+export const LOOKS: readonly Look[] = [
+  { colorScheme: 'light', width: 1280 },
+  { colorScheme: 'dark', width: 390 },
+];
+
+export const nameOf = ({ colorScheme, width }: Look): string => `${colorScheme}, ${width} px`;
+
+export async function look(page: Page, { colorScheme, width }: Look): Promise<void> {
+  await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+  await page.setViewportSize({ width, height: 800 });
+}
+
+/** The page that is open can be used by all, and is not wider than the screen. */
+export async function expectUsable(page: Page, where: string): Promise<void> {
+  await expectAccessible(page, where);
+  const wider = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  expect.soft(wider, `${where} is wider than the screen`).toBe(0);
+}
+
 /** What axe finds against WCAG 2.2 A and AA. */
 export async function expectAccessible(page: Page, where?: string): Promise<void> {
   const { violations } = await new AxeBuilder({ page })
+    // Only what is wrong is told; there are no frames, which would need a page more.
+    .options({ resultTypes: ['violations'] })
+    .setLegacyMode()
     .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
     .analyze();
   const said = violations.map(

@@ -1,6 +1,5 @@
 /** Restoring, jobs, drills, approvals and the catalog: against canned answers. */
-import type { Page } from '@playwright/test';
-import { expect, expectAccessible, test } from './test';
+import { expect, expectAccessible, expectUsable, look, LOOKS, nameOf, test } from './test';
 import { WorkApi, ids } from './work-api';
 
 const PAGES = [
@@ -23,21 +22,9 @@ const PAGES = [
   [`/catalog/${ids.full}`, 'Full backup of service-00000', 'this one'],
 ] as const;
 
-async function fits(page: Page): Promise<void> {
-  const overflow = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  expect(overflow).toBe(0);
-}
-
-for (const [colorScheme, width] of [
-  ['light', 1280],
-  ['dark', 390],
-] as const) {
-  test(`pages of work can be used by all: ${colorScheme}, ${width} px`, async ({ page }) => {
-    test.setTimeout(240_000);
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await page.setViewportSize({ width, height: 844 });
+for (const shown of LOOKS) {
+  test(`pages of work can be used by all: ${nameOf(shown)}`, async ({ page }) => {
+    await look(page, shown);
     await new WorkApi(page).start('/jobs');
     await expect(page.getByRole('heading', { level: 1, name: 'Jobs' })).toBeVisible();
     for (const [path, title, said] of PAGES) {
@@ -47,8 +34,7 @@ for (const [colorScheme, width] of [
           page.getByRole('heading', { level: 1, name: title, exact: true }),
         ).toBeVisible();
         await expect(page.getByText(said).first()).toBeAttached();
-        await expectAccessible(page);
-        await fits(page);
+        await expectUsable(page, path);
       });
     }
   });

@@ -1,8 +1,7 @@
 /** What is dangerous is done by two people, each in a browser of their own. */
-import { expect, expectAccessible, expectPage, login, testOf } from './test';
-import { PASSWORD, protectedWorld } from './world';
-
-const test = testOf(protectedWorld);
+import { expect, expectAccessible, expectPage, login } from './test';
+import { test } from './protected';
+import { PASSWORD } from './world';
 
 test('a deletion waits for a second person', async ({ page, browser, baseURL, world }) => {
   const { stack } = world;

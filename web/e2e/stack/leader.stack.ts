@@ -93,3 +93,34 @@ test('without a quorum, the page says so until there is one', async ({
   await declare(stack, 'with-a-quorum');
   await expect(page.getByRole('link', { name: 'with-a-quorum' })).toBeVisible({ timeout: 30_000 });
 });
+
+test('a node is removed where a quorum is left, and only there', async ({
+  page,
+  world: { stack },
+}) => {
+  const leads = await leader(stack);
+  const [lost, stays] = stack.nodes.filter((it) => it !== leads);
+  if (lost === undefined || stays === undefined) throw new Error('there are no three nodes');
+  await openAt(page, stack, leads);
+  await lost.kill();
+  await page.goto(`${leads.console}/administration?tab=nodes`);
+  await expect(page.getByText('not heard')).toBeVisible({ timeout: 40_000 });
+
+  // Without the one that is lost, the other is needed.
+  await page.getByRole('button', { name: `Remove: ${stays.name}` }).click();
+  const refused = page.getByRole('dialog', { name: `Remove ${stays.name}?` });
+  await expect(refused.getByText('No quorum would be left')).toBeVisible();
+  await expect(refused.getByRole('button', { name: 'Remove', exact: true })).toHaveCount(0);
+  await expectAccessible(page);
+  await page.keyboard.press('Escape');
+
+  await page.getByRole('button', { name: `Remove: ${lost.name}` }).click();
+  const ask = page.getByRole('alertdialog', { name: `Remove ${lost.name}?` });
+  await expect(ask.getByText('A quorum would be left')).toBeVisible();
+  await ask.getByLabel(`Type ${lost.name} to confirm`).fill(lost.name);
+  await ask.getByRole('button', { name: 'Remove', exact: true }).click();
+  await expect(ask).toBeHidden();
+  await expect(page.getByRole('button', { name: `Remove: ${lost.name}` })).toHaveCount(0);
+  const { items } = await stack.cli.json<Schemas['List_Node']>('node', 'list');
+  expect(items.map(({ name }) => name).sort()).toEqual([leads.name, stays.name].sort());
+});

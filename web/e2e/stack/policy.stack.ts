@@ -1,10 +1,8 @@
 /** A policy is changed: what it would do is seen first, and exactly that is done. */
 import { until } from './process';
-import { expect, expectAccessible, expectPage, login, testOf } from './test';
+import { expect, expectAccessible, expectPage, login } from './test';
 import type { Stack } from './stack';
-import { protectedWorld } from './world';
-
-const test = testOf(protectedWorld);
+import { test } from './protected';
 
 test('a policy is edited with a dry run', async ({ page, world: { stack } }) => {
   await login(page, 'admin', stack.password);

@@ -6,15 +6,41 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 const folder = resolve(process.env['HOLDFAST_TARGET'] ?? join(here, '../../../target/debug'));
 
+const servers = process.env['HOLDFAST_TEST_PG15_BIN'] ?? '/usr/lib/postgresql/15/bin';
+
 export type Program = 'holdfastd' | 'holdfast-agent' | 'holdfast' | 'holdfast-bench' | 'xtask';
 
 /** The path of one of our programs. */
 export function program(name: Program): string {
   const path = join(folder, name);
-  if (!existsSync(path)) {
-    throw new Error(`${path} is not built: run \`make build\`, or set HOLDFAST_TARGET`);
-  }
+  if (!existsSync(path)) throw new Error(`${path} is not there: ${BUILD}`);
   return path;
+}
+
+const BUILD = '`make build` makes it, or HOLDFAST_TARGET says in which folder it is';
+
+/** What tests with a stack need and this machine lacks, each with what to do. */
+export function missingPrograms(): string[] {
+  const missing: string[] = [];
+  for (const name of ['holdfastd', 'holdfast-agent', 'holdfast'] as const) {
+    const path = join(folder, name);
+    if (!canRun(path)) missing.push(`${name} is not at ${path}: ${BUILD}`);
+  }
+  if (!canRun(join(servers, 'postgres'))) {
+    missing.push(
+      `PostgreSQL 15 is not in ${servers}: \`apt-get install postgresql-15\`, or say where it is by HOLDFAST_TEST_PG15_BIN`,
+    );
+  }
+  return missing;
+}
+
+export function canRun(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -42,7 +68,7 @@ export const isRoot = (): boolean => process.geteuid?.() === 0;
 
 /** One of PostgreSQL 15: HOLDFAST_TEST_PG15_BIN, or Debian's. */
 export function postgresProgram(name: string): string {
-  const path = join(process.env['HOLDFAST_TEST_PG15_BIN'] ?? '/usr/lib/postgresql/15/bin', name);
-  accessSync(path, constants.X_OK);
+  const path = join(servers, name);
+  if (!canRun(path)) throw new Error(missingPrograms().join('\n'));
   return path;
 }

@@ -5,10 +5,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from './node';
 import { query } from './postgres';
-import { expect, expectAccessible, expectPage, login, testOf } from './test';
-import { frontier, protectedWorld } from './world';
-
-const test = testOf(protectedWorld);
+import { expect, expectAccessible, expectPage, login } from './test';
+import { test } from './protected';
+import { frontier } from './world';
 
 test('point-in-time restore by the coverage band', async ({ page, world }) => {
   const { stack, postgres } = world;

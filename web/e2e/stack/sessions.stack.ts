@@ -31,6 +31,24 @@ test('a login is renewed by itself, and no script can read it', async ({ page, w
   expect(kept).not.toMatch(/eyJ|hfr_|token/i);
 });
 
+test('a login that is over while a page is open leads back to where one was', async ({
+  page,
+  context,
+  world,
+}) => {
+  await login(page, 'admin', world.stack.password);
+  await page.goto('/clusters?state=VIOLATED');
+  await expectPage(page, 'Clusters');
+  // As the browser does when their time is over.
+  await context.clearCookies();
+  await page.getByRole('link', { name: 'Jobs' }).click();
+  await expect(page).toHaveURL('/login?return=%2Fjobs');
+  await login(page, 'admin', world.stack.password);
+  await expectPage(page, 'Jobs');
+  await page.goBack();
+  await expect(page.getByLabel('State', { exact: true })).toHaveValue('VIOLATED');
+});
+
 test('logging out everywhere ends the login of another browser too', async ({
   page,
   browser,

@@ -67,8 +67,10 @@ export class Stack {
     return this.founder.password();
   }
 
-  async agent(name: string): Promise<void> {
-    this.agents.push(await Agent.enrol(this.founder, this.cli, this.scratch, name));
+  async agent(name: string): Promise<Agent> {
+    const agent = await Agent.enrol(this.founder, this.cli, this.scratch, name);
+    this.agents.push(agent);
+    return agent;
   }
 
   async agentWith(token: string, name: string): Promise<void> {

@@ -30,11 +30,23 @@ metadata: {name: vault}
 spec: {url: "${stack.repository()}"}
 ---
 apiVersion: holdfast/v1
+kind: Repository
+metadata: {name: second}
+spec: {url: "${stack.repository('second')}"}
+---
+apiVersion: holdfast/v1
 kind: Cluster
 metadata: {name: shop, labels: {tier: gold}}
 spec:
   instances:
     - {agent: db-1, connection: "${postgres.connection()}"}
+---
+apiVersion: holdfast/v1
+kind: Cluster
+metadata: {name: idle, labels: {tier: gold}}
+spec:
+  instances:
+    - {agent: db-2, connection: host=/nonexistent user=holdfast}
 ---
 apiVersion: holdfast/v1
 kind: Policy
@@ -54,15 +66,20 @@ spec:
 `;
 }
 
-/** A cluster that is protected, with a backup, and two people beside `admin`. */
+/**
+ * A cluster that is protected, with two backups; people beside `admin`, of whom VIEWER may
+ * only look; a second repository; a cluster `idle`, whose agent `db-2` is away.
+ */
 export async function protectedWorld(): Promise<ProtectedWorld> {
   const world = await emptyWorld();
   const { stack, postgres } = world;
   try {
     await postgres.sql(ORDERS);
     await stack.agent('db-1');
+    const away = await stack.agent('db-2');
     await stack.cli.apply(documents(stack, postgres));
-    for (const user of PEOPLE) {
+    await away.stop();
+    for (const user of [...PEOPLE, VIEWER]) {
       await stack.cli.do(['user', 'create', user, '--password-stdin'], PASSWORD);
     }
     await stack.cli.apply(bindings());
@@ -103,6 +120,7 @@ export async function askToDelete(stack: Stack): Promise<void> {
 }
 
 export const PEOPLE = ['ada', 'grace'] as const;
+export const VIEWER = 'vera';
 export const PASSWORD = 'correct horse battery staple';
 
 export const ORDERS = `
@@ -117,6 +135,14 @@ metadata: {name: second-people}
 spec:
   role: administrator
   subjects: [${subjects}]
+  scope: {selector: {}}
+---
+apiVersion: holdfast/v1
+kind: RoleBinding
+metadata: {name: onlookers}
+spec:
+  role: viewer
+  subjects: [{user: ${VIEWER}}]
   scope: {selector: {}}
 `;
 }

@@ -2,6 +2,7 @@
 import { getRouteApi } from '@tanstack/react-router';
 import { Fingerprint } from 'lucide-react';
 import type { ReactNode } from 'react';
+import { useMay } from '../../acts/useMay';
 import { Page } from '../../frame/Page';
 import { EmptyState } from '../../ui/States';
 import { Tabs } from '../../ui/Tabs';
@@ -19,7 +20,16 @@ const text = words.administration;
 const route = getRouteApi('/frame/administration');
 
 export function AdministrationPage() {
-  const { tab = 'users' } = route.useSearch();
+  const search = route.useSearch();
+  const hidden = {
+    users: useMay('users:read') === false,
+    secrets: useMay('secrets:read') === false,
+  };
+  const tab = search.tab ?? (hidden.users ? 'tokens' : 'users');
+  // What was asked for by its address is answered, if by a refusal.
+  const tabs = ADMIN_TABS.filter(
+    (it) => it === tab || !(it in hidden && hidden[it as keyof typeof hidden]),
+  );
   const navigate = route.useNavigate();
   const contents: Record<(typeof ADMIN_TABS)[number], ReactNode> = {
     users: <Users />,
@@ -41,7 +51,7 @@ export function AdministrationPage() {
         label={text.title}
         value={tab}
         onChange={(next) => void navigate({ search: { tab: next }, replace: true })}
-        tabs={ADMIN_TABS.map((value) => ({
+        tabs={tabs.map((value) => ({
           value,
           text: text.tabs[value],
           content: contents[value],

@@ -5,6 +5,7 @@ import { Pencil, Trash2 } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import { ConfirmAct } from '../../acts/ConfirmAct';
 import { useAct } from '../../acts/useAct';
+import { useMay } from '../../acts/useMay';
 import { revisionOf } from '../../api/client';
 import { useWholeList } from '../../api/pages';
 import { clusters } from '../../api/queries/clusters';
@@ -77,12 +78,14 @@ function Actions({ policy, clusters }: { policy: Policy; clusters: number }) {
   const { name } = policy.metadata;
   const navigate = useNavigate();
   const [deleting, setDeleting] = useState(false);
+  const may = useMay('policies:write');
   const act = useAct({
     run: () => deletePolicy(name, revisionOf(policy)),
     stale: ['policies', 'clusters', 'exposure', 'approvals'],
     said: () => text.deleted(name),
     onDone: () => void navigate({ to: '/policies' }),
   });
+  if (may === false) return <p className="max-w-md text-sm text-ink-2">{text.notYours}</p>;
   return (
     <>
       <Button icon={Trash2} onClick={() => setDeleting(true)}>

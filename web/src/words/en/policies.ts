@@ -46,6 +46,8 @@ export const policies = {
     against: 'What speaks against it',
     nothingAgainst: 'Nothing speaks against the promises.',
     lintUnread: 'The dry run that tells this was refused:',
+    dryNotYours: 'Told to those who may change policies: a dry run finds it.',
+    notYours: 'You may look at it and not change it: that needs policies:write for everything.',
     next: 'Next backups',
     settings: 'How it is kept',
     drills: 'Drills',

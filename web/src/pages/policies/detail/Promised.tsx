@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { CircleCheck } from 'lucide-react';
 import type { ReactNode } from 'react';
+import { useMay } from '../../../acts/useMay';
 import { policies, type Policy, type PolicySpec } from '../../../api/queries/policies';
 import { Badge } from '../../../ui/Badge';
 import { Card, CardBody, CardHeader } from '../../../ui/Card';
@@ -22,7 +23,8 @@ export function Promised({ policy }: { policy: Policy }) {
   const { apiVersion, kind, metadata, status } = policy;
   const spec = specOf(policy);
   // The dry run of what is in force: it changes nothing, and tells what speaks against it.
-  const dry = useQuery(policies.preview({ apiVersion, kind, metadata, spec }));
+  const may = useMay('policies:write');
+  const dry = useQuery(policies.preview({ apiVersion, kind, metadata, spec }, may === true));
   const lint = dry.data?.policies.flatMap((each) => each.lint);
   return (
     <div className="space-y-4">
@@ -31,7 +33,9 @@ export function Promised({ policy }: { policy: Policy }) {
         <Card>
           <CardHeader title={text.against} />
           <CardBody>
-            {dry.error !== null ? (
+            {may === false ? (
+              <p className="text-ink-2">{text.dryNotYours}</p>
+            ) : dry.error !== null ? (
               <div className="space-y-2">
                 <p className="text-ink-2">{text.lintUnread}</p>
                 <ErrorState compact error={dry.error} retry={() => void dry.refetch()} />
@@ -51,7 +55,9 @@ export function Promised({ policy }: { policy: Policy }) {
         <Card>
           <CardHeader title={text.next} />
           <CardBody>
-            {dry.data === undefined ? (
+            {may === false ? (
+              <p className="text-ink-2">{text.dryNotYours}</p>
+            ) : dry.data === undefined ? (
               dry.error === null && <Skeleton className="h-16 w-full" />
             ) : (
               <Runs runs={dry.data.nextRuns} />
