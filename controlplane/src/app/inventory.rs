@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::caller::Caller;
 use super::error::Result;
-use super::exposure::{Common, declared, is_seen};
+use super::exposure::{Declared, is_seen};
 use crate::plan::inventory::{
     DeclaredInstances, declare, declared_as, per_agent, resembles, suggested_name,
 };
@@ -115,9 +115,9 @@ impl App {
     ) -> Result<Page<UnprotectedView>> {
         let view = self.read(by).await?;
         let visible = self.visible(&view, by, Permission::ClustersRead).await?;
-        let clusters = declared(&view).await?;
-        let sight = Sight::of(&view, &visible, &clusters).await?;
-        let mut items = self.find_unprotected(&view, &clusters, &sight).await?;
+        let declared = self.declared(&view).await?;
+        let sight = Sight::of(&view, &visible, &declared.clusters).await?;
+        let mut items = self.find_unprotected(&view, &declared, &sight).await?;
         items.retain(|item| ignored || item.ignored.is_none());
         Ok(Page::of(items, page, UnprotectedView::key)?)
     }
@@ -126,11 +126,11 @@ impl App {
     pub(super) async fn unprotected_counts(
         &self,
         view: &StateView,
-        clusters: &[ResourceView],
+        declared: &Declared,
         sight: &Sight<'_>,
     ) -> Result<UnprotectedCounts> {
         let mut counts = UnprotectedCounts::default();
-        for item in self.find_unprotected(view, clusters, sight).await? {
+        for item in self.find_unprotected(view, declared, sight).await? {
             match item.reason {
                 NotProtected::NotDeclared if item.ignored.is_none() => counts.instances += 1,
                 NotProtected::NotDeclared => {}
@@ -171,7 +171,9 @@ impl App {
     async fn find_unprotected(
         &self,
         view: &StateView,
-        clusters: &[ResourceView],
+        Declared {
+            clusters, common, ..
+        }: &Declared,
         sight: &Sight<'_>,
     ) -> Result<Vec<UnprotectedView>> {
         let agents = agent_names(view).await?;
@@ -203,7 +205,6 @@ impl App {
                 items.push(undeclared(agent, one, like, several));
             }
         }
-        let common = Common::read(view).await?;
         let bare = clusters
             .iter()
             .filter(|one| common.policy_of(one).is_none() && sight.sees_cluster(one.name()));

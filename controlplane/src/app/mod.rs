@@ -129,6 +129,8 @@ pub struct App {
     quorum: Mutex<Option<(Instant, bool)>>,
     /// What decides about clusters now, as of the last time that somebody asked.
     in_force: Mutex<FactsInForce>,
+    /// All clusters as they were seen last.
+    pictures: exposure::Pictures,
     /// Where this node is reached.
     pub(crate) member: Member,
     pub(crate) hellos: Hellos,
@@ -197,6 +199,7 @@ impl App {
             stop: CancellationToken::new(),
             quorum: Mutex::new(None),
             in_force: Mutex::new(FactsInForce::default()),
+            pictures: exposure::Pictures::default(),
             member,
             identity,
             hellos: Hellos::default(),

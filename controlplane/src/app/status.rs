@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use holdfast_consensus::{Role, StateView};
 use holdfast_state::query;
 use holdfast_state::schema;
-use holdfast_types::access::Permission;
+use holdfast_types::Compliance;
+use holdfast_types::access::{Permission, Visible};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,7 +15,7 @@ use super::StateSafety;
 use super::UnprotectedCounts;
 use super::caller::Caller;
 use super::error::Result;
-use super::exposure::{declared, is_seen};
+use super::exposure::{Picture, is_seen};
 use super::inventory::Sight;
 
 /// How the control plane is doing.
@@ -91,11 +92,11 @@ impl App {
         let view = self.read(by).await?;
         let visible = self.visible(&view, by, Permission::ClustersRead).await?;
         let counts = query::counts_seen(view.connection(), &visible).await?;
-        let mut clusters = declared(&view).await?;
-        let sight = Sight::of(&view, &visible, &clusters).await?;
+        let picture = self.picture(&view).await?;
+        let declared = &picture.declared;
+        let sight = Sight::of(&view, &visible, &declared.clusters).await?;
         let agents = self.agent_counts(&view, &sight).await?;
-        let unprotected = self.unprotected_counts(&view, &clusters, &sight).await?;
-        clusters.retain(|one| is_seen(&visible, one));
+        let unprotected = self.unprotected_counts(&view, declared, &sight).await?;
         Ok(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             node: self.node_status(),
@@ -115,7 +116,7 @@ impl App {
                 backups: counts.backups,
                 alarms: self.alarm_counts(&view, by).await?,
             },
-            exposure: self.verdicts(&view, &clusters).await?,
+            exposure: verdicts(&picture, &visible),
             state_safety: self.state_safety(by).await?,
         })
     }
@@ -169,4 +170,15 @@ impl App {
     pub async fn is_ready(&self) -> bool {
         !self.stop.is_cancelled() && self.has_quorum().await
     }
+}
+
+/// How many of the clusters that are seen have which verdict.
+fn verdicts(picture: &Picture, visible: &Visible) -> BTreeMap<String, u64> {
+    let mut verdicts = BTreeMap::new();
+    let seen = picture.clusters().filter(|(one, _)| is_seen(visible, one));
+    for (_, of) in seen {
+        let verdict = of.exposed.status.map_or("NONE", Compliance::as_str);
+        *verdicts.entry(verdict.to_owned()).or_default() += 1;
+    }
+    verdicts
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_types::drill::NotProven;
 use holdfast_types::resource::{Labels, selects};
 use holdfast_types::{Compliance, Name};
 use jiff::Timestamp;
@@ -16,9 +17,18 @@ pub(crate) struct Line {
     pub(crate) labels: Labels,
     pub(crate) policy: Option<Name>,
     pub(crate) status: Option<Compliance>,
+    /// Why its drills prove nothing; `None` when they do.
+    pub(crate) unproven: Option<NotProven>,
     /// Now without its exposure; `None` when nothing could be restored.
     pub(crate) frontier: Option<Timestamp>,
+    /// What would be lost.
+    pub(crate) exposure_seconds: Option<f64>,
+    /// What may be.
+    pub(crate) rpo_seconds: Option<f64>,
 }
+
+/// The word for clusters whose drills prove that they can be restored.
+const PROVEN: &str = "proven";
 
 /// In which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +37,9 @@ pub(crate) enum Order {
     /// age of what could.
     #[default]
     Exposure,
+    /// Who would lose most of what may be lost first: those of whom nothing could be
+    /// restored, then by how many times the RPO it is, then those without an RPO.
+    Rpo,
     /// By name.
     Name,
 }
@@ -50,6 +63,9 @@ pub(crate) struct Choice {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Key {
     frontier: Option<Timestamp>,
+    /// Lower is worse; of the order by RPO only.
+    #[serde(default)]
+    height: i64,
     name: Name,
 }
 
@@ -60,6 +76,8 @@ pub(crate) struct Chosen {
     pub(crate) total: u64,
     /// How many fit but for their state, by that; `NONE` without a verdict.
     pub(crate) counts: BTreeMap<&'static str, u64>,
+    /// The same by what their drills prove.
+    pub(crate) proofs: BTreeMap<&'static str, u64>,
     /// Those of this page, in order, and one more if another page follows.
     pub(crate) lines: Vec<Line>,
 }
@@ -69,10 +87,31 @@ impl Line {
         Key {
             frontier: match order {
                 Order::Exposure => self.frontier,
-                Order::Name => None,
+                Order::Rpo | Order::Name => None,
+            },
+            height: match order {
+                Order::Rpo => self.height(),
+                Order::Exposure | Order::Name => 0,
             },
             name: self.name.clone(),
         }
+    }
+}
+
+impl Line {
+    /// Millionths of the RPO that would be lost, as a negative number.
+    fn height(&self) -> i64 {
+        let Some(exposure) = self.exposure_seconds else {
+            return i64::MIN;
+        };
+        // Without an RPO nothing is too much: behind all that would lose anything of one.
+        let Some(rpo) = self.rpo_seconds else {
+            return 1;
+        };
+        // An RPO of nothing is exceeded by anything; the cast saturates.
+        #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+        let height = (exposure / rpo.max(0.001) * 1e6) as i64;
+        height.saturating_neg()
     }
 }
 
@@ -88,6 +127,8 @@ pub(crate) fn choose(
     for line in lines.into_iter().filter(|line| fits(line, choice)) {
         let status = line.status.map_or("NONE", Compliance::as_str);
         *chosen.counts.entry(status).or_default() += 1;
+        let proof = line.unproven.map_or(PROVEN, NotProven::as_str);
+        *chosen.proofs.entry(proof).or_default() += 1;
         if choice.statuses.is_empty() || choice.statuses.contains(&line.status) {
             fitting.push(line);
         }
@@ -123,7 +164,10 @@ mod tests {
             labels: Labels::new(),
             policy: None,
             status,
+            unproven: (status != Some(Compliance::Compliant)).then_some(NotProven::NoDrill),
             frontier: frontier.map(|second| Timestamp::from_second(second).unwrap()),
+            exposure_seconds: frontier.map(|second| (100 - second) as f64),
+            rpo_seconds: status.map(|_| 30.0),
         }
     }
 
@@ -165,6 +209,32 @@ mod tests {
     }
 
     #[test]
+    fn who_would_lose_most_of_their_rpo_is_first() {
+        let by = |lines: Vec<Line>| {
+            let choice = Choice {
+                order: Order::Rpo,
+                ..Choice::default()
+            };
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let page = choose(lines.clone(), &choice, after.as_ref(), 2);
+                let shown = page.lines.iter().take(2);
+                seen.extend(shown.map(|line| line.name.to_string()));
+                if page.lines.len() <= 2 {
+                    return seen.join(" ");
+                }
+                after = Some(page.lines[1].key(choice.order));
+            }
+        };
+        // One without an RPO is last, whatever it would lose.
+        assert_eq!(by(some()), "gamma beta alpha delta epsilon");
+        let mut lines = some();
+        lines[0].rpo_seconds = Some(0.0); // nothing may be lost
+        lines[3].rpo_seconds = Some(3.0); // 3.3 times
+        assert_eq!(by(lines), "gamma alpha delta beta epsilon");
+    }
+
+    #[test]
     fn a_state_that_is_not_asked_for_is_counted_and_not_shown() {
         let choice = Choice {
             statuses: vec![Some(Compliance::Violated), None],
@@ -174,6 +244,8 @@ mod tests {
         let found = choose(some(), &choice, None, 10);
         assert_eq!(names(&found), ["beta", "epsilon"]);
         assert_eq!((found.total, found.counts.values().sum::<u64>()), (2, 5));
+        // Its proof too.
+        assert_eq!((found.proofs[PROVEN], found.proofs["no_drill"]), (2, 3));
     }
 
     #[test]

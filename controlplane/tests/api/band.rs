@@ -213,6 +213,7 @@ async fn clusters_are_listed_with_how_many_there_are_of_each_state() {
         (&json!(2), &Value::Null)
     );
     assert_eq!(all["counts"]["UNPROTECTED"], 1);
+    assert_eq!(all["proofs"], json!({"no_drill": 2}));
     let row = &all["items"][1];
     assert_eq!(
         (&row["policy"], &row["fleet"]),
@@ -231,6 +232,8 @@ async fn clusters_are_listed_with_how_many_there_are_of_each_state() {
     let second = list(&format!("?sort=name&limit=1&cursor={cursor}")).await;
     assert_eq!(names(&second), ["shop"]);
     assert_eq!(second["nextCursor"], Value::Null);
+    // Against what may be lost.
+    assert_eq!(names(&list("?sort=rpo").await), ["shop", "orders"]);
     // Filters; a state that is not asked for is counted.
     let unprotected = list("?status=UNPROTECTED").await;
     assert_eq!(names(&unprotected), ["shop"]);

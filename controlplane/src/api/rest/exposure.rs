@@ -72,7 +72,8 @@ struct OverviewParams {
     policy: Option<Name>,
     /// Only with this in the name.
     text: Option<String>,
-    /// `exposure`: who would lose most first; or `name`. By exposure when it is not said.
+    /// `exposure`: who would lose most first; `rpo`: who would lose most of what may be
+    /// lost; or `name`. By exposure when it is not said.
     sort: Option<String>,
     /// At most this many items, 1 to 1000; 100 when it is not said.
     limit: Option<u64>,
@@ -92,9 +93,10 @@ impl OverviewParams {
         });
         let order = match self.sort.as_deref() {
             None | Some("exposure") => Order::Exposure,
+            Some("rpo") => Order::Rpo,
             Some("name") => Order::Name,
             Some(other) => {
-                let message = format!("\"{other}\" is no order: it is exposure or name");
+                let message = format!("\"{other}\" is no order: it is exposure, rpo or name");
                 return Err(AppError::invalid("sort", message));
             }
         };

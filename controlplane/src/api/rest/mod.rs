@@ -44,11 +44,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Extensions, HeaderMap, StatusCode, Version};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Json, Router};
 use tower::ServiceBuilder;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
@@ -64,6 +68,8 @@ use super::request;
 use crate::app::App;
 use crate::app::caller::Caller;
 
+/// Answers of fewer bytes are sent as they are.
+const WORTH_COMPRESSING: u64 = 16 * 1024;
 /// How long an answer may take; a restore's plan takes the longest.
 const ANSWER: Duration = Duration::from_secs(60);
 
@@ -174,6 +180,15 @@ pub fn router(app: Arc<App>) -> Router {
     let (open, _) = open().split_for_parts();
     let gate = from_fn_with_state(app.clone(), auth::gate);
     let permit = from_fn_with_state(app.clone(), permissions::permit);
+    // Lists of thousands over a slow network. Not downloads, which are compressed already,
+    // nor small answers: who gets a token gets it in one of those.
+    let is_json = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
+        let kind = headers.get(CONTENT_TYPE);
+        kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+    };
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(WORTH_COMPRESSING).and(is_json));
     let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER);
     let layers = ServiceBuilder::new()
         .layer(from_fn(request::surround))
@@ -187,6 +202,7 @@ pub fn router(app: Arc<App>) -> Router {
     guarded
         .route_layer(permit)
         .route_layer(gate)
+        .route_layer(compression)
         .merge(open)
         .fallback_service(console::service())
         .layer(layers)

@@ -2,6 +2,7 @@
 
 mod gather;
 mod overview;
+mod picture;
 mod verdict;
 
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use jiff::Timestamp;
 
 pub(crate) use self::gather::{Common, Gathered};
 pub use self::overview::{ClusterOverview, ClusterRow, InstanceRow, LastBackup};
-pub(super) use self::verdict::{declared, is_seen};
+pub(super) use self::picture::Pictures;
+pub(crate) use self::picture::{Declared, Picture};
+pub(super) use self::verdict::is_seen;
 
 use super::App;
 use super::caller::Caller;

@@ -2,7 +2,6 @@
 //! known of them. A constant number of statements for thousands of clusters.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use holdfast_state::query::{Page, PageRequest, PointView, ResourceView};
 use holdfast_types::access::Permission;
@@ -16,8 +15,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::gather::{Common, Gathered};
-use super::verdict::{declared, fleet_of, is_seen};
+use super::gather::Gathered;
+use super::verdict::{fleet_of, is_seen};
 use crate::app::App;
 use crate::app::caller::Caller;
 use crate::app::error::Result;
@@ -36,7 +35,10 @@ pub struct ClusterOverview {
     pub total: u64,
     /// How many fit but for `status`, by state; `NONE` without a verdict.
     pub counts: BTreeMap<&'static str, u64>,
-    /// When this was so.
+    /// How many fit but for `status`, by what their drills prove: `proven`, `no_drill`,
+    /// `drill_failed`, `drill_too_old`.
+    pub proofs: BTreeMap<&'static str, u64>,
+    /// When this was so: of thousands of clusters up to two seconds ago.
     pub as_of: Timestamp,
 }
 
@@ -125,32 +127,34 @@ impl App {
         let after: Option<Key> = page.key()?;
         let view = self.read(by).await?;
         let visible = self.visible(&view, by, Permission::ClustersRead).await?;
-        let mut clusters = declared(&view).await?;
-        clusters.retain(|one| is_seen(&visible, one));
-        let common = Arc::new(Common::read(&view).await?);
-        let exposed = self.exposed_now(&view, &clusters).await?;
-        let mut known: BTreeMap<Name, ResourceView> = clusters
-            .into_iter()
-            .map(|one| (one.name().clone(), one))
-            .collect();
-        let lines = exposed.into_iter().filter_map(|one| {
-            let cluster = known.get(&one.cluster)?;
-            Some(Line {
+        let picture = self.picture(&view).await?;
+        let common = &picture.declared.common;
+        let seen = picture
+            .clusters()
+            .filter(|(cluster, _)| is_seen(&visible, cluster));
+        let mut known: BTreeMap<&Name, &ResourceView> = BTreeMap::new();
+        let mut lines = Vec::new();
+        for (cluster, of) in seen {
+            known.insert(cluster.name(), cluster);
+            lines.push(Line {
+                name: cluster.name().clone(),
+                fleet: of.exposed.fleet.clone(),
                 labels: cluster.labels().clone(),
                 policy: common.policy_of(cluster).map(|(name, _)| name.clone()),
-                name: one.cluster,
-                fleet: one.fleet,
-                status: one.status,
-                frontier: one.frontier,
-            })
-        });
-        let chosen = choose(lines.collect(), choice, after.as_ref(), page.limit());
-        let (total, counts) = (chosen.total, chosen.counts);
+                status: of.exposed.status,
+                unproven: of.unproven,
+                frontier: of.exposed.frontier,
+                exposure_seconds: of.exposed.exposure_seconds,
+                rpo_seconds: of.exposed.rpo_seconds,
+            });
+        }
+        let chosen = choose(lines, choice, after.as_ref(), page.limit());
+        let (total, counts, proofs) = (chosen.total, chosen.counts, chosen.proofs);
         let shown = Page::cut(chosen.lines, page, |line| line.key(choice.order));
         let wanted = shown.items.iter();
-        let wanted = wanted.filter_map(|line| known.remove(&line.name));
+        let wanted = wanted.filter_map(|line| known.remove(&line.name).cloned());
         let wanted: Vec<ResourceView> = wanted.collect();
-        let gathered = self.gather_facts(&view, &common, &wanted).await?;
+        let gathered = self.gather_facts(&view, common, &wanted).await?;
         let now = Timestamp::now();
         let rows = wanted.iter().map(|one| self.row(&gathered, one, now));
         Ok(ClusterOverview {
@@ -158,7 +162,8 @@ impl App {
             next_cursor: shown.next_cursor,
             total,
             counts,
-            as_of: now,
+            proofs,
+            as_of: picture.as_of,
         })
     }
 

@@ -1,20 +1,18 @@
 //! The verdict on many clusters: who is there, what is heard of them and what decides,
 //! without a look at what repositories hold.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_compliance::{Deciding, Heard, KeptStretch, Promise, Verdict};
 use holdfast_consensus::StateView;
-use holdfast_state::query::{self, PageRequest, ResourceFilter, ResourceView};
-use holdfast_types::access::{Permission, Place, Visible};
-use holdfast_types::resource::{Kind, Policy};
+use holdfast_state::query::{PageRequest, ResourceView};
+use holdfast_types::access::{Place, Visible};
+use holdfast_types::resource::Policy;
 use holdfast_types::{Compliance, Name};
 use jiff::Timestamp;
 
 use super::gather::{Common, Standing};
 use crate::app::App;
-use crate::app::caller::Caller;
 use crate::app::error::Result;
 
 /// How exposed a cluster is now, and no more.
@@ -38,35 +36,12 @@ pub(crate) struct ExposedNow {
 const AT_ONCE: usize = 100;
 
 impl App {
-    /// How many clusters have which verdict.
-    pub(in crate::app) async fn verdicts(
-        &self,
-        view: &StateView,
-        clusters: &[ResourceView],
-    ) -> Result<BTreeMap<String, u64>> {
-        let mut verdicts = BTreeMap::new();
-        for one in self.exposed_now(view, clusters).await? {
-            let verdict = one.status.map_or("NONE", Compliance::as_str);
-            *verdicts.entry(verdict.to_owned()).or_default() += 1;
-        }
-        Ok(verdicts)
-    }
-
-    /// How exposed each cluster is that the caller sees.
-    pub(crate) async fn exposures(&self, by: &Caller) -> Result<Vec<ExposedNow>> {
-        let view = self.read(by).await?;
-        let visible = self.visible(&view, by, Permission::ClustersRead).await?;
-        let mut clusters = declared(&view).await?;
-        clusters.retain(|one| is_seen(&visible, one));
-        self.exposed_now(&view, &clusters).await
-    }
-
     pub(super) async fn exposed_now(
         &self,
         view: &StateView,
+        common: &Arc<Common>,
         clusters: &[ResourceView],
     ) -> Result<Vec<ExposedNow>> {
-        let common = Arc::new(Common::read(view).await?);
         let names: Vec<Name> = clusters.iter().map(|one| one.name().clone()).collect();
         let standing = self.standing(view, &names).await?;
         let now = Timestamp::now();
@@ -97,7 +72,7 @@ impl App {
         // Below the level at which facts are kept, all of them.
         let most = PageRequest::longest().limit();
         for some in others.chunks(most) {
-            let gathered = self.gather_facts(view, &common, some).await?;
+            let gathered = self.gather_facts(view, common, some).await?;
             exposed.extend(some.iter().map(|cluster| {
                 let judged = self.judge(&gathered, cluster, now);
                 ExposedNow {
@@ -182,20 +157,6 @@ impl App {
 pub(super) fn fleet_of(cluster: &ResourceView) -> Name {
     let usual = || "default".parse().expect("\"default\" is a name");
     cluster.fleet.clone().unwrap_or_else(usual)
-}
-
-/// Every cluster that is looked after, by name.
-pub(in crate::app) async fn declared(view: &StateView) -> Result<Vec<ResourceView>> {
-    let (filter, mut page) = (ResourceFilter::default(), PageRequest::longest());
-    let mut all = Vec::new();
-    loop {
-        let found = query::resources(view.connection(), Kind::Cluster, &filter, &page).await?;
-        all.extend(found.items);
-        match found.next_cursor {
-            None => return Ok(all),
-            cursor => page.cursor = cursor,
-        }
-    }
 }
 
 /// Whether somebody who sees this sees a cluster.

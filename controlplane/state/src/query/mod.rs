@@ -111,7 +111,7 @@ pub use state_snapshot::{
     StateSnapshotSettings, StateSnapshotState, StateSnapshotView, group, state_snapshot,
     state_snapshot_settings, state_snapshots,
 };
-pub use status::{Counts, Progress, counts, counts_seen, progress};
+pub use status::{Counts, DeclaredMark, Progress, counts, counts_seen, declared_mark, progress};
 pub(crate) use user::user_row_named;
 pub use user::{
     ApiTokenView, SessionView, UserView, api_token, api_token_by_hash, api_token_named, api_tokens,

@@ -12,9 +12,10 @@ use holdfast_types::{Failure, Lsn, Revision};
 use jiff::SignedDuration;
 use serde_json::json;
 
+use super::consent::{asked, guarded, vote};
 use super::{
-    asked, beginning, begun, checks, finishing, guarded, job_state, leased, moving, order, over,
-    planning, ready, restore_id, shown, step, succeeded, vote,
+    beginning, begun, checks, finishing, job_state, leased, moving, order, over, planning, ready,
+    restore_id, shown, step, succeeded,
 };
 use crate::approvals::approval_id;
 use crate::fixture::{backup_id, name};
