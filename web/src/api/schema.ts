@@ -10731,7 +10731,10 @@ export interface operations {
                 policy?: string;
                 /** @description Only with this in the name. */
                 text?: string;
-                /** @description `exposure`: who would lose most first; or `name`. By exposure when it is not said. */
+                /**
+                 * @description `exposure`: who would lose most first; `rpo`: who would lose most of what may be
+                 *     lost; or `name`. By exposure when it is not said.
+                 */
                 sort?: string;
                 /** @description At most this many items, 1 to 1000; 100 when it is not said. */
                 limit?: number;
