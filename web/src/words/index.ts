@@ -15,6 +15,7 @@ import { clusters } from './en/clusters';
 import { common, equivalent, errors } from './en/common';
 import { compliance } from './en/compliance';
 import { coverage } from './en/coverage';
+import { cron } from './en/cron';
 import { drills } from './en/drills';
 import { fleets } from './en/fleets';
 import { frame, palette } from './en/frame';
@@ -45,6 +46,7 @@ export const words = {
   common,
   compliance,
   coverage,
+  cron,
   drills,
   equivalent,
   errors,
