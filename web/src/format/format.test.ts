@@ -21,12 +21,12 @@ describe('durations', () => {
     [4.29, '4.2 s'],
     [42, '42 s'],
     [59.9, '59 s'],
-    [60, '1 m'],
-    [185, '3 m 05 s'],
+    [60, '1 min'],
+    [185, '3 min 05 s'],
     [7200, '2 h'],
-    [7859, '2 h 10 m'],
+    [7859, '2 h 10 min'],
     [4 * 86_400 + 3 * 3600, '4 d 03 h'],
-    [-90, '−1 m 30 s'],
+    [-90, '−1 min 30 s'],
     [Number.NaN, '–'],
   ])('%d is %s', (seconds, said) => expect(formatDuration(seconds)).toBe(said));
 
@@ -45,7 +45,7 @@ describe('moments', () => {
   test.each([
     [0, 'just now'],
     [-3_000, '3 s ago'],
-    [-3_599_000, '59 m ago'],
+    [-3_599_000, '59 min ago'],
     [-90_000_000, '1 d ago'],
     [7_200_000, 'in 2 h'],
   ])('%d ms from now is %s', (shift, said) => expect(formatAge(now + shift, now)).toBe(said));

@@ -8,11 +8,11 @@ const DAY = 86_400;
 const UNITS = [
   { unit: 'd', seconds: DAY },
   { unit: 'h', seconds: HOUR },
-  { unit: 'm', seconds: MINUTE },
+  { unit: 'min', seconds: MINUTE },
   { unit: 's', seconds: SECOND },
 ] as const;
 
-/** `42 s`, `3 m 05 s`, `2 h 10 m`, `4 d 3 h`: two units at most, rounded down. */
+/** `42 s`, `3 min 05 s`, `2 h 10 min`, `4 d 3 h`: two units at most, rounded down. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '–';
   const sign = seconds < 0 ? '−' : '';
@@ -32,7 +32,7 @@ export function formatDuration(seconds: number): string {
   return `${sign}${count} ${big.unit} ${String(rest).padStart(2, '0')} ${small.unit}`;
 }
 
-/** `3 m ago`, `in 2 h`, `just now`: one unit, rounded down. */
+/** `3 min ago`, `in 2 h`, `just now`: one unit, rounded down. */
 export function formatAge(at: number, now: number): string {
   const seconds = (now - at) / 1000;
   const size = Math.abs(seconds);

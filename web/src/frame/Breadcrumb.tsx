@@ -34,11 +34,16 @@ export function Breadcrumb() {
       <ol className="flex min-w-0 items-center gap-1">
         {crumbs.map(({ text, href }, index) => {
           const last = index === crumbs.length - 1;
+          // The rail and the title below say it already, where the rail is in sight.
+          const alone = crumbs.length === 1;
           return (
             <li key={href} className={cx('flex items-center gap-1', last ? 'min-w-0' : 'shrink-0')}>
               {index > 0 && <ChevronRight aria-hidden className="size-4 shrink-0 text-ink-3" />}
               {last ? (
-                <span aria-current="page" className="truncate font-medium">
+                <span
+                  aria-current="page"
+                  className={cx('truncate font-medium', alone && 'lg:sr-only')}
+                >
                   {text}
                 </span>
               ) : (

@@ -28,7 +28,9 @@ export function Page({
           <h1 className="text-2xl font-semibold tracking-tight">{title}</h1>
           {about !== undefined && <p className="mt-0.5 text-ink-2">{about}</p>}
         </div>
-        {actions !== undefined && <div className="flex flex-wrap gap-2">{actions}</div>}
+        {actions !== undefined && (
+          <div className="flex flex-wrap items-center gap-2">{actions}</div>
+        )}
       </header>
       {children}
     </div>

@@ -1,5 +1,6 @@
 /** What something is about, each part a link to its page. */
 import { Link } from '@tanstack/react-router';
+import { shortId } from '../format/ids';
 import { cx } from '../ui/cx';
 import { words } from '../words';
 import { partsOf } from './subject';
@@ -16,10 +17,12 @@ export function Subject({ subject, className }: { subject: string; className?: s
           {index > 0 && ' · '}
           <span className="text-ink-2">{kinds[kind] ?? kind}</span>{' '}
           {page === undefined ? (
-            <span className="break-all">{name}</span>
+            <span title={name} className="break-all">
+              {shortId(name)}
+            </span>
           ) : (
-            <Link to={page.to} search={page.search as never} className={LINK}>
-              {name}
+            <Link to={page.to} search={page.search as never} title={name} className={LINK}>
+              {shortId(name)}
             </Link>
           )}
         </span>

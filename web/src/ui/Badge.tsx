@@ -54,7 +54,7 @@ export function StatusPill({ tone, icon, children, className }: PillProps) {
   return (
     <span
       className={cx(
-        'inline-flex h-6 items-center gap-1 rounded-full pr-2.5 pl-1.5 text-xs font-semibold whitespace-nowrap',
+        'inline-flex h-6 items-center gap-1 rounded-full pr-2.5 pl-1.5 text-xs font-semibold tracking-normal whitespace-nowrap',
         SOFT[tone],
         className,
       )}
@@ -78,7 +78,7 @@ export function Badge({
   return (
     <span
       className={cx(
-        'inline-flex h-5 items-center rounded-sm px-1.5 text-xs font-medium whitespace-nowrap',
+        'inline-flex h-5 items-center rounded-sm px-1.5 text-xs font-medium tracking-normal whitespace-nowrap',
         SOFT[tone],
         className,
       )}

@@ -15,6 +15,7 @@ import { clusters } from './en/clusters';
 import { common, equivalent, errors } from './en/common';
 import { compliance } from './en/compliance';
 import { coverage } from './en/coverage';
+import { cron } from './en/cron';
 import { drills } from './en/drills';
 import { dumps } from './en/dumps';
 import { fleets } from './en/fleets';
@@ -46,6 +47,7 @@ export const words = {
   common,
   compliance,
   coverage,
+  cron,
   drills,
   dumps,
   equivalent,

@@ -16,6 +16,7 @@ import { Facts } from '../../ui/Facts';
 import { TextArea } from '../../ui/Field';
 import { ErrorState, Skeleton } from '../../ui/States';
 import { Time } from '../../ui/Values';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 import { NewSilence } from './NewSilence';
 import { SeverityPill } from './SeverityPill';
@@ -121,7 +122,7 @@ function factsOf(alarm: Alarm): { name: string; value: ReactNode; wide?: boolean
           wide: true,
           value: (
             <>
-              {alarm.acknowledgedBy}, <Time at={alarm.acknowledgedAt} />
+              {whoOf(alarm.acknowledgedBy)}, <Time at={alarm.acknowledgedAt} />
               {alarm.note && <span className="mt-1 block text-ink-2">{alarm.note}</span>}
             </>
           ),

@@ -10,6 +10,7 @@ import { Card } from '../../ui/Card';
 import { SmallTable } from '../../ui/SmallTable';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { Time } from '../../ui/Values';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 
 const text = words.alarms.silences;
@@ -41,7 +42,7 @@ export function SilenceList({ list }: { list: WholeList<Silence> }) {
         columns={[
           { name: text.columns.what, cell: (silence) => whatOf(silence) },
           { name: text.columns.reason, from: 'md', cell: ({ reason }) => reason },
-          { name: text.columns.by, from: 'lg', cell: ({ createdBy }) => createdBy },
+          { name: text.columns.by, from: 'lg', cell: ({ createdBy }) => whoOf(createdBy) },
           { name: text.columns.until, cell: ({ until }) => <Time at={until} /> },
           {
             name: text.columns.act,

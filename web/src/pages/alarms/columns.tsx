@@ -5,6 +5,7 @@ import type { Alarm } from '../../api/queries/alarms';
 import { saidHere } from '../../format/said';
 import { Subject } from '../../subjects/Subject';
 import { Time } from '../../ui/Values';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 import { SeverityMark, WORSE } from './SeverityPill';
 
@@ -76,7 +77,7 @@ function State({ alarm }: { alarm: Alarm }) {
         </span>
       ) : (
         <span className="block truncate">
-          {acknowledgedBy ? text.takenBy(acknowledgedBy) : text.nobody}
+          {acknowledgedBy ? text.takenBy(whoOf(acknowledgedBy)) : text.nobody}
         </span>
       )}
       {silencedUntil && (

@@ -1,6 +1,6 @@
 /** One request: what exactly would be done, to whom, who said what and who may. */
 import { useQuery } from '@tanstack/react-query';
-import { Link, getRouteApi } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { UserRoundX } from 'lucide-react';
 import { access } from '../../api/queries/access';
 import { approvals, type Approval } from '../../api/queries/approvals';
@@ -9,10 +9,12 @@ import { Card, CardBody, CardHeader } from '../../ui/Card';
 import { CodeBlock } from '../../ui/Code';
 import { Equivalent } from '../../ui/Equivalent';
 import { Time } from '../../ui/Values';
+import { Subject } from '../../subjects/Subject';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 import { Await } from '../work/Await';
 import { Facts } from '../work/Facts';
-import { BackupLink, ClusterLink, RestoreLink } from '../work/links';
+import { ClusterLink } from '../work/links';
 import { ApprovalPill } from '../work/pills';
 import { actionWords, isMine } from './about';
 import { Consents } from './Consents';
@@ -78,7 +80,7 @@ function Found({ request }: { request: Approval }) {
             </div>
             <div>
               <h2 className="text-sm text-ink-3">{text.detail.because}</h2>
-              <ul className="list-inside list-disc">
+              <ul className="list-disc pl-5">
                 {request.because.map((because) => (
                   <li key={because} className="break-words">
                     {because}
@@ -141,8 +143,8 @@ function RequestFacts({ request }: { request: Approval }) {
   return (
     <Facts
       facts={[
-        { term: facts.subject, value: <Subject subject={request.subject} /> },
-        { term: facts.requestedBy, value: request.requestedBy },
+        { term: facts.subject, value: <Subject subject={request.subject} />, wide: true },
+        { term: facts.requestedBy, value: whoOf(request.requestedBy) },
         { term: facts.created, value: <Time at={request.createdAt} /> },
         ...(request.decidedAt == null
           ? []
@@ -150,25 +152,6 @@ function RequestFacts({ request }: { request: Approval }) {
       ]}
     />
   );
-}
-
-function Subject({ subject }: { subject: string }) {
-  const [plural, name = ''] = subject.split('/');
-  if (plural === 'backups') return <BackupLink id={name} />;
-  if (plural === 'restores') return <RestoreLink id={name} />;
-  if (plural === 'clusters') return <ClusterLink name={name} />;
-  if (plural === 'policies') {
-    return (
-      <Link
-        to="/policies/$policy"
-        params={{ policy: name }}
-        className="underline-offset-4 hover:underline"
-      >
-        {subject}
-      </Link>
-    );
-  }
-  return <code className="text-[0.8125rem] break-all">{subject}</code>;
 }
 
 function BlastRadius({ clusters }: { clusters: Approval['clusters'] }) {
@@ -193,7 +176,7 @@ function Votes({ votes }: { votes: Approval['votes'] }) {
     <ul className="space-y-2">
       {votes.map(({ by, at, vote, note }) => (
         <li key={by}>
-          <span className="font-medium">{by}</span> · {text.votes[vote] ?? vote}{' '}
+          <span className="font-medium">{whoOf(by)}</span> · {text.votes[vote] ?? vote}{' '}
           <Time at={at} className="text-sm text-ink-2" />
           {note != null && <p className="text-ink-2">“{note}”</p>}
         </li>

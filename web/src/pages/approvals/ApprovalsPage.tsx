@@ -10,11 +10,13 @@ import { CodeBlock } from '../../ui/Code';
 import { EmptyState, ErrorState, Skeleton } from '../../ui/States';
 import { Tabs } from '../../ui/Tabs';
 import { Time } from '../../ui/Values';
+import { Subject } from '../../subjects/Subject';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 import { ApprovalLink } from '../work/links';
 import { MoreRows } from '../work/MoreRows';
 import { ApprovalPill } from '../work/pills';
-import { actionWords, subjectWords } from './about';
+import { actionWords } from './about';
 import { PendingCard } from './PendingCard';
 
 const text = words.approvals;
@@ -90,9 +92,9 @@ const columns = [
     ...fixed,
     meta: { width: 'minmax(8rem, 2fr)', from: 'lg' },
     cell: ({ getValue }) => (
-      <code className="truncate text-[0.8125rem]" title={getValue()}>
-        {subjectWords(getValue())}
-      </code>
+      <span className="truncate text-sm">
+        <Subject subject={getValue()} />
+      </span>
     ),
   }),
   column.accessor('state', {
@@ -105,7 +107,7 @@ const columns = [
     header: text.columns.by,
     ...fixed,
     meta: { width: 'minmax(7rem, 1fr)', from: 'md' },
-    cell: ({ getValue }) => <span className="truncate">{getValue()}</span>,
+    cell: ({ getValue }) => <span className="truncate">{whoOf(getValue())}</span>,
   }),
   column.accessor('createdAt', {
     header: text.columns.created,

@@ -5,8 +5,10 @@ import { access } from '../../api/queries/access';
 import type { Approval } from '../../api/queries/approvals';
 import { Card } from '../../ui/Card';
 import { Time } from '../../ui/Values';
+import { Subject } from '../../subjects/Subject';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
-import { actionWords, isMine, subjectWords } from './about';
+import { actionWords, isMine } from './about';
 import { Consents } from './Consents';
 import { VoteButtons } from './VoteButtons';
 
@@ -28,17 +30,17 @@ export function PendingCard({ request }: { request: Approval }) {
               {actionWords(request.action)}
             </Link>
           </h2>
-          <p className="truncate text-ink-2">
-            <code className="text-[0.8125rem]" title={request.subject}>
-              {subjectWords(request.subject)}
-            </code>
-            {request.clusters != null && ` · ${request.clusters.join(', ')}`}
+          <p className="text-ink-2">
+            <Subject subject={request.subject} />
+            {request.clusters != null && ` ${text.of(request.clusters)}`}
           </p>
         </div>
         <Consents request={request} />
       </div>
       <p>
-        <span className="font-medium">{mine ? text.youAsk : text.asks(request.requestedBy)}</span>{' '}
+        <span className="font-medium">
+          {mine ? text.youAsk : text.asks(whoOf(request.requestedBy))}
+        </span>{' '}
         <Time at={request.createdAt} className="text-sm text-ink-2" />
         {request.reason != null && <span className="block text-ink-2">“{request.reason}”</span>}
       </p>

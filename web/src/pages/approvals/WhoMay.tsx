@@ -1,4 +1,5 @@
 /** Who may consent to a request, by the roles that people have. */
+import { Link } from '@tanstack/react-router';
 import { useWholeList } from '../../api/pages';
 import type { Approval } from '../../api/queries/approvals';
 import { roles } from '../../api/queries/roles';
@@ -37,7 +38,16 @@ export function WhoMay({ request }: { request: Approval }) {
         ))}
       </ul>
       {voters.every(({ requester }) => requester) && (
-        <p className="mt-2 font-medium text-warn">{text.whoNobody}</p>
+        <p className="mt-2 font-medium text-warn">
+          {text.whoNobody}{' '}
+          <Link
+            to="/administration"
+            search={{ tab: 'access' }}
+            className="rounded-sm underline underline-offset-4"
+          >
+            {text.whoGive}
+          </Link>
+        </p>
       )}
     </>
   );

@@ -1,16 +1,9 @@
 /** What a request is about, in words; and what it would change: pure. */
 import type { Approval } from '../../api/queries/approvals';
 import { words } from '../../words';
-import { shortId } from '../work/ids';
 
 export function actionWords(action: string): string {
   return words.approvals.actions[action] ?? action.replaceAll('_', ' ');
-}
-
-/** `backups/bkp_0c3f…bd7eb` of the whole. */
-export function subjectWords(subject: string): string {
-  const [plural, name] = subject.split('/');
-  return plural === undefined || name === undefined ? subject : `${plural}/${shortId(name)}`;
 }
 
 export interface DocumentAfter {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { documentsOf, isMine, subjectWords } from './about';
+import { documentsOf, isMine } from './about';
 import { canonical, diffLines } from './diff';
 import { mayVote, votersOf } from './may';
 
@@ -24,13 +24,6 @@ test('documents of a request are found, and nothing in other commands', () => {
     { kind: 'Policy', name: 'gold', document: { metadata: { name: 'gold' }, spec: {} } },
   ]);
   expect(documentsOf({ command: { condemn_backups: {} } })).toEqual([]);
-});
-
-test('a subject is told short', () => {
-  expect(subjectWords('policies/gold')).toBe('policies/gold');
-  expect(subjectWords(`backups/bkp_${'0123456789abcdef'.repeat(2)}`)).toBe(
-    'backups/bkp_0123…bcdef',
-  );
 });
 
 describe('consent', () => {

@@ -4,7 +4,7 @@ import { approvals } from '../../api/queries/approvals';
 import { frameRoute } from '../../frame/route';
 import { choice } from '../../search/search';
 import { words } from '../../words';
-import { shortId } from '../work/ids';
+import { shortId } from '../../format/ids';
 
 const search = z.object({
   view: choice(['pending', 'decided']),

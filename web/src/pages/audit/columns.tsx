@@ -5,6 +5,7 @@ import { CircleCheck, CircleX } from 'lucide-react';
 import type { AuditRow } from '../../api/queries/audit';
 import { Subject } from '../../subjects/Subject';
 import { Time } from '../../ui/Values';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 
 const text = words.audit;
@@ -14,7 +15,7 @@ export const columns = [
   column.accessor('seq', {
     header: text.columns.seq,
     enableSorting: false,
-    meta: { width: '5rem', align: 'end', from: 'md' },
+    meta: { width: '4rem', align: 'end', from: 'lg' },
     cell: ({ getValue }) => <span className="num text-ink-3">{getValue()}</span>,
   }),
   column.accessor('at', {
@@ -26,22 +27,23 @@ export const columns = [
   column.accessor('principal', {
     header: text.columns.who,
     enableSorting: false,
-    meta: { width: 'minmax(7rem, 1fr)', from: 'sm' },
+    meta: { width: 'minmax(7rem, 1.25fr)', from: 'sm' },
     cell: ({ getValue }) => (
       <Link
         from="/audit"
         to="/audit"
         search={(before) => ({ ...before, principal: getValue() })}
+        title={getValue()}
         className="truncate rounded-sm hover:underline"
       >
-        {getValue()}
+        {whoOf(getValue())}
       </Link>
     ),
   }),
   column.accessor('action', {
     header: text.columns.action,
     enableSorting: false,
-    meta: { width: 'minmax(8rem, 1fr)' },
+    meta: { width: 'minmax(8.5rem, 1.5fr)' },
     cell: ({ row: { original } }) => (
       <Link
         from="/audit"
@@ -66,7 +68,7 @@ export const columns = [
   column.accessor('outcome', {
     header: text.columns.outcome,
     enableSorting: false,
-    meta: { width: 'minmax(7rem, 10rem)' },
+    meta: { width: 'minmax(7rem, 10.5rem)' },
     cell: ({ getValue }) => <Outcome outcome={getValue()} />,
   }),
   column.accessor(({ remote }) => remote ?? '', {
@@ -92,7 +94,7 @@ export function Outcome({ outcome }: { outcome: string }) {
       className="flex min-w-0 items-center gap-1.5 rounded-sm text-sm text-bad hover:underline"
     >
       <CircleX aria-hidden className="size-4 shrink-0" />
-      <code className="truncate text-xs">{outcome}</code>
+      <span className="truncate">{outcome.replaceAll('_', ' ')}</span>
     </a>
   );
 }

@@ -8,6 +8,7 @@ import { Button } from '../../ui/Button';
 import { Card, CardBody, CardHeader } from '../../ui/Card';
 import { Equivalent } from '../../ui/Equivalent';
 import { Bytes, Lsn, None, Time } from '../../ui/Values';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 import { Await } from '../work/Await';
 import { Facts } from '../work/Facts';
@@ -145,7 +146,7 @@ function Held({ hold }: { hold: NonNullable<Backup['hold']> }) {
       </p>
       <Facts
         facts={[
-          { term: text.hold.by(hold.by), value: <Time at={hold.placedAt} /> },
+          { term: text.hold.by(whoOf(hold.by)), value: <Time at={hold.placedAt} /> },
           {
             term: text.hold.until,
             value: hold.until == null ? text.hold.untilReleased : <Time absolute at={hold.until} />,

@@ -12,7 +12,7 @@ import { CodeBlock } from '../../ui/Code';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { Bytes, None, Time } from '../../ui/Values';
 import { words } from '../../words';
-import { BackupLink, ClusterLink, RepositoryLink } from '../work/links';
+import { BackupLink, ClusterLink, RepositoryLink, WithCluster } from '../work/links';
 import { MoreRows } from '../work/MoreRows';
 import { BackupPill } from '../work/pills';
 import { CatalogFilters } from './CatalogFilters';
@@ -28,18 +28,22 @@ const columns = [
     header: text.columns.id,
     ...fixed,
     meta: { width: 'minmax(8.5rem, 9.75rem)' },
-    cell: ({ getValue }) => <BackupLink id={getValue()} />,
+    cell: ({ row: { original } }) => (
+      <WithCluster name={original.cluster}>
+        <BackupLink id={original.id} />
+      </WithCluster>
+    ),
   }),
   column.accessor('cluster', {
     header: text.columns.cluster,
     ...fixed,
-    meta: { width: 'minmax(5rem, 2fr)', from: 'sm' },
+    meta: { width: 'minmax(5rem, 1.5fr)', from: 'sm' },
     cell: ({ getValue }) => <ClusterLink name={getValue()} />,
   }),
   column.accessor('kind', {
     header: text.columns.kind,
     ...fixed,
-    meta: { width: '7rem', from: 'md' },
+    meta: { width: '6.75rem', from: 'md' },
     cell: ({ getValue }) => <Badge>{words.work.backupKinds[getValue()]}</Badge>,
   }),
   column.accessor('state', {
@@ -57,13 +61,13 @@ const columns = [
   column.accessor('databaseBytes', {
     header: text.columns.database,
     ...fixed,
-    meta: { width: '7rem', align: 'end', from: 'lg' },
+    meta: { width: '6.25rem', align: 'end', from: 'lg' },
     cell: ({ getValue }) => <Bytes bytes={getValue()} />,
   }),
   column.accessor('addedBytes', {
     header: text.columns.added,
     ...fixed,
-    meta: { width: '7rem', align: 'end', from: 'lg' },
+    meta: { width: '6.25rem', align: 'end', from: 'lg' },
     cell: ({ getValue }) => <Bytes bytes={getValue()} />,
   }),
   column.accessor('repositories', {
@@ -83,7 +87,7 @@ const columns = [
   column.accessor('hold', {
     header: text.columns.kept,
     ...fixed,
-    meta: { width: 'minmax(7rem, 1fr)', from: 'xl' },
+    meta: { width: 'minmax(9rem, 2fr)', from: 'xl' },
     cell: ({ getValue }) => {
       const hold = getValue();
       return hold == null ? (

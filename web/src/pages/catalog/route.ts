@@ -4,7 +4,7 @@ import { backups } from '../../api/queries/backups';
 import { frameRoute } from '../../frame/route';
 import { choice, text } from '../../search/search';
 import { words } from '../../words';
-import { shortId } from '../work/ids';
+import { shortId } from '../../format/ids';
 
 export const KINDS = ['full', 'incremental', 'logical'] as const;
 export const STATES = ['available', 'running', 'failed', 'condemned', 'deleted'] as const;

@@ -10,6 +10,7 @@ import { StatusPill, type Tone } from '../../ui/Badge';
 import { Card } from '../../ui/Card';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { Bytes, None, Time } from '../../ui/Values';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 import { RepositoryLinks } from '../work/links';
 
@@ -79,7 +80,7 @@ const columns: PlainColumn<Backup>[] = [
     from: 'lg',
     cell: ({ hold, condemned }) =>
       hold != null ? (
-        <span title={hold.reason}>{text.held(hold.by)}</span>
+        <span title={hold.reason}>{text.held(whoOf(hold.by))}</span>
       ) : condemned != null ? (
         <span title={condemned.reason}>
           {text.condemned} <Time at={condemned.deleteAfter} />

@@ -15,6 +15,7 @@ import { Equivalent } from '../../ui/Equivalent';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { toast } from '../../ui/Toast';
 import { None, Time } from '../../ui/Values';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 import type { ViewProps } from './CompliancePage';
 
@@ -48,7 +49,7 @@ const columnsOf = (onEnd: (exemption: Exemption) => void): PlainColumn<Exemption
   },
   { id: 'reason', title: text.reason, wrap: true, cell: ({ reason }) => reason },
   { id: 'until', title: text.until, cell: ({ until, endedAt }) => <Time at={endedAt ?? until} /> },
-  { id: 'by', title: text.requested, from: 'md', cell: ({ requestedBy }) => requestedBy },
+  { id: 'by', title: text.requested, from: 'md', cell: ({ requestedBy }) => whoOf(requestedBy) },
   {
     id: 'consent',
     title: text.approved,

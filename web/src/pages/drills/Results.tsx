@@ -8,7 +8,7 @@ import { CodeBlock } from '../../ui/Code';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { Duration, Time } from '../../ui/Values';
 import { words } from '../../words';
-import { AgentLink, ClusterLink, DrillLink } from '../work/links';
+import { AgentLink, ClusterLink, DrillLink, WithCluster } from '../work/links';
 import { MoreRows } from '../work/MoreRows';
 import { DrillPill } from '../work/pills';
 import { Trend } from './Trend';
@@ -22,7 +22,11 @@ const columns = [
     header: text.columns.id,
     ...fixed,
     meta: { width: 'minmax(8.5rem, 9.5rem)' },
-    cell: ({ getValue }) => <DrillLink id={getValue()} />,
+    cell: ({ row: { original } }) => (
+      <WithCluster name={original.cluster}>
+        <DrillLink id={original.id} />
+      </WithCluster>
+    ),
   }),
   column.accessor('cluster', {
     header: text.columns.cluster,

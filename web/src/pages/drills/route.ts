@@ -4,7 +4,7 @@ import { drills } from '../../api/queries/drills';
 import { frameRoute } from '../../frame/route';
 import { choice, sortBy, text } from '../../search/search';
 import { words } from '../../words';
-import { shortId } from '../work/ids';
+import { shortId } from '../../format/ids';
 
 export const VERDICTS = ['passed', 'failed', 'cancelled'] as const;
 

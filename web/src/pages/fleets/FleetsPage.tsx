@@ -39,6 +39,7 @@ const columns: PlainColumn<FleetRow>[] = [
     id: 'clusters',
     title: text.list.clusters,
     end: true,
+    from: 'sm',
     cell: ({ name, exposures }) => (
       <Link to="/clusters" search={{ fleet: name }} className={`${LINK} num`}>
         {formatCount(exposures.length)}

@@ -8,7 +8,7 @@ import { Badge } from '../../ui/Badge';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { Duration, None, Time } from '../../ui/Values';
 import { words } from '../../words';
-import { AgentLink, ClusterLink, JobLink, RepositoryLink } from '../work/links';
+import { AgentLink, ClusterLink, JobLink, RepositoryLink, WithCluster } from '../work/links';
 import { MoreRows } from '../work/MoreRows';
 import { JobPill } from '../work/pills';
 import { tookSeconds } from '../work/took';
@@ -22,7 +22,11 @@ const columns = [
     header: text.columns.id,
     ...fixed,
     meta: { width: 'minmax(8.5rem, 9.5rem)' },
-    cell: ({ getValue }) => <JobLink id={getValue()} />,
+    cell: ({ row: { original } }) => (
+      <WithCluster name={original.cluster}>
+        <JobLink id={original.id} />
+      </WithCluster>
+    ),
   }),
   column.accessor('cluster', {
     header: text.columns.cluster,

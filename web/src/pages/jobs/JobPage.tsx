@@ -6,7 +6,6 @@ import { isFinal, jobs, type Job } from '../../api/queries/jobs';
 import { Page } from '../../frame/Page';
 import { useNow } from '../../live/now';
 import { Card, CardBody, CardHeader } from '../../ui/Card';
-import { CodeBlock } from '../../ui/Code';
 import { Equivalent } from '../../ui/Equivalent';
 import { words } from '../../words';
 import { Await } from '../work/Await';
@@ -18,6 +17,7 @@ import { JobPill } from '../work/pills';
 import { Attempts, LateResults } from './Attempts';
 import { CancelJob } from './CancelJob';
 import { JobFacts } from './JobFacts';
+import { JobResult } from './JobResult';
 import { Logs } from './Logs';
 import { RestoredCard } from './RestoredCard';
 
@@ -89,11 +89,7 @@ function Found({ job }: { job: Job }) {
           <Card>
             <CardHeader title={text.result} />
             <CardBody>
-              <CodeBlock
-                label={text.result}
-                text={JSON.stringify(job.result, null, 2)}
-                className="max-h-96 overflow-y-auto"
-              />
+              <JobResult result={job.result} />
             </CardBody>
           </Card>
         )}

@@ -4,7 +4,7 @@ import { jobs } from '../../api/queries/jobs';
 import { frameRoute } from '../../frame/route';
 import { choice, text } from '../../search/search';
 import { words } from '../../words';
-import { shortId } from '../work/ids';
+import { shortId } from '../../format/ids';
 
 export const KINDS = ['backup', 'restore', 'copy', 'drill'] as const;
 export const STATES = [

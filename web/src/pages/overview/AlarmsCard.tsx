@@ -6,6 +6,7 @@ import { overview, type Alarm } from '../../api/queries/overview';
 import { saidHere } from '../../format/said';
 import { ErrorState } from '../../ui/States';
 import { Time } from '../../ui/Values';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 import { SeverityMark, WORSE } from '../alarms/SeverityPill';
 import { LINK, OverviewCard } from './parts';
@@ -57,7 +58,7 @@ function Row({ alarm }: { alarm: Alarm }) {
         <p className="line-clamp-2 text-sm text-ink-2">{saidHere(message)}</p>
         <p className="text-sm text-ink-3">
           <Time at={openedAt} />
-          {acknowledgedBy != null && `, ${text.taken(acknowledgedBy)}`}
+          {acknowledgedBy != null && `, ${text.taken(whoOf(acknowledgedBy))}`}
         </p>
       </div>
     </li>

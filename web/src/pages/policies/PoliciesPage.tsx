@@ -145,7 +145,7 @@ function PolicyCard({ policy, clusters }: { policy: Policy; clusters: number | u
         {facts.map(([fact, value]) => (
           <div key={fact} className="min-w-0">
             <dt className="truncate text-xs text-ink-3">{fact}</dt>
-            <dd className="num truncate font-medium">{value}</dd>
+            <dd className="num font-medium break-words">{value}</dd>
           </div>
         ))}
       </dl>
@@ -164,18 +164,20 @@ function PolicyCard({ policy, clusters }: { policy: Policy; clusters: number | u
             </Link>
           ))
         )}
-        <span className="ml-auto flex flex-wrap gap-x-3">
-          <span>{keepsOf(spec)}</span>
+        <span className="ml-auto">
+          {text.facts.keepsWhat(keepsOf(spec))} {text.facts.in}{' '}
           {[spec.repository, ...(spec.copies ?? []).map(({ repository }) => repository)].map(
-            (repository) => (
-              <Link
-                key={repository}
-                to="/repositories/$repository"
-                params={{ repository }}
-                className="relative z-10 rounded-sm hover:underline"
-              >
-                {repository}
-              </Link>
+            (repository, index) => (
+              <span key={repository}>
+                {index > 0 && text.facts.and}
+                <Link
+                  to="/repositories/$repository"
+                  params={{ repository }}
+                  className="relative z-10 rounded-sm font-medium hover:underline"
+                >
+                  {repository}
+                </Link>
+              </span>
             ),
           )}
         </span>

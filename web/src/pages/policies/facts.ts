@@ -1,9 +1,12 @@
 /** A policy in a few words, as lists and cards tell it. */
 import type { Cluster } from '../../api/queries/clusters';
 import type { Policy, PolicySpec } from '../../api/queries/policies';
+import { cronSaid } from '../../format/cron';
 import { words } from '../../words';
 
 const text = words.policies.facts;
+/** From the newest to the oldest that they keep. */
+const BUCKETS = ['last', 'daily', 'weekly', 'monthly', 'yearly'] as const;
 
 /** The API gives the spec of a resource as it was written; a policy's is this. */
 export const specOf = (policy: Policy): PolicySpec => policy.spec as unknown as PolicySpec;
@@ -14,14 +17,16 @@ export function selectorOf(spec: PolicySpec): string[] {
 
 export function keepsOf({ retention }: PolicySpec): string {
   const keep = retention?.keep ?? undefined;
-  const parts = Object.entries(keep ?? {})
-    .filter(([, many]) => typeof many === 'number')
-    .map(([bucket, many]) => `${many} ${bucket}`);
+  const parts = BUCKETS.flatMap((bucket) => {
+    const many = keep?.[bucket];
+    return typeof many === 'number' ? [text.kept[bucket](many)] : [];
+  });
   return parts.length === 0 ? text.everything : parts.join(', ');
 }
 
 export function contractOf(policy: Policy): string | undefined {
-  return policy.status.contract ?? undefined;
+  const { contract } = policy.status;
+  return contract == null ? undefined : cronSaid(contract);
 }
 
 /** How many clusters each policy is in force for. */

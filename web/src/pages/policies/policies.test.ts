@@ -51,7 +51,7 @@ test('clusters are counted for the policy that is in force', () => {
 test('what is kept and selected is told in a few words', () => {
   expect(keepsOf({ selector: {}, repository: 'eu' })).toBe('everything');
   const retention = { keep: { daily: 7, last: 2 } };
-  expect(keepsOf({ selector: {}, repository: 'eu', retention })).toBe('7 daily, 2 last');
+  expect(keepsOf({ selector: {}, repository: 'eu', retention })).toBe('the newest 2, 7 daily');
   expect(selectorOf({ selector: { tier: 'gold' }, repository: 'eu' })).toEqual(['tier=gold']);
 });
 

@@ -12,6 +12,7 @@ import { IconButton } from '../../ui/Button';
 import { CopyButton } from '../../ui/Code';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { Time } from '../../ui/Values';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 
 const text = words.reports.list;
@@ -87,7 +88,7 @@ function columnsOf(onAgain: (report: MadeReport) => void) {
       meta: { width: '11.5rem', from: 'lg' },
       cell: ({ getValue }) => <Time at={getValue()} absolute />,
     }),
-    column.accessor(({ madeBy }) => madeBy ?? text.reader, {
+    column.accessor(({ madeBy }) => (madeBy == null ? text.reader : whoOf(madeBy)), {
       id: 'by',
       header: text.columns.by,
       meta: { width: 'minmax(7rem, 10rem)', from: 'lg' },
@@ -104,7 +105,7 @@ function columnsOf(onAgain: (report: MadeReport) => void) {
         ) : (
           <>
             <code title={getValue()} className="truncate text-xs text-ink-2">
-              {getValue()}
+              {getValue().slice(0, 12)}…
             </code>
             <CopyButton text={getValue()} label={words.common.copy(text.columns.sha256)} />
           </>

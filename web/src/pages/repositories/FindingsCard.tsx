@@ -48,7 +48,7 @@ export function FindingsCard({ name }: { name: string }) {
               <span>
                 {words.repositories.columns.scanned}: <Time at={data.scannedAt} />
               </span>
-              <span className="num">{text.scanned(data.backups)}</span>
+              {data.scannedAt != null && <span className="num">{text.scanned(data.backups)}</span>}
               {data.adopted > 0 && <span className="num">{text.adopted(data.adopted)}</span>}
             </p>
             <LastError error={data.error} />

@@ -11,6 +11,7 @@ import { Button } from '../../ui/Button';
 import { Card, CardBody, CardHeader } from '../../ui/Card';
 import { Equivalent } from '../../ui/Equivalent';
 import { Lsn, None, Time } from '../../ui/Values';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 import { Copies, Hosts } from '../wizard/Placement';
 import { PlanView } from '../wizard/PlanView';
@@ -148,7 +149,10 @@ function RestoreFacts({ restore }: { restore: Restore }) {
         { term: facts.agent, value: <AgentLink name={restore.agent} /> },
         { term: facts.repository, value: <RepositoryLink name={restore.repository} /> },
         { term: facts.backup, value: <BackupLink id={restore.backup} /> },
-        { term: facts.by, value: restore.requestedBy ?? <None /> },
+        {
+          term: facts.by,
+          value: restore.requestedBy == null ? <None /> : whoOf(restore.requestedBy),
+        },
         { term: facts.planned, value: <Time at={restore.plannedAt} /> },
         { term: facts.begun, value: <Time at={restore.begunAt} /> },
         { term: facts.finished, value: <Time at={restore.finishedAt} /> },

@@ -13,7 +13,7 @@ import { EmptyState, ErrorState } from '../../ui/States';
 import { Duration, Time } from '../../ui/Values';
 import { words } from '../../words';
 import { ClusterFilter } from '../work/ClusterFilter';
-import { ClusterLink, RestoreLink } from '../work/links';
+import { ClusterLink, RestoreLink, WithCluster } from '../work/links';
 import { MoreRows } from '../work/MoreRows';
 import { RestorePill } from '../work/pills';
 import { tellPoint } from '../wizard/point';
@@ -29,7 +29,11 @@ const columns = [
     header: text.columns.id,
     ...fixed,
     meta: { width: 'minmax(8.5rem, 9.5rem)' },
-    cell: ({ getValue }) => <RestoreLink id={getValue()} />,
+    cell: ({ row: { original } }) => (
+      <WithCluster name={original.cluster}>
+        <RestoreLink id={original.id} />
+      </WithCluster>
+    ),
   }),
   column.accessor('cluster', {
     header: text.columns.cluster,
@@ -46,7 +50,7 @@ const columns = [
   column.accessor('at', {
     header: text.columns.at,
     ...fixed,
-    meta: { width: 'minmax(9rem, 1fr)', from: 'md' },
+    meta: { width: 'minmax(10.75rem, 1fr)', from: 'md' },
     cell: ({ getValue }) => (
       <span className="num truncate" title={getValue()}>
         {tellPoint(getValue())}
@@ -57,7 +61,7 @@ const columns = [
     id: 'where',
     header: text.columns.where,
     ...fixed,
-    meta: { width: 'minmax(10rem, 2fr)', from: 'xl' },
+    meta: { width: 'minmax(7.5rem, 2fr)', from: 'xl' },
     cell: ({ getValue }) => (
       <code className="truncate text-[0.8125rem]" title={getValue()}>
         {getValue()}
@@ -67,13 +71,13 @@ const columns = [
   column.accessor('plannedAt', {
     header: text.columns.began,
     ...fixed,
-    meta: { width: 'minmax(5.25rem, 8rem)', from: 'sm' },
+    meta: { width: 'minmax(5.5rem, 8rem)', from: 'sm' },
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
   column.accessor('achievedRtoSeconds', {
     header: text.columns.took,
     ...fixed,
-    meta: { width: '9rem', align: 'end', from: 'lg' },
+    meta: { width: '7.5rem', align: 'end', from: 'lg' },
     cell: ({ row: { original } }) => (
       <span className="leading-tight">
         <Duration seconds={original.achievedRtoSeconds} />
@@ -88,7 +92,7 @@ const columns = [
   column.accessor('achievedDataLossSeconds', {
     header: text.columns.loss,
     ...fixed,
-    meta: { width: '6rem', align: 'end', from: 'lg' },
+    meta: { width: '5.5rem', align: 'end', from: 'lg' },
     cell: ({ getValue }) => <Duration seconds={getValue()} />,
   }),
 ];

@@ -4,7 +4,7 @@ import { restores } from '../../api/queries/restores';
 import { frameRoute } from '../../frame/route';
 import { choice, text } from '../../search/search';
 import { words } from '../../words';
-import { shortId } from '../work/ids';
+import { shortId } from '../../format/ids';
 
 export const STATES = [
   'awaitingApproval',

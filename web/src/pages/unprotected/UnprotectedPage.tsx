@@ -16,6 +16,7 @@ import { Switch } from '../../ui/Check';
 import { EmptyState, ErrorState } from '../../ui/States';
 import { toast } from '../../ui/Toast';
 import { Time } from '../../ui/Values';
+import { whoOf } from '../../subjects/who';
 import { words } from '../../words';
 import { IgnoreDialog } from './IgnoreDialog';
 import { ProtectDialog } from './ProtectDialog';
@@ -145,7 +146,9 @@ function What({ row: { reason, cluster, instance } }: { row: Unprotected }) {
 
 function Why({ row: { reason, cluster, ignored } }: { row: Unprotected }) {
   if (ignored != null) {
-    return <span className="text-sm text-ink-2">{text.ignored(ignored.by, ignored.reason)}</span>;
+    return (
+      <span className="text-sm text-ink-2">{text.ignored(whoOf(ignored.by), ignored.reason)}</span>
+    );
   }
   return (
     <span className="block space-y-1">

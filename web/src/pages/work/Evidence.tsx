@@ -2,8 +2,8 @@
 import { Download } from 'lucide-react';
 import { Button } from '../../ui/Button';
 import { Card, CardBody, CardHeader } from '../../ui/Card';
-import { CodeBlock } from '../../ui/Code';
 import { words } from '../../words';
+import { Raw } from './Raw';
 
 const text = words.drills.evidence;
 
@@ -30,7 +30,7 @@ export function Evidence({
         }
       />
       <CardBody>
-        <CodeBlock label={text.text} text={json} className="max-h-72 overflow-y-auto" />
+        <Raw title={text.show} label={text.text} record={record} />
       </CardBody>
     </Card>
   );

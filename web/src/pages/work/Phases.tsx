@@ -15,8 +15,8 @@ const COLOURS: Record<JobPhase, string> = {
   verify: 'bg-unknown-mark',
   replay: 'bg-warn-mark',
   promote: 'bg-ok-mark',
-  check: 'bg-unknown-mark',
-  commit: 'bg-ok-mark',
+  check: 'bg-info',
+  commit: 'bg-ok',
 };
 
 export interface PhaseShare {

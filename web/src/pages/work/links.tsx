@@ -1,7 +1,8 @@
 /** Links to what the pages of work name. Ids are told by their beginning, whole on hover. */
+import type { ReactNode } from 'react';
 import { Link } from '@tanstack/react-router';
 import { None } from '../../ui/Values';
-import { shortId } from './ids';
+import { shortId } from '../../format/ids';
 
 const LINK = 'rounded-sm underline-offset-4 decoration-line-strong hover:underline';
 const ID = `${LINK} font-mono text-[0.8125rem] whitespace-nowrap`;
@@ -17,6 +18,16 @@ export function ClusterLink({ name }: { name: string }) {
     >
       {name}
     </Link>
+  );
+}
+
+/** An id with the cluster under it, where the screen has no room for a column of its own. */
+export function WithCluster({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <span className="min-w-0 leading-tight">
+      <span className="block truncate">{children}</span>
+      <span className="block truncate text-xs text-ink-2 sm:hidden">{name}</span>
+    </span>
   );
 }
 
@@ -72,7 +83,7 @@ export function ApprovalLink({ id, children }: { id: string; children?: string }
 export function AgentLink({ name }: { name: Maybe }) {
   if (name === null || name === undefined) return <None />;
   return (
-    <Link to="/agents/$agent" params={{ agent: name }} className={LINK}>
+    <Link to="/agents/$agent" params={{ agent: name }} className={`${LINK} truncate`}>
       {name}
     </Link>
   );
@@ -80,7 +91,11 @@ export function AgentLink({ name }: { name: Maybe }) {
 
 export function RepositoryLink({ name }: { name: string }) {
   return (
-    <Link to="/repositories/$repository" params={{ repository: name }} className={LINK}>
+    <Link
+      to="/repositories/$repository"
+      params={{ repository: name }}
+      className={`${LINK} truncate`}
+    >
       {name}
     </Link>
   );

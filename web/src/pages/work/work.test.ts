@@ -4,7 +4,7 @@ import type { Job } from '../../api/queries/jobs';
 import { childrenOf } from '../catalog/tree';
 import { rtoOf, trendOf } from '../drills/trend';
 import { inQueueOrder } from '../jobs/queue';
-import { shortId } from './ids';
+import { shortId } from '../../format/ids';
 import { phasesOf, toldPhases } from './phases';
 import { between } from './took';
 import { version } from './version';

@@ -68,7 +68,7 @@ export const administration = {
     bindingsAbout: 'Who has which role, and where.',
     roles: 'Roles',
     rolesAbout: 'What each role permits.',
-    rolesLater: 'roles of your own. The five built-in ones are what there is.',
+    rolesLater: 'roles of your own. The built-in ones are what there is.',
     new: 'New binding',
     columns: { binding: 'Binding', role: 'Role', who: 'Who', where: 'Where' },
     everything: 'everything',

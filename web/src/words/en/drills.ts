@@ -143,6 +143,7 @@ export const drills = {
     title: 'Evidence',
     about: 'Written once when it ended, and never changed. This is all of it.',
     download: 'Download',
+    show: 'Show all of it, as JSON',
     text: 'the evidence',
   },
 };

@@ -83,6 +83,7 @@ export const jobs = {
   lateOf: (attempt: number, outcome: string) => `Attempt ${attempt} claims: ${outcome}`,
   lateRecorded: 'Its backup is complete in the repository, so it is in the catalog all the same.',
   result: 'Result',
+  results: { whole: 'All of it, as JSON', yes: 'yes', no: 'no' },
   logs: 'Log',
   logsAbout: 'Of the last attempt.',
   noLogs: 'The node that had the log has forgotten it, or nothing was logged.',

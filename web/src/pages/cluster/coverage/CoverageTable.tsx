@@ -4,6 +4,7 @@ import type { ClusterCoverage } from '../../../api/queries/coverage';
 import { formatBytes } from '../../../format/size';
 import { formatDuration } from '../../../format/time';
 import { None, Time } from '../../../ui/Values';
+import { whoOf } from '../../../subjects/who';
 import { words } from '../../../words';
 import { standsAt } from './layout';
 
@@ -42,7 +43,7 @@ export function rowsOf({ repositories, backups, drills, violations }: ClusterCov
       text.states[state],
       databaseBytes != null && formatBytes(databaseBytes),
       verifiedBy != null && text.tip.verified,
-      hold != null && text.tip.held(hold.by, hold.reason),
+      hold != null && text.tip.held(whoOf(hold.by), hold.reason),
       error?.message,
     ];
     const to = mark.finishedAt ?? null;

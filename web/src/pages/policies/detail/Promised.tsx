@@ -5,6 +5,7 @@ import { CircleCheck } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { useMay } from '../../../acts/useMay';
 import { policies, type Policy, type PolicySpec } from '../../../api/queries/policies';
+import { cronWords } from '../../../format/cron';
 import { Badge } from '../../../ui/Badge';
 import { Card, CardBody, CardHeader } from '../../../ui/Card';
 import { Facts } from '../../../ui/Facts';
@@ -133,7 +134,9 @@ function settingsOf(spec: PolicySpec): { name: string; value: ReactNode }[] {
     },
     {
       name: facts.wal,
-      value: [wal?.mode ?? facts.walDefault, wal?.flushEvery].filter(Boolean).join(', '),
+      value: [wal?.mode ?? facts.walDefault, wal?.flushEvery && facts.flush(wal.flushEvery)]
+        .filter(Boolean)
+        .join(', '),
     },
     {
       name: facts.schedules,
@@ -144,7 +147,7 @@ function settingsOf(spec: PolicySpec): { name: string; value: ReactNode }[] {
               <span key={name} className="block">
                 <span className="font-medium">{name}</span>{' '}
                 <span className="text-ink-2">
-                  {kind}, <code className="text-xs">{cron ?? every}</code> {timezone ?? ''}
+                  {words.policies.form.kinds[kind]}, <Rhythm {...{ cron, every, timezone }} />
                 </span>
               </span>
             )),
@@ -156,17 +159,30 @@ function settingsOf(spec: PolicySpec): { name: string; value: ReactNode }[] {
         (drills ?? []).length === 0 ? (
           <span className="text-warn">{text.noDrills}</span>
         ) : (
-          drills?.map(({ name, cron, every, at }, index) => (
+          drills?.map(({ name, cron, every, timezone, at }, index) => (
             <span key={index} className="block">
               {name ?? words.policies.form.drill(index + 1)}
               {', '}
-              <code className="text-xs">{cron ?? every}</code>
+              <Rhythm {...{ cron, every, timezone }} />
               {at !== null && at !== undefined && <span className="text-ink-2">, {at}</span>}
             </span>
           ))
         ),
     },
   ];
+}
+
+type Maybe = string | null | undefined;
+
+/** When it is due, in words where there are some; the line itself is on hover. */
+function Rhythm({ cron, every, timezone }: { cron?: Maybe; every?: Maybe; timezone?: Maybe }) {
+  if (cron == null) return facts.every(every ?? '');
+  const told = cronWords(cron);
+  return (
+    <span title={cron}>
+      {told ?? <code className="text-xs">{cron}</code>} {timezone ?? facts.utc}
+    </span>
+  );
 }
 
 function Place({ name }: { name: string }) {

@@ -10,9 +10,11 @@ import { Button } from '../../../ui/Button';
 import { cx } from '../../../ui/cx';
 import { Select } from '../../../ui/Field';
 import { EmptyState, ErrorState, Skeleton } from '../../../ui/States';
+import { cronSaid } from '../../../format/cron';
 import { formatAge } from '../../../format/time';
 import { useNow } from '../../../live/now';
 import { Time } from '../../../ui/Values';
+import { whoOf } from '../../../subjects/who';
 import { words } from '../../../words';
 import { DiffView } from '../../../yaml/DiffView';
 import { Changes } from '../Affected';
@@ -29,7 +31,11 @@ export function Versions({ name, policy }: { name: string; policy: Policy | unde
   if (history.error !== null && history.items.length === 0) {
     return <ErrorState error={history.error} retry={history.retry} />;
   }
-  const chosen = history.items.find((each) => each.revision === revision);
+  // What is in force is what most come for.
+  const chosen =
+    revision === undefined
+      ? history.items[0]
+      : history.items.find((each) => each.revision === revision);
   return (
     <div className="grid items-start gap-5 lg:grid-cols-[minmax(16rem,22rem)_minmax(0,1fr)]">
       <div>
@@ -41,7 +47,7 @@ export function Versions({ name, policy }: { name: string; policy: Policy | unde
               <RevisionButton
                 revision={each}
                 now={index === 0 && policy !== undefined}
-                active={each.revision === revision}
+                active={each.revision === chosen?.revision}
                 onChoose={() =>
                   void navigate({
                     search: { tab: 'versions', revision: each.revision },
@@ -53,7 +59,7 @@ export function Versions({ name, policy }: { name: string; policy: Policy | unde
           ))}
         </ol>
       </div>
-      {chosen === undefined ? (
+      {chosen === undefined && history.pending ? null : chosen === undefined ? (
         <EmptyState icon={History} title={text.choose} />
       ) : (
         <Revision
@@ -91,7 +97,7 @@ function RevisionButton({
       )}
     >
       <span className="flex items-center gap-2">
-        <span className="num font-medium">{revision.revision}</span>
+        <span className="num font-medium">{text.number(revision.revision)}</span>
         <span className="text-ink-2">{text.actions[action]}</span>
         {changes.length > 0 && (
           <span className="text-sm text-ink-2">{text.changes(changes.length)}</span>
@@ -103,7 +109,7 @@ function RevisionButton({
         )}
       </span>
       <span className="block text-sm text-ink-2">
-        <AgeOf at={changedAt} /> {text.by} {changedBy ?? text.system}
+        <AgeOf at={changedAt} /> {text.by} {changedBy == null ? text.system : whoOf(changedBy)}
       </span>
     </button>
   );
@@ -141,7 +147,8 @@ function Revision({
     <div className="min-w-0 space-y-4">
       <div className="flex flex-wrap items-end gap-3">
         <p className="min-w-0 flex-1 text-ink-2">
-          <Time at={chosen.changedAt} absolute /> {text.by} {chosen.changedBy ?? text.system}
+          <Time at={chosen.changedAt} absolute /> {text.by}{' '}
+          {chosen.changedBy == null ? text.system : whoOf(chosen.changedBy)}
         </p>
         <Select
           label={text.compare}
@@ -159,7 +166,9 @@ function Revision({
           </Button>
         )}
       </div>
-      {chosen.contract !== null && chosen.contract !== undefined && <p>{chosen.contract}</p>}
+      {chosen.contract !== null && chosen.contract !== undefined && (
+        <p>{cronSaid(chosen.contract)}</p>
+      )}
       {chosen.changes.length > 0 && <Changes changes={chosen.changes} />}
       {said.error !== null && <ErrorState compact error={said.error} />}
       {said.isPending ? (
