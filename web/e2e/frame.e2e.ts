@@ -108,9 +108,9 @@ async function afterAWhile(page: Page, seen: () => Promise<void>): Promise<void>
 test('what is slow is waited for, and is not shown as nothing', async ({ page }) => {
   const api = new CannedApi(page);
   await api.start();
-  await page.goto('/alarms');
+  await page.goto('/audit');
   await login(page);
-  await expect(page.getByRole('heading', { level: 1, name: 'Alarms' })).toBeVisible();
+  await expect(page.getByRole('heading', { level: 1, name: 'Audit' })).toBeVisible();
   let answer = () => {};
   api.slow = new Promise((resolve) => (answer = resolve));
   await page.getByRole('link', { name: 'Clusters' }).click();
@@ -126,9 +126,9 @@ test('what is slow is waited for, and is not shown as nothing', async ({ page })
 test('what cannot be read says why, and is read when it is tried again', async ({ page }) => {
   const api = new CannedApi(page);
   await api.start();
-  await page.goto('/alarms');
+  await page.goto('/audit');
   await login(page);
-  await expect(page.getByRole('heading', { level: 1, name: 'Alarms' })).toBeVisible();
+  await expect(page.getByRole('heading', { level: 1, name: 'Audit' })).toBeVisible();
   api.broken = true;
   await page.getByRole('link', { name: 'Clusters' }).click();
   const alert = page.getByRole('alert').filter({ hasText: 'something broke' });
@@ -149,7 +149,8 @@ test('10,000 clusters: filtered and sorted in the URL, gone through by keys', as
   await new CannedApi(page, 10_000).start();
   await page.goto('/clusters');
   await login(page);
-  await expect(page.getByText('10,000 clusters')).toBeVisible({ timeout: 20_000 });
+  // How quick that is, `npm run perf` says: here only that it comes.
+  await expect(page.getByText('10,000 clusters')).toBeVisible({ timeout: 60_000 });
   const drawn = await page.getByRole('row').count();
   expect(drawn).toBeLessThan(80);
   await page.getByRole('button', { name: 'Would lose' }).click();
