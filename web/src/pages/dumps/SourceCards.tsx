@@ -13,7 +13,7 @@ import { EmptyState, ErrorState, Skeleton } from '../../ui/States';
 import { Time } from '../../ui/Values';
 import { words } from '../../words';
 import { Choice } from '../wizard/Choice';
-import { shortId } from '../work/ids';
+import { shortId } from '../../format/ids';
 import type { Dumped } from './draft';
 import type { DumpProps } from './DumpPage';
 import type { DumpChoice } from './useDump';
