@@ -11,7 +11,7 @@ import { agentRoute, agentsRoute } from './pages/agents/route';
 import { alarmsRoute } from './pages/alarms/route';
 import { auditRoute } from './pages/audit/route';
 import { clustersRoute } from './pages/clusters/route';
-import { drillRoute, drillsRoute } from './pages/drills/route';
+import { drillRoute, drillsRoute, planNewRoute, planRoute } from './pages/drills/route';
 import { dumpRoute } from './pages/dumps/route';
 import { jobRoute, jobsRoute } from './pages/jobs/route';
 import { loginRoute } from './pages/login/route';
@@ -45,6 +45,8 @@ const routeTree = rootRoute.addChildren([
     restoreRoute,
     drillsRoute,
     drillRoute,
+    planRoute,
+    planNewRoute,
     approvalsRoute,
     approvalRoute,
     overviewRoute,

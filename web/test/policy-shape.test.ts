@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { POLICY_SHAPE } from '../src/pages/policies/editor/shape';
+import { PLAN_SHAPE, POLICY_SHAPE } from '../src/pages/policies/editor/shape';
 import type { Shape } from '../src/yaml/shape';
 
 interface Schema {
@@ -40,4 +40,8 @@ function shapeOf(given: Schema): Shape {
 
 test('the editor knows every field of a policy, and no other', () => {
   expect(POLICY_SHAPE).toEqual(shapeOf({ $ref: '#/components/schemas/PolicyDocument' }));
+});
+
+test('and every field of a drill plan', () => {
+  expect(PLAN_SHAPE).toEqual(shapeOf({ $ref: '#/components/schemas/DrillPlanDocument' }));
 });

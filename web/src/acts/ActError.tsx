@@ -21,7 +21,9 @@ export function ActError({ error }: { error: unknown }) {
         <p className="text-ink-2">{text.waitingAbout}</p>
       </div>
       <Button asChild size="sm">
-        <Link to="/approvals">{text.toApproval}</Link>
+        <Link to="/approvals/$approval" params={{ approval: error.approval }}>
+          {text.toApproval}
+        </Link>
       </Button>
     </div>
   );

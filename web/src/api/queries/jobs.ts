@@ -23,6 +23,11 @@ export interface JobFilters {
   state?: JobState | undefined;
   kind?: JobKind | undefined;
   cluster?: string | undefined;
+  fleet?: string | undefined;
+  /** That has it, had it last, or is asked to do it. */
+  agent?: string | undefined;
+  /** Asked for since then. */
+  since?: string | undefined;
 }
 
 /** Progress is no event: what runs is looked at again so often. */
@@ -70,10 +75,13 @@ export const jobs = {
 export const cancelJob = (id: string) =>
   unwrap(api.POST('/api/v1/jobs/{id}/cancel', { params: { path: { id } } }));
 
-function given({ state, kind, cluster }: JobFilters) {
+function given({ state, kind, cluster, fleet, agent, since }: JobFilters) {
   return {
     ...(state !== undefined && { state }),
     ...(kind !== undefined && { kind }),
     ...(cluster !== undefined && { cluster }),
+    ...(fleet !== undefined && { fleet }),
+    ...(agent !== undefined && { agent }),
+    ...(since !== undefined && { since }),
   };
 }

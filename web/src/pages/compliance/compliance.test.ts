@@ -45,6 +45,24 @@ describe('cells', () => {
   const of = (phases: Parameters<typeof cellsOf>[0]['phases'], violations: Violation[] = []) =>
     cellsOf({ cluster: 'orders', phases, violations }, [day])[0];
 
+  test('a day without a violation has the share of it that nothing is known of', () => {
+    const phase = (from: number, to: number, status: 'COMPLIANT' | 'UNKNOWN' | 'UNPROTECTED') => ({
+      from: iso(from * HOUR),
+      to: iso(to * HOUR),
+      status,
+    });
+    const phases = [
+      phase(0, 18, 'COMPLIANT'),
+      phase(18, 21, 'UNKNOWN'),
+      // Half of it is of the next day.
+      phase(21, 27, 'UNPROTECTED'),
+    ] as Parameters<typeof of>[0];
+    expect(of(phases)).toMatchObject({ look: 'unknown', above: 0, share: 6 / 24 });
+    // What is above the RPO counts first, however much is unknown besides.
+    const both = of(phases, [violation(0, 1 * HOUR)]);
+    expect(both).toMatchObject({ look: 'violated', share: 1 / 24 });
+  });
+
   test('a violation counts for each day by its part of it', () => {
     const cells = cellsOf(
       { cluster: 'orders', phases: [], violations: [violation(18 * HOUR, 30 * HOUR)] },

@@ -1,8 +1,10 @@
 /** Drill plans: what orders drills beside policies. */
-import { CalendarClock } from 'lucide-react';
+import { CalendarClock, Pencil, Plus } from 'lucide-react';
+import { Link } from '@tanstack/react-router';
 import { useWholeList } from '../../api/pages';
 import { drills, type DrillSpec } from '../../api/queries/drills';
 import { Badge } from '../../ui/Badge';
+import { Button } from '../../ui/Button';
 import { Card } from '../../ui/Card';
 import { CodeBlock } from '../../ui/Code';
 import { EmptyState, ErrorState, Skeleton } from '../../ui/States';
@@ -31,7 +33,7 @@ export function Plans() {
   if (list.pending) return <Skeleton className="h-24" />;
   if (list.items.length === 0) {
     return (
-      <EmptyState icon={CalendarClock} title={text.none.title}>
+      <EmptyState icon={CalendarClock} title={text.none.title} actions={<Create />}>
         <p>{text.none.about}</p>
         <CodeBlock label={text.none.command} text={EXAMPLE} className="text-left" />
       </EmptyState>
@@ -39,6 +41,9 @@ export function Plans() {
   }
   return (
     <>
+      <div className="mb-4 flex justify-end">
+        <Create />
+      </div>
       <ul className="grid gap-4 lg:grid-cols-2 2xl:grid-cols-3">
         {list.items.map(({ metadata, spec }) => (
           <li key={metadata.name}>
@@ -51,11 +56,30 @@ export function Plans() {
   );
 }
 
+function Create() {
+  return (
+    <Button variant="primary" asChild>
+      <Link to="/new/drill-plan">
+        <Plus aria-hidden className="size-4" />
+        {text.create}
+      </Link>
+    </Button>
+  );
+}
+
 function Plan({ name, spec }: { name: string; spec: DrillSpec }) {
   const labels = Object.entries(spec.selector ?? {});
   return (
     <Card className="h-full p-4">
-      <h2 className="mb-3 text-base font-semibold">{name}</h2>
+      <header className="mb-3 flex items-center gap-2">
+        <h2 className="min-w-0 flex-1 truncate text-base font-semibold">{name}</h2>
+        <Button size="sm" asChild>
+          <Link to="/drills/plans/$plan" params={{ plan: name }} aria-label={text.editOf(name)}>
+            <Pencil aria-hidden className="size-3.5" />
+            {text.edit}
+          </Link>
+        </Button>
+      </header>
       <Facts
         facts={[
           {

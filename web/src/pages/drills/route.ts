@@ -36,3 +36,26 @@ export const drillRoute = createRoute({
   },
   component: lazyRouteComponent(() => import('./DrillPage'), 'DrillPage'),
 });
+
+const planUnder = { text: words.drills.title, href: '/drills?view=plans' };
+const planSearch = z.object({ view: choice(['form', 'yaml', 'both']) });
+
+export const planRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  path: '/drills/plans/$plan',
+  staticData: { under: planUnder, crumb: ({ plan }) => plan ?? '' },
+  validateSearch: planSearch,
+  loader: ({ context: { queryClient }, params }) => {
+    void queryClient.prefetchQuery(drills.plan(params.plan));
+  },
+  component: lazyRouteComponent(() => import('./plan/PlanPage'), 'PlanPage'),
+});
+
+export const planNewRoute = createRoute({
+  getParentRoute: () => frameRoute,
+  // Not below /drills/plans: a plan may be called anything.
+  path: '/new/drill-plan',
+  staticData: { under: planUnder, crumb: words.drills.plan.newTitle },
+  validateSearch: planSearch,
+  component: lazyRouteComponent(() => import('./plan/NewPlanPage'), 'NewPlanPage'),
+});

@@ -1,6 +1,11 @@
-import { Select } from '../../ui/Field';
+import { useWholeList } from '../../api/pages';
+import { fleets } from '../../api/queries/fleets';
+import { places } from '../../api/queries/places';
+import { Combobox } from '../../ui/Combobox';
+import { Select, TextField } from '../../ui/Field';
 import { words } from '../../words';
 import { ClusterFilter } from '../work/ClusterFilter';
+import { fromField, toField } from '../wizard/point';
 import { KINDS, STATES, type JobSearch } from './route';
 
 const text = words.jobs;
@@ -22,6 +27,8 @@ export function JobFilters({
   onChange: (changed: Partial<JobSearch>) => void;
   withState?: boolean;
 }) {
+  const knownFleets = useWholeList(fleets.list()).items;
+  const knownAgents = useWholeList(places.agents()).items;
   return (
     <div
       role="search"
@@ -32,6 +39,24 @@ export function JobFilters({
         className="col-span-2 md:w-56"
         value={search.cluster}
         onChange={(cluster) => onChange({ cluster })}
+      />
+      <Combobox
+        label={text.fleet}
+        labelHidden
+        className="md:w-40"
+        placeholder={text.anyFleet}
+        value={search.fleet}
+        options={knownFleets.map(({ metadata: { name } }) => ({ value: name, text: name }))}
+        onChange={(fleet) => onChange({ fleet })}
+      />
+      <Combobox
+        label={text.agent}
+        labelHidden
+        className="md:w-40"
+        placeholder={text.anyAgent}
+        value={search.agent}
+        options={knownAgents.map(({ name }) => ({ value: name, text: name }))}
+        onChange={(agent) => onChange({ agent })}
       />
       <Select
         label={text.kind}
@@ -51,6 +76,19 @@ export function JobFilters({
           onValueChange={(value) => onChange({ state: STATES.find((state) => state === value) })}
         />
       )}
+      <div className="col-span-2 flex items-center gap-2 md:w-72">
+        <span aria-hidden className="text-sm whitespace-nowrap text-ink-2">
+          {text.askedSince}
+        </span>
+        <TextField
+          label={text.askedSince}
+          labelHidden
+          type="datetime-local"
+          className="min-w-0 flex-1"
+          value={search.since === undefined ? '' : toField(search.since)}
+          onChange={({ target: { value } }) => onChange({ since: fromField(value) })}
+        />
+      </div>
     </div>
   );
 }

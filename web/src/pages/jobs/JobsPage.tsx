@@ -18,7 +18,8 @@ export function JobsPage() {
     void navigate({ search: (before) => ({ ...before, ...changed }), replace: true });
   // A state is one of history: a link to the failed ones leads there.
   const view = search.view ?? (search.state === undefined ? 'now' : 'history');
-  const filters = { kind: search.kind, cluster: search.cluster };
+  const { kind, cluster, fleet, agent, since } = search;
+  const filters = { kind, cluster, fleet, agent, since };
   return (
     <Page title={text.title} about={text.about}>
       <Tabs

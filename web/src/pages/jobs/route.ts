@@ -23,6 +23,14 @@ const search = z.object({
   kind: choice(KINDS),
   state: choice(STATES),
   cluster: text(),
+  fleet: text(),
+  agent: text(),
+  /** An RFC 3339 time; what is none is left out. */
+  since: z
+    .string()
+    .refine((value) => !Number.isNaN(Date.parse(value)))
+    .optional()
+    .catch(undefined),
 });
 export type JobSearch = z.infer<typeof search>;
 

@@ -50,6 +50,12 @@ export function TargetMore(props: StepProps) {
           help={text.tablespacesHelp}
         />
         <Lines {...props} field="checks" label={text.checks} help={text.checksHelp} />
+        <Switch
+          label={text.amcheck}
+          help={text.amcheckHelp}
+          checked={draft.amcheck === true}
+          onChange={(amcheck) => change({ amcheck: amcheck || undefined })}
+        />
       </Fold>
       <Fold title={text.handOver} about={text.handOverAbout} {...stateOf(props, HAND_OVER)}>
         <Word {...props} field="register" label={text.register} help={text.registerHelp} />
@@ -67,7 +73,7 @@ export function TargetMore(props: StepProps) {
   );
 }
 
-const MORE = ['repository', 'delta', 'force', 'set', 'tablespaces', 'checks'] as const;
+const MORE = ['repository', 'delta', 'force', 'set', 'tablespaces', 'checks', 'amcheck'] as const;
 const HAND_OVER = ['register', 'fleet', 'labels', 'hooks', 'webhooks', 'secret'] as const;
 
 function stateOf({ draft, wrong }: StepProps, fields: readonly (keyof Draft)[]) {

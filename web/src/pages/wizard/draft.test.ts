@@ -134,3 +134,11 @@ describe('a step', () => {
     expect(Object.keys(wrongIn(draft, 'target'))).toEqual([field]);
   });
 });
+
+test('amcheck is a check beside the queries', () => {
+  const draft = { cluster: 'orders', checks: 'select 1 => = 1', amcheck: true };
+  expect(requestOf(draft).checks).toEqual([{ sql: 'select 1', expect: '= 1' }, { amcheck: true }]);
+  expect(requestOf({ cluster: 'orders', amcheck: true }).checks).toEqual([{ amcheck: true }]);
+  expect(commandOf(draft, 'run')).toContain('--checks checks.yaml');
+  expect(requestOf({ cluster: 'orders' })).not.toHaveProperty('checks');
+});

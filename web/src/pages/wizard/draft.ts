@@ -36,10 +36,7 @@ export function readChecks(block: string | undefined): Check[] {
   });
 }
 
-/** What newer control planes take besides. */
-type Request = RestoreRequest & { checks?: Check[]; hooks?: string[] };
-
-export function requestOf(draft: Draft): Request {
+export function requestOf(draft: Draft): RestoreRequest {
   const { cluster = '', at = 'latest', agent, region, repository } = draft;
   const place = {
     ...(agent !== undefined && { agent }),
@@ -59,7 +56,7 @@ function serverOf(draft: Draft) {
   const [set, tablespaceMap, checks] = [
     pairs(draft.set),
     pairs(draft.tablespaces),
-    readChecks(draft.checks),
+    [...readChecks(draft.checks), ...(draft.amcheck === true ? [{ amcheck: true }] : [])],
   ];
   const start = starts(draft);
   return {
@@ -116,7 +113,7 @@ export function commandOf(draft: Draft, act: 'plan' | 'run', planHash?: string):
   return [`holdfast restore ${act} ${shellWord(request.cluster)}`, ...said].join(' \\\n  ');
 }
 
-function runFlags({ rehearse, register, webhooks }: Request, planHash: string | undefined) {
+function runFlags({ rehearse, register, webhooks }: RestoreRequest, planHash: string | undefined) {
   return [
     rehearse === true && '--rehearse',
     option('plan-hash', planHash),

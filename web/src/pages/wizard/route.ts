@@ -31,6 +31,8 @@ const search = z.object({
   set: text(),
   tablespaces: text(),
   checks: text(),
+  /** pg_amcheck as a check besides the queries. */
+  amcheck: flag(),
   hooks: text(),
   register: text(),
   fleet: text(),

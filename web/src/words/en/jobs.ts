@@ -8,6 +8,11 @@ export const jobs = {
   state: 'State',
   anyState: 'Any state',
   cluster: 'Cluster',
+  fleet: 'Fleet',
+  anyFleet: 'Any fleet',
+  agent: 'Agent',
+  anyAgent: 'Any agent',
+  askedSince: 'Asked for since',
   running: 'Running',
   runningAbout: (count: number) =>
     count === 1 ? '1 job has an agent' : `${count} jobs have an agent`,
@@ -25,7 +30,7 @@ export const jobs = {
   },
   none: {
     title: 'No job fits',
-    about: 'No job of this kind, state and cluster is on record.',
+    about: 'No job that all of the filters fit is on record.',
   },
   jobOf: (kind: string, cluster: string) => `${kind} of ${cluster}`,
   place: (position: string) => `Place ${position}`,

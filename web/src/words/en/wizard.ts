@@ -175,6 +175,8 @@ export const wizard = {
     checks: 'Checks',
     checksHelp:
       'One query a line, “=>”, and what is expected: select count(*) from orders => > 0. Made before anybody else can connect.',
+    amcheck: 'Check tables and indexes with amcheck',
+    amcheckHelp: 'pg_amcheck reads every database of the restored server before it is handed over.',
     rehearsal: 'A rehearsal has its own directory and port, and leaves nothing.',
     needPlace: 'Say on which host or in which region',
     badDir: 'An absolute path: it begins with /',

@@ -87,7 +87,13 @@ export function Editor({ value, onChange, preview, view, onView, isNew }: Editor
   );
 }
 
-function Views({ value, onChange }: { value: EditView; onChange: (view: EditView) => void }) {
+export function Views({
+  value,
+  onChange,
+}: {
+  value: EditView;
+  onChange: (view: EditView) => void;
+}) {
   const views: EditView[] = ['form', 'yaml', 'both'];
   return (
     <div
@@ -120,7 +126,7 @@ function Views({ value, onChange }: { value: EditView; onChange: (view: EditView
   );
 }
 
-function Broken({ marks, onYaml }: { marks: readonly LineMark[]; onYaml: () => void }) {
+export function Broken({ marks, onYaml }: { marks: readonly LineMark[]; onYaml: () => void }) {
   return (
     <div role="alert" className="space-y-3">
       <p className="flex gap-2">
@@ -143,7 +149,7 @@ function Broken({ marks, onYaml }: { marks: readonly LineMark[]; onYaml: () => v
 }
 
 /** Faults in fields that the form may not show. */
-function Elsewhere({ marks, onYaml }: { marks: readonly LineMark[]; onYaml: () => void }) {
+export function Elsewhere({ marks, onYaml }: { marks: readonly LineMark[]; onYaml: () => void }) {
   return (
     <div role="alert" className="flex items-start gap-3 rounded-lg bg-bad-soft p-3">
       <ul className="min-w-0 flex-1 space-y-1">
@@ -161,7 +167,7 @@ function Elsewhere({ marks, onYaml }: { marks: readonly LineMark[]; onYaml: () =
 }
 
 /** What the control plane refuses of the document, and where. */
-function refusalOf(error: unknown): { field: string; message: string } | undefined {
+export function refusalOf(error: unknown): { field: string; message: string } | undefined {
   if (!isApiError(error) || error.field === undefined) return undefined;
   return { field: error.field, message: error.message };
 }

@@ -1,6 +1,6 @@
 /** A policy as it is being written: its text, what that says, and what is wrong in it. */
 import { words } from '../../../words';
-import { unknownFields } from '../../../yaml/shape';
+import { unknownFields, type Shape } from '../../../yaml/shape';
 import {
   readYaml,
   valueAt,
@@ -31,11 +31,11 @@ export interface Draft {
   marks: LineMark[];
 }
 
-export function readDraft(text: string): Draft {
+export function readDraft(text: string, shape: Shape = POLICY_SHAPE): Draft {
   const read = readYaml(text, words.yaml);
   const marks: LineMark[] = read.faults.map(({ line, message }) => ({ line, message }));
   if (read.value !== undefined) {
-    for (const { path, field, meant, expected } of unknownFields(POLICY_SHAPE, read.value)) {
+    for (const { path, field, meant, expected } of unknownFields(shape, read.value)) {
       marks.push({
         line: read.lineOf(path),
         field,

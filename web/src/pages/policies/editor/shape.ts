@@ -90,3 +90,11 @@ export const POLICY_SHAPE: Shape = map({
   metadata: map({ name: value, fleet: value, labels: open }),
   spec,
 });
+
+/** What a DrillPlan says is what a drill of a policy says. */
+export const PLAN_SHAPE: Shape = map({
+  apiVersion: value,
+  kind: value,
+  metadata: map({ name: value, fleet: value, labels: open }),
+  spec: drill,
+});

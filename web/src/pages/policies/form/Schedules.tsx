@@ -59,7 +59,7 @@ export function Schedules() {
 }
 
 /** By a period, or by a line of cron with its zone: one of both. */
-function Rhythm({ path }: { path: Path }) {
+export function Rhythm({ path }: { path: Path }) {
   const form = useForm();
   const byCron = valueAt(form.value, [...path, 'cron']) !== undefined;
   const choose = (rhythm: 'every' | 'cron') => {
