@@ -2,10 +2,10 @@ import { useWholeList } from '../../api/pages';
 import { fleets } from '../../api/queries/fleets';
 import { places } from '../../api/queries/places';
 import { Combobox } from '../../ui/Combobox';
-import { Select, TextField } from '../../ui/Field';
+import { Select } from '../../ui/Field';
+import { MomentField } from '../../ui/Moment';
 import { words } from '../../words';
 import { ClusterFilter } from '../work/ClusterFilter';
-import { fromField, toField } from '../wizard/point';
 import { KINDS, STATES, type JobSearch } from './route';
 
 const text = words.jobs;
@@ -80,13 +80,12 @@ export function JobFilters({
         <span aria-hidden className="text-sm whitespace-nowrap text-ink-2">
           {text.askedSince}
         </span>
-        <TextField
+        <MomentField
           label={text.askedSince}
           labelHidden
-          type="datetime-local"
           className="min-w-0 flex-1"
-          value={search.since === undefined ? '' : toField(search.since)}
-          onChange={({ target: { value } }) => onChange({ since: fromField(value) })}
+          value={search.since === undefined ? undefined : new Date(search.since)}
+          onChoose={(since) => onChange({ since: since?.toISOString() })}
         />
       </div>
     </div>
