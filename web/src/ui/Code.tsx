@@ -72,7 +72,8 @@ export function CodeBlock({
       >
         <code>{text}</code>
       </pre>
-      <div className="absolute top-1.5 right-1.5 rounded-md bg-sunken">
+      {/* Of a long line nothing looks out behind it. */}
+      <div className="absolute top-0 right-0 rounded-r-md bg-sunken pt-1.5 pr-1.5 pb-1 pl-1">
         <CopyButton text={text} label={words.common.copy(label)} />
       </div>
     </div>

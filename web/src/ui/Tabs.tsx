@@ -1,5 +1,5 @@
 import { Tabs as Radix } from 'radix-ui';
-import type { ReactNode } from 'react';
+import { useEffect, useRef, type ReactNode } from 'react';
 import { cx } from './cx';
 
 export interface Tab<T extends string> {
@@ -24,6 +24,14 @@ export function Tabs<T extends string>({
   tabs: readonly Tab<T>[];
   className?: string;
 }) {
+  const list = useRef<HTMLDivElement>(null);
+  // Of more tabs than a phone has room for, the chosen one is in sight.
+  useEffect(() => {
+    const bar = list.current;
+    const active = bar?.querySelector<HTMLElement>('[data-state=active]');
+    if (bar == null || active == null) return;
+    bar.scrollLeft = active.offsetLeft - (bar.clientWidth - active.offsetWidth) / 2;
+  }, [value]);
   return (
     <Radix.Root
       value={value}
@@ -34,8 +42,10 @@ export function Tabs<T extends string>({
       className={className}
     >
       <Radix.List
+        ref={list}
         aria-label={label}
-        className="scroll-quiet flex gap-5 overflow-x-auto border-b border-line"
+        // What goes on beyond the edge fades towards it.
+        className="scroll-quiet relative flex gap-5 overflow-x-auto border-b border-line max-sm:[mask-image:linear-gradient(to_right,var(--ink)_calc(100%-2rem),transparent)] max-sm:pr-8"
       >
         {tabs.map((tab) => (
           <Radix.Trigger

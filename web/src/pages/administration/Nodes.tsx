@@ -47,7 +47,8 @@ export function Nodes() {
             name: text.columns.node,
             cell: ({ id, name }) => (
               <span className="font-medium">
-                {name} <span className="num font-normal text-ink-3">#{id}</span>
+                <span className="whitespace-nowrap">{name}</span>{' '}
+                <span className="num font-normal text-ink-3">#{id}</span>
               </span>
             ),
           },

@@ -112,7 +112,7 @@ const columns = [
   column.accessor('createdAt', {
     header: text.columns.created,
     ...fixed,
-    meta: { width: 'minmax(5.25rem, 1fr)' },
+    meta: { width: 'minmax(6rem, 1fr)' },
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
 ];

@@ -2,6 +2,7 @@
 import { useState } from 'react';
 import { formatLocal, parseMoment } from '../../format/time';
 import { TextField } from '../../ui/Field';
+import { cx } from '../../ui/cx';
 import { MomentField } from '../../ui/Moment';
 import { words } from '../../words';
 import type { AuditSearch } from './route';
@@ -30,6 +31,7 @@ export function Filters({
         <Committed
           key={`${field} ${search[field] ?? ''}`}
           {...{ label, placeholder }}
+          wide={field === 'target'}
           value={search[field]}
           onChange={(value) => onChange({ [field]: value })}
         />
@@ -53,11 +55,14 @@ export function Filters({
 function Committed({
   label,
   placeholder,
+  wide,
   value,
   onChange,
 }: {
   label: string;
   placeholder: string;
+  /** Alone in its line on a phone. */
+  wide: boolean;
   value: string | undefined;
   onChange: (value: string | undefined) => void;
 }) {
@@ -69,7 +74,7 @@ function Committed({
   return (
     <TextField
       {...{ label, placeholder }}
-      className="min-w-0 xl:flex-1"
+      className={cx('min-w-0 xl:flex-1', wide && 'col-span-2 sm:col-span-1')}
       value={typed}
       spellCheck={false}
       autoComplete="off"

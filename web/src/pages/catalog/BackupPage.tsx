@@ -202,7 +202,10 @@ function BackupFacts({ backup }: { backup: Backup }) {
         { term: facts.startLsn, value: <Lsn at={backup.startLsn} /> },
         { term: facts.stopLsn, value: <Lsn at={backup.stopLsn} /> },
         { term: facts.timeline, value: backup.timeline ?? <None /> },
-        { term: facts.lineage, value: <Lsn at={backup.lineage} /> },
+        {
+          term: facts.lineage,
+          value: <code className="text-[0.8125rem] break-all">{backup.lineage}</code>,
+        },
         ...(backup.pinnedUntil == null
           ? []
           : [

@@ -55,7 +55,7 @@ const columns = [
   column.accessor('startedAt', {
     header: text.columns.started,
     ...fixed,
-    meta: { width: 'minmax(5.25rem, 1fr)' },
+    meta: { width: 'minmax(6rem, 1fr)' },
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
   column.accessor('databaseBytes', {

@@ -78,7 +78,17 @@ export function sentenceOf(exposure: Exposure | null | undefined, retired: boole
     return status === 'UNPROTECTED' ? text.sentence(status, loss, '') : text.noRpo(shown);
   }
   const inside = status === 'COMPLIANT' || status === 'UNKNOWN';
-  return text.sentence(status, inside ? loss : shown, formatDuration(rpoSeconds));
+  return text.sentence(
+    status,
+    inside ? mostOf(exposureSeconds) : shown,
+    formatDuration(rpoSeconds),
+  );
+}
+
+/** What follows "at most": of less than a tenth of a second, a tenth is the most. */
+function mostOf(seconds: number | null | undefined): string {
+  if (seconds == null) return text.everything;
+  return formatDuration(seconds > 0 ? Math.max(seconds, 0.1) : seconds);
 }
 
 function Stats({ cluster, exposure, resource }: SummaryProps) {

@@ -99,6 +99,6 @@ export function sentenceOf(rows: readonly ComplianceRow[], target: Target, days:
   const all = formatCount(measured.length);
   if (broken === 0) return `${text.sentence.kept(all, measured.length, days)}.`;
   const over = measured.filter((row) => (budgetOf(row, target)?.left ?? 0) < 0).length;
-  const said = text.sentence.broken(formatCount(broken), all, days);
-  return over === 0 ? `${said}.` : `${said}; ${text.sentence.over(formatCount(over))}.`;
+  const said = text.sentence.broken(formatCount(broken), broken, all, days);
+  return over === 0 ? `${said}.` : `${said}; ${text.sentence.over(formatCount(over), over)}.`;
 }

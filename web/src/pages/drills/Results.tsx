@@ -43,7 +43,7 @@ const columns = [
   column.accessor('finishedAt', {
     header: text.columns.finished,
     ...fixed,
-    meta: { width: 'minmax(5.25rem, 1fr)' },
+    meta: { width: 'minmax(6rem, 1fr)' },
     cell: ({ getValue }) => <Time at={getValue()} />,
   }),
   column.accessor((drill) => drill.achievedRtoSeconds ?? undefined, {

@@ -10,6 +10,7 @@ test('a result is told in facts, with units', () => {
       lastCommitAt: '2026-02-03T02:41:07Z',
       reachedLsn: '0/4000000',
       timeline: 1,
+      serverVersion: 150_018,
       verified: true,
       empty: '',
       none: null,
@@ -22,6 +23,7 @@ test('a result is told in facts, with units', () => {
     { name: 'Last commit at', kind: 'moment', value: '2026-02-03T02:41:07Z' },
     { name: 'Reached LSN', kind: 'text', value: '0/4000000' },
     { name: 'Timeline', kind: 'text', value: 1 },
+    { name: 'PostgreSQL', kind: 'text', value: '15.18' },
     { name: 'Verified', kind: 'flag', value: true },
   ]);
 });

@@ -1,4 +1,6 @@
 /** A result of a job in facts: pure. Its fields depend on the job and on the agent's release. */
+import { version } from '../work/version';
+
 export interface Told {
   name: string;
   kind: 'bytes' | 'seconds' | 'moment' | 'flag' | 'text';
@@ -16,6 +18,9 @@ export function toldOf(result: object): Told[] {
       return value === '' ? [] : [{ name: nameOf(field), kind, value }];
     }
     if (typeof value !== 'number') return [];
+    if (field === 'serverVersion') {
+      return [{ name: 'PostgreSQL', kind: 'text', value: version(value) ?? value }];
+    }
     if (field.endsWith('Bytes')) return [{ name: nameOf(field, 'Bytes'), kind: 'bytes', value }];
     if (field.endsWith('Seconds')) {
       return [{ name: nameOf(field, 'Seconds'), kind: 'seconds', value }];

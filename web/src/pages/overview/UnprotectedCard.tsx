@@ -86,7 +86,7 @@ function Row({ row: { cluster, instance, reason, firstSeenAt }, by }: Found) {
         )}
       </div>
       {firstSeenAt != null && (
-        <span className="text-sm text-ink-3">
+        <span className="hidden text-sm text-ink-3 sm:block">
           {text.found} <Time at={firstSeenAt} />
         </span>
       )}

@@ -36,9 +36,11 @@ export function Verify() {
         {keys.complete && keys.items.length === 0 && <p className="text-ink-2">{text.noKeys}</p>}
         <ul className="divide-y divide-line">
           {keys.items.map(({ id, certificate, createdAt }) => (
-            <li key={id} className="flex flex-wrap items-center gap-x-3 gap-y-1 py-2">
-              <code className="text-xs break-all">{id}</code>
-              <span className="text-sm text-ink-2">
+            <li key={id} className="flex items-center gap-x-3 py-2">
+              <code title={id} className="min-w-0 truncate text-xs">
+                {id}
+              </code>
+              <span className="shrink-0 text-sm text-ink-2">
                 {text.since} <Time at={createdAt} />
               </span>
               <Button

@@ -172,7 +172,7 @@ export const administration = {
       role: 'Role',
       state: 'State',
       behind: 'Behind',
-      address: 'REST',
+      address: 'Address (REST)',
       release: 'Release',
       joined: 'Joined',
     },

@@ -58,7 +58,7 @@ export const cluster = {
     loss: 'Would lose now',
     rpo: (rpo: string) => `RPO ${rpo}`,
     noRpo: 'no RPO',
-    window: 'Restorable since',
+    window: 'Restorable back to',
     windowEnd: 'up to',
     backup: 'Last backup',
     noBackup: 'none yet',

@@ -22,7 +22,7 @@ export const clusters = {
     name: 'Cluster',
     state: 'State',
     exposure: 'Would lose',
-    window: 'Restorable since',
+    window: 'Restorable back to',
     policy: 'Policy',
     fleet: 'Fleet',
     labels: 'Labels',

@@ -29,9 +29,10 @@ export const compliance = {
   sentence: {
     kept: (clusters: string, count: number, days: number) =>
       `No exposure above the RPO in ${many(count, clusters, 'cluster', 'clusters')} in ${days} days`,
-    broken: (broken: string, clusters: string, days: number) =>
-      `${broken} of ${clusters} clusters were above their RPO at some time in ${days} days`,
-    over: (count: string) => `${count} used up their budget`,
+    broken: (broken: string, number: number, clusters: string, days: number) =>
+      `${broken} of ${clusters} clusters ${number === 1 ? 'was above its' : 'were above their'} RPO at some time in ${days} days`,
+    over: (count: string, number: number) =>
+      `${count} used up ${number === 1 ? 'its' : 'their'} budget`,
     withoutRpo: 'Nothing is measured yet: no cluster has an RPO',
     reading: (count: string) => `${count} clusters read so far…`,
   },

@@ -64,7 +64,7 @@ export const reports = {
     keys: 'Keys that sign',
     keysAbout: 'A certificate of the CA names the key and travels in the file.',
     key: 'Key',
-    since: 'Since',
+    since: 'since',
     certificate: 'Certificate',
     download: (what: string) => `Download ${what}`,
     noKeys: 'The first report makes the first key.',

@@ -38,7 +38,7 @@ export const wizard = {
       about: 'Declare a cluster and take its first backup; then it can be restored from here.',
       command: 'Take a backup',
     },
-    window: 'Restorable since',
+    window: 'Restorable back to',
     noWindow: 'nothing to restore from',
     showing: (shown: string, all: string) => `${shown} of ${all}; type to find others`,
     mode: 'What for?',
