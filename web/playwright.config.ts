@@ -21,7 +21,7 @@ export default defineConfig({
   reporter: 'list',
   globalSetup: './e2e/preflight.ts',
   // Two cores are shared with what is tried: patient, and only a broken page is slow.
-  timeout: 90_000,
+  timeout: 180_000,
   expect: { timeout: 10_000 },
   use: {
     actionTimeout: 20_000,
@@ -47,7 +47,6 @@ export default defineConfig({
       testMatch: 'stack/*.stack.ts',
       // The tests of a file share a stack.
       fullyParallel: false,
-      timeout: 180_000,
       expect: { timeout: 15_000 },
     },
     { name: 'canned', testMatch: '*.e2e.ts', use: { baseURL: `http://127.0.0.1:${port}` } },
