@@ -129,7 +129,7 @@ test('leaving with changes asks first', async ({ page }) => {
 
 test('a revision is compared and brought back', async ({ page }) => {
   const plane = await open(page, '/policies/gold?tab=versions');
-  await page.getByRole('button', { name: /^4/ }).click();
+  await page.getByRole('button', { name: /^Revision 4/ }).click();
   await expect(page).toHaveURL(/revision=4/);
   await expect(page.getByRole('region', { name: 'Differences' })).toContainText('rpo: 1m');
   await expectAccessible(page);

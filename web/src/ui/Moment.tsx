@@ -64,7 +64,7 @@ export function MomentField({ value, onChoose, seconds = false, ...field }: Mome
             <span className="num text-xs whitespace-nowrap text-ink-3">{offsetOf(zoned)}</span>
             <button
               type="button"
-              aria-label={text.calendar(field.label)}
+              aria-label={text.calendar}
               onClick={() => calendar.current?.showPicker()}
               className="flex size-7 items-center justify-center rounded-md text-ink-2 hover:bg-hover hover:text-ink"
             >

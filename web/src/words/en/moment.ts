@@ -4,5 +4,5 @@ export const moment = {
   toMinutes: 'YYYY-MM-DD hh:mm',
   zone: (zone: string) => `In ${zone}. What ends with Z or an offset is read as that.`,
   wrong: 'Write it as 2026-02-03 02:41',
-  calendar: (label: string) => `${label}: calendar`,
+  calendar: 'Choose in a calendar',
 };
