@@ -56,6 +56,7 @@ test: ## all tests, in their short form
 	# Most of them wait for something: twice as many at once as there are cores.
 	export RUST_TEST_THREADS="$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))}"
 	deploy/dev/parts run tests $(CARGO) test --workspace --locked --no-fail-fast
+	deploy/dev/parts run browser env HOLDFAST_TARGET="$(TARGET)/debug" npm --prefix web run --silent e2e
 	deploy/dev/parts end
 
 browser: build ## the console's tests in Chromium, against real servers

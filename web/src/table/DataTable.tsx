@@ -18,7 +18,7 @@ import {
 } from '@tanstack/react-table';
 import { useVirtualizer, type VirtualItem } from '@tanstack/react-virtual';
 import { ArrowDown, ArrowUp, ChevronsUpDown } from 'lucide-react';
-import { useMemo, useRef, type KeyboardEvent, type ReactNode } from 'react';
+import { useEffect, useMemo, useRef, type KeyboardEvent, type ReactNode } from 'react';
 import type { Sort } from '../search/search';
 import { isSortable, sortedBy } from './sorted';
 import { cx } from '../ui/cx';
@@ -61,6 +61,8 @@ export function DataTable<T>(props: DataTableProps<T>) {
   const { rowHeight = 46, className } = props;
   const atLeast = useAtLeast();
   const scroller = useRef<HTMLDivElement>(null);
+  /** The row that takes the focus as soon as it is drawn. */
+  const wanted = useRef<number>(undefined);
   // New ones would have 10,000 rows sorted with every frame.
   const fitting = useMemo(
     () => columns.filter(({ meta }) => meta?.from === undefined || atLeast(meta.from)),
@@ -106,9 +108,13 @@ export function DataTable<T>(props: DataTableProps<T>) {
     if (to === undefined) return;
     event.preventDefault();
     virtual.scrollToIndex(to);
-    // The row may not be drawn before the next frame.
-    requestAnimationFrame(() => focusRow(scroller.current, to));
+    if (!focusRow(scroller.current, to)) wanted.current = to;
   };
+  // A row far away is drawn some frames later.
+  useEffect(() => {
+    const row = wanted.current;
+    if (row !== undefined && focusRow(scroller.current, row)) wanted.current = undefined;
+  }, [first, end]);
 
   return (
     <div
@@ -274,7 +280,9 @@ function nextRow(key: string, here: number | undefined, count: number): number |
   }
 }
 
-function focusRow(scroller: HTMLElement | null, index: number): void {
+/** Says whether the row is there. */
+function focusRow(scroller: HTMLElement | null, index: number): boolean {
   const row = scroller?.querySelector<HTMLElement>(`[data-row="${index}"]`);
   row?.querySelector<HTMLElement>('a, button, [tabindex]')?.focus({ preventScroll: true });
+  return row !== null && row !== undefined;
 }
